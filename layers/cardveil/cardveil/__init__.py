@@ -1,0 +1,1 @@
+"""Cardveil: identity-card photographs in, sidecars and proven redacted copies out."""

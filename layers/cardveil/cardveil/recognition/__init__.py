@@ -1,0 +1,1 @@
+"""Recognition: one adapter an API, all answering in the form of `reading`."""

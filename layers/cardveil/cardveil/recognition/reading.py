@@ -1,0 +1,95 @@
+"""What every recogniser answers, whichever vendor it is: the one form that the rest of the package reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from cardveil.card import CardType, Field, Polygon, Side
+
+
+@dataclass(frozen=True, slots=True)
+class Warning_:
+    """A vendor's warning about a picture, by number and by name."""
+
+    code: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One answer of one API.
+
+    Attributes
+    ----------
+    api : str
+        The operation's name as the vendor writes it.
+    fields : tuple of Field
+        What was found; empty when the API saw no card. Polygons are in pixels of the picture that was sent.
+    card_type, side : optional
+        What the API took the card for, where it says so or it follows from the fields.
+    findings : tuple of str
+        Text codes of what lowers trust in the whole answer.
+    elapsed_ms : float
+        Wall-clock milliseconds of the call, retries apart.
+    """
+
+    api: str
+    fields: tuple[Field, ...] = ()
+    card_type: CardType | None = None
+    side: Side | None = None
+    warnings: tuple[Warning_, ...] = ()
+    findings: tuple[str, ...] = ()
+    request_id: str = ""
+    elapsed_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TextLine:
+    """A line of text and where it stands, from a general recogniser; `score` is 0 to 100."""
+
+    text: str
+    score: float
+    polygon: Polygon
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An upright picture ready to be sent.
+
+    Attributes
+    ----------
+    data : bytes
+        The encoded picture.
+    key : str or None
+        Where the very same bytes stand in the bucket, for APIs that read from there.
+    """
+
+    data: bytes
+    width: int
+    height: int
+    key: str | None = None
+
+
+class Locator(Protocol):
+    """Finds where the fields of a card stand."""
+
+    def locate(self, image: Image, card_type: CardType) -> Reading:
+        """Locate the fields of a card of this type; no fields when there is no such card."""
+        ...
+
+
+class TextReader(Protocol):
+    """Reads the text of an ID card, without saying where it stands."""
+
+    def read(self, image: Image, side: Side | None) -> Reading:
+        """Read the card; raises a leaf of the error tree when the API refuses."""
+        ...
+
+
+class TextLocator(Protocol):
+    """Reads all text of a picture with its places (general OCR)."""
+
+    def lines(self, image: Image) -> tuple[tuple[TextLine, ...], Reading]:
+        """Return the lines, and the call's own record (a reading without fields)."""
+        ...

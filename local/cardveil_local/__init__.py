@@ -1,0 +1,1 @@
+"""The local cloud: COS, CI, the OCR API and SCF on loopback, for development, tests and demonstrations."""
