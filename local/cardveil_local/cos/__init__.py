@@ -1,0 +1,1 @@
+"""The local object store: Tencent COS's XML API over files on disk."""
