@@ -26,7 +26,7 @@ PROVINCES: Final = frozenset(
         "6": "12345",
         "7": "1",
         "8": "123",
-    }.items()  # fmt: skip
+    }.items()
     for second in seconds
 )
 #: Nobody alive was born before this; an earlier date in a number is a misreading.

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from cardveil.card import CardType, Field, Polygon, Side
+from cardveil.card import Card, CardType, Field, Polygon, Side
+from cardveil.errors import Reject, Review
 
 
 @dataclass(frozen=True, slots=True)
-class Warning_:
+class VendorWarning:
     """A vendor's warning about a picture, by number and by name."""
 
     code: int
@@ -38,7 +39,7 @@ class Reading:
     fields: tuple[Field, ...] = ()
     card_type: CardType | None = None
     side: Side | None = None
-    warnings: tuple[Warning_, ...] = ()
+    warnings: tuple[VendorWarning, ...] = ()
     findings: tuple[str, ...] = ()
     request_id: str = ""
     elapsed_ms: float = 0.0
@@ -92,4 +93,58 @@ class TextLocator(Protocol):
 
     def lines(self, image: Image) -> tuple[tuple[TextLine, ...], Reading]:
         """Return the lines, and the call's own record (a reading without fields)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What is known of a picture before it is looked at; None means that it must be found out."""
+
+    card_type: CardType | None = None
+    side: Side | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One paid call, as the sidecar remembers it."""
+
+    api: str
+    request_id: str
+    elapsed_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """All that was found out about one picture.
+
+    Attributes
+    ----------
+    card : Card or None
+        The card, polygons in pixels of the picture that was recognised.
+    refusal : Reject or Review, optional
+        Why there is no card, or why a person must look.
+    """
+
+    card: Card | None = None
+    warnings: tuple[VendorWarning, ...] = ()
+    findings: tuple[str, ...] = ()
+    calls: tuple[Call, ...] = ()
+    refusal: Reject | Review | None = None
+
+
+class CardRecogniser(Protocol):
+    """Finds and reads the card of a picture, by whatever means."""
+
+    def recognise(self, image: Image, hint: Hint) -> Recognition:
+        """Recognise the card.
+
+        Raises
+        ------
+        Retry, Halt
+            When nothing can be said of this picture now. `Reject` and `Review` are part of the answer.
+        """
+        ...
+
+    def texts(self, image: Image) -> tuple[str, ...]:
+        """Read whatever text there is, for the proof that a copy shows none of what was masked."""
         ...

@@ -1,0 +1,14 @@
+"""A picture has landed in the bucket: process it, unless it is none of ours."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from cardveil.events.context import read_context
+from cardveil.uploads import process_event
+
+
+def main_handler(event: Any, context: Any) -> dict[str, int]:
+    """Take a COS ObjectCreated event; fail, so that the platform tries again, if any record has failed."""
+    return process_event(event, read_context(context), os.environ)

@@ -1,0 +1,39 @@
+"""Where everything that belongs to a source stands in the bucket."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from cardveil.settings import MAX_KEY_BYTES, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys that belong to one source."""
+
+    sidecar: str
+    redacted: str
+    lease_prefix: str
+    staged_prefix: str
+
+
+def keys_of(source: str, settings: Settings) -> Keys:
+    """Name what belongs to `source`, a key under the inbox.
+
+    Results are named like their source, or by the SHA-256 of its key: always when the settings ask for it,
+    and for the one source whose results' keys would be too long for COS.
+    """
+    relative = source.removeprefix(settings.inbox_prefix)
+    whole = hashlib.sha256(source.encode()).hexdigest()
+    longest = max(
+        len(settings.sidecar_prefix.encode()) + len(".json"), len(settings.redacted_prefix.encode())
+    )
+    if settings.result_names == "digest" or longest + len(relative.encode()) > MAX_KEY_BYTES:
+        relative = whole
+    return Keys(
+        sidecar=f"{settings.sidecar_prefix}{relative}.json",
+        redacted=f"{settings.redacted_prefix}{relative}",
+        lease_prefix=f"{settings.state_prefix}leases/{whole}/",
+        staged_prefix=f"{settings.state_prefix}staged/{whole}/",
+    )

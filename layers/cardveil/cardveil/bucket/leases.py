@@ -1,0 +1,85 @@
+"""Leases: the short claim on a source, so that two deliveries of one event make one result.
+
+A lease is an object ``<prefix><generation>`` that was created only because there was none of that name. It
+names its expiry; an expired one is taken over by creating the next generation, which only one can. On a
+bucket that ever was versioned COS lets every creation succeed: then two may work at once, which costs a
+second recognition and never gives a wrong result, since the sidecar is the commit.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+
+from cardveil.bucket.objects import Objects
+from cardveil.errors import Reject, Retry
+
+#: Clocks of two instances may differ by this much, in seconds.
+_CLOCK_SKEW_S: Final = 5.0
+_MAX_NOTE_BYTES: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A claim that is held; to be given back with `Leases.release`."""
+
+    key: str
+    first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Leases:
+    """Takes and gives back leases in one bucket; `now` is wall-clock seconds."""
+
+    objects: Objects
+    owner: str
+    now: Callable[[], float] = time.time
+
+    def take(self, prefix: str, duration_s: float) -> Lease | None:
+        """Claim what `prefix` stands for, or return None while somebody else holds it.
+
+        Parameters
+        ----------
+        duration_s : float
+            Seconds after which the claim is void; a little more than the work can take.
+        """
+        note = orjson.dumps({"owner": self.owner, "expires": self.now() + duration_s})
+        if self._create(key := f"{prefix}{1:08d}", note):
+            return Lease(key, first=True)
+        held = max(self.objects.list(prefix), default=None)
+        if held is None:
+            # It was given back between the two requests.
+            return Lease(key, first=False) if self._create(key, note) else None
+        owner, expires = self._read(held)
+        if owner == self.owner:
+            return Lease(held, first=False)
+        if expires + _CLOCK_SKEW_S > self.now():
+            return None
+        following = f"{prefix}{int(held.removeprefix(prefix)) + 1:08d}"
+        return Lease(following, first=False) if self._create(following, note) else None
+
+    def release(self, lease: Lease, prefix: str) -> None:
+        """Give the claim back, with the void ones before it."""
+        held = [lease.key] if lease.first else [key for key in self.objects.list(prefix) if key <= lease.key]
+        for key in held:
+            self.objects.delete(key)
+
+    def _create(self, key: str, note: bytes) -> bool:
+        try:
+            return self.objects.create(key, note)
+        except Retry:
+            # The answer was lost, perhaps after the effect: what stands there now tells.
+            return self._read(key)[0] == self.owner or self.objects.create(key, note)
+
+    def _read(self, key: str) -> tuple[str, float]:
+        """Return a lease's owner and expiry; one that was given back, or cannot be read, is void."""
+        try:
+            _, data = self.objects.get(key, max_bytes=_MAX_NOTE_BYTES)
+            note = orjson.loads(data or b"")
+            return str(note["owner"]), float(note["expires"])
+        except (Reject, orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+            return "", 0.0

@@ -1,0 +1,89 @@
+"""Results: is there one already, and the order of writing that makes the sidecar the commit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import uuid4
+
+from cardveil.bucket.keys import Keys
+from cardveil.bucket.objects import Objects, Stored
+from cardveil.findings import Status
+from cardveil.recognition.reading import Image
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What a result was made from and by; with any of it changed, the result is out of date."""
+
+    etag: str
+    policy_digest: str
+    pipeline: str
+
+    def as_meta(self) -> dict[str, str]:
+        """Return it as user metadata of the sidecar, so that a HEAD tells whether there is anything to do."""
+        return {"source-etag": self.etag, "policy": self.policy_digest, "pipeline": self.pipeline}
+
+    def made(self, sidecar: Stored) -> bool:
+        """Say whether `sidecar` is of this version."""
+        return all(sidecar.meta.get(f"x-cos-meta-{name}") == value for name, value in self.as_meta().items())
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Writes the results of one source.
+
+    Attributes
+    ----------
+    objects : Objects
+        The bucket for results.
+    """
+
+    objects: Objects
+
+    def current(self, keys: Keys) -> Stored | None:
+        """Return the sidecar's head, None when there is no result."""
+        return self.objects.head(keys.sidecar)
+
+    def commit(
+        self,
+        keys: Keys,
+        version: Version,
+        status: Status,
+        sidecar: bytes,
+        copy: tuple[bytes, str] | None,
+    ) -> None:
+        """Write the redacted copy, then the sidecar, last; without a copy, remove one of an older result.
+
+        A crash in between leaves no sidecar of this version, so that the next delivery does it again. An old
+        copy is removed before the sidecar says that there is none.
+
+        Parameters
+        ----------
+        copy : (bytes, str), optional
+            The redacted picture and its media type.
+        """
+        if copy:
+            data, media_type = copy
+            # Nothing of the source: its ETag is the MD5 of what was covered, and copies are passed on.
+            self.objects.put(keys.redacted, data, media_type=media_type, meta={"kind": "redacted"})
+        elif self.objects.head(keys.redacted):
+            self.objects.delete(keys.redacted)
+        self.objects.put(
+            keys.sidecar,
+            sidecar,
+            media_type="application/json",
+            meta={"kind": "sidecar", "status": status.value, **version.as_meta()},
+        )
+
+
+@contextmanager
+def staged(objects: Objects, keys: Keys, image: Image) -> Iterator[str]:
+    """Put an upright copy where CI can read it, give its key, and take it away again whatever happens."""
+    key = f"{keys.staged_prefix}{uuid4().hex}"
+    try:
+        objects.put(key, image.data, media_type="application/octet-stream", meta={"kind": "staged"})
+        yield key
+    finally:
+        objects.delete(key)

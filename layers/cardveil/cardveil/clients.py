@@ -1,0 +1,163 @@
+"""The two SDK clients, built from settings and credentials, and their exceptions put into the error tree."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+from xml.etree import ElementTree  # the vendor's own answers, over TLS; expat here expands no external entity
+
+from cardveil.errors import CardveilError, Halt, Retry, from_vendor
+from cardveil.settings import Settings
+
+#: What an answer without a body means (every refusal of a HEAD), by status.
+_BODILESS: Final = {403: "AccessDenied", 404: "NoSuchKey", 412: "PreconditionFailed"}
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A role's temporary credentials; `repr` never shows them."""
+
+    secret_id: str
+    secret_key: str
+    token: str
+
+    def __repr__(self) -> str:
+        return "Credentials(…)"
+
+
+def credentials_from(environment: Mapping[str, str]) -> Credentials:
+    """Read the role's credentials; to be called once an invocation, as a warm instance can outlive them.
+
+    Raises
+    ------
+    Halt
+        ``credentials_missing``, naming the variable.
+    """
+    for name in ("TENCENTCLOUD_SECRETID", "TENCENTCLOUD_SECRETKEY"):
+        if not environment.get(name):
+            raise Halt("credentials_missing", f"give the function an execution role: {name} is not set")
+    return Credentials(
+        secret_id=environment["TENCENTCLOUD_SECRETID"],
+        secret_key=environment["TENCENTCLOUD_SECRETKEY"],
+        token=environment.get("TENCENTCLOUD_SESSIONTOKEN", ""),
+    )
+
+
+def cos_client(settings: Settings, credentials: Credentials, region: str, proxy: str | None = None) -> Any:
+    """Build the COS client that also speaks CI's recognition calls (`AIRecognitionClient`).
+
+    Parameters
+    ----------
+    proxy : str, optional
+        URL of an HTTP proxy; with ``scheme=http`` it must be on loopback.
+
+    Raises
+    ------
+    Halt
+        ``region_missing``; ``setting_invalid`` for plain HTTP without a proxy on loopback.
+    """
+    from qcloud_cos import CosConfig
+    from qcloud_cos.ai_recognition import AIRecognitionClient
+
+    if not region:
+        raise Halt("region_missing", "set TENCENTCLOUD_REGION to the bucket's region")
+    _guard_plain_http(settings, proxy)
+    # At ERROR it logs whole URLs, with keys; what matters of its errors is in the error tree.
+    logging.getLogger("qcloud_cos").setLevel(logging.CRITICAL + 1)
+    config = CosConfig(
+        Region=region,
+        SecretId=credentials.secret_id,
+        SecretKey=credentials.secret_key,
+        Token=credentials.token or None,
+        Scheme=settings.scheme,
+        Timeout=(min(3.0, settings.call_timeout_s), settings.call_timeout_s),
+        Proxies={"http": proxy, "https": proxy} if proxy else None,
+        VerifySSL=settings.ca_directory or None,
+        AllowRedirects=False,
+    )
+    # Its own retries sleep past any deadline and repeat what must not be repeated: `retrying` decides alone.
+    return AIRecognitionClient(config, retry=0)
+
+
+def ocr_client(settings: Settings, credentials: Credentials, proxy: str | None = None) -> Any:
+    """Build the generic API 3.0 client for the OCR service."""
+    from tencentcloud.common.common_client import CommonClient
+    from tencentcloud.common.credential import Credential
+    from tencentcloud.common.profile.client_profile import ClientProfile
+    from tencentcloud.common.profile.http_profile import HttpProfile
+
+    _guard_plain_http(settings, proxy)
+    http = HttpProfile(
+        protocol=settings.scheme,
+        endpoint=settings.ocr_endpoint,
+        reqTimeout=settings.call_timeout_s,
+        keepAlive=True,
+        proxy=proxy,
+        certification=settings.ca_directory or None,
+    )
+    credential = Credential(credentials.secret_id, credentials.secret_key, credentials.token or None)
+    profile = ClientProfile(language="en-US", httpProfile=http)
+    return CommonClient("ocr", "2018-11-19", credential, settings.ocr_region, profile)
+
+
+@contextmanager
+def vendor_errors(api: str) -> Iterator[None]:
+    """Turn the SDKs' exceptions into leaves of the error tree.
+
+    The original is dropped (``from None``): its text holds URLs with keys, and a traceback would carry it
+    into a dead letter.
+    """
+    from qcloud_cos.cos_exception import CosClientError, CosServiceError
+    from requests.exceptions import RequestException
+    from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
+
+    try:
+        yield
+    except CosServiceError as error:
+        raise _from_cos(error, api) from None
+    except TencentCloudSDKException as error:
+        raise _from_api3(error, api) from None
+    except (CosClientError, RequestException, OSError):
+        raise Retry("network", "nothing: it is tried again", api=api) from None
+
+
+def _from_cos(error: Any, api: str) -> CardveilError:
+    status = int(error.get_status_code())
+    code, request_id = "", ""
+    message = error.get_digest_msg()
+    if isinstance(message, Mapping):
+        # For a HEAD the SDK makes one up from the status, or passes the headers.
+        code = str(message.get("code", ""))
+        request_id = str(message.get("requestid") or message.get("x-cos-request-id") or "")
+    else:
+        # CI's errors lack <Resource>, which the SDK's own reader cannot do without.
+        try:
+            root = ElementTree.fromstring(error.get_origin_msg())  # noqa: S314
+            code, request_id = root.findtext("Code") or "", root.findtext("RequestId") or ""
+        except ElementTree.ParseError:
+            pass  # no code, then: the status decides
+    return from_vendor(
+        _BODILESS.get(status, code) if code in {"", "NoSuchResource"} else code,
+        api=api,
+        status=status,
+        request_id=request_id or None,
+    )
+
+
+def _from_api3(error: Any, api: str) -> CardveilError:
+    code = str(error.code or "")
+    if code in {"ClientNetworkError", "ServerNetworkError"}:
+        return Retry("network", "nothing: it is tried again", api=api)
+    return from_vendor(code, api=api, request_id=error.requestId or None)
+
+
+def _guard_plain_http(settings: Settings, proxy: str | None) -> None:
+    if settings.scheme == "http" and (not proxy or urlsplit(proxy).hostname not in _LOOPBACK):
+        raise Halt(
+            "setting_invalid", "set CARDVEIL_SCHEME to https: http is only for the local cloud's proxy"
+        )

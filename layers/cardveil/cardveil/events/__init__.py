@@ -1,0 +1,1 @@
+"""Events: every inbound form, turned into one typed request before anything heavy is imported."""

@@ -1,0 +1,60 @@
+"""Every finding that lowers trust in a card: its code, the status it leads to, what a person should do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
+from typing import Final
+
+
+class Status(str, Enum):
+    """The final state of a source."""
+
+    REDACTED = "redacted"
+    NEEDS_REVIEW = "needs_review"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a code means; `review` says whether it alone sends the card to a person."""
+
+    review: bool
+    meaning: str
+
+
+#: Codes in the sidecar's `findings`. Codes of the error tree may stand there as well (see `errors`).
+FINDINGS: Final[Mapping[str, Finding]] = MappingProxyType(
+    {
+        "several_cards": Finding(True, "more than one card is in the picture: upload one card a picture"),
+        "fields_missing": Finding(True, "fields that the policy covers were not located: mark them by hand"),
+        "portrait_missing": Finding(True, "the portrait's place could not be derived: mark it by hand"),
+        "partly_outside": Finding(True, "part of the card is outside the picture: take it again"),
+        "coverage_uncertain": Finding(True, "layout and text disagree on a field's place: look at the copy"),
+        "check_digit_failed": Finding(True, "the ID number's check digit is wrong: compare with the picture"),
+        "birth_date_disagrees": Finding(True, "birth date and ID number disagree: compare with the picture"),
+        "sex_disagrees": Finding(True, "sex and ID number disagree: compare with the picture"),
+        "text_disagrees": Finding(True, "two providers read a field differently: compare with the picture"),
+        "text_missing": Finding(True, "a card was located but its text could not be read"),
+        "positions_missing": Finding(True, "text was read but not located: mark the fields by hand"),
+        "wrong_side": Finding(True, "the picture shows the other side of the card than was expected"),
+        "wrong_card_type": Finding(True, "the picture shows another kind of card than was expected"),
+        "warned": Finding(True, "the vendor warned of the picture (see warnings): look at it"),
+        "picture_blurred": Finding(True, "the picture is not sharp: take it again"),
+        "proof_failed": Finding(True, "the copy could not be proven and was not written"),
+        "low_score": Finding(False, "a field was read with little confidence: compare before relying on it"),
+        "glare": Finding(False, "a bright reflection lies over a field"),
+        "id_number_repaired": Finding(False, "one character was put right by the ID number's check digit"),
+        "region_unknown": Finding(False, "the ID number's first two digits are no province's"),
+        "expired": Finding(False, "the card's valid period has ended"),
+        "not_normalised": Finding(False, "a field's text could not be put into its normal form"),
+    }
+)
+
+
+def status_of(findings: Iterable[str]) -> Status:
+    """Return `needs_review` if any of the findings asks for it, or is unknown; else `redacted`."""
+    asks = any(code not in FINDINGS or FINDINGS[code].review for code in findings)
+    return Status.NEEDS_REVIEW if asks else Status.REDACTED

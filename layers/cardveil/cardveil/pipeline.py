@@ -1,0 +1,196 @@
+"""One uploaded picture, start to end: claimed, fetched, examined, published, in exactly one final state."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+from cardveil.bucket.keys import Keys, keys_of
+from cardveil.bucket.leases import Lease, Leases
+from cardveil.bucket.objects import Objects, Stored
+from cardveil.bucket.results import Results, Version, staged
+from cardveil.card import CardType, Side
+from cardveil.errors import Reject, Retry
+from cardveil.events.context import Invocation
+from cardveil.events.cos import OUTPUT_MARK, Upload
+from cardveil.examine import PIPELINE_VERSION, Rules, Verdict, examine, sidecar_of
+from cardveil.findings import Status
+from cardveil.recognition.cloud import Stage
+from cardveil.recognition.reading import CardRecogniser, Hint
+from cardveil.settings import Settings
+from cardveil.sidecar import SourceFacts, to_json
+from cardveil.stages import Stages
+
+#: Pause between two looks at a lease that somebody else holds, in seconds.
+_WAIT_S: Final = 1.0
+#: A lease outlives the function that took it by this much, so that nobody takes over from the living.
+_LEASE_MARGIN_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one upload ended.
+
+    Attributes
+    ----------
+    kind : str
+        ``finished`` (this run), ``already`` (by an earlier one), ``gone`` (deleted before it was read) or
+        ``own_output``.
+    """
+
+    kind: str
+    status: Status | None = None
+    findings: tuple[str, ...] = ()
+    paid_calls: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Everything that one invocation needs to process uploads of one bucket.
+
+    Attributes
+    ----------
+    sources : Objects
+        The bucket of the uploads; leases and staged copies stand there too.
+    results : Results
+        Where results go.
+    recogniser : callable
+        Builds the recogniser of one picture from the means to stage a copy of it.
+    """
+
+    settings: Settings
+    rules: Rules
+    sources: Objects
+    results: Results
+    leases: Leases
+    recogniser: Callable[[Stage], CardRecogniser]
+    invocation: Invocation
+    sleep: Callable[[float], None] = field(default=time.sleep)
+
+    def process(self, upload: Upload, stages: Stages | None = None) -> Outcome:
+        """Bring one upload to its final state.
+
+        Raises
+        ------
+        Retry
+            When it is not in its final state yet, and may be later.
+        Halt
+            When nothing will work until somebody changes the account or the settings.
+        """
+        stages = stages or Stages()
+        keys = keys_of(upload.key, self.settings)
+        try:
+            with stages("claim"):
+                claim = self._claim(upload, keys)
+            try:
+                return self._finish(upload, keys, claim, stages)
+            finally:
+                with stages("release"):
+                    self.leases.release(claim.lease, keys.lease_prefix)
+        except Reject as refusal:
+            if refusal.code == "source_gone":
+                return Outcome("gone")
+            raise
+
+    def _claim(self, upload: Upload, keys: Keys) -> _Claim:
+        """Take the lease, waiting for another's; the source and its present result are fetched meanwhile."""
+        with ThreadPoolExecutor(max_workers=3) as pool:
+            taking = pool.submit(self._take, keys)
+            fetching = pool.submit(self.sources.get, upload.key, max_bytes=self.settings.max_bytes)
+            looking = pool.submit(self.results.current, keys)
+        lease = taking.result()
+        if lease and lease.first:
+            with self._released_on_error(lease, keys):
+                return _Claim(lease, *fetching.result(), looking.result())
+        while lease is None:
+            pause = random.uniform(0.5, 1.5) * _WAIT_S  # noqa: S311 - only spreads waiters
+            if self.invocation.remaining_s() <= pause:
+                raise Retry("taken_by_another", "nothing: it is tried again")
+            self.sleep(pause)
+            lease = self._take(keys)
+        with self._released_on_error(lease, keys):
+            # Whoever held it before may have finished: look again.
+            stored, data = self.sources.get(upload.key, max_bytes=self.settings.max_bytes)
+            return _Claim(lease, stored, data, self.results.current(keys))
+
+    def _take(self, keys: Keys) -> Lease | None:
+        return self.leases.take(keys.lease_prefix, self.invocation.remaining_s() + _LEASE_MARGIN_S)
+
+    @contextmanager
+    def _released_on_error(self, lease: Lease, keys: Keys) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.leases.release(lease, keys.lease_prefix)
+            raise
+
+    def _finish(self, upload: Upload, keys: Keys, claim: _Claim, stages: Stages) -> Outcome:
+        """Examine and publish what was claimed, unless it is our own or done already."""
+        stored = claim.stored
+        if OUTPUT_MARK in stored.meta:
+            return Outcome("own_output")
+        version = Version(stored.etag, self.rules.policy.digest, PIPELINE_VERSION)
+        if claim.made and version.made(claim.made):
+            return Outcome("already")
+        verdict = self._examine(upload, keys, claim, stages)
+        with stages("confirm"):
+            # CI reads by key: had the object been replaced meanwhile, the places were another picture's.
+            now = self.sources.head(upload.key)
+        if now is None:
+            return Outcome("gone", paid_calls=len(verdict.calls))
+        if now.etag != stored.etag:
+            raise Retry("source_changed", "nothing: the new picture is processed instead")
+        source = SourceFacts(self.sources.bucket, upload.key, stored.etag, stored.size)
+        sidecar = to_json(sidecar_of(verdict, source, self.rules.policy, keys.redacted))
+        with stages("publish"):
+            copy = (verdict.copy.data, verdict.copy.media_type) if verdict.copy else None
+            self.results.commit(keys, version, verdict.status, sidecar, copy)
+        return Outcome("finished", verdict.status, verdict.findings, len(verdict.calls))
+
+    def _examine(self, upload: Upload, keys: Keys, claim: _Claim, stages: Stages) -> Verdict:
+        try:
+            if claim.data is None:
+                raise Reject("picture_too_large", "upload a smaller picture, or raise CARDVEIL_MAX_BYTES")
+            hint = hint_of(upload.key, claim.stored.meta, self.settings)
+        except Reject as refusal:
+            return Verdict(Status.REJECTED, findings=(refusal.code,))
+        recogniser = self.recogniser(partial(staged, self.sources, keys))
+        return examine(claim.data, hint, recogniser, self.rules, key=upload.key, stages=stages)
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A source that is ours for a while; `data` is None when it is larger than the settings allow."""
+
+    lease: Lease
+    stored: Stored
+    data: bytes | None
+    made: Stored | None
+
+
+def hint_of(key: str, meta: Mapping[str, str], settings: Settings) -> Hint:
+    """Say what card is to be expected: by the object's metadata, else by the settings' rules, else unknown.
+
+    Raises
+    ------
+    Reject
+        ``hint_invalid`` when the metadata names a card type or side that does not exist.
+    """
+    card_type, side = meta.get("x-cos-meta-card-type"), meta.get("x-cos-meta-card-side")
+    try:
+        if card_type or side:
+            return Hint(CardType(card_type) if card_type else None, Side(side.lower()) if side else None)
+    except ValueError:
+        raise Reject(
+            "hint_invalid", "set x-cos-meta-card-type to IDCard or DriverLicense, card-side to front or back"
+        ) from None
+    for rule in settings.card_rules:
+        if key.startswith(rule.prefix):
+            return Hint(rule.card_type, rule.side)
+    return Hint()

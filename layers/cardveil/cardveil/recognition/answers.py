@@ -1,0 +1,80 @@
+"""The shapes that the SDK gives the same XML: one or many, text or bytes, empty or absent, made one shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from xml.etree import ElementTree  # the vendor's own answers; expat here expands no external entity
+
+from cardveil.card import Polygon
+from cardveil.errors import Retry
+from cardveil.geometry import signed_area
+
+
+def response_of(data: Any, *, api: str) -> Mapping[str, Any]:
+    """Return the content of ``<Response>`` as the SDK's dict form, whichever way the answer came.
+
+    Raises
+    ------
+    Retry
+        ``answer_unreadable`` when it is no such document (truncated on the way, or another's error page).
+    """
+    if isinstance(data, bytes | str) and data:
+        # The SDK leaves an answer unparsed when its type carries a charset or its length is missing.
+        try:
+            data = {"Response": _tree(ElementTree.fromstring(data))}  # noqa: S314
+        except ElementTree.ParseError:
+            data = None
+    if isinstance(data, Mapping):
+        content = data.get("Response", data)
+        if isinstance(content, Mapping):
+            return content
+    raise Retry("answer_unreadable", "nothing: it is tried again", api=api)
+
+
+def many(value: Any) -> list[Any]:
+    """Return a list for what the SDK shows as nothing, one thing or a list of things."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def text_of(value: Any) -> str | None:
+    """Return the text of an element, None when it is empty or absent."""
+    return value.strip() or None if isinstance(value, str) else None
+
+
+def number_of(value: Any) -> float | None:
+    """Return an element's number, None when there is none."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def polygon_of(points: Iterable[Sequence[float]]) -> Polygon | None:
+    """Return four points clockwise from their first; the vendor gives them the other way round.
+
+    Anything but four finite points is no polygon: the field then counts as not located.
+    """
+    pairs = [(float(x), float(y)) for x, y in points]
+    if len(pairs) == 4 and signed_area(pairs) < 0:
+        pairs = [pairs[0], *reversed(pairs[1:])]
+    try:
+        return Polygon.of(pairs)
+    except ValueError:
+        return None
+
+
+def _tree(element: ElementTree.Element) -> Any:
+    """Shape an element as the SDK does: a dict of children, lists for repeated ones, text for leaves."""
+    if not len(element):
+        return (element.text or "").strip() or None
+    found: dict[str, Any] = {}
+    for child in element:
+        value = _tree(child)
+        if child.tag in found:
+            found[child.tag] = [*many(found[child.tag]), value]
+        else:
+            found[child.tag] = value
+    return found

@@ -1,0 +1,176 @@
+"""The recogniser that the functions use: `AILicenseRec` and a text provider side by side, then one card."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
+
+from cardveil.card import Card, CardType, Side
+from cardveil.errors import CardveilError, Reject, Review
+from cardveil.recognition.join import join
+from cardveil.recognition.matching import place_fields
+from cardveil.recognition.reading import (
+    Call,
+    Hint,
+    Image,
+    Locator,
+    Reading,
+    Recognition,
+    TextLocator,
+    TextReader,
+)
+from cardveil.retrying import Patience
+
+NO_CARD: Final = "no_card"
+
+#: Puts a picture that is not in the bucket there for a while, and gives its key.
+Stage = Callable[[Image], AbstractContextManager[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class CloudRecogniser:
+    """Recognises through the vendor's APIs.
+
+    Attributes
+    ----------
+    locator, reader, general
+        The adapters; without `reader` the locator's own text is taken, without `general` the back of an ID
+        card is never located.
+    patience : Patience
+        How often and how long each call may be tried.
+    stage : Stage
+        Used for pictures that do not stand in the bucket as they are sent.
+    """
+
+    locator: Locator
+    reader: TextReader | None
+    general: TextLocator | None
+    patience: Patience
+    stage: Stage
+
+    def recognise(self, image: Image, hint: Hint) -> Recognition:
+        """Recognise the card; `Reject` and `Review` of the vendor become the answer's `refusal`."""
+        with ExitStack() as stack:
+            if image.key is None:
+                image = replace(image, key=stack.enter_context(self.stage(image)))
+            return _Attempt(self, image, hint).run()
+
+    def texts(self, image: Image) -> tuple[str, ...]:
+        """Read all text with the general recogniser."""
+        if self.general is None:
+            raise Review("proof_failed", "switch CARDVEIL_GENERAL_OCR on: the proof by recognition needs it")
+        with ExitStack() as stack:
+            if image.key is None:
+                image = replace(image, key=stack.enter_context(self.stage(image)))
+            lines, _ = self.patience.call(partial(self.general.lines, image))
+            return tuple(line.text for line in lines)
+
+
+class _Attempt:
+    """One picture on its way through the calls; collects what is to be remembered of each."""
+
+    def __init__(self, recogniser: CloudRecogniser, image: Image, hint: Hint) -> None:
+        self._cloud = recogniser
+        self._image = image
+        self._hint = hint
+        self._readings: list[Reading] = []
+        self._findings: list[str] = []
+        self._refusal: Reject | Review | None = None
+
+    def run(self) -> Recognition:
+        if self._hint.card_type is not CardType.DRIVER_LICENSE:
+            found = self._id_card()
+            if found or self._hint.card_type is CardType.ID_CARD or self._asks_for_review():
+                return self._answer(found)
+        return self._answer(self._licence())
+
+    def _id_card(self) -> Card | None:
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            locating = None if self._hint.side is Side.BACK else pool.submit(self._locate, CardType.ID_CARD)
+            reading = pool.submit(self._read) if self._cloud.reader else None
+            located = locating.result() if locating else None
+            read = self._text_of(reading) if reading else None
+        if read:
+            self._findings.extend(read.findings)
+        if located and located.fields:
+            return self._front(located, read)
+        if read is None or not read.fields:
+            return None
+        if read.side is Side.BACK:
+            return self._back(read)
+        self._findings.append("positions_missing")
+        return self._joined(CardType.ID_CARD, Side.FRONT, None, read)
+
+    def _front(self, located: Reading, read: Reading | None) -> Card:
+        if self._cloud.reader and (read is None or not read.fields):
+            self._findings.append("text_missing")
+        if read and read.side is Side.BACK:
+            self._findings.append("several_cards")
+            read = None
+        return self._joined(CardType.ID_CARD, Side.FRONT, located, read)
+
+    def _back(self, read: Reading) -> Card:
+        if self._hint.side is Side.FRONT:
+            self._findings.append("wrong_side")
+        if self._cloud.general:
+            lines, reading = self._cloud.patience.call(partial(self._cloud.general.lines, self._image))
+            self._readings.append(reading)
+            read = replace(read, fields=place_fields(read.fields, lines, reading.api))
+        if any(field.polygon is None for field in read.fields):
+            self._findings.append("positions_missing")
+        return self._joined(CardType.ID_CARD, Side.BACK, read, None)
+
+    def _licence(self) -> Card | None:
+        located = self._locate(CardType.DRIVER_LICENSE)
+        if not located.fields:
+            return None
+        # What the ID-card APIs said of a licence is beside the point.
+        self._refusal = None
+        return self._joined(CardType.DRIVER_LICENSE, Side.FRONT, located, None)
+
+    def _joined(self, card_type: CardType, side: Side, located: Reading | None, read: Reading | None) -> Card:
+        card, findings = join(card_type, side, located, read)
+        self._findings.extend(findings)
+        return card
+
+    def _locate(self, card_type: CardType) -> Reading:
+        reading = self._cloud.patience.call(partial(self._cloud.locator.locate, self._image, card_type))
+        self._readings.append(reading)
+        return reading
+
+    def _read(self) -> Reading:
+        if self._cloud.reader is None:
+            raise ValueError("there is no text provider")
+        reading = self._cloud.patience.call(partial(self._cloud.reader.read, self._image, self._hint.side))
+        self._readings.append(reading)
+        return reading
+
+    def _text_of(self, reading: Future[Reading]) -> Reading | None:
+        """Return the text provider's answer; its refusal is kept, to be weighed against the locator's."""
+        try:
+            return reading.result()
+        except (Reject, Review) as refusal:
+            self._readings.append(Reading(api=refusal.api or "", request_id=refusal.request_id or ""))
+            self._refusal = refusal
+            return None
+
+    def _asks_for_review(self) -> bool:
+        return isinstance(self._refusal, Review)
+
+    def _answer(self, card: Card | None) -> Recognition:
+        refusal: CardveilError | None = self._refusal
+        if card is not None and isinstance(refusal, Reject):
+            refusal = None  # one API saw a card: what the other says is in the findings
+        if card is None and refusal is None:
+            refusal = Reject(NO_CARD, "upload a picture of an ID card or of a licence's main page")
+        return Recognition(
+            card=card,
+            warnings=tuple(warning for reading in self._readings for warning in reading.warnings),
+            findings=tuple(dict.fromkeys(self._findings)),
+            calls=tuple(Call(r.api, r.request_id, round(r.elapsed_ms, 1)) for r in self._readings),
+            refusal=refusal if isinstance(refusal, Reject | Review) else None,
+        )

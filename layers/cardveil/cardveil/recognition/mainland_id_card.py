@@ -1,0 +1,67 @@
+"""API 3.0 `RecognizeMainlandIDCardOCR`: the text of an ID card's either side, read in Singapore."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cardveil.card import Side
+from cardveil.clients import vendor_errors
+from cardveil.errors import Retry, from_vendor
+from cardveil.recognition.answers import many
+from cardveil.recognition.id_card import reading_of_texts
+from cardveil.recognition.reading import Image, Reading
+from cardveil.recognition.warnings import API_WARNINGS, warnings_of
+
+API: Final = "RecognizeMainlandIDCardOCR"
+
+
+@dataclass(frozen=True, slots=True)
+class MainlandIdCardReader:
+    """Calls the OCR API with the picture itself, so that no link to the bucket leaves the region.
+
+    Attributes
+    ----------
+    client : tencentcloud.common.common_client.CommonClient
+        For service ``ocr``, version ``2018-11-19``.
+    """
+
+    client: Any
+
+    def read(self, image: Image, side: Side | None) -> Reading:
+        """Read the card; without `side` the API decides which it is.
+
+        Raises
+        ------
+        CardveilError
+            The leaf of the vendor's code, e.g. `Reject` ``no_card``.
+        """
+        parameters: dict[str, Any] = {"ImageBase64": base64.b64encode(image.data).decode("ascii")}
+        if side:
+            parameters["CardSide"] = side.name
+        started = time.perf_counter()
+        with vendor_errors(API):
+            try:
+                answer = self.client.call_json(API, parameters)
+            except ValueError:
+                # A body cut short, which the SDK hands to the JSON reader as it is.
+                raise Retry("answer_unreadable", "nothing: it is tried again", api=API) from None
+        elapsed = (time.perf_counter() - started) * 1000
+        response = answer.get("Response") if isinstance(answer, Mapping) else None
+        if not isinstance(response, Mapping):
+            raise Retry("answer_unreadable", "nothing: it is tried again", api=API)
+        request = str(response.get("RequestId") or "")
+        error = response.get("Error")
+        if isinstance(error, Mapping):
+            # With a charset in its content type, the SDK returns an error instead of raising it.
+            raise from_vendor(str(error.get("Code") or ""), api=API, request_id=request)
+        return reading_of_texts(
+            response,
+            api=API,
+            warnings=warnings_of(many(response.get("WarnCardInfos")), API_WARNINGS),
+            request=request,
+            elapsed_ms=elapsed,
+        )

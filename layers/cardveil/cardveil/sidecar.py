@@ -1,0 +1,152 @@
+"""The sidecar: the JSON document beside a source, and the commit of everything that was done to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from cardveil.card import Card, Field, Polygon
+from cardveil.findings import Status
+
+if TYPE_CHECKING:
+    from cardveil.recognition.reading import Call, VendorWarning
+
+SCHEMA: Final = "cardveil.sidecar/1"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFacts:
+    """What is known of the source; sizes are None when it could not be read as a picture.
+
+    Attributes
+    ----------
+    size : int
+        Bytes.
+    width, height : int or None
+        Pixels of the upright picture, the frame of every polygon.
+    orientation : int or None
+        EXIF orientation of the stored picture, 1 to 8.
+    """
+
+    bucket: str
+    key: str
+    etag: str
+    size: int
+    width: int | None = None
+    height: int | None = None
+    orientation: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RegionDone:
+    """One place that was covered, and why."""
+
+    field: str
+    polygon: Polygon
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class RedactionDone:
+    """What was done to the copy, and how that was proven."""
+
+    policy: str
+    regions: tuple[RegionDone, ...]
+    output_key: str
+    output_sha256: str
+    path: str
+    proof: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """Everything that a sidecar says."""
+
+    source: SourceFacts
+    status: Status
+    card: Card | None
+    warnings: Sequence[VendorWarning]
+    findings: Sequence[str]
+    redaction: RedactionDone | None
+    calls: Sequence[Call]
+    pipeline_version: str
+    policy_digest: str
+    created_at: datetime
+
+
+def to_json(sidecar: Sidecar) -> bytes:
+    """Return the document as UTF-8 JSON."""
+    source = sidecar.source
+    document: dict[str, Any] = {
+        "schema": SCHEMA,
+        "source": {
+            "bucket": source.bucket,
+            "key": source.key,
+            "etag": source.etag,
+            "size": source.size,
+            "width": source.width,
+            "height": source.height,
+            "orientation": source.orientation,
+        },
+        "status": sidecar.status.value,
+        "card": _card(sidecar.card),
+        "warnings": [{"code": warning.code, "name": warning.name} for warning in sidecar.warnings],
+        "findings": list(sidecar.findings),
+        "redaction": _redaction(sidecar.redaction),
+        "calls": [
+            {"api": call.api, "request_id": call.request_id, "elapsed_ms": call.elapsed_ms}
+            for call in sidecar.calls
+        ],
+        "pipeline": {"version": sidecar.pipeline_version, "policy_digest": sidecar.policy_digest},
+        "created_at": sidecar.created_at.isoformat(timespec="seconds"),
+    }
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2)
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema that every written sidecar is valid against."""
+    data = resources.files("cardveil").joinpath("sidecar.schema.json").read_bytes()
+    document: dict[str, Any] = orjson.loads(data)
+    return document
+
+
+def _card(card: Card | None) -> dict[str, Any] | None:
+    if card is None:
+        return None
+    return {
+        "type": card.type.value,
+        "side": card.side.value,
+        "fields": [_field(field) for field in card.fields],
+    }
+
+
+def _field(field: Field) -> dict[str, Any]:
+    return {
+        "name": field.name,
+        "text": field.text,
+        "normalized": field.normalized,
+        "score": field.score,
+        "polygon": field.polygon.as_lists() if field.polygon else None,
+        "sources": list(field.sources),
+        "checks": [{"name": check.name, "passed": check.passed} for check in field.checks],
+    }
+
+
+def _redaction(done: RedactionDone | None) -> dict[str, Any] | None:
+    if done is None:
+        return None
+    return {
+        "policy": done.policy,
+        "regions": [
+            {"field": region.field, "polygon": region.polygon.as_lists(), "action": region.action}
+            for region in done.regions
+        ],
+        "output": {"key": done.output_key, "sha256": done.output_sha256},
+        "path": done.path,
+        "proof": dict(done.proof),
+    }
