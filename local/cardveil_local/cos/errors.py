@@ -21,6 +21,7 @@ _ERRORS: Mapping[str, tuple[int, str]] = MappingProxyType(
         "IncorrectNumberOfFilesInPostRequest": (400, "POST requires exactly one file upload per request."),
         "InvalidArgument": (400, "Invalid Argument."),
         "InvalidBucketName": (400, "The specified bucket is not valid."),
+        "InvalidCopySource": (400, "Copy source must name the source bucket's host and the object's key."),
         "InvalidDigest": (400, "The Content-MD5 you specified is not valid."),
         "InvalidPart": (
             400,

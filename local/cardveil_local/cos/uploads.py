@@ -25,11 +25,12 @@ MAX_PART_NUMBER = 10_000
 
 @dataclass(frozen=True, slots=True)
 class UploadPage:
-    """Uploads and common prefixes in key order; ``more`` tells whether some are left out."""
+    """Uploads and common prefixes in key order; the markers are set when there is more."""
 
     uploads: tuple[Upload, ...]
     prefixes: tuple[str, ...]
-    more: bool
+    next_key: str | None = None
+    next_id: str = ""
 
 
 class Uploads:
@@ -130,23 +131,27 @@ class Uploads:
                 (bucket, low, *values),
             )
             found = [upload_of(row) for row in rows]
-        marker = (key_marker.encode(), id_marker if id_marker else "\uffff")
+        # Without an id marker, every upload of the marker's key counts as listed.
+        marker = (key_marker.encode(), id_marker or "\uffff")
         uploads: list[Upload] = []
         prefixes: dict[str, None] = {}
+        last = ("", "")
         for upload in found:
-            if (upload.key.encode(), upload.id) <= marker and key_marker:
-                continue
             head, cut, _ = upload.key[len(prefix) :].partition(delimiter) if delimiter else ("", "", "")
             folder = prefix + head + cut if cut else None
+            if key_marker and (upload.key.encode(), upload.id) <= marker:
+                continue
             if folder is not None and (folder in prefixes or key_marker.startswith(folder)):
                 continue
             if len(uploads) + len(prefixes) == limit:
-                return UploadPage(tuple(uploads), tuple(prefixes), more=True)
+                return UploadPage(tuple(uploads), tuple(prefixes), *last)
             if folder is not None:
                 prefixes[folder] = None
+                last = (folder, "")
             else:
                 uploads.append(upload)
-        return UploadPage(tuple(uploads), tuple(prefixes), more=False)
+                last = (upload.key, upload.id)
+        return UploadPage(tuple(uploads), tuple(prefixes))
 
 
 def _upload(db: sqlite3.Connection, bucket: str, key: str, upload_id: str) -> Upload:

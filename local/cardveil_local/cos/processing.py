@@ -1,0 +1,54 @@
+"""Requests with ``ci-process``: COS finds or stores the object, Cloud Infinite answers."""
+
+from __future__ import annotations
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from cardveil_local.cos.call import Call
+from cardveil_local.cos.contracts import CiCall
+from cardveil_local.cos.errors import CosError
+from cardveil_local.cos.signature import SIGNATURE_PARAMETERS
+
+
+def check_process(call: Call) -> None:
+    """Refuse what can not be processed before anything is stored.
+
+    Raises
+    ------
+    CosError
+        ``InvalidArgument`` (no CI here, or a PUT that names no object), ``MethodNotAllowed``,
+        ``AccessDenied``.
+    """
+    if call.request.method not in ("GET", "PUT"):
+        raise CosError("MethodNotAllowed")
+    if call.context.ci is None or (call.request.method == "PUT" and not call.key):
+        raise CosError("InvalidArgument")
+    resource = f"cos/{call.bucket}/{call.key}"
+    call.principal.require(f"ci:{call.query['ci-process']}", resource)
+    if call.key:
+        call.principal.require("cos:GetObject", resource)
+
+
+async def process(call: Call) -> Response:
+    """Hand the object, or without a key the bare call, to CI; `CosError` when bucket or object is missing."""
+    ci = call.context.ci
+    if ci is None:
+        raise CosError("InvalidArgument")
+    data = None
+    if call.key:
+        _, data = await run_in_threadpool(call.context.store.get, call.bucket, call.key)
+    else:
+        await run_in_threadpool(call.context.store.bucket, call.bucket)
+    params = {name: value for name, value in call.query.items() if name not in SIGNATURE_PARAMETERS}
+    return await ci.process(
+        CiCall(
+            process=call.query["ci-process"],
+            params=params,
+            bucket=call.bucket,
+            key=call.key,
+            method="PUT" if call.request.method == "PUT" else "GET",
+            data=data,
+            request_id=call.request_id,
+        )
+    )
