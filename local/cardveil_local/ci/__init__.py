@@ -1,0 +1,1 @@
+"""Cloud Infinite on loopback: AILicenseRec, IDCardOCR and general OCR in front of the embedded recogniser."""

@@ -1,0 +1,1 @@
+"""SCF on loopback: the functions that serverless.yml names, run as the platform runs them."""

@@ -1,0 +1,148 @@
+"""The functions of one deployment with their triggers: what the local cloud starts, stops and calls."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from cardveil_local.cos.contracts import ObjectEvent
+from cardveil_local.credentials import Credential, CredentialStore, Policy
+from cardveil_local.faults import FaultHook, NoFaults
+from cardveil_local.scf.deadletters import DeadLetters
+from cardveil_local.scf.deployment import Deployment
+from cardveil_local.scf.environment import Platform
+from cardveil_local.scf.notifications import Notifier
+from cardveil_local.scf.queue import AsyncInvoker
+from cardveil_local.scf.results import InvokeResult, Status
+from cardveil_local.scf.runtime import FunctionRuntime
+from cardveil_local.scf.timers import Timers
+
+_log = logging.getLogger(__name__)
+
+
+class RoleIssuer:
+    """Temporary credentials of a function's role, made anew when half of their time is over.
+
+    Parameters
+    ----------
+    lifetime_s
+        How long a pair is good for; SCF's last some hours.
+    """
+
+    def __init__(
+        self,
+        credentials: CredentialStore,
+        *,
+        policy: Policy | None = None,
+        lifetime_s: float = 7200.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._credentials = credentials
+        self._policy = policy
+        self._lifetime_s = lifetime_s
+        self._clock = clock
+        self._current: Credential | None = None
+
+    def __call__(self) -> Credential:
+        """Return the credentials for an invocation that starts now."""
+        current = self._current
+        left = (current.expires or 0.0) - self._clock() if current else 0.0
+        if current is None or left < self._lifetime_s / 2:
+            current = self._current = self._credentials.issue_temporary(self._lifetime_s, self._policy)
+        return current
+
+
+class ScfService:
+    """Runs a deployment. Everything but the constructor belongs to one event loop.
+
+    Parameters
+    ----------
+    data
+        Folder for dead letters; logs go where `platform` says.
+    policies
+        What each function's role may do, by function key; without an entry, everything.
+    max_instances
+        How many instances of one function run at a time.
+    retry_interval_s
+        Pause before a failed asynchronous event is tried again: 60 s on the platform.
+    timers
+        Whether enabled timer triggers are fired by the clock; they can always be fired by name.
+    """
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        platform: Platform,
+        credentials: CredentialStore,
+        data: Path,
+        *,
+        policies: Mapping[str, Policy] | None = None,
+        max_instances: int = 2,
+        idle_s: float = 300.0,
+        retry_interval_s: float = 2.0,
+        timers: bool = False,
+        clock: Callable[[], float] = time.time,
+        faults: FaultHook | None = None,
+    ) -> None:
+        hook: FaultHook = faults or NoFaults()
+        self.deployment = deployment
+        self.dead_letters = DeadLetters(data / "dead-letters.jsonl")
+        self.runtimes = {
+            key: FunctionRuntime(
+                spec,
+                platform,
+                RoleIssuer(credentials, policy=(policies or {}).get(key), clock=clock),
+                max_instances=max_instances,
+                idle_s=idle_s,
+                faults=hook,
+            )
+            for key, spec in deployment.functions.items()
+        }
+        self.queue = AsyncInvoker(
+            self.runtimes, self.dead_letters, platform, retry_interval_s=retry_interval_s
+        )
+        self.timers = Timers(deployment.timers, self.queue, clock)
+        self._scheduled = timers
+        self._notifier = Notifier(deployment.cos, dict(deployment.functions), platform, self.queue, hook)
+        platform.logs.mkdir(parents=True, exist_ok=True)
+
+    async def start(self) -> None:
+        """Start serving queued events, and timers if they are on."""
+        off = [trigger.name for trigger in self.deployment.cos if not trigger.enabled]
+        off += [trigger.name for trigger in self.deployment.timers if not trigger.enabled]
+        for name in off:
+            _log.warning("trigger %s does not say `enable: true`, so it is off", name)
+        self.queue.start()
+        if self._scheduled:
+            self.timers.start()
+
+    async def stop(self) -> None:
+        """Stop everything; no process of a function is left when this returns."""
+        await self.timers.stop()
+        await self.queue.stop()
+        for runtime in self.runtimes.values():
+            await runtime.stop()
+
+    async def on_object_event(self, event: ObjectEvent) -> None:
+        """Take a bucket's event; `CosService` calls this after each committed change."""
+        await self._notifier(event)
+
+    async def invoke(
+        self, function: str, event: Mapping[str, Any], *, wait_s: float | None = 0.0
+    ) -> InvokeResult:
+        """Run a function and wait for its result; see `FunctionRuntime.invoke`."""
+        request_id = str(uuid.uuid4())
+        runtime = self.runtimes.get(function)
+        if runtime is None:
+            return InvokeResult(request_id, Status.FUNCTION_NOT_FOUND)
+        payload = json.dumps(event, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        return await runtime.invoke(payload, request_id, wait_s=wait_s)
+
+    def invoke_async(self, function: str, event: Mapping[str, Any]) -> str:
+        """Queue an event and return its request id; raises `EventRefusedError`."""
+        return self.queue.submit(function, event, "API")

@@ -1,0 +1,3 @@
+"""What a layer brings."""
+
+NAME = "toy layer"
