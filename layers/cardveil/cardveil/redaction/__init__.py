@@ -1,0 +1,34 @@
+"""Redaction that is proven: policy, places, two ways of covering, and checks before anything is given out."""
+
+from cardveil.redaction.copies import UprightCopy, upright_copy
+from cardveil.redaction.engine import BLACK, Proof, RedactedCopy, Region, redact
+from cardveil.redaction.limits import Limits
+from cardveil.redaction.picture import MEDIA_TYPES, Picture, inspect
+from cardveil.redaction.planning import plan
+from cardveil.redaction.policy import BUILT_IN, Partial, Policy, load_policy
+from cardveil.redaction.turbo import Availability, coefficient_path_available
+from cardveil.redaction.unreadable import forbidden_texts, kept_texts, prove_unreadable
+
+__all__ = [
+    "BLACK",
+    "BUILT_IN",
+    "MEDIA_TYPES",
+    "Availability",
+    "Limits",
+    "Partial",
+    "Picture",
+    "Policy",
+    "Proof",
+    "RedactedCopy",
+    "Region",
+    "UprightCopy",
+    "coefficient_path_available",
+    "forbidden_texts",
+    "inspect",
+    "kept_texts",
+    "load_policy",
+    "plan",
+    "prove_unreadable",
+    "redact",
+    "upright_copy",
+]

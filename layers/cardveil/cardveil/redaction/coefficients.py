@@ -1,0 +1,229 @@
+"""JPEG redacted without decoding it: covered blocks get one flat value, all other coefficients stay."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+from cardveil.errors import Reject, Review
+from cardveil.redaction import turbo
+from cardveil.redaction.cover import Cover
+from cardveil.redaction.hidden import holds_hidden_content
+from cardveil.redaction.jpegfile import Component, JpegHeader
+from cardveil.redaction.limits import corrupt
+from cardveil.redaction.turbo import Step, TurboError
+
+#: Bytes of one block: 64 coefficients of two bytes, the first of them the block's mean (DC).
+BLOCK: Final = 128
+
+
+@dataclass(frozen=True, slots=True)
+class _Plane:
+    """What is planned for one plane: runs ``(first block, blocks)`` by block row, and the flat value."""
+
+    blocks: int
+    block_rows: int
+    runs: Mapping[int, Sequence[tuple[int, int]]]
+    flat: bytes
+
+    @property
+    def planned(self) -> int:
+        return sum(count for runs in self.runs.values() for _, count in runs)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which blocks of which plane get which value."""
+
+    planes: tuple[_Plane, ...]
+
+    @property
+    def blocks(self) -> int:
+        """Blocks to cover, all planes together."""
+        return sum(plane.planned for plane in self.planes)
+
+
+@dataclass(frozen=True, slots=True)
+class Redacted:
+    """A redacted JPEG as libturbojpeg wrote it.
+
+    Attributes
+    ----------
+    data : bytes
+        The file, without orientation or profile.
+    blocks_done, blocks_seen : int
+        Blocks overwritten, and blocks found flat in memory afterwards, in a pass of its own.
+    hidden : bool
+        Whether blocks at the right or lower edge hold something beyond the picture's edge; then `data` must
+        not be used, since those rows are kept as well.
+    """
+
+    data: bytes
+    blocks_done: int
+    blocks_seen: int
+    hidden: bool
+
+
+def make_plan(header: JpegHeader, cover: Cover, fill: tuple[int, int, int]) -> Plan:
+    """Translate covered MCUs into block runs of every plane.
+
+    Parameters
+    ----------
+    header : JpegHeader
+        Of the source.
+    cover : Cover
+        On a grid of the source's MCUs.
+    fill : (red, green, blue)
+        0 to 255; reached to within a quantisation step of a flat block.
+    """
+    widest = max(c.horizontal for c in header.components)
+    tallest = max(c.vertical for c in header.components)
+    levels = _levels(header.colour, fill)
+    planes = []
+    for component, level in zip(header.components, levels, strict=True):
+        blocks = -(-header.width * component.horizontal // (8 * widest))
+        block_rows = -(-header.height * component.vertical // (8 * tallest))
+        runs: dict[int, list[tuple[int, int]]] = {}
+        for index, spans in enumerate(cover.rows):
+            scaled = [
+                (
+                    first * component.horizontal,
+                    min(last * component.horizontal, blocks) - first * component.horizontal,
+                )
+                for first, last in spans
+            ]
+            for row in range(index * component.vertical, min((index + 1) * component.vertical, block_rows)):
+                if scaled:
+                    runs[row] = scaled
+        planes.append(_Plane(blocks, block_rows, runs, _flat(component, level) * blocks))
+    return Plan(tuple(planes))
+
+
+def redact(data: bytes, header: JpegHeader, plan: Plan) -> Redacted:
+    """Overwrite the planned blocks and look at them again before anything is believed.
+
+    One decoding serves four passes: overwriting, reading back, and cutting out the last column and the last
+    row of MCUs (as they are after overwriting, so that what is covered cannot decide anything).
+
+    Raises
+    ------
+    Reject
+        ``picture_corrupt`` if libturbojpeg refuses or even doubts the file.
+    Review
+        ``proof_failed`` if a pass saw other blocks than it expected.
+    """
+    done, seen = [0], [0]
+    steps = [
+        Step(_walk(plan, done, _overwrite)),
+        Step(_walk(plan, seen, _expect_flat), output=False),
+    ]
+    mcu_width, mcu_height = header.mcu
+    cuts = []
+    if header.height % mcu_height:
+        cuts.append(Step(crop=(0, header.height // mcu_height * mcu_height)))
+    if header.width % mcu_width:
+        cuts.append(Step(crop=(header.width // mcu_width * mcu_width, 0)))
+    results = _run(data, [*steps, *cuts])
+    hidden = any(holds_hidden_content(cut, header) for cut in results[2:])
+    return Redacted(results[0], done[0], seen[0], hidden)
+
+
+def validate(data: bytes) -> None:
+    """Decode a JPEG's coefficients only to see whether they are sound.
+
+    A file whose arrangement of planes libturbojpeg does not know passes unseen.
+
+    Raises
+    ------
+    Reject
+        ``picture_corrupt``.
+    """
+    try:
+        turbo.transform(data, [Step(output=False)])
+    except TurboError as error:
+        if "subsampling" not in error.reason:
+            raise corrupt("its picture data is damaged") from None
+
+
+def count_flat(data: bytes, plan: Plan) -> int:
+    """Decode a written copy and count the planned blocks that hold the planned value: all must.
+
+    Raises
+    ------
+    Reject
+        ``picture_corrupt`` if the copy cannot be read.
+    Review
+        ``proof_failed`` if a block differs.
+    """
+    seen = [0]
+    _run(data, [Step(_walk(plan, seen, _expect_flat), output=False)])
+    return seen[0]
+
+
+def _run(data: bytes, steps: Sequence[Step]) -> list[bytes]:
+    try:
+        return turbo.transform(data, steps)
+    except TurboError as error:
+        if "memory" in error.reason.lower():
+            raise Reject(
+                "picture_too_large", "upload a smaller picture: there was no memory for it"
+            ) from None
+        raise corrupt("its picture data is damaged") from None
+
+
+Touch = Callable[[int, bytes, int], None]
+
+
+def _walk(plan: Plan, counter: list[int], touch: Touch) -> turbo.RowFilter:
+    planes = plan.planes
+
+    def row_filter(address: int, blocks: int, row: int, component: int) -> None:
+        plane = planes[component]
+        if blocks != plane.blocks or row >= plane.block_rows:
+            raise proof_failed("the file has other blocks than its header says")
+        for first, count in plane.runs.get(row, ()):
+            touch(address + BLOCK * first, plane.flat, BLOCK * count)
+            counter[0] += count
+
+    return row_filter
+
+
+def proof_failed(what: str) -> Review:
+    """Build the refusal to hand out a copy; `what` names the check, never a content."""
+    return Review("proof_failed", f"no copy was written: {what}")
+
+
+def _overwrite(address: int, flat: bytes, size: int) -> None:
+    ctypes.memmove(address, flat, size)
+
+
+def _expect_flat(address: int, flat: bytes, size: int) -> None:
+    if _memcmp()(address, flat, size) != 0:
+        raise proof_failed("a covered block is not flat")
+
+
+@lru_cache(maxsize=1)
+def _memcmp() -> Any:
+    compare = ctypes.CDLL(None).memcmp
+    compare.restype = ctypes.c_int
+    compare.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t]
+    return compare
+
+
+def _levels(colour: str, fill: tuple[int, int, int]) -> tuple[float, ...]:
+    red, green, blue = fill
+    luma = 0.299 * red + 0.587 * green + 0.114 * blue  # ITU-R BT.601, as JFIF has it
+    if colour == "grey":
+        return (luma,)
+    if colour == "rgb":
+        return (red, green, blue)
+    return (luma, 128 + 0.564334 * (blue - luma), 128 + 0.713267 * (red - luma))
+
+
+def _flat(component: Component, level: float) -> bytes:
+    # A block whose samples all equal s has DC = 8 (s − 128) / step and no other coefficient.
+    value = max(-1023, min(1023, round(8 * (level - 128) / component.dc_step)))
+    return value.to_bytes(2, "little", signed=True) + bytes(BLOCK - 2)

@@ -1,0 +1,263 @@
+"""The one way to a redacted copy: choose a path, cover, prove, and only then hand anything out."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal
+
+from cardveil.card import Polygon
+from cardveil.errors import Reject, Review
+from cardveil.redaction import coefficients, colour, pixels, structure
+from cardveil.redaction.coefficients import proof_failed
+from cardveil.redaction.cover import Cover, Grid, snap
+from cardveil.redaction.orient import to_stored
+from cardveil.redaction.picture import MEDIA_TYPES, Picture
+from cardveil.redaction.structure import Expected
+from cardveil.redaction.turbo import coefficient_path_available
+
+BLACK: Final = (0, 0, 0)
+#: More places than any page of cards has; covering is linear in their number.
+MOST_REGIONS: Final = 1000
+#: Farther outside than any rounding or margin explains, in pixels.
+_ABSURD: Final = 1e7
+#: Cells of a picture that is no JPEG: it may have been one, and its blocks then start at its corner.
+_CELL: Final = 8
+
+ProofLevel = Literal["inline", "reread"]
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """One place to cover.
+
+    Attributes
+    ----------
+    field : str
+        What stands there.
+    polygon : Polygon
+        Pixels of the upright picture: what the policy decided to cover, before snapping.
+    action : str
+        ``mask`` or ``partial``.
+    """
+
+    field: str
+    polygon: Polygon
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What was checked of a copy before it was handed out; there is no proof of a copy that failed.
+
+    Attributes
+    ----------
+    level : str
+        ``inline``: the coefficients that were encoded (or the pixels) were read back; ``reread``: the written
+        file was decoded again as well.
+    cells_planned, cells_done : int
+        Cells (blocks of all planes, on the coefficient path) planned and found flat.
+    reason : str
+        Why this path was taken.
+    structure : tuple of str
+        Every segment or chunk of the copy.
+    recognised : bool
+        Whether a recogniser looked for the covered texts and found none.
+    """
+
+    level: str
+    path: str
+    reason: str
+    cells_planned: int
+    cells_done: int
+    structure: tuple[str, ...]
+    orientation: int
+    colour: str
+    recognised: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
+        return {**asdict(self), "structure": list(self.structure)}
+
+
+@dataclass(frozen=True, slots=True)
+class RedactedCopy:
+    """A copy that passed its proof.
+
+    Attributes
+    ----------
+    width, height : int
+        Upright size in pixels.
+    path : str
+        ``coefficients`` or ``pixels``.
+    sha256 : str
+        Of `data`, in hex.
+    """
+
+    data: bytes
+    media_type: str
+    sha256: str
+    path: str
+    proof: Proof
+    width: int
+    height: int
+
+
+def redact(
+    picture: Picture,
+    regions: Sequence[Region],
+    *,
+    fill: tuple[int, int, int] = BLACK,
+    proof: ProofLevel = "reread",
+    allow_empty: bool = False,
+) -> RedactedCopy:
+    """Cover `regions` and return a copy that is proven to hold nothing of them, and no metadata.
+
+    Parameters
+    ----------
+    picture : Picture
+        From `inspect`.
+    regions : sequence of Region
+        Each covers the convex hull of its polygon, so that a self-crossing outline covers more, never less.
+    fill : (red, green, blue)
+        Colour of the cover.
+    proof : {"reread", "inline"}
+        ``reread`` decodes the written file again, so that what is promised is said of the very bytes that are
+        handed out; it costs about as much as half of the redaction, a tenth of a recognition. ``inline``
+        reads back the coefficients that the encoder was given, and the copy's structure.
+    allow_empty : bool
+        Whether no regions at all mean a copy without metadata; by default that is refused.
+
+    Raises
+    ------
+    Reject
+        ``picture_corrupt``, ``region_invalid``, ``region_outside`` or ``too_many_regions``.
+    Review
+        ``nothing_to_cover`` or ``proof_failed``: there is no copy.
+    """
+    if not regions and not allow_empty:
+        raise Review(
+            "nothing_to_cover", "name at least one place to cover: an untouched copy is never written"
+        )
+    outlines = _outlines(picture, regions)
+    reason = _why_pixels(picture)
+    if not reason:
+        copy = _by_coefficients(picture, outlines, fill, proof)
+        if copy is not None:
+            return copy
+        reason = "rows or columns beyond the picture's edge"
+    return _by_pixels(picture, outlines, fill, proof, reason)
+
+
+Outlines = Sequence[Sequence[tuple[float, float]]]
+
+
+def _outlines(picture: Picture, regions: Sequence[Region]) -> Outlines:
+    if len(regions) > MOST_REGIONS:
+        raise Reject("too_many_regions", f"name at most {MOST_REGIONS} places")
+    outlines = []
+    for region in regions:
+        points = region.polygon.points
+        if not all(math.isfinite(value) and abs(value) < _ABSURD for point in points for value in point):
+            raise Reject("region_invalid", "give polygons as finite pixels of the upright picture")
+        outlines.append(
+            [to_stored(p, picture.stored_width, picture.stored_height, picture.orientation) for p in points]
+        )
+    return outlines
+
+
+def _cover(grid: Grid, outlines: Outlines) -> Cover:
+    cover = snap(grid, outlines)
+    if cover.missed:
+        raise Reject("region_outside", "give polygons in pixels of the upright picture: one lies outside it")
+    return cover
+
+
+def _why_pixels(picture: Picture) -> str:
+    """Return why the coefficient path cannot be taken, or an empty text."""
+    if picture.jpeg is None:
+        return f"{picture.format} has no coefficients"
+    if len(picture.jpeg.components) == 4:
+        return "four colour planes"
+    if not picture.jpeg.suits_turbo:
+        return "unusual sampling"
+    if picture.colour == colour.FOREIGN:
+        return "unknown colour profile"
+    available = coefficient_path_available()
+    return "" if available else available.reason
+
+
+def _by_coefficients(
+    picture: Picture, outlines: Outlines, fill: tuple[int, int, int], level: ProofLevel
+) -> RedactedCopy | None:
+    header = picture.jpeg
+    assert header is not None  # noqa: S101 - _why_pixels said so
+    cover = _cover(Grid(header.width, header.height, *header.mcu), outlines)
+    planned = coefficients.make_plan(header, cover, fill)
+    done = coefficients.redact(picture.data, header, planned)
+    if done.hidden:
+        return None
+    grey = header.colour == "grey"
+    profile = colour.canonical(picture.colour) if grey == (picture.colour == colour.GREY) else None
+    expected = Expected(header.width, header.height, picture.orientation, profile)
+    data = structure.build_jpeg(done.data, expected)
+    seen = min(done.blocks_done, done.blocks_seen)
+    if level == "reread":
+        seen = min(seen, _reread(data, planned))
+    return _proven(picture, data, Proof(
+        level, "coefficients", "JPEG", planned.blocks, seen,
+        structure.check(data, "jpeg", expected, thorough=level == "reread"), picture.orientation,
+        picture.colour if profile else colour.SRGB,
+    ))  # fmt: skip
+
+
+def _reread(data: bytes, planned: coefficients.Plan) -> int:
+    try:
+        return coefficients.count_flat(data, planned)
+    except Reject:
+        raise proof_failed("the copy cannot be read") from None
+
+
+def _by_pixels(
+    picture: Picture, outlines: Outlines, fill: tuple[int, int, int], level: ProofLevel, reason: str
+) -> RedactedCopy:
+    mcu = picture.jpeg.mcu if picture.jpeg else (_CELL, _CELL)
+    cover = _cover(Grid(picture.stored_width, picture.stored_height, *mcu), outlines)
+    if picture.jpeg is not None and coefficient_path_available():
+        # Pillow repairs what is damaged; libturbojpeg says so.
+        coefficients.validate(picture.data)
+    image = pixels.decode(picture)
+    pixels.cover_over(image, cover, fill, picture)
+    profile = pixels.profile_to_write(picture, image) if picture.format != "bmp" else None
+    if picture.format == "jpeg":
+        # Stored as it was, so that covered cells are whole blocks of the copy and stay exactly flat.
+        turned, expected = 1, Expected(*image.size, picture.orientation, profile)
+    else:
+        image = pixels.upright(image, picture.orientation)
+        turned, expected = picture.orientation, Expected(*image.size, 1, profile)
+    seen = pixels.count_flat_image(image, cover, turned, fill)
+    data = pixels.encode(image, picture.format, profile)
+    if picture.format == "jpeg":
+        data = structure.build_jpeg(data, expected)
+    if level == "reread":
+        seen = min(seen, pixels.count_flat(data, picture.format, cover, turned, fill))
+    return _proven(picture, data, Proof(
+        level, "pixels", reason, cover.cells, seen, structure.check(data, picture.format, expected),
+        expected.orientation, picture.colour if profile else colour.SRGB,
+    ))  # fmt: skip
+
+
+def _proven(picture: Picture, data: bytes, proof: Proof) -> RedactedCopy:
+    if proof.cells_done != proof.cells_planned:
+        raise proof_failed("planned and covered cells differ in number")
+    return RedactedCopy(
+        data,
+        MEDIA_TYPES[picture.format],
+        hashlib.sha256(data).hexdigest(),
+        proof.path,
+        proof,
+        picture.width,
+        picture.height,
+    )

@@ -1,0 +1,184 @@
+"""A source picture as its bytes describe it: format, upright size and cost, before decoding anything."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+from cardveil.errors import Reject
+from cardveil.redaction import colour, containers, exif, jpegfile
+from cardveil.redaction.jpegfile import JpegHeader
+from cardveil.redaction.limits import Limits, corrupt, truncated, unsupported
+from cardveil.redaction.orient import upright_size
+
+#: What a format is called in HTTP and COS.
+MEDIA_TYPES: Final[Mapping[str, str]] = MappingProxyType(
+    {"jpeg": "image/jpeg", "png": "image/png", "bmp": "image/bmp", "webp": "image/webp"}
+)
+_ICC: Final = b"ICC_PROFILE\x00"
+_XMP: Final = b"http://ns.adobe.com/xap/1.0/\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that passed its limits.
+
+    Attributes
+    ----------
+    data : bytes
+        The whole file as it was received.
+    format : str
+        ``jpeg``, ``png``, ``bmp`` or ``webp``, from the bytes.
+    width, height : int
+        Size of the upright picture in pixels: what a person sees and all polygons refer to.
+    orientation : int
+        EXIF orientation, 1 to 8, from the first block that has one.
+    conflicting : bool
+        Whether another reader might turn the picture differently (EXIF and XMP disagree, or EXIF with
+        itself).
+    stored_width, stored_height : int
+        Size as stored.
+    colour : str
+        What the embedded profile means, see `cardveil.redaction.colour`.
+    clean : bytes
+        The picture alone in its own format, without metadata or trailer; empty for JPEG, where `pixels` makes
+        it.
+    jpeg : JpegHeader or None
+        Structure of a JPEG.
+    profile : bytes or None
+        The embedded profile, kept only where it must be converted.
+    """
+
+    data: bytes = field(repr=False)
+    format: str
+    width: int
+    height: int
+    orientation: int
+    conflicting: bool
+    stored_width: int
+    stored_height: int
+    colour: str
+    clean: bytes = field(repr=False, default=b"")
+    jpeg: JpegHeader | None = None
+    profile: bytes | None = field(repr=False, default=None)
+
+    @property
+    def media_type(self) -> str:
+        """The media type of the source."""
+        return MEDIA_TYPES[self.format]
+
+
+def inspect(data: bytes, limits: Limits = Limits()) -> Picture:  # noqa: B008 - Limits is immutable
+    """Read what a file's headers say; nothing is decoded.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+    limits : Limits
+        What it may cost.
+
+    Raises
+    ------
+    Reject
+        ``empty_file``, ``not_a_picture``, ``picture_truncated``, ``picture_too_large``,
+        ``picture_has_no_pixels``,
+        ``picture_animated``, ``format_not_supported``, ``picture_corrupt`` or ``too_many_scans``.
+    """
+    if not data:
+        raise Reject("empty_file", "upload the picture again: the file is empty")
+    if len(data) > limits.max_bytes:
+        raise Reject("picture_too_large", f"upload a file of at most {limits.max_bytes // 1048576} MB")
+    try:
+        if data[:2] == b"\xff\xd8":
+            return _jpeg(data, limits)
+        for name, starts, read in _CONTAINERS:
+            if starts(data):
+                return _contained(data, name, read(data, limits))
+    except struct.error:
+        raise truncated() from None
+    except IndexError:
+        raise corrupt("a length in it is wrong") from None
+    raise _unknown(data)
+
+
+def _jpeg(data: bytes, limits: Limits) -> Picture:
+    header = jpegfile.read_header(data, limits)
+    tiffs: list[int] = []
+    xmp: list[int] = []
+    chunks: list[bytes] = []
+    for part in jpegfile.segments(data):
+        if part.marker == jpegfile.APP1 and part.body[:5] == b"Exif\x00":
+            tiffs += exif.orientations(part.body[6:])
+        elif part.marker == jpegfile.APP1 and part.body.startswith(_XMP):
+            xmp += exif.xmp_orientations(part.body)
+        elif part.marker == jpegfile.APP2 and part.body.startswith(_ICC):
+            chunks.append(part.body[len(_ICC) :])
+    orientation, conflicting = exif.settle(tuple(tiffs), tuple(xmp))
+    profile = b"".join(chunk[2:] for chunk in sorted(chunks, key=lambda chunk: chunk[:1])) or None
+    width, height = upright_size(header.width, header.height, orientation)
+    meaning = colour.meaning(profile)
+    return Picture(
+        data,
+        "jpeg",
+        width,
+        height,
+        orientation,
+        conflicting,
+        header.width,
+        header.height,
+        meaning,
+        jpeg=header,
+        profile=profile if meaning == colour.FOREIGN else None,
+    )
+
+
+def _contained(data: bytes, name: str, contents: containers.Contents) -> Picture:
+    width, height = upright_size(contents.width, contents.height, contents.orientation)
+    meaning = colour.meaning(contents.profile)
+    return Picture(
+        data,
+        name,
+        width,
+        height,
+        contents.orientation,
+        contents.conflicting,
+        contents.width,
+        contents.height,
+        meaning,
+        clean=contents.clean,
+        profile=contents.profile if meaning == colour.FOREIGN else None,
+    )
+
+
+_CONTAINERS: Final[
+    tuple[tuple[str, Callable[[bytes], bool], Callable[[bytes, Limits], containers.Contents]], ...]
+] = (
+    ("png", lambda data: data[:8] == containers.PNG_SIGNATURE, containers.read_png),
+    ("webp", lambda data: data[:4] == b"RIFF" and data[8:12] == b"WEBP", containers.read_webp),
+    ("bmp", lambda data: data[:2] == b"BM", containers.read_bmp),
+)
+
+
+def _unknown(data: bytes) -> Reject:
+    if data[:6] in (b"GIF87a", b"GIF89a"):
+        if data.count(b"\x21\xf9\x04") > 1:
+            return Reject("picture_animated", "upload a still picture, not an animation")
+        return unsupported("a GIF")
+    if data[4:8] == b"ftyp":
+        if data[8:12] in (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"heim", b"heis"):
+            # pillow-heif unpacks to 25 MB, 22 of them an encoder: the runtime layer would pass its 40 MB.
+            return unsupported("HEIC (choose 'most compatible' in the phone's camera settings)")
+        return unsupported("a video or an AVIF")
+    if b"%PDF-" in data[:1024]:
+        return unsupported("a PDF (export the page as a picture)")
+    if data[:4] in (b"II*\x00", b"MM\x00*"):
+        return unsupported("a TIFF or a raw photograph")
+    if data[:2] == b"\xff\x0a" or data[:12] == b"\x00\x00\x00\x0cJXL \r\n\x87\n":
+        return unsupported("JPEG XL")
+    if data[:12] == b"\x00\x00\x00\x0cjP  \r\n\x87\n" or data[:4] == b"\xff\x4f\xff\x51":
+        return unsupported("JPEG 2000")
+    return Reject("not_a_picture", "upload a JPEG, PNG, BMP or WebP photograph")

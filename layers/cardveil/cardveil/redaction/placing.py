@@ -1,0 +1,251 @@
+"""Where a card lies in a picture, from nothing but the places of its fields; the portrait's place follows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from cardveil.card import Card, CardType, Point, Polygon, Side
+from cardveil.geometry import Matrix, inverse, multiply, project, signed_area
+from cardveil.layout import Box, CardLayout, layout_of
+
+#: Millimetres by which printing and boxes of text differ from the layout at the least; fewer residuals than
+#: that are luck.
+_LEAST_ERROR: Final = 0.5
+#: Millimetres: a larger spread of the fields around the layout means another card or boxes in a wrong order.
+_LARGEST_ERROR: Final = 2.0
+#: Millimetres: where a place is known no better than this (one standard deviation), it is not known.
+_LARGEST_DOUBT: Final = 3.0
+_FEWEST_FIELDS: Final = 3
+#: How strongly perspective is assumed to be small: (0.7 mm / 0.2)², in units of the normalised picture.
+_FLATNESS: Final = 12.0
+_ROUNDS: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class _Constraint:
+    """A picture point (normalised) whose x (axis 0) or y (1) on the card is known, in mm from its centre."""
+
+    u: float
+    v: float
+    axis: int
+    value: float
+
+    def row(self) -> list[float]:
+        at = 3 * self.axis
+        row = [0.0] * 8
+        row[at : at + 3] = [self.u, self.v, 1.0]
+        row[6:] = [-self.value * self.u, -self.value * self.v]
+        return row
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A card's place: mappings between its millimetres and the upright picture's pixels, and their error.
+
+    Attributes
+    ----------
+    to_picture, to_card : Matrix
+        From millimetres to pixels and back.
+    error : float
+        Root mean square distance in millimetres between the fields and the layout.
+    """
+
+    layout: CardLayout
+    to_picture: Matrix
+    to_card: Matrix
+    error: float
+    _normal: tuple[float, float, float]
+    _covariance: tuple[tuple[float, ...], ...]
+
+    def polygon(self, box: Box) -> Polygon:
+        """Return where a box of the card lies in the picture."""
+        return Polygon.of(project(self.to_picture, corner) for corner in box.corners())
+
+    def doubt(self, box: Box) -> float:
+        """Return the standard deviation in millimetres with which the worst corner of `box` is known."""
+        worst = 0.0
+        shift, scale = self._normal[:2], self._normal[2]
+        for x, y in box.corners():
+            px, py = project(self.to_picture, (x, y))
+            u, v = (px - shift[0]) / scale, (py - shift[1]) / scale
+            for axis, value in ((0, x - self.layout.width / 2), (1, y - self.layout.height / 2)):
+                row = _Constraint(u, v, axis, value).row()
+                spread = sum(
+                    a * sum(c * b for c, b in zip(line, row, strict=True))
+                    for a, line in zip(row, self._covariance, strict=True)
+                )
+                # A residual is in millimetres where the mapping's denominator is 1, at the fields' centre.
+                weight = self.to_card[6] * px + self.to_card[7] * py + self.to_card[8]
+                worst = max(worst, math.sqrt(max(spread, 0.0)) / abs(weight))
+        return worst
+
+    def trusted(self, box: Box) -> bool:
+        """Say whether `box` is known well enough to rely on it."""
+        return self.doubt(box) <= _LARGEST_DOUBT
+
+    def scale_at(self, point: Point) -> float:
+        """Return pixels per millimetre around a point of the picture, where they are most."""
+        x, y = project(self.to_card, point)
+        here = project(self.to_picture, (x, y))
+        return max(math.dist(here, project(self.to_picture, near)) for near in ((x + 1, y), (x, y + 1)))
+
+
+def place(card: Card) -> Placement | None:
+    """Find where a card lies from its fields' polygons.
+
+    Each line of text tells its height on the card at both ends, and most tell where they begin; these are
+    linear conditions on the mapping, solved by least squares, with fields that do not fit losing their
+    weight.
+
+    Returns
+    -------
+    Placement or None
+        None if there are too few fields, or they do not fit the layout.
+    """
+    try:
+        layout = layout_of(card.type, card.side)
+    except KeyError:
+        return None
+    anchored = [(f.name, f.polygon) for f in card.fields if f.polygon is not None and f.name in layout.fields]
+    if len({name for name, _ in anchored}) < _FEWEST_FIELDS:
+        return None
+    points = [point for _, polygon in anchored for point in polygon.points]
+    x0, y0 = (sum(p[axis] for p in points) / len(points) for axis in (0, 1))
+    scale = math.sqrt(sum((x - x0) ** 2 + (y - y0) ** 2 for x, y in points) / len(points))
+    if not 1.0 < scale < 1e6:
+        return None
+    constraints = [
+        _Constraint(
+            (x - x0) / scale, (y - y0) / scale, axis, value - (layout.height if axis else layout.width) / 2
+        )
+        for name, polygon in anchored
+        for (x, y), axis, value in _anchors(layout, name, polygon)
+    ]
+    solved = _solve(constraints)
+    if solved is None:
+        return None
+    g, error, covariance = solved
+    w, h = layout.width / 2, layout.height / 2
+    from_unit: Matrix = (
+        g[0] + w * g[6], g[1] + w * g[7], g[2] + w,
+        g[3] + h * g[6], g[4] + h * g[7], g[5] + h,
+        g[6], g[7], 1.0,
+    )  # fmt: skip
+    to_card = multiply(from_unit, (1 / scale, 0.0, -x0 / scale, 0.0, 1 / scale, -y0 / scale, 0.0, 0.0, 1.0))
+    try:
+        found = Placement(layout, inverse(to_card), to_card, error, (x0, y0, scale), covariance)
+        if error > _LARGEST_ERROR or not _is_seen_from_the_front(found):
+            return None
+    except (ValueError, ZeroDivisionError, OverflowError):
+        return None
+    return found
+
+
+def _anchors(layout: CardLayout, name: str, polygon: Polygon) -> Iterator[tuple[Point, int, float]]:
+    """Yield ``(picture point, axis, millimetres)`` for what is known of a value's outline."""
+    zone = layout.fields[name]
+    top_left, top_right, bottom_right, bottom_left = polygon.points
+    licence = layout.type is CardType.DRIVER_LICENSE
+    if licence and name == "authority":
+        return  # a seal: what is found of it may be any part
+    if name == "address":
+        # One to three lines: only the first one's upper edge and the left edge are known.
+        top = zone.y + (0.7 if licence else 1.0)
+        yield top_left, 1, top
+        yield top_right, 1, top
+    else:
+        yield _middle(top_left, bottom_left), 1, zone.centre[1]
+        yield _middle(top_right, bottom_right), 1, zone.centre[1]
+    left, right = _sides(layout, name, zone)
+    for value, corners in ((left, (top_left, bottom_left)), (right, (top_right, bottom_right))):
+        if value is not None:
+            for corner in corners:
+                yield corner, 0, value
+
+
+def _sides(layout: CardLayout, name: str, zone: Box) -> tuple[float | None, float | None]:
+    """Return where a value begins and ends (mm), as far as that does not depend on what it says."""
+    if (layout.type, layout.side) == (CardType.ID_CARD, Side.FRONT):
+        if name == "id_number":  # eighteen digits at a fixed pitch
+            return zone.x + 1.6, zone.right - 3.5
+        if name == "birth_date":  # set around the printed signs of year, month and day
+            return None, layout.labels["日"].right
+    return zone.x + 0.7, None
+
+
+def _solve(
+    constraints: Sequence[_Constraint],
+) -> tuple[list[float], float, tuple[tuple[float, ...], ...]] | None:
+    """Solve for the eight free numbers of the mapping: ``(numbers, error in mm, covariance)``."""
+    rows = [c.row() for c in constraints]
+    weights = [1.0] * len(rows)
+    solution: list[float] = []
+    error = 0.0
+    normal: list[list[float]] = []
+    for _ in range(_ROUNDS):
+        normal = [[0.0] * 9 for _ in range(8)]
+        for row, constraint, weight in zip(rows, constraints, weights, strict=True):
+            full = [*row, constraint.value]
+            for i in range(8):
+                for j in range(9):
+                    normal[i][j] += weight * full[i] * full[j]
+        normal[6][6] += _FLATNESS
+        normal[7][7] += _FLATNESS
+        inverted = _inverted([line[:8] for line in normal])
+        if inverted is None:
+            return None
+        solution = [sum(a * line[8] for a, line in zip(inv, normal, strict=True)) for inv in inverted]
+        residuals = [
+            sum(a * b for a, b in zip(row, solution, strict=True)) - c.value
+            for row, c in zip(rows, constraints, strict=True)
+        ]
+        # Cauchy weights: a box that is off by several millimetres ends up counting little.
+        spread = max(_LEAST_ERROR, _median([abs(r) for r in residuals]) * 1.5)
+        weights = [1 / (1 + (r / (2 * spread)) ** 2) for r in residuals]
+        total = sum(weights)
+        error = math.sqrt(sum(w * r * r for w, r in zip(weights, residuals, strict=True)) / total)
+    inverted = _inverted([line[:8] for line in normal])
+    if inverted is None:
+        return None
+    variance = max(error, _LEAST_ERROR) ** 2
+    return solution, error, tuple(tuple(variance * value for value in line) for line in inverted)
+
+
+def _inverted(matrix: Sequence[Sequence[float]]) -> list[list[float]] | None:
+    """Invert a symmetric positive matrix by Gauss and Jordan, or return None if it is singular."""
+    size = len(matrix)
+    work = [[*row, *(float(i == j) for j in range(size))] for i, row in enumerate(matrix)]
+    for column in range(size):
+        pivot = max(range(column, size), key=lambda r: abs(work[r][column]))
+        if abs(work[pivot][column]) < 1e-9:
+            return None
+        work[column], work[pivot] = work[pivot], work[column]
+        divisor = work[column][column]
+        work[column] = [value / divisor for value in work[column]]
+        for row in range(size):
+            if row != column and (factor := work[row][column]):
+                work[row] = [a - factor * b for a, b in zip(work[row], work[column], strict=True)]
+    return [row[size:] for row in work]
+
+
+def _is_seen_from_the_front(found: Placement) -> bool:
+    """Say whether the card's corners run clockwise in the picture and none lies behind the camera."""
+    m = found.to_picture
+    corners = found.layout.outline.corners()
+    depths = [m[6] * x + m[7] * y + m[8] for x, y in corners]
+    if not (all(d > 0 for d in depths) or all(d < 0 for d in depths)):
+        return False
+    seen = found.polygon(found.layout.outline).points
+    return signed_area(seen) > 0
+
+
+def _middle(a: Point, b: Point) -> Point:
+    return (a[0] + b[0]) / 2, (a[1] + b[1]) / 2
+
+
+def _median(values: Sequence[float]) -> float:
+    ordered = sorted(values)
+    return ordered[len(ordered) // 2]

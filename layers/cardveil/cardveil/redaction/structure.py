@@ -1,0 +1,163 @@
+"""Whether a written copy holds anything but its picture: every segment and chunk must be expected."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Final
+
+from cardveil.redaction import exif, jpegfile
+from cardveil.redaction.coefficients import proof_failed
+
+_ICC: Final = b"ICC_PROFILE\x00"
+_ADOBE: Final = frozenset(b"Adobe\x00\x64\x00\x00\x00\x00" + bytes([transform]) for transform in (0, 1, 2))
+_PICTURE_SEGMENTS: Final = {
+    jpegfile.DQT: "DQT",
+    jpegfile.DHT: "DHT",
+    jpegfile.SOS: "SOS",
+    0xC0: "SOF",
+    0xC1: "SOF",
+}
+_BMP_HEADERS: Final = 14 + 40
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a copy may say: its stored size in pixels, its orientation and its profile."""
+
+    width: int
+    height: int
+    orientation: int
+    profile: bytes | None
+
+
+def build_jpeg(encoded: bytes, expected: Expected) -> bytes:
+    """Put a JPEG together: fixed JFIF, orientation and profile where needed, and an encoder's picture.
+
+    Raises
+    ------
+    Review
+        ``proof_failed`` if the encoder wrote a segment that nobody asked for.
+    """
+    kept = [b"\xff\xd8"]
+    tail = len(encoded)
+    jfif, rest = False, list[bytes]()
+    for part in jpegfile.segments(encoded):
+        if part.marker == jpegfile.APP0 and part.body[:5] == b"JFIF\x00":
+            jfif = True
+        elif part.marker == jpegfile.SOS:
+            tail = part.start
+        elif part.marker in _PICTURE_SEGMENTS or (part.marker == jpegfile.APP14 and part.body in _ADOBE):
+            rest.append(encoded[part.start : part.end])
+        else:
+            raise proof_failed("the encoder wrote a segment that was not asked for")
+    if jfif:
+        kept.append(jpegfile.JFIF)
+    if expected.orientation != 1:
+        kept.append(_segment(jpegfile.APP1, exif.minimal(expected.orientation)))
+    if expected.profile is not None:
+        kept.append(_segment(jpegfile.APP2, _ICC + b"\x01\x01" + expected.profile))
+    return b"".join([*kept, *rest, memoryview(encoded)[tail:]])
+
+
+def check(data: bytes, format_: str, expected: Expected, *, thorough: bool = True) -> tuple[str, ...]:
+    """Hold a written copy against what it may contain.
+
+    Parameters
+    ----------
+    thorough : bool
+        Whether to look through a JPEG's compressed data for a second picture, too; otherwise only its end is
+        looked at.
+
+    Returns
+    -------
+    tuple of str
+        The names of the segments or chunks found, each once.
+
+    Raises
+    ------
+    Review
+        ``proof_failed``, naming the check.
+    """
+    names, size = {"jpeg": _jpeg, "png": _png, "webp": _webp, "bmp": _bmp}[format_](data, expected, thorough)
+    if size != (expected.width, expected.height):
+        raise proof_failed("the copy has another size than its source")
+    return tuple(dict.fromkeys(names))
+
+
+Found = tuple[list[str], tuple[int, int]]
+
+
+def _jpeg(data: bytes, expected: Expected, thorough: bool) -> Found:
+    names, size, oriented, coloured, scan = ["SOI"], (0, 0), 1, None, 0
+    for part in jpegfile.segments(data):
+        body, name = part.body, _PICTURE_SEGMENTS.get(part.marker, "")
+        if part.marker == jpegfile.APP0 and data[part.start : part.end] == jpegfile.JFIF:
+            name = "JFIF"
+        elif part.marker == jpegfile.APP14 and body in _ADOBE:
+            name = "Adobe"
+        elif part.marker == jpegfile.APP1 and body == exif.minimal(expected.orientation):
+            name, oriented = "EXIF (orientation)", expected.orientation
+        elif part.marker == jpegfile.APP2 and body[:14] == _ICC + b"\x01\x01":
+            name, coloured = "ICC", body[14:]
+        elif name == "SOF":
+            size = (int.from_bytes(body[3:5], "big"), int.from_bytes(body[1:3], "big"))
+        elif name == "SOS":
+            scan = part.end
+        if not name:
+            raise proof_failed("the copy holds a segment that is not its picture's")
+        names.append(name)
+    if oriented != expected.orientation or coloured != expected.profile:
+        raise proof_failed("the copy lost its orientation or its profile")
+    if thorough and jpegfile.next_marker(data, scan) != len(data) - 2:
+        raise proof_failed("the copy holds something beside its picture")
+    if data[-2:] != b"\xff\xd9":
+        raise proof_failed("the copy does not end where its picture ends")
+    return [*names, "EOI"], size
+
+
+def _png(data: bytes, expected: Expected, _thorough: bool) -> Found:
+    names, at, size = list[str](), 8, (0, 0)
+    while at + 12 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        if kind not in (b"IHDR", b"IDAT", b"IEND") and not (kind == b"iCCP" and expected.profile is not None):
+            raise proof_failed("the copy holds a chunk that is not its picture's")
+        if kind == b"IHDR":
+            size = struct.unpack_from(">II", data, at + 8)
+        names.append(kind.decode("ascii"))
+        at += 12 + length
+    if at != len(data) or names[-1:] != ["IEND"] or (expected.profile is not None) != ("iCCP" in names):
+        raise proof_failed("the copy does not end where its picture ends")
+    return names, size
+
+
+def _webp(data: bytes, expected: Expected, _thorough: bool) -> Found:
+    names, at, size = list[str](), 12, (0, 0)
+    while at + 8 <= len(data):
+        kind, length = struct.unpack_from("<4sI", data, at)
+        if kind == b"VP8L":
+            (bits,) = struct.unpack_from("<I", data, at + 9)
+            size = ((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
+        elif kind not in (b"VP8X", b"ICCP") or expected.profile is None:
+            raise proof_failed("the copy holds a chunk that is not its picture's")
+        if kind == b"ICCP" and data[at + 8 : at + 8 + length] != expected.profile:
+            raise proof_failed("the copy has another profile than expected")
+        names.append(kind.decode("ascii"))
+        at += 8 + length + (length & 1)
+    if at != len(data) or int.from_bytes(data[4:8], "little") + 8 != len(data):
+        raise proof_failed("the copy does not end where its picture ends")
+    return names, size
+
+
+def _bmp(data: bytes, _expected: Expected, _thorough: bool) -> Found:
+    total, gap, offset, header, width, height, _, bits = struct.unpack_from("<IIIIiiHH", data, 2)
+    pixels = (width * bits + 31) // 32 * 4 * height
+    if header != 40 or gap or offset != _BMP_HEADERS + (1024 if bits == 8 else 0):
+        raise proof_failed("the copy holds something beside its picture")
+    if total != len(data) or offset + pixels != len(data):
+        raise proof_failed("the copy does not end where its picture ends")
+    return ["BMP"], (width, height)
+
+
+def _segment(marker: int, body: bytes) -> bytes:
+    return bytes([0xFF, marker]) + struct.pack(">H", len(body) + 2) + body

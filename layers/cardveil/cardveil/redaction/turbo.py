@@ -1,0 +1,270 @@
+"""The one place that touches libturbojpeg's memory, so that pointers and callbacks have one owner."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+#: Reads or changes one row of blocks: ``(address, blocks, row, component)``. Blocks are 64 little-endian
+#: int16.
+RowFilter = Callable[[int, int, int, int], None]
+
+#: Environment variable that names the library's file; ``off`` switches the coefficient path off.
+SETTING: Final = "CARDVEIL_TURBOJPEG"
+
+_NAMES: Final = ("libturbojpeg.so.0", "libturbojpeg.0.dylib", "libturbojpeg.dylib", "turbojpeg.dll")
+
+# turbojpeg.h, unchanged since 1.2: TJXOPT_CROP, TJXOPT_NOOUTPUT, TJXOPT_COPYNONE.
+_CROP, _NO_OUTPUT, _COPY_NONE = 4, 16, 64
+# TJFLAG_STOPONWARNING (corrupt input is refused, never repaired) and TJFLAG_LIMITSCANS.
+_FLAGS = 8192 | 32768
+_BLOCK: Final = 8
+
+
+class _Region(ctypes.Structure):
+    _fields_ = (("x", ctypes.c_int), ("y", ctypes.c_int), ("w", ctypes.c_int), ("h", ctypes.c_int))
+
+
+class _Transform(ctypes.Structure):
+    _fields_ = (
+        ("r", _Region),
+        ("op", ctypes.c_int),
+        ("options", ctypes.c_int),
+        ("data", ctypes.c_void_p),
+        ("custom_filter", ctypes.c_void_p),
+    )
+
+
+_FILTER = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.c_void_p, _Region, _Region, ctypes.c_int, ctypes.c_int, ctypes.c_void_p
+)
+
+
+class TurboError(Exception):
+    """libturbojpeg refused the file; `reason` is its own message, which never quotes the file's contents."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One pass over the coefficients of a file that is decoded once for all passes.
+
+    Attributes
+    ----------
+    row_filter : callable or None
+        Called for every block row of every component, in order; what it raises stops everything.
+    output : bool
+        Whether this pass writes a JPEG.
+    crop : (left, top) or None
+        Keep only what lies right of and below this corner (multiples of the MCU, in pixels).
+    """
+
+    row_filter: RowFilter | None = None
+    output: bool = True
+    crop: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """Whether the coefficient path can run, and if not, why."""
+
+    available: bool
+    reason: str
+
+    def __bool__(self) -> bool:
+        return self.available
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    library: Any
+    reason: str
+
+
+def coefficient_path_available() -> Availability:
+    """Say whether libturbojpeg is there, and where it was found or why it was not.
+
+    Searched are the file named by `CARDVEIL_TURBOJPEG` (and no other when it is set), the runtime layer
+    (``/opt/lib``), the ``lib`` folder of the layer that holds this package, and the system's own places.
+    """
+    loaded = _load(os.environ.get(SETTING, ""))
+    return Availability(loaded.library is not None, loaded.reason)
+
+
+def transform(data: bytes, steps: Sequence[Step]) -> list[bytes]:
+    """Decode a JPEG's coefficients once and run `steps` over them, one after the other.
+
+    A step without a crop works on the coefficients in place, so that later steps see what it changed.
+
+    Parameters
+    ----------
+    data : bytes
+        A whole JPEG file.
+    steps : sequence of Step
+        What to do; each gets one result, ``b""`` where it writes nothing.
+
+    Raises
+    ------
+    TurboError
+        If the library cannot be loaded or refuses the file, warnings included.
+    Exception
+        Whatever a filter raised. Without this the library would go on as if nothing had happened, because
+        ctypes swallows what a callback raises.
+    """
+    library = _load(os.environ.get(SETTING, "")).library
+    if library is None:
+        raise TurboError("libturbojpeg is not available")
+    count = len(steps)
+    raised: list[BaseException] = []
+    callbacks = [
+        None if step.row_filter is None else _FILTER(_guard(step.row_filter, raised)) for step in steps
+    ]
+    transforms, buffers, sizes = (
+        (_Transform * count)(),
+        (ctypes.c_void_p * count)(),
+        (ctypes.c_ulong * count)(),
+    )
+    handle = library.tjInitTransform()
+    if not handle:
+        raise TurboError("libturbojpeg cannot allocate its state")
+    try:
+        for index, (step, callback) in enumerate(zip(steps, callbacks, strict=True)):
+            part = transforms[index]
+            part.options = _COPY_NONE
+            if step.crop is not None:
+                part.options |= _CROP
+                part.r = _Region(step.crop[0], step.crop[1], 0, 0)
+            if not step.output:
+                part.options |= _NO_OUTPUT
+            if callback is not None:
+                part.custom_filter = ctypes.cast(callback, ctypes.c_void_p).value
+            if step.output and step.crop is None:
+                # Room for the result from the start: the library would otherwise grow it by doubling and
+                # copying.
+                room = len(data) + 65536
+                buffers[index], sizes[index] = library.tjAlloc(room), room
+        failed = library.tjTransform(handle, data, len(data), count, buffers, sizes, transforms, _FLAGS)
+        if raised:
+            raise raised[0]
+        if failed:
+            raise TurboError(library.tjGetErrorStr2(handle).decode("latin-1"))
+        return [
+            ctypes.string_at(buffers[index] or 0, sizes[index]) if step.output else b""
+            for index, step in enumerate(steps)
+        ]
+    finally:
+        for address in buffers:
+            if address:
+                library.tjFree(address)
+        library.tjDestroy(handle)
+
+
+def decode_planes(data: bytes, samplings: Sequence[tuple[int, int]]) -> list[tuple[bytes, int]]:
+    """Decode a small JPEG to its planes as stored, without upsampling or colour conversion.
+
+    Parameters
+    ----------
+    data : bytes
+        A JPEG whose size is a multiple of its MCU.
+    samplings : sequence of (horizontal, vertical)
+        Sampling factors of its components.
+
+    Returns
+    -------
+    list of (samples, stride)
+        One byte a sample, `stride` bytes a row.
+
+    Raises
+    ------
+    TurboError
+        If the library refuses the file.
+    """
+    library = _load(os.environ.get(SETTING, "")).library
+    handle = library.tjInitDecompress()
+    if not handle:
+        raise TurboError("libturbojpeg cannot allocate its state")
+    try:
+        width, height, sub, space = (ctypes.c_int() for _ in range(4))
+        head = [ctypes.byref(v) for v in (width, height, sub, space)]
+        if library.tjDecompressHeader3(handle, data, len(data), *head):
+            raise TurboError(library.tjGetErrorStr2(handle).decode("latin-1"))
+        widest, tallest = max(h for h, _ in samplings), max(v for _, v in samplings)
+        sizes = [(width.value * h // widest, height.value * v // tallest) for h, v in samplings]
+        planes = [ctypes.create_string_buffer(w * h) for w, h in sizes]
+        pointers = (ctypes.c_void_p * 3)(*(ctypes.addressof(plane) for plane in planes))
+        if library.tjDecompressToYUVPlanes(handle, data, len(data), pointers, 0, None, 0, _FLAGS):
+            raise TurboError(library.tjGetErrorStr2(handle).decode("latin-1"))
+        return [(plane.raw, w) for plane, (w, _) in zip(planes, sizes, strict=True)]
+    finally:
+        library.tjDestroy(handle)
+
+
+def _guard(row_filter: RowFilter, raised: list[BaseException]) -> Callable[..., int]:
+    def call(address: int, part: Any, _plane: Any, component: int, _index: int, _transform: int) -> int:
+        if raised:
+            return -1
+        try:
+            row_filter(address, part.w // _BLOCK, part.y // _BLOCK, component)
+        except BaseException as error:  # noqa: BLE001 - kept, and raised again by transform()
+            raised.append(error)
+            return -1
+        return 0
+
+    return call
+
+
+@lru_cache(maxsize=8)
+def _load(setting: str) -> _Loaded:
+    if setting.lower() == "off":
+        return _Loaded(None, f"switched off by {SETTING}")
+    folders = (Path("/opt/lib"), Path(__file__).resolve().parents[2] / "lib")
+    candidates = [setting] if setting else [*(str(f / _NAMES[0]) for f in folders), *_NAMES]
+    for candidate in candidates:
+        try:
+            library = ctypes.CDLL(candidate)
+            _declare(library)
+        except (OSError, AttributeError):
+            continue
+        return _Loaded(library, f"loaded from {candidate}")
+    return _Loaded(None, "libturbojpeg.so.0 was not found (Debian's package is libturbojpeg0)")
+
+
+def _declare(library: Any) -> None:
+    pointer = ctypes.c_void_p
+    library.tjInitTransform.restype = pointer
+    library.tjAlloc.restype, library.tjAlloc.argtypes = pointer, [ctypes.c_int]
+    library.tjFree.restype, library.tjFree.argtypes = None, [pointer]
+    library.tjDestroy.argtypes = [pointer]
+    library.tjGetErrorStr2.restype, library.tjGetErrorStr2.argtypes = ctypes.c_char_p, [pointer]
+    library.tjInitDecompress.restype = pointer
+    number, size = ctypes.POINTER(ctypes.c_int), ctypes.c_ulong
+    library.tjDecompressHeader3.argtypes = [pointer, ctypes.c_char_p, size, number, number, number, number]
+    library.tjDecompressToYUVPlanes.argtypes = [
+        pointer,
+        ctypes.c_char_p,
+        size,
+        ctypes.POINTER(pointer),
+        ctypes.c_int,
+        number,
+        ctypes.c_int,
+        ctypes.c_int,
+    ]
+    library.tjTransform.restype = ctypes.c_int
+    library.tjTransform.argtypes = [
+        pointer,
+        ctypes.c_char_p,
+        ctypes.c_ulong,
+        ctypes.c_int,
+        ctypes.POINTER(pointer),
+        ctypes.POINTER(ctypes.c_ulong),
+        ctypes.POINTER(_Transform),
+        ctypes.c_int,
+    ]
