@@ -17,7 +17,9 @@ from cardveil.redaction import (
     Policy,
     RedactedCopy,
     Region,
+    forbidden_texts,
     inspect,
+    kept_texts,
     plan,
     prove_unreadable,
     redact,
@@ -199,14 +201,14 @@ def _redact(
         copy = redact(picture, regions, fill=rules.policy.fill)
     if rules.proof == "recognise":
         with stages("prove"):
-            masked = {region.field for region in regions}
-            forbidden = {f.name: f.text for f in card.fields if f.text and f.name in masked}
 
             def read_text(data: bytes) -> Sequence[str]:
                 shown = upright_copy(inspect(data, rules.limits), max_bytes=_MAX_SENT_BYTES)
                 return recogniser.texts(Image(shown.data, shown.width, shown.height))
 
-            copy = prove_unreadable(copy, forbidden, read_text)
+            copy = prove_unreadable(
+                copy, forbidden_texts(card, rules.policy), read_text, kept=kept_texts(card, rules.policy)
+            )
     return regions, copy
 
 

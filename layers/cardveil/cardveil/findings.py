@@ -32,7 +32,9 @@ FINDINGS: Final[Mapping[str, Finding]] = MappingProxyType(
         "fields_missing": Finding(True, "fields that the policy covers were not located: mark them by hand"),
         "portrait_missing": Finding(True, "the portrait's place could not be derived: mark it by hand"),
         "partly_outside": Finding(True, "part of the card is outside the picture: take it again"),
-        "coverage_uncertain": Finding(True, "layout and text disagree on a field's place: look at the copy"),
+        "place_uncertain": Finding(
+            True, "layout and text disagree on a field's place: mark the fields by hand"
+        ),
         "check_digit_failed": Finding(True, "the ID number's check digit is wrong: compare with the picture"),
         "birth_date_disagrees": Finding(True, "birth date and ID number disagree: compare with the picture"),
         "sex_disagrees": Finding(True, "sex and ID number disagree: compare with the picture"),
@@ -45,11 +47,15 @@ FINDINGS: Final[Mapping[str, Finding]] = MappingProxyType(
         "picture_blurred": Finding(True, "the picture is not sharp: take it again"),
         "proof_failed": Finding(True, "the copy could not be proven and was not written"),
         "low_score": Finding(False, "a field was read with little confidence: compare before relying on it"),
-        "glare": Finding(False, "a bright reflection lies over a field"),
-        "id_number_repaired": Finding(False, "one character was put right by the ID number's check digit"),
+        "glare_over_field": Finding(
+            False, "a bright reflection lies over a field: compare before relying on it"
+        ),
+        "number_repaired": Finding(False, "one character was put right by the ID number's check digit"),
         "region_unknown": Finding(False, "the ID number's first two digits are no province's"),
         "expired": Finding(False, "the card's valid period has ended"),
-        "not_normalised": Finding(False, "a field's text could not be put into its normal form"),
+        "value_unreadable": Finding(False, "a field's text could not be put into its normal form"),
+        "field_missing": Finding(False, "a field could not be read; its place is covered all the same"),
+        "dates_disagree": Finding(True, "a period ends before it begins, or an issue lies before the birth"),
     }
 )
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
-#: Digits of a key's digest: enough to find the object again in a listing. Where keys hold ID numbers, a digest
-#: could be guessed back; such users set CARDVEIL_RESULT_NAMES=digest and keep their logs close.
+#: Digits of a key's digest: enough to find the object in a listing. Where keys hold ID numbers, a digest could
+#: be guessed back; such users set CARDVEIL_RESULT_NAMES=digest and keep their logs close.
 _SHORT: Final = 16
 
 

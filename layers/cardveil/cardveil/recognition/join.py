@@ -52,7 +52,7 @@ def join(
         merged = _merge(name, here[0] if here else None, there[0] if there else None)
         if any(check == Check("providers_agree", False) for check in merged.checks):
             findings.append("text_disagrees")
-        fields.extend((merged, *here[1:]))
+        fields.extend((merged, *(_merge(name, other, None) for other in here[1:])))
     card, more = check(Card(card_type, side, tuple(fields)))
     return card, tuple(dict.fromkeys([*findings, *more]))
 
@@ -83,7 +83,7 @@ def check(card: Card, *, today: date | None = None) -> tuple[Card, tuple[str, ..
         if field.text and field.score is not None and field.score < LOW_SCORE:
             findings.append("low_score")
         if field.text and field.normalized is None and not field.name.startswith("unknown:"):
-            findings.append("not_normalised")
+            findings.append("value_unreadable")
     fields = tuple(
         replace(
             field,

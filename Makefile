@@ -1,0 +1,61 @@
+# `make demo` and `make test` do all set-up themselves; see README.md.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+FONTS := fonts-noto-cjk fonts-wqy-zenhei fonts-wqy-microhei fonts-arphic-uming fonts-arphic-ukai
+SOURCES := layers functions local tests benchmarks
+
+.PHONY: help demo test check serve bench fuzz lock clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo   set-up, then the main job on sample cards; results in out/demo"
+	@echo "make test   set-up, then all checks and tests"
+	@echo "make up     set-up, then the local cloud on port 8411, data in out/cloud"
+	@echo "make bench  measurements, with the machine they were made on"
+	@echo "make fuzz   the redactor against 100,000 mutated files (SEED, MUTATIONS)"
+	@echo "make lock   pin the newest versions that fit pyproject.toml"
+
+# The marker holds the pins that were installed: a changed pin installs anew.
+$(VENV)/.local: requirements/local.txt pyproject.toml
+	@tools/debian-packages libturbojpeg0
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV) || { echo "install Debian's python3-venv" >&2; exit 1; }
+	@echo "Installing Python packages into $(VENV) …"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/local.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(VENV)/.test: requirements/test.txt $(VENV)/.local
+	@tools/debian-packages $(FONTS)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/test.txt
+	@touch $@
+
+demo: $(VENV)/.local
+	@$(BIN)/cardveil demo --out out/demo
+
+up: $(VENV)/.local
+	@$(BIN)/cardveil up --port 8411 --data out/cloud
+
+check: $(VENV)/.test
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy $(SOURCES)
+
+test: check
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+bench: $(VENV)/.test
+	$(BIN)/python -m benchmarks
+
+lock: $(VENV)/.test
+	$(BIN)/python -m pip install -q uv
+	$(BIN)/uv pip compile -q --upgrade pyproject.toml --extra local --universal --python-version 3.10 \
+		--generate-hashes --no-header --no-annotate -o requirements/local.txt
+	$(BIN)/uv pip compile -q --upgrade pyproject.toml --extra local --extra test --universal --python-version 3.10 \
+		--generate-hashes --no-header --no-annotate -o requirements/test.txt
+	$(BIN)/uv pip compile -q --upgrade pyproject.toml --python-version 3.10 \
+		--python-platform x86_64-manylinux2014 --generate-hashes --no-header --no-annotate \
+		-o layers/runtime/requirements.txt
+
+clean:
+	rm -rf $(VENV) build dist out .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,58 @@
+"""How to reach a running local cloud: what `cardveil up` prints, and a COS client for it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import orjson
+
+#: Written into the data folder, so that `cardveil put` finds the cloud that runs on it.
+FILE_NAME: Final = "endpoint.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Address and credentials of a local cloud; the credentials are made up and open nothing else."""
+
+    proxy: str
+    secret_id: str
+    secret_key: str
+    region: str
+    app_id: str
+    bucket: str
+
+    def to_line(self) -> bytes:
+        """Return it as one line of JSON."""
+        return orjson.dumps(asdict(self)) + b"\n"
+
+    @classmethod
+    def from_line(cls, line: bytes | str) -> Endpoint:
+        """Read such a line; raises ValueError (or a subclass) when it is none."""
+        known = orjson.loads(line)
+        return cls(**{name: known[name] for name in cls.__dataclass_fields__})
+
+    @classmethod
+    def of_folder(cls, data: Path) -> Endpoint:
+        """Read the endpoint of the cloud that runs on a data folder."""
+        try:
+            return cls.from_line((data / FILE_NAME).read_bytes())
+        except (OSError, ValueError, KeyError):
+            raise click.UsageError(f"no local cloud runs on {data}: start one with `cardveil up`") from None
+
+    def cos_client(self) -> Any:
+        """Return the official COS client, told nothing but credentials, region and proxy."""
+        from qcloud_cos import CosConfig, CosS3Client
+
+        logging.getLogger("qcloud_cos").setLevel(logging.CRITICAL + 1)
+        config = CosConfig(
+            Region=self.region,
+            SecretId=self.secret_id,
+            SecretKey=self.secret_key,
+            Scheme="http",
+            Proxies={"http": self.proxy},
+        )
+        return CosS3Client(config)

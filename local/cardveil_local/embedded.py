@@ -1,0 +1,83 @@
+"""The embedded recogniser in the form that the package asks of any recogniser, for work without a server."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from cardveil.card import CardType, Side
+from cardveil.errors import Reject
+from cardveil.recognition.join import check
+from cardveil.recognition.reading import Call, Hint, Image, Recognition
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from cardveil_local.recogniser import Recogniser
+
+API: Final = "embedded"
+
+
+class EmbeddedRecogniser:
+    """Recognises in this process; the models are loaded at the first picture and kept.
+
+    Parameters
+    ----------
+    load : callable
+        Gives the engine; called once, since loading takes longer than a picture.
+    """
+
+    def __init__(self, load: Callable[[], Recogniser]) -> None:
+        self._load = load
+        self._engine: Recogniser | None = None
+
+    def recognise(self, image: Image, hint: Hint) -> Recognition:
+        """Recognise the card of a picture; two or more cards are a finding."""
+        started = time.perf_counter()
+        found = self._ready().recognise(_pixels(image.data), card_type=hint.card_type)
+        calls = (Call(API, "", round((time.perf_counter() - started) * 1000, 1)),)
+        if not found:
+            refusal = Reject("no_card", "upload a picture of an ID card or of a licence's main page")
+            return Recognition(calls=calls, refusal=refusal)
+        card, more = check(found[0].card)
+        findings = [*found[0].findings, *more]
+        if len(found) > 1:
+            findings.append("several_cards")
+        return Recognition(card=card, findings=tuple(dict.fromkeys(findings)), calls=calls)
+
+    def texts(self, image: Image) -> tuple[str, ...]:
+        """Read all text of a picture."""
+        return tuple(line.text for line in self._ready().read_text(_pixels(image.data)))
+
+    def _ready(self) -> Recogniser:
+        if self._engine is None:
+            self._engine = self._load()
+        return self._engine
+
+
+def embedded_recogniser(threads: int) -> EmbeddedRecogniser:
+    """Return the recogniser with its usual engine."""
+
+    def load() -> Recogniser:
+        from cardveil_local.recogniser import Recogniser
+
+        return Recogniser(threads=threads)
+
+    return EmbeddedRecogniser(load)
+
+
+def hint_of_names(card_type: str | None, side: str | None) -> Hint:
+    """Return the hint that a user gave by name."""
+    return Hint(CardType(card_type) if card_type else None, Side(side) if side else None)
+
+
+def _pixels(data: bytes) -> NDArray[np.uint8]:
+    import numpy as np
+    from PIL import Image as Pillow
+
+    with Pillow.open(io.BytesIO(data)) as opened:
+        pixels: Any = np.asarray(opened.convert("RGB"))
+    return pixels  # type: ignore[no-any-return]

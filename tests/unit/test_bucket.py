@@ -1,0 +1,188 @@
+"""Names, leases and the order of writing, on a bucket in memory that keeps COS's promises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import orjson
+import pytest
+
+from cardveil.bucket.keys import keys_of
+from cardveil.bucket.leases import Leases
+from cardveil.bucket.objects import Stored
+from cardveil.bucket.results import Results, Version, staged
+from cardveil.errors import Reject, Retry
+from cardveil.findings import Status
+from cardveil.recognition.reading import Image
+from cardveil.settings import MAX_KEY_BYTES, from_environment
+
+SETTINGS = from_environment({})
+
+
+@dataclass
+class Memory:
+    """A bucket; `versioned` makes it ignore forbid-overwrite, as COS does."""
+
+    bucket: str = "b-1"
+    versioned: bool = False
+    lose_answers: int = 0
+    content: dict[str, bytes] = field(default_factory=dict)
+    meta: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    log: list[tuple[str, str]] = field(default_factory=list)
+
+    def head(self, key: str) -> Stored | None:
+        return self._stored(key) if key in self.content else None
+
+    def get(self, key: str, *, max_bytes: int) -> tuple[Stored, bytes | None]:
+        if key not in self.content:
+            raise Reject("source_gone", "…")
+        data = self.content[key]
+        return self._stored(key), data if len(data) <= max_bytes else None
+
+    def put(self, key: str, data: bytes, *, media_type: str, meta: Mapping[str, str]) -> None:
+        self.log.append(("put", key))
+        self.content[key], self.meta[key] = data, {f"x-cos-meta-{k}": v for k, v in meta.items()}
+
+    def create(self, key: str, data: bytes) -> bool:
+        if key in self.content and not self.versioned:
+            return False
+        self.content[key] = data
+        if self.lose_answers:
+            self.lose_answers -= 1
+            raise Retry("network", "…")
+        return True
+
+    def delete(self, key: str) -> None:
+        self.log.append(("delete", key))
+        self.content.pop(key, None)
+
+    def list(self, prefix: str) -> Iterator[str]:
+        return iter(sorted(key for key in self.content if key.startswith(prefix)))
+
+    def _stored(self, key: str) -> Stored:
+        return Stored("etag", len(self.content[key]), self.meta.get(key, {}))
+
+
+class Now:
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def now() -> Now:
+    return Now()
+
+
+def test_results_are_named_like_their_source() -> None:
+    keys = keys_of("inbox/a/证件.jpg", SETTINGS)
+    assert (keys.sidecar, keys.redacted) == ("sidecars/a/证件.jpg.json", "redacted/a/证件.jpg")
+
+
+def test_names_that_hold_id_numbers_can_be_hidden() -> None:
+    hidden = from_environment({"CARDVEIL_RESULT_NAMES": "digest"})
+    keys = keys_of("inbox/990101199003071237.jpg", hidden)
+    assert "990101199003071237" not in keys.sidecar + keys.redacted + keys.lease_prefix
+
+
+def test_no_result_has_a_key_that_cos_refuses() -> None:
+    longest = "inbox/" + "é" * ((MAX_KEY_BYTES - 6) // 2)
+    keys = keys_of(longest, SETTINGS)
+    assert len(keys.sidecar.encode()) <= MAX_KEY_BYTES
+    assert len(keys.redacted.encode()) <= MAX_KEY_BYTES
+    assert keys_of(longest[:-1], SETTINGS).sidecar != keys.sidecar
+
+
+def test_a_lease_is_held_by_one(now: Now) -> None:
+    bucket = Memory()
+    mine, yours = Leases(bucket, "me", now), Leases(bucket, "you", now)
+    lease = mine.take("l/", 60)
+    assert lease is not None
+    assert yours.take("l/", 60) is None
+    mine.release(lease, "l/")
+    assert yours.take("l/", 60) is not None
+
+
+def test_an_expired_lease_is_taken_over_by_one_only(now: Now) -> None:
+    bucket = Memory()
+    assert Leases(bucket, "dead", now).take("l/", 60)
+    now.seconds += 61
+    assert Leases(bucket, "early", now).take("l/", 60) is None  # clocks may differ by a few seconds
+    now.seconds += 10
+    taken = Leases(bucket, "one", now).take("l/", 60)
+    assert taken is not None
+    assert Leases(bucket, "two", now).take("l/", 60) is None
+    Leases(bucket, "one", now).release(taken, "l/")
+    assert bucket.content == {}  # the void generation went too
+
+
+def test_two_that_see_the_same_expired_lease_race_for_one_name(now: Now) -> None:
+    bucket = Memory()
+    Leases(bucket, "dead", now).take("l/", 1)
+    now.seconds += 100
+    winners = [owner for owner in ("a", "b", "c") if Leases(bucket, owner, now).take("l/", 60)]
+    assert winners == ["a"]
+
+
+def test_a_lost_answer_is_not_taken_for_somebody_elses_lease(now: Now) -> None:
+    bucket = Memory(lose_answers=1)
+    assert Leases(bucket, "me", now).take("l/", 60) is not None
+
+
+@pytest.mark.parametrize("note", [b"", b"{}", b"not json", orjson.dumps({"owner": "x", "expires": "soon"})])
+def test_a_lease_that_cannot_be_read_is_void(note: bytes, now: Now) -> None:
+    bucket = Memory(content={"l/00000001": note})
+    assert Leases(bucket, "me", now).take("l/", 60) is not None
+
+
+def test_on_a_versioned_bucket_both_may_work(now: Now) -> None:
+    bucket = Memory(versioned=True)
+    assert Leases(bucket, "a", now).take("l/", 60)
+    assert Leases(bucket, "b", now).take("l/", 60)
+
+
+VERSION = Version("e1", "p1", "1")
+
+
+def test_the_sidecar_is_written_last() -> None:
+    bucket = Memory()
+    keys = keys_of("inbox/a.jpg", SETTINGS)
+    Results(bucket).commit(keys, VERSION, Status.REDACTED, b"{}", (b"copy", "image/jpeg"))
+    assert bucket.log == [("put", "redacted/a.jpg"), ("put", "sidecars/a.jpg.json")]
+    made = Results(bucket).current(keys)
+    assert made is not None
+    assert VERSION.made(made)
+    assert not Version("e2", "p1", "1").made(made)
+    assert not Version("e1", "p2", "1").made(made)
+    assert not Version("e1", "p1", "2").made(made)
+
+
+def test_the_copy_tells_nothing_of_its_source() -> None:
+    bucket = Memory()
+    keys = keys_of("inbox/a.jpg", SETTINGS)
+    Results(bucket).commit(keys, VERSION, Status.REDACTED, b"{}", (b"copy", "image/jpeg"))
+    assert bucket.meta[keys.redacted] == {"x-cos-meta-kind": "redacted"}
+
+
+def test_an_old_copy_goes_before_the_sidecar_says_that_there_is_none() -> None:
+    bucket = Memory(content={"redacted/a.jpg": b"old"})
+    keys = keys_of("inbox/a.jpg", SETTINGS)
+    Results(bucket).commit(keys, VERSION, Status.NEEDS_REVIEW, b"{}", None)
+    assert bucket.log == [("delete", "redacted/a.jpg"), ("put", "sidecars/a.jpg.json")]
+
+
+def test_a_staged_picture_is_taken_away_whatever_happens() -> None:
+    bucket = Memory()
+
+    def fail_meanwhile() -> None:
+        with staged(bucket, keys_of("inbox/a.jpg", SETTINGS), Image(b"x", 1, 1)) as key:
+            assert bucket.content == {key: b"x"}
+            assert key.startswith(".cardveil/staged/")
+            raise Retry("network", "…")
+
+    with pytest.raises(Retry):
+        fail_meanwhile()
+    assert bucket.content == {}

@@ -1,0 +1,130 @@
+"""Positions and texts become one card, and every check that they allow is made."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from cardveil.card import Card, CardType, Check, Field, Polygon, Side
+from cardveil.recognition.join import check, join
+from cardveil.recognition.matching import place_fields
+from cardveil.recognition.reading import Reading, TextLine
+
+NUMBER = "990101199003071237"
+HERE = Polygon.box(0, 0, 100, 20)
+THERE = Polygon.box(300, 300, 400, 320)
+
+
+def located(**texts: str | None) -> Reading:
+    return Reading(
+        "AILicenseRec", tuple(Field(n, t, None, 99.0, HERE, ("AILicenseRec",)) for n, t in texts.items())
+    )
+
+
+def read(**texts: str) -> Reading:
+    return Reading("Reader", tuple(Field(n, t, sources=("Reader",)) for n, t in texts.items()))
+
+
+def joined(place: Reading | None, text: Reading | None) -> tuple[Card, tuple[str, ...]]:
+    return join(CardType.ID_CARD, Side.FRONT, place, text)
+
+
+def test_text_comes_from_one_and_place_from_the_other() -> None:
+    card, findings = joined(located(name="张二", id_number=NUMBER), read(name="张二", id_number=NUMBER))
+    name = card.field("name")
+    assert name is not None
+    assert (name.text, name.polygon, name.score) == ("张二", HERE, 99.0)
+    assert name.sources == ("Reader", "AILicenseRec")
+    assert Check("providers_agree", True) in name.checks
+    assert findings == ("region_unknown",)
+
+
+def test_fields_stand_in_reading_order_with_unknown_ones_last() -> None:
+    card, _ = joined(located(**{"unknown:blood": "A", "id_number": NUMBER, "name": "张二"}), None)
+    assert [field.name for field in card.fields] == ["name", "id_number", "unknown:blood"]
+
+
+def test_two_providers_that_disagree() -> None:
+    _, findings = joined(located(name="张二"), read(name="张三"))
+    assert "text_disagrees" in findings
+
+
+def test_a_translation_is_no_disagreement() -> None:
+    _, findings = joined(located(name="Zhang Er", sex="Male"), read(name="张二", sex="男"))
+    assert "text_disagrees" not in findings
+
+
+def test_one_field_in_two_places_is_two_cards_and_both_places_stay() -> None:
+    twice = Reading("A", (Field("name", "甲", polygon=HERE), Field("name", "乙", polygon=THERE)))
+    card, findings = joined(twice, None)
+    assert findings == ("several_cards",)
+    assert [field.polygon for field in card.fields] == [HERE, THERE]
+
+
+@pytest.mark.parametrize(
+    ("texts", "finding"),
+    [
+        ({"id_number": NUMBER[:-1] + "0"}, "check_digit_failed"),
+        ({"id_number": "99010119900307"}, "check_digit_failed"),
+        ({"id_number": NUMBER, "birth_date": "1990年3月8日"}, "birth_date_disagrees"),
+        ({"id_number": NUMBER, "sex": "女"}, "sex_disagrees"),
+        ({"birth_date": "99年"}, "value_unreadable"),
+    ],
+)
+def test_checks_that_fail_are_findings(texts: dict[str, str], finding: str) -> None:
+    assert finding in joined(located(**texts), None)[1]
+
+
+def test_checks_that_hold_are_noted() -> None:
+    card, findings = joined(located(id_number=NUMBER, birth_date="1990年3月7日", sex="男"), None)
+    assert findings == ("region_unknown",)
+    birth = card.field("birth_date")
+    assert birth is not None
+    assert birth.checks == (Check("agrees_with_id_number", True),)
+    assert birth.normalized == "1990-03-07"
+
+
+@pytest.mark.parametrize(
+    ("text", "expired"),
+    [("2010.07.21-2020.07.21", True), ("2010.07.21-2030.07.21", False), ("2010.07.21-长期", False)],
+)
+def test_valid_period(text: str, expired: bool) -> None:
+    field = Field("valid_period", text, {True: "2010-07-21/2020-07-21"}.get(expired))
+    card, _ = join(CardType.ID_CARD, Side.BACK, Reading("A", (field,)), None)
+    _, findings = check(card, today=date(2026, 1, 1))
+    assert ("expired" in findings) is expired
+
+
+def test_a_low_score_is_told() -> None:
+    weak = Reading("A", (Field("name", "张二", score=41.0, polygon=HERE),))
+    assert "low_score" in joined(weak, None)[1]
+
+
+def line(text: str, top: float) -> TextLine:
+    return TextLine(text, 99.0, Polygon.box(10, top, 200, top + 20))
+
+
+def test_back_fields_are_found_among_lines() -> None:
+    fields = (Field("authority", "某某市公安局"), Field("valid_period", "2010.07.21-2020.07.21"))
+    lines = [line("中华人民共和国", 0), line("签发机关 某某市公安局", 50), line("2010.07.21－2020.07.21", 90)]
+    placed = place_fields(fields, lines, "OCR")
+    assert [field.polygon for field in placed] == [lines[1].polygon, lines[2].polygon]
+    assert placed[0].sources == ("OCR",)
+
+
+def test_a_misread_character_does_not_lose_the_place() -> None:
+    (placed,) = place_fields((Field("authority", "某某市公安局"),), [line("某某市公安同", 50)], "OCR")
+    assert placed.polygon is not None
+
+
+def test_a_value_on_two_lines_is_covered_whole() -> None:
+    lines = [line("某某市公安局", 50), line("高新技术开发区分局", 80), line("居民身份证", 0)]
+    (placed,) = place_fields((Field("authority", "某某市公安局高新技术开发区分局"),), lines, "OCR")
+    assert placed.polygon is not None
+    assert placed.polygon.bounds() == (10, 50, 200, 100)
+
+
+def test_what_is_not_there_stays_without_a_place() -> None:
+    (placed,) = place_fields((Field("authority", "某某市公安局"),), [line("居民身份证", 0)], "OCR")
+    assert placed.polygon is None

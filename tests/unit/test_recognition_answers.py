@@ -1,0 +1,103 @@
+"""The vendor's documented answers, in every shape that the SDK gives them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cardveil.card import FIELDS, CardType, Side
+from cardveil.errors import Retry
+from cardveil.recognition.ai_license import read_answer
+from cardveil.recognition.answers import many, response_of
+from cardveil.recognition.id_card import reading_of_texts
+from cardveil.recognition.names import ALIASES, field_name
+from cardveil.recognition.warnings import API_WARNINGS, CI_WARNINGS, warnings_of
+
+ONE_FIELD = (
+    b"<Response><Status>1</Status><IdInfo><Name>Birth (Date)</Name>"
+    b"<DetectedText>December 1, 1974</DetectedText>"
+    b"<Score>99</Score><Location><Point>532,748</Point><Point>532,906</Point><Point>1346,906</Point>"
+    b"<Point>1346,748</Point></Location></IdInfo></Response>"
+)
+
+
+def test_an_answer_that_came_unparsed_is_read_all_the_same() -> None:
+    reading = read_answer(response_of(ONE_FIELD, api="X"), CardType.ID_CARD)
+    (field,) = reading.fields
+    assert (field.name, field.text, field.score) == ("birth_date", "December 1, 1974", 99.0)
+    assert field.polygon is not None
+    # The vendor lists the points the other way round; here they run clockwise.
+    assert field.polygon.points == ((532.0, 748.0), (1346.0, 748.0), (1346.0, 906.0), (532.0, 906.0))
+
+
+def test_one_field_is_a_dict_and_many_are_a_list() -> None:
+    info = {
+        "Name": "姓名",
+        "DetectedText": None,
+        "Score": "98",
+        "Location": {"Point": ["1,1", "9,1", "9,5", "1,5"]},
+    }
+    one = read_answer({"Status": "1", "IdInfo": info}, CardType.ID_CARD)
+    two = read_answer({"Status": "1", "IdInfo": [info, {**info, "Name": "住址"}]}, CardType.ID_CARD)
+    assert [field.name for field in one.fields] == ["name"]
+    assert [field.name for field in two.fields] == ["name", "address"]
+    assert one.fields[0].text is None
+
+
+def test_status_0_is_no_card() -> None:
+    reading = read_answer({"Status": "0"}, CardType.ID_CARD)
+    assert reading.fields == ()
+    assert reading.card_type is None
+
+
+@pytest.mark.parametrize("points", [None, "1,1", ["1,1", "2,2"], ["a,b"] * 4, ["nan,1"] * 4, ["1"] * 4])
+def test_a_place_that_is_none_leaves_the_field_unlocated(points: Any) -> None:
+    info = {"Name": "Name", "Location": {"Point": points}}
+    assert read_answer({"Status": "1", "IdInfo": info}, CardType.ID_CARD).fields[0].polygon is None
+
+
+@pytest.mark.parametrize("data", [None, "", b"", b"<Resp", b"<html>", 3, b"not xml at all"])
+def test_what_is_no_answer_is_tried_again(data: Any) -> None:
+    with pytest.raises(Retry) as caught:
+        response_of(data, api="X")
+    assert caught.value.code == "answer_unreadable"
+
+
+@pytest.mark.parametrize(("value", "items"), [(None, []), ("a", ["a"]), (["a", "b"], ["a", "b"])])
+def test_many(value: Any, items: list[str]) -> None:
+    assert many(value) == items
+
+
+def test_every_field_has_an_alias_in_both_languages() -> None:
+    for names in FIELDS.values():
+        for name in names:
+            aliases = ALIASES[name]
+            assert any(alias.isascii() for alias in aliases)
+            assert any(not alias.isascii() for alias in aliases)
+
+
+def test_aliases_are_matched_tolerantly() -> None:
+    assert field_name("identification number(id number)") == "id_number"
+    assert field_name(" 公民身份号码：") == "id_number"
+    assert field_name("证号") == "licence_number"
+    assert field_name("ID Number", CardType.DRIVER_LICENSE) == "licence_number"
+
+
+def test_an_unknown_field_is_kept_so_that_it_is_masked() -> None:
+    assert field_name("Blood Group") == "unknown:bloodgroup"
+
+
+def test_texts_tell_the_side() -> None:
+    front = {"Name": "张三", "Sex": "男", "Authority": "", "ValidDate": None}
+    back = {"Authority": "某市公安局", "ValidDate": "2010.07.21-2020.07.21"}
+    for texts, side in ((front, Side.FRONT), (back, Side.BACK), ({}, None)):
+        reading = reading_of_texts(texts, api="X", warnings=(), request="", elapsed_ms=0)
+        assert reading.side is side
+    both = reading_of_texts({**front, **back}, api="X", warnings=(), request="", elapsed_ms=0)
+    assert both.findings == ("several_cards",)
+
+
+def test_warnings_are_named_although_the_numbers_differ() -> None:
+    assert [warning.name for warning in warnings_of(["9106", None], CI_WARNINGS)] == ["doctored"]
+    assert [warning.name for warning in warnings_of([-9104, 7], API_WARNINGS)] == ["doctored", "unknown"]

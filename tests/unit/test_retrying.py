@@ -1,0 +1,73 @@
+"""Trying again: only what may be, only as often as set, only while there is time."""
+
+from __future__ import annotations
+
+import pytest
+
+from cardveil.errors import CardveilError, Halt, Reject, Retry, Review
+from cardveil.retrying import Patience
+
+
+class Clock:
+    """Time that passes only while somebody sleeps."""
+
+    def __init__(self, seconds: float) -> None:
+        self.left = seconds
+        self.slept: list[float] = []
+
+    def remaining(self) -> float:
+        return max(0.0, self.left)
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.left -= seconds
+
+
+def patience(clock: Clock, attempts: int = 5) -> Patience:
+    return Patience(attempts, clock.remaining, clock.sleep, lambda low, high: high)
+
+
+class Failing:
+    def __init__(self, error: CardveilError, times: int) -> None:
+        self.error, self.times, self.calls = error, times, 0
+
+    def __call__(self) -> str:
+        self.calls += 1
+        if self.calls <= self.times:
+            raise self.error
+        return "done"
+
+
+def test_a_retry_succeeds_later_with_doubling_pauses() -> None:
+    clock, action = Clock(60), Failing(Retry("throttled", "…"), 3)
+    assert patience(clock).call(action) == "done"
+    assert clock.slept == [0.2, 0.4, 0.8]
+
+
+def test_the_last_failure_is_raised() -> None:
+    action = Failing(Retry("throttled", "…"), 99)
+    with pytest.raises(Retry, match="throttled"):
+        patience(Clock(60), 3).call(action)
+    assert action.calls == 3
+
+
+@pytest.mark.parametrize("leaf", [Reject, Review, Halt])
+def test_no_other_leaf_is_tried_again(leaf: type[CardveilError]) -> None:
+    action = Failing(leaf("x", "…"), 99)
+    with pytest.raises(leaf):
+        patience(Clock(60)).call(action)
+    assert action.calls == 1
+
+
+def test_no_pause_is_begun_that_does_not_fit() -> None:
+    clock, action = Clock(0.5), Failing(Retry("throttled", "…"), 99)
+    with pytest.raises(Retry):
+        patience(clock).call(action)
+    assert sum(clock.slept) < 0.5
+
+
+def test_zero_time_left_is_zero() -> None:
+    action = Failing(Retry("x", "…"), 0)
+    with pytest.raises(Retry, match="out_of_time"):
+        patience(Clock(0)).call(action)
+    assert action.calls == 0

@@ -1,0 +1,81 @@
+"""The sidecar and its schema, and the table of findings behind its codes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timezone
+
+import jsonschema
+import orjson
+import pytest
+
+from cardveil.card import Card, CardType, Check, Field, Polygon, Side
+from cardveil.findings import FINDINGS, Status, status_of
+from cardveil.recognition.reading import Call, VendorWarning
+from cardveil.sidecar import RedactionDone, RegionDone, Sidecar, SourceFacts, schema, to_json
+
+HERE = Polygon.box(1, 2, 30.005, 40)
+FULL = Sidecar(
+    source=SourceFacts("cards-1250000000", "inbox/a.jpg", "0d73", 557, 1000, 630, 6),
+    status=Status.REDACTED,
+    card=Card(
+        CardType.ID_CARD,
+        Side.FRONT,
+        (Field("name", "张二", "张二", 99.0, HERE, ("AILicenseRec",), (Check("providers_agree", True),)),),
+    ),
+    warnings=(VendorWarning(-9102, "photocopied"),),
+    findings=("low_score",),
+    redaction=RedactionDone(
+        "standard", (RegionDone("name", HERE, "mask"),), "redacted/a.jpg", "0" * 64, "pixels", {"ok": True}
+    ),
+    calls=(Call("AILicenseRec", "id", 12.5),),
+    pipeline_version="1",
+    policy_digest="f" * 64,
+    created_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc),
+)
+EMPTY = replace(
+    FULL, status=Status.REJECTED, card=None, redaction=None, findings=("no_card",), warnings=(), calls=()
+)
+
+
+def check(sidecar: Sidecar) -> None:
+    jsonschema.validate(orjson.loads(to_json(sidecar)), schema(), format_checker=jsonschema.FormatChecker())
+
+
+@pytest.mark.parametrize("sidecar", [FULL, EMPTY], ids=["full", "empty"])
+def test_a_sidecar_is_valid(sidecar: Sidecar) -> None:
+    check(sidecar)
+
+
+def test_its_names_are_those_that_others_rely_on() -> None:
+    document = orjson.loads(to_json(FULL))
+    assert document["schema"] == "cardveil.sidecar/1"
+    assert document["card"]["fields"][0]["polygon"][2] == [30.0, 40.0]
+    assert document["redaction"]["output"] == {"key": "redacted/a.jpg", "sha256": "0" * 64}
+    assert document["created_at"] == "2026-01-02T03:04:05+00:00"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        replace(FULL, redaction=None),  # redacted, but nothing says how
+        replace(EMPTY, findings=()),  # rejected, and nobody says why
+        replace(EMPTY, redaction=FULL.redaction),  # rejected, and yet published
+        replace(FULL, policy_digest="short"),
+    ],
+)
+def test_a_sidecar_that_contradicts_itself_is_not_valid(wrong: Sidecar) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        check(wrong)
+
+
+def test_the_schema_itself_is_valid() -> None:
+    jsonschema.Draft202012Validator.check_schema(schema())
+
+
+def test_findings_lead_to_their_status() -> None:
+    assert status_of([]) is Status.REDACTED
+    assert status_of(["low_score", "expired"]) is Status.REDACTED
+    assert status_of(["low_score", "several_cards"]) is Status.NEEDS_REVIEW
+    assert status_of(["something_new"]) is Status.NEEDS_REVIEW  # unknown is not trusted
+    assert all(code.isidentifier() and finding.meaning for code, finding in FINDINGS.items())
