@@ -1,0 +1,125 @@
+"""Composes a found card: values checked against each other, and polygons that cover all of a value's ink."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from cardveil import idnumber
+from cardveil.card import FIELDS, PORTRAIT, Card, CardType, Check, Field, Polygon
+from cardveil.layout import Box
+from cardveil_local.recogniser import findings as codes
+from cardveil_local.recogniser.pictures import Source
+from cardveil_local.recogniser.placing import Placing, project
+from cardveil_local.recogniser.results import FoundCard
+from cardveil_local.recogniser.straight import Segment, StraightCard, brightness_lost
+from cardveil_local.recogniser.values import Value, value_of
+
+SOURCE: Final = "embedded"
+#: Millimetres by which the portrait's box, a field's zone and a proven number's box are grown to be covered.
+_PORTRAIT_GROWTH, _ZONE_GROWTH, _TEXT_GROWTH = 1.5, 0.5, 0.5
+#: A burnt-out share of a zone above which text may be hidden, when the card as a whole is not burnt out.
+_BURNT: Final = 0.3
+#: Mean miss of the labels in millimetres above which the card's place is uncertain.
+_UNCERTAIN: Final = 1.1
+
+
+def compose(source: Source, straight: StraightCard) -> FoundCard:
+    """Turn what was read on a straightened card into a `FoundCard`."""
+    placing = straight.placing
+    layout = placing.layout
+    values = {name: value_of(name, segments) for name, segments in straight.segments.items()}
+    values, found = _cross_checked(layout.type, values)
+    fields = []
+    for name in FIELDS[layout.type, layout.side]:
+        if name == PORTRAIT:
+            if layout.portrait is not None:
+                box = layout.portrait.grown(_PORTRAIT_GROWTH)
+                fields.append(Field(PORTRAIT, polygon=_polygon(placing, box), sources=(SOURCE,)))
+            continue
+        value = values[name]
+        box = _cover(layout.fields[name], straight.segments[name], value)
+        fields.append(
+            Field(
+                name,
+                value.text,
+                value.normalized,
+                value.score,
+                _polygon(placing, box),
+                (SOURCE,),
+                value.checks,
+            )
+        )
+    found += [code for value in values.values() for code in value.findings]
+    found += _about_the_picture(source, placing)
+    card = Card(layout.type, layout.side, tuple(fields))
+    outline = Polygon.of(placing.corners().tolist())
+    return FoundCard(card, outline, tuple(dict.fromkeys(found)))
+
+
+def _cover(zone: Box, segments: list[Segment], value: Value) -> Box:
+    """Return what must be covered so that no ink of a value is left, read rightly or not.
+
+    A number that its check digit proves, read in one piece, is where it was read. For anything else the whole
+    zone counts too: what was not read may still be printed there.
+    """
+    boxes = [segment.box.grown(_TEXT_GROWTH) for segment in segments]
+    if not (value.trusted and len(segments) == 1):
+        boxes.append(zone.grown(_ZONE_GROWTH))
+    left, top = min(box.x for box in boxes), min(box.y for box in boxes)
+    return Box(left, top, max(box.right for box in boxes) - left, max(box.bottom for box in boxes) - top)
+
+
+def _polygon(placing: Placing, box: Box) -> Polygon:
+    return Polygon.of(project(placing.matrix, np.array(box.corners())).tolist())
+
+
+def _cross_checked(card_type: CardType, values: Mapping[str, Value]) -> tuple[dict[str, Value], list[str]]:
+    """Hold birth date and sex against the number, and dates against each other."""
+    checked, found = dict(values), []
+    number = values.get("id_number" if card_type is CardType.ID_CARD else "licence_number")
+    if number is not None and number.normalized and idnumber.is_valid(number.normalized):
+        says = idnumber.inspect(number.normalized)
+        for name, expected, code in (
+            ("birth_date", says.birth_date, codes.BIRTH_DATE_DISAGREES),
+            ("sex", says.sex, codes.SEX_DISAGREES),
+        ):
+            value = values[name]
+            agrees = value.normalized == expected
+            checks = (*value.checks, Check(f"{name}_matches_id_number", agrees))
+            if agrees and value.score is not None:
+                # Two readings that agree are surer than either.
+                checked[name] = replace(value, checks=checks, score=max(value.score, 97.0), findings=())
+            elif value.normalized is None and number.trusted:
+                # Not read, but the number tells; the missing reading stays in the findings.
+                checked[name] = replace(value, normalized=expected, checks=checks)
+            else:
+                checked[name] = replace(value, checks=checks, score=min(value.score or 0.0, 60.0))
+                found.append(code)
+    if not _in_order(checked):
+        found.append(codes.DATES_DISAGREE)
+    return checked, found
+
+
+def _in_order(values: Mapping[str, Value]) -> bool:
+    dates = [values[name].normalized for name in ("birth_date", "first_issue_date") if name in values]
+    known = [date for date in dates if date]
+    return known == sorted(known)
+
+
+def _about_the_picture(source: Source, placing: Placing) -> list[str]:
+    layout = placing.layout
+    found = []
+    zones = [*layout.fields.values(), *([layout.portrait] if layout.portrait else [])]
+    corners = np.vstack([project(placing.matrix, np.array(zone.corners())) for zone in zones])
+    if corners.min() < 0 or np.any(corners > (source.width, source.height)):
+        found.append(codes.PARTLY_OUTSIDE)
+    whole = brightness_lost(source, placing, layout.outline)
+    if any(brightness_lost(source, placing, zone) > whole + _BURNT for zone in layout.fields.values()):
+        found.append(codes.GLARE)
+    if placing.error > _UNCERTAIN or len(placing.labels) < 2:
+        found.append(codes.PLACE_UNCERTAIN)
+    return found

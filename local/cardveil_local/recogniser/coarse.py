@@ -1,0 +1,114 @@
+"""The first look: every line of text in the picture, whichever way it stands, on a small copy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from cardveil_local.recogniser.engine import LINE_HEIGHT, Engine
+from cardveil_local.recogniser.lines import Line, line_of
+from cardveil_local.recogniser.pictures import Quad, Source
+
+#: Lines read in one look at most: a page of small print must not take minutes. The largest come first.
+_MOST_LINES: Final = 90
+#: Lines that are read a second time, the other way up, at most.
+_MOST_TURNED: Final = 16
+#: Labels stand at the beginning of their lines, so a first look reads no more pixels than 8 characters have.
+_FIRST_LOOK: Final = 400
+#: Below this mean probability a line may have been read on its head.
+_DOUBTFUL: Final = 0.72
+
+
+def find_lines(engine: Engine, source: Source, *, longest: int, whole: bool = False) -> list[Line]:
+    """Find and read the lines of a picture.
+
+    Parameters
+    ----------
+    longest
+        Longer side in pixels of the copy that is searched.
+    whole
+        Whether lines are read to their end, or only as far as labels need it.
+    """
+    factor = min(longest / max(source.width, source.height), 3.0)
+    boxes = engine.detect(source.picture, round(source.width * factor), round(source.height * factor))
+    boxes.sort(key=lambda box: -_thickness(box))
+    quads = _aligned(boxes[:_MOST_LINES])
+    limit = 1280 if whole else _FIRST_LOOK
+    return _read(engine, source, _righted(engine, source, quads), limit)
+
+
+def _read(engine: Engine, source: Source, quads: Sequence[Quad], limit: int) -> list[Line]:
+    lines = _lines(engine, source, quads, limit)
+    doubtful = sorted(
+        (i for i, line in enumerate(lines) if line.p < _DOUBTFUL), key=lambda i: -_length(lines[i].quad)
+    )
+    doubtful = doubtful[:_MOST_TURNED]
+    turned = _lines(engine, source, [np.roll(lines[i].quad, 2, axis=0) for i in doubtful], limit)
+    for i, other in zip(doubtful, turned, strict=True):
+        if other.p > lines[i].p:
+            lines[i] = other
+    return lines
+
+
+def _lines(engine: Engine, source: Source, quads: Sequence[Quad], limit: int) -> list[Line]:
+    crops = [source.line(quad, longest=limit) for quad in quads]
+    return [
+        line_of(engine, quad, strip, shown=min(1.0, crop.shape[1] / _natural_width(quad)))
+        for quad, crop, strip in zip(quads, crops, engine.read(crops), strict=True)
+    ]
+
+
+def _righted(engine: Engine, source: Source, quads: Sequence[Quad]) -> list[Quad]:
+    """Turn lines that stand on their heads, each by its own vote and its neighbours'."""
+    if not quads:
+        return []
+    crops = [source.line(quad, longest=192) for quad in quads]
+    votes = np.array([2 * p - 1 for p in engine.upside_down(crops)])
+    votes *= np.minimum([_length(q) / max(_thickness(q), 1e-3) for q in quads], 6.0)
+    centres = np.array([quad.mean(axis=0) for quad in quads])
+    directions = np.array([_direction(quad) for quad in quads])
+    reach = 8 * np.array([_thickness(quad) for quad in quads])
+    apart = np.linalg.norm(centres[:, None] - centres[None], axis=2)
+    alike = np.abs(directions @ directions.T) > 0.94
+    # Two lines may point opposite ways although they belong together: count the neighbour's vote reversed.
+    same = np.sign(directions @ directions.T)
+    weight = np.exp(-apart / reach[:, None]) * alike
+    total = (weight * same) @ votes
+    return [np.roll(quad, 2, axis=0) if vote > 0 else quad for quad, vote in zip(quads, total, strict=True)]
+
+
+def _aligned(boxes: Sequence[Quad]) -> list[Quad]:
+    """Make first edges point rightwards or downwards; short boxes take their neighbours' direction."""
+    long = [box for box in boxes if _length(box) >= 1.6 * _thickness(box)]
+    aligned = []
+    for box in boxes:
+        quad = box
+        if _length(box) < 1.6 * _thickness(box) and long:
+            centre = box.mean(axis=0)
+            nearest = min(long, key=lambda other: float(np.linalg.norm(other.mean(axis=0) - centre)))
+            if abs(_direction(box) @ _direction(nearest)) < 0.7:
+                quad = np.roll(box, -1, axis=0)
+        direction = _direction(quad)
+        if direction[0] + 0.2 * direction[1] < 0:
+            quad = np.roll(quad, 2, axis=0)
+        aligned.append(quad)
+    return aligned
+
+
+def _length(quad: Quad) -> float:
+    return float(np.linalg.norm(quad[1] - quad[0]))
+
+
+def _thickness(quad: Quad) -> float:
+    return float(np.linalg.norm(quad[3] - quad[0]))
+
+
+def _natural_width(quad: Quad) -> float:
+    return _length(quad) / max(_thickness(quad), 1e-3) * LINE_HEIGHT
+
+
+def _direction(quad: Quad) -> Quad:
+    edge = quad[1] - quad[0]
+    return np.asarray(edge / max(float(np.linalg.norm(edge)), 1e-6))

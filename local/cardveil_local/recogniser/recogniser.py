@@ -1,0 +1,161 @@
+"""Finds and reads cards in a photograph, on this machine alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cardveil.card import CardType, Polygon, Side
+from cardveil.layout import CardLayout, all_layouts
+from cardveil_local.recogniser import findings as codes
+from cardveil_local.recogniser.anchors import NUMBER, anchors_of
+from cardveil_local.recogniser.cards import compose
+from cardveil_local.recogniser.closed import WATCHED
+from cardveil_local.recogniser.coarse import find_lines
+from cardveil_local.recogniser.engine import Engine
+from cardveil_local.recogniser.lines import Line
+from cardveil_local.recogniser.pictures import Source
+from cardveil_local.recogniser.placing import Placing, place
+from cardveil_local.recogniser.results import FoundCard, TextLine
+from cardveil_local.recogniser.straight import StraightCard, look_closely
+
+#: Longer side in pixels of the copy for the first look, and for the second one if the first found too little.
+_FIRST, _SECOND = 960, 1600
+#: Cards looked for in one picture at most.
+_MOST_CARDS: Final = 4
+#: Evidence (about the number of label characters that agree) and labels needed to look closely.
+_WORTH_A_LOOK: Final = {
+    (CardType.ID_CARD, Side.FRONT): (8.0, 3),
+    (CardType.ID_CARD, Side.BACK): (9.0, 3),
+    (CardType.DRIVER_LICENSE, Side.FRONT): (13.0, 4),
+}
+#: A card's own labels, of which some must be seen at their place: other papers share the rest.
+_TELLING: Final = {
+    (CardType.ID_CARD, Side.FRONT): ("公民身份号码", NUMBER),
+    (CardType.ID_CARD, Side.BACK): ("签发机关", "居民身份证"),
+    (CardType.DRIVER_LICENSE, Side.FRONT): ("准驾车型", "初次领证日期", "证号"),
+}
+
+
+class Recogniser:
+    """The embedded recogniser; models are loaded when first used, and once.
+
+    Parameters
+    ----------
+    threads
+        How many threads one recognition may use; more than there are cores makes it slower.
+    """
+
+    def __init__(self, *, threads: int = 2) -> None:
+        if threads < 1:
+            raise ValueError("at least one thread is needed")
+        self._engine = Engine(threads=threads, watched=WATCHED)
+
+    def recognise(
+        self, picture: NDArray[np.uint8], *, card_type: CardType | None = None
+    ) -> tuple[FoundCard, ...]:
+        """Find the cards in a picture and read them.
+
+        Parameters
+        ----------
+        picture
+            ``(H, W, 3)`` RGB, upright as a viewer shows it; the card may lie in it in any direction.
+        card_type
+            Look for this type only.
+
+        Returns
+        -------
+        tuple of FoundCard
+            From the top of the picture; empty if there is no card. Polygons are in pixels of `picture`.
+
+        Raises
+        ------
+        ValueError
+            If `picture` is not such an array.
+        """
+        source = _source(picture)
+        layouts = [layout for layout in all_layouts() if card_type in (None, layout.type)]
+        if source.is_flat or min(source.width, source.height) < 24:
+            return ()
+        lines = find_lines(self._engine, source, longest=_FIRST)
+        found = self._cards(source, lines, layouts)
+        if not found and _small_print(lines, source):
+            found = self._cards(source, find_lines(self._engine, source, longest=_SECOND), layouts)
+        cards = [compose(source, straight) for straight in found]
+        if len(cards) > 1:
+            cards = [replace(card, findings=(*card.findings, codes.SEVERAL_CARDS)) for card in cards]
+        return tuple(sorted(cards, key=lambda card: card.outline.bounds()[1]))
+
+    def read_text(self, picture: NDArray[np.uint8]) -> tuple[TextLine, ...]:
+        """Read all text of a picture, ``(H, W, 3)`` RGB, line by line from the top."""
+        source = _source(picture)
+        if source.is_flat or min(source.width, source.height) < 8:
+            return ()
+        lines = find_lines(self._engine, source, longest=1280, whole=True)
+        read = [
+            TextLine(line.text, round(100 * line.p, 1), Polygon.of(line.quad.tolist()))
+            for line in lines
+            if line.glyphs
+        ]
+        return tuple(sorted(read, key=lambda line: line.polygon.bounds()[1]))
+
+    def _cards(self, source: Source, lines: list[Line], layouts: list[CardLayout]) -> list[StraightCard]:
+        found: list[StraightCard] = []
+        left = list(lines)
+        refused: set[tuple[CardType, Side]] = set()
+        while len(found) < _MOST_CARDS:
+            placings = [
+                placing
+                for layout in layouts
+                if (layout.type, layout.side) not in refused
+                and (placing := place(layout, anchors_of(layout, left))) is not None
+                and _worth_a_look(placing)
+            ]
+            if not placings:
+                return found
+            best = max(placings, key=lambda placing: placing.weight)
+            straight = look_closely(self._engine, source, best)
+            if _believable(straight):
+                found.append(straight)
+                left = [line for line in left if not _inside(line, straight.placing)]
+            else:
+                refused.add((best.layout.type, best.layout.side))
+        return found
+
+
+def _source(picture: NDArray[np.uint8]) -> Source:
+    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or picture.size == 0:
+        raise ValueError("a picture is an (H, W, 3) array of uint8")
+    return Source(np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), np.uint8))
+
+
+def _worth_a_look(placing: Placing) -> bool:
+    weight, labels = _WORTH_A_LOOK[placing.layout.type, placing.layout.side]
+    return placing.weight >= weight and len(placing.labels) >= labels
+
+
+def _believable(straight: StraightCard) -> bool:
+    layout = straight.placing.layout
+    kind = (layout.type, layout.side)
+    weight, labels = _WORTH_A_LOOK[kind]
+    telling = any(label in straight.seen_labels for label in _TELLING[kind])
+    return telling and len(straight.seen_labels) >= labels and straight.placing.weight >= weight - 2
+
+
+def _inside(line: Line, placing: Placing) -> bool:
+    corners = placing.corners().astype(np.float32)
+    centre = line.quad.mean(axis=0)
+    return cv2.pointPolygonTest(corners, (float(centre[0]), float(centre[1])), False) >= 0
+
+
+def _small_print(lines: list[Line], source: Source) -> bool:
+    """Whether there is text so small that a closer look may tell more."""
+    if max(source.width, source.height) <= _FIRST:
+        return False
+    small = _FIRST / max(source.width, source.height)
+    thin = [line for line in lines if np.linalg.norm(line.quad[3] - line.quad[0]) * small < 16]
+    return len(thin) >= 2

@@ -1,0 +1,34 @@
+"""What a recogniser gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cardveil.card import Card, Polygon
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCard:
+    """A card in a picture.
+
+    Attributes
+    ----------
+    outline
+        The card's corners in pixels of the picture, clockwise from the card's own top left; they may lie
+        outside the picture.
+    findings
+        Codes of `cardveil_local.recogniser.findings`, each once.
+    """
+
+    card: Card
+    outline: Polygon
+    findings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TextLine:
+    """A line of any text; `score` runs from 0 to 100."""
+
+    text: str
+    score: float
+    polygon: Polygon

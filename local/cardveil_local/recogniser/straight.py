@@ -1,0 +1,213 @@
+"""The second look: the card straightened and read, its place refined, its characters sorted into fields."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import cv2
+import numpy as np
+
+from cardveil.layout import Box, CardLayout
+from cardveil_local.recogniser.anchors import Anchor, Points, anchors_of, lone_characters
+from cardveil_local.recogniser.engine import Engine
+from cardveil_local.recogniser.lines import Line, line_of, moved
+from cardveil_local.recogniser.pictures import Source
+from cardveil_local.recogniser.placing import Matrix, Placing, fit, project
+
+#: Pixels per millimetre of the straightened card, and of the copy that is searched for text.
+_SCALE, _SEARCHED = 14.0, 8.6
+#: Millimetres around the card that are looked at as well.
+_MARGIN: Final = 4.0
+#: Millimetres that a character may stand outside its zone.
+_SLACK: Final = 1.3
+#: A label counts as seen when it stands this near to its place, in millimetres.
+_AT_PLACE: Final = 1.8
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Part of a line that belongs to one field.
+
+    Attributes
+    ----------
+    first, last
+        Indices of its glyphs in the line.
+    box
+        Its place on the card, in millimetres.
+    """
+
+    line: Line
+    first: int
+    last: int
+    box: Box
+
+    @property
+    def text(self) -> str:
+        return self.line.text[self.first : self.last + 1]
+
+    @property
+    def steps(self) -> tuple[int, int]:
+        """The steps of the strip that are this segment's, up to the neighbouring glyphs."""
+        glyphs = self.line.glyphs
+        start = glyphs[self.first - 1].step + 2 if self.first else 0
+        end = glyphs[self.last + 1].step - 2 if self.last + 1 < len(glyphs) else len(self.line.strip.best) - 1
+        return min(start, glyphs[self.first].step), max(end, glyphs[self.last].step)
+
+
+@dataclass(frozen=True, slots=True)
+class StraightCard:
+    """A card that was looked at closely: its refined place, and for each field what was read there."""
+
+    placing: Placing
+    segments: dict[str, list[Segment]]
+    seen_labels: frozenset[str]
+
+
+def look_closely(engine: Engine, source: Source, placing: Placing) -> StraightCard:
+    """Straighten the card, read it, and put its place right by all that was read."""
+    layout = placing.layout
+    lines = _read(engine, source, placing)
+    correction = _correction(layout, lines)
+    placing = replace(placing, matrix=placing.matrix @ np.linalg.inv(correction))
+    lines = [moved(line, correction) for line in lines]
+    labels = [a for a in anchors_of(layout, lines) if np.abs(a.image - a.card).max() < 2 * _AT_PLACE]
+    close = [a for a in labels if np.linalg.norm(a.image - a.card, axis=1).max() < _AT_PLACE]
+    error = (
+        float(np.mean([np.linalg.norm(a.image - a.card, axis=1).max() for a in close])) if close else np.inf
+    )
+    placing = replace(placing, anchors=tuple(close), error=error)
+    segments = _segments(layout, lines, labels)
+    _look_again(engine, source, placing, segments)
+    return StraightCard(placing, segments, placing.labels)
+
+
+def _read(engine: Engine, source: Source, placing: Placing) -> list[Line]:
+    """Read all lines on the straightened card; their places are in millimetres."""
+    layout = placing.layout
+    width = round((layout.width + 2 * _MARGIN) * _SCALE)
+    height = round((layout.height + 2 * _MARGIN) * _SCALE)
+    to_card = np.array([[1 / _SCALE, 0, -_MARGIN], [0, 1 / _SCALE, -_MARGIN], [0, 0, 1]])
+    straight = Source(source.cut((placing.matrix @ to_card).astype(np.float64), width, height))
+    share = _SEARCHED / _SCALE
+    boxes = engine.detect(straight.picture, round(width * share), round(height * share))
+    quads = [quad for box in boxes if _level(quad := _upright(box)) and not _in_portrait(layout, quad)]
+    crops = [straight.line(quad) for quad in quads]
+    lines = [line_of(engine, quad, strip) for quad, strip in zip(quads, engine.read(crops), strict=True)]
+    return [moved(line, to_card) for line in lines if line.glyphs]
+
+
+def _upright(box: Points) -> Points:
+    """Turn a rectangle so that it begins at its top left."""
+    order = min(range(4), key=lambda k: float(_slope(np.roll(box, -k, axis=0))))
+    return np.roll(box, -order, axis=0)
+
+
+def _slope(quad: Points) -> float:
+    edge = quad[1] - quad[0]
+    return abs(float(np.arctan2(edge[1], edge[0])))
+
+
+def _level(quad: Points) -> bool:
+    return _slope(quad) < 0.5
+
+
+def _in_portrait(layout: CardLayout, quad: Points) -> bool:
+    if layout.portrait is None:
+        return False
+    x, y = quad.mean(axis=0) / _SCALE - _MARGIN
+    return layout.portrait.grown(-3.0).contains(float(x), float(y))
+
+
+def _correction(layout: CardLayout, lines: Sequence[Line]) -> Matrix:
+    """Return the mapping that brings what was read to where the layout has it (mm to mm)."""
+    matrix: Matrix = np.eye(3)
+    for reach in (6.0, 3.5, 2.0):
+        here = [moved(line, matrix) for line in lines]
+        anchors = _nearest(anchors_of(layout, here), reach) + lone_characters(layout, here, min(reach, 2.5))
+        if len({anchor.label for anchor in anchors}) < 2:
+            return matrix
+        card = np.vstack([anchor.card for anchor in anchors])
+        now = np.vstack([anchor.image for anchor in anchors])
+        was = project(np.linalg.inv(matrix), now)
+        matrix = fit(was, card, matrix)
+    return matrix
+
+
+def _nearest(anchors: Sequence[Anchor], reach: float) -> list[Anchor]:
+    nearest: dict[str, tuple[float, Anchor]] = {}
+    for anchor in anchors:
+        miss = float(np.linalg.norm(anchor.image - anchor.card, axis=1).max())
+        if miss < reach and miss < nearest.get(anchor.label, (np.inf, anchor))[0]:
+            nearest[anchor.label] = (miss, anchor)
+    return [anchor for _, anchor in nearest.values()]
+
+
+def _segments(
+    layout: CardLayout, lines: Sequence[Line], labels: Sequence[Anchor]
+) -> dict[str, list[Segment]]:
+    """Sort characters into zones; those of labels that stand at their place are left out."""
+    taken: dict[int, set[int]] = {}
+    for anchor in labels:
+        if anchor.label in layout.labels:
+            taken.setdefault(anchor.line, set()).update(anchor.glyphs)
+    found: dict[str, list[Segment]] = {name: [] for name in layout.fields}
+    for index, line in enumerate(lines):
+        names = [
+            None if i in taken.get(index, ()) else _zone(layout, glyph.x, glyph.y)
+            for i, glyph in enumerate(line.glyphs)
+        ]
+        start = 0
+        for i in range(1, len(names) + 1):
+            if i == len(names) or names[i] != names[start]:
+                name = names[start]
+                if name is not None:
+                    found[name].append(_segment(line, start, i - 1))
+                start = i
+    return found
+
+
+def _zone(layout: CardLayout, x: float, y: float) -> str | None:
+    inside = [name for name, box in layout.fields.items() if box.grown(_SLACK).contains(x, y)]
+    return min(inside, key=lambda name: _outside(layout.fields[name], x, y), default=None)
+
+
+def _outside(box: Box, x: float, y: float) -> float:
+    dx = max(box.x - x, 0.0, x - box.right)
+    dy = max(box.y - y, 0.0, y - box.bottom)
+    return float(np.hypot(dx, dy))
+
+
+def _segment(line: Line, first: int, last: int) -> Segment:
+    glyphs = line.glyphs
+    left, top = line.quad.min(axis=0)
+    right, bottom = line.quad.max(axis=0)
+    if first:
+        left = (glyphs[first - 1].x + glyphs[first].x) / 2
+    if last + 1 < len(glyphs):
+        right = (glyphs[last].x + glyphs[last + 1].x) / 2
+    return Segment(line, first, last, Box(float(left), float(top), float(right - left), float(bottom - top)))
+
+
+def _look_again(engine: Engine, source: Source, placing: Placing, segments: dict[str, list[Segment]]) -> None:
+    """Read the zones in which no text was found; single characters are often missed."""
+    layout = placing.layout
+    empty = [name for name, found in segments.items() if not found and layout.fields[name].height < 7]
+    quads = [np.array(layout.fields[name].corners()) for name in empty]
+    crops = [source.line(project(placing.matrix, quad)) for quad in quads]
+    for name, quad, strip in zip(empty, quads, engine.read(crops) if crops else [], strict=True):
+        line = line_of(engine, quad, strip)
+        if line.glyphs and line.p > 0.5:
+            segments[name].append(_segment(line, 0, len(line.glyphs) - 1))
+
+
+def brightness_lost(source: Source, placing: Placing, box: Box) -> float:
+    """Return the share of a zone's pixels that are burnt out (white in all channels)."""
+    corners = project(placing.matrix, np.array(box.corners()))
+    flat = np.array(
+        [(0, 0), (box.width * 6, 0), (box.width * 6, box.height * 6), (0, box.height * 6)], np.float32
+    )
+    matrix = cv2.getPerspectiveTransform(flat, corners.astype(np.float32))
+    image = source.cut(matrix, max(1, int(box.width * 6)), max(1, int(box.height * 6)))
+    return float((image.min(axis=2) >= 252).mean())

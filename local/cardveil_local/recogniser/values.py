@@ -1,0 +1,146 @@
+"""From segments of lines to scored values, by closed vocabularies and the number's check digit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from cardveil import idnumber
+from cardveil.card import Check
+from cardveil.ethnicity import ETHNICITIES, ethnicity
+from cardveil.normalize import normalize
+from cardveil_local.recogniser import findings as codes
+from cardveil_local.recogniser.closed import ALPHABETS, alternatives, likeliest, spell
+from cardveil_local.recogniser.straight import Segment
+
+#: Below this score a field is reported as `findings.LOW_SCORE`.
+LOW: Final = 80.0
+_NUMBERS: Final = ("id_number", "licence_number")
+#: A repaired number must be this many times likelier than the next that would pass the check.
+_CLEARLY: Final = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A field's value; `trusted` means that a check proves it whole."""
+
+    text: str | None = None
+    normalized: str | None = None
+    score: float | None = None
+    checks: tuple[Check, ...] = ()
+    findings: tuple[str, ...] = ()
+    trusted: bool = False
+
+
+def value_of(name: str, segments: Sequence[Segment]) -> Value:
+    """Read one field from the segments in its zone."""
+    rows = [segment for row in in_rows(segments) for segment in row]
+    if not rows:
+        return Value(findings=(codes.FIELD_MISSING,))
+    if name in _NUMBERS:
+        return _number(rows)
+    if name == "ethnicity":
+        return _ethnicity(rows)
+    text = "".join(segment.text for segment in rows)
+    ps = [segment.line.glyphs[i].p for segment in rows for i in range(segment.first, segment.last + 1)]
+    if name in ALPHABETS:
+        text, ps = _spelled(name, rows, text, ps)
+    normal = normalize(name, text)
+    return _judged(text, normal, score_of(ps))
+
+
+def in_rows(segments: Sequence[Segment]) -> list[list[Segment]]:
+    """Put segments into rows from the top, each from the left."""
+    rows: list[list[Segment]] = []
+    for segment in sorted(segments, key=lambda s: s.box.centre[1]):
+        row = rows[-1] if rows else None
+        if row and segment.box.centre[1] - row[-1].box.centre[1] < 0.45 * min(
+            segment.box.height, row[-1].box.height
+        ):
+            row.append(segment)
+        else:
+            rows.append([segment])
+    return [sorted(row, key=lambda s: s.box.x) for row in rows]
+
+
+def score_of(ps: Sequence[float]) -> float:
+    """Return a score from 0 to 100: the least sure character counts for most."""
+    return round(100 * (0.7 * min(ps) + 0.3 * float(np.mean(ps))), 1) if ps else 0.0
+
+
+def _judged(text: str, normal: str | None, score: float, checks: tuple[Check, ...] = ()) -> Value:
+    found = []
+    if normal is None:
+        # What has no normal form was misread, whatever the model thinks of it.
+        score = min(score, 50.0)
+        found.append(codes.VALUE_UNREADABLE)
+    if score < LOW:
+        found.append(codes.LOW_SCORE)
+    return Value(text, normal, score, checks, tuple(found))
+
+
+def _spelled(name: str, rows: Sequence[Segment], text: str, ps: list[float]) -> tuple[str, list[float]]:
+    """Read again with the field's own characters, if that gives a value and the free reading does not."""
+    if normalize(name, text) is not None and set(text) <= set(ALPHABETS[name]):
+        return text, ps
+    read = [spell(segment.line.strip, *segment.steps, ALPHABETS[name]) for segment in rows]
+    closed = "".join(r.text for r in read)
+    if normalize(name, closed) is None:
+        return text, ps
+    return closed, [p for r in read for p in r.ps]
+
+
+def _ethnicity(rows: Sequence[Segment]) -> Value:
+    text = "".join(segment.text for segment in rows)
+    ps = [segment.line.glyphs[i].p for segment in rows for i in range(segment.first, segment.last + 1)]
+    known = ethnicity(text)
+    if known is not None:
+        return _judged(known if known + "族" != text else text, known, score_of(ps))
+    segment = max(rows, key=lambda s: s.last - s.first)
+    word, share = likeliest(segment.line.strip, *segment.steps, ETHNICITIES)
+    if share < 0.5:
+        return _judged(text, None, score_of(ps))
+    return _judged(word, word, min(90.0, round(100 * share, 1)))
+
+
+def _number(rows: Sequence[Segment]) -> Value:
+    alphabet = ALPHABETS["id_number"]
+    read = [spell(segment.line.strip, *segment.steps, alphabet) for segment in rows]
+    text, ps = "".join(r.text for r in read), [p for r in read for p in r.ps]
+    if idnumber.is_valid(text):
+        # One misreading in eleven passes the check: an unsure character still lowers the score.
+        value = _judged(
+            text, text, max(score_of(ps), 100 - 60 * (1 - min(ps))), idnumber.inspect(text).checks
+        )
+        return Value(value.text, text, value.score, value.checks, value.findings, trusted=True)
+    repaired = _repaired(rows, [r.steps for r in read], text) if len(text) == 18 else None
+    free = "".join(segment.text for segment in rows)
+    repaired = repaired or idnumber.repair(free)
+    if repaired is not None:
+        checks = idnumber.inspect(repaired).checks
+        return Value(repaired, repaired, 70.0, checks, (codes.NUMBER_REPAIRED, codes.LOW_SCORE))
+    normal = normalize("id_number", text)
+    checks = (Check("id_number_check_digit", False),) if normal is None else idnumber.inspect(normal).checks
+    return Value(
+        text or free, normal, min(score_of(ps), 40.0), checks, (codes.CHECK_DIGIT_FAILED, codes.LOW_SCORE)
+    )
+
+
+def _repaired(rows: Sequence[Segment], steps: Sequence[tuple[int, ...]], text: str) -> str | None:
+    """Replace one character by another that the model thought possible, if just one such number is likely."""
+    places = [(segment, step) for segment, own in zip(rows, steps, strict=True) for step in own]
+    found: list[tuple[float, str]] = []
+    for i, (segment, step) in enumerate(places):
+        options = alternatives(segment.line.strip, step, ALPHABETS["id_number"])
+        here = next(p for p, character in options if character == text[i])
+        for p, character in options:
+            candidate = text[:i] + character + text[i + 1 :]
+            if character != text[i] and p > 1e-4 and idnumber.is_valid(candidate):
+                found.append((p / max(here, 1e-6), candidate))
+    found.sort(reverse=True)
+    if not found or (len(found) > 1 and found[0][0] < _CLEARLY * found[1][0]):
+        return None
+    return found[0][1] if found[0][0] > 0.01 else None
