@@ -1,0 +1,94 @@
+"""The vendor's SDK for Node.js works unchanged but for its proxy."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+HERE = Path(__file__).parent / "node"
+# Kept from run to run, and ignored by git.
+INSTALLED = Path(__file__).parents[2] / "build" / "contract-node"
+
+
+@pytest.fixture(scope="session")
+def node_modules() -> Path:
+    """The folder that the pinned SDK is installed in; installed now, if it is not yet."""
+    for tool in ("node", "npm"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+    INSTALLED.mkdir(parents=True, exist_ok=True)
+    wanted = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()
+    mark = INSTALLED / "installed"
+    with (INSTALLED / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not mark.exists() or mark.read_text() != wanted:
+            for name in ("package.json", "package-lock.json", ".npmrc"):
+                shutil.copy(HERE / name, INSTALLED)
+            done = subprocess.run(
+                ["npm", "ci", "--ignore-scripts"], cwd=INSTALLED, capture_output=True, text=True, timeout=150
+            )
+            assert done.returncode == 0, done.stderr
+            mark.write_text(wanted)
+    return INSTALLED
+
+
+def test_the_node_sdk(cos: Any, cos_bucket: str, node_modules: Path, tmp_path: Path) -> None:
+    large = tmp_path / "large"
+    large.write_bytes(os.urandom(2_500_000))
+    temporary = cos.credentials.issue_temporary(600)
+    told = {
+        "proxy": cos.proxy,
+        "bucket": cos_bucket,
+        "region": "ap-shanghai",
+        "modules": str(node_modules),
+        "large": str(large),
+        "owner": {"SecretId": cos.owner.secret_id, "SecretKey": cos.owner.secret_key},
+        "temporary": {
+            "SecretId": temporary.secret_id,
+            "SecretKey": temporary.secret_key,
+            "SecurityToken": temporary.token,
+        },
+    }
+    done = subprocess.run(
+        ["node", str(HERE / "client.js")],
+        env={**os.environ, "CARDVEIL_TEST": json.dumps(told)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    saw = json.loads(done.stdout)
+    key = "证件/a b+c%41.jpg"
+    etag = '"900150983cd24fb0d6963f7d28e17f72"'
+    assert saw["put"] == {"etag": etag, "requestId": True}
+    assert saw["forbidden"] == {"status": 409, "code": "FileAlreadyExists"}
+    assert saw["head"] == {"etag": etag, "type": "image/jpeg", "side": "front"}
+    assert saw["range"] == {"status": 206, "body": "bc"}
+    assert saw["missing"] == {"status": 404, "code": "NoSuchKey"}
+    assert saw["missingHead"]["status"] == 404
+    assert saw["sliced"].endswith('-3"')
+    assert saw["tags"] == [{"Key": "面", "Value": "front"}]
+    assert saw["listed"] == ["copy", "large", key]
+    assert saw["folders"] == ["证件/"]
+    assert cos_bucket in saw["buckets"]
+    assert saw["temporary"] == 200
+    assert saw["wrong"] == {"status": 403, "code": "SignatureDoesNotMatch"}
+    assert sorted(saw["deleted"]) == ["copy", "large"]
+    assert requests.get(saw["url"], proxies={"http": cos.proxy}, timeout=10).content == b"abc"
+    assert [item.key for item in cos.store.list(cos_bucket).entries] == [key]
+    assert [event.name.rpartition(":")[2] for event in cos.events] == [
+        "Put",
+        "CompleteMultipartUpload",
+        "Copy",
+        "Delete",
+        "Delete",
+    ]
