@@ -1,0 +1,162 @@
+"""A local cloud with the project's own functions, as tests and benchmarks use it: upload, settle, look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from cardveil.card import Card, Field
+from cardveil_local.ci.recognition import CardRecogniser, KnownCard, KnownLine, KnownPicture, TableRecogniser
+from cardveil_local.cli.endpoint import Endpoint
+from cardveil_local.cloud import LocalCloud
+from cardveil_local.faults import FaultHook
+from cardveil_local.options import Options
+from cardveil_local.samples.kept import KeptPicture, kept_pictures
+
+#: The checkout that holds serverless.yml, the functions and the stored events.
+ROOT: Final = Path(__file__).parents[2]
+
+
+class Bench:
+    """One running cloud, spoken to by the official COS client."""
+
+    def __init__(self, cloud: LocalCloud, endpoint: Endpoint, folder: Path) -> None:
+        self.cloud = cloud
+        self.endpoint = endpoint
+        self._folder = folder
+        self.client = endpoint.cos_client()
+        self.bucket = endpoint.bucket
+
+    def upload(self, key: str, data: bytes, **meta: str) -> None:
+        """Upload a picture; `meta` becomes ``x-cos-meta-*``, with hyphens for underscores."""
+        headers = {f"x-cos-meta-{name.replace('_', '-')}": value for name, value in meta.items()}
+        self.client.put_object(Bucket=self.bucket, Key=key, Body=data, Metadata=headers)
+
+    def settle(self) -> None:
+        """Wait until no event is under way."""
+        self.cloud.wait_idle(120)
+
+    def get(self, key: str) -> bytes | None:
+        """Return an object's content, None when there is no such object."""
+        if not self.client.object_exists(self.bucket, key):
+            return None
+        data: bytes = self.client.get_object(Bucket=self.bucket, Key=key)["Body"].get_raw_stream().read()
+        return data
+
+    def sidecar(self, name: str) -> dict[str, Any] | None:
+        """Return the sidecar of ``inbox/<name>``, None when there is none."""
+        data = self.get(f"sidecars/{name}.json")
+        document: dict[str, Any] | None = orjson.loads(data) if data else None
+        return document
+
+    def listing(self, prefix: str = "") -> list[str]:
+        """Return the keys under a prefix, at most a thousand of them."""
+        return [item.key for item in self.cloud.store.list(self.bucket, prefix=prefix).entries]
+
+    def run(self, name: str, data: bytes, **meta: str) -> dict[str, Any]:
+        """Upload ``inbox/<name>``, wait, and return its sidecar."""
+        self.upload(f"inbox/{name}", data, **meta)
+        self.settle()
+        sidecar = self.sidecar(name)
+        if sidecar is None:
+            raise LookupError("no sidecar was written")
+        return sidecar
+
+    def deliver(self, key: str) -> dict[str, int]:
+        """Invoke the upload function with the event of one key; see `invoke`."""
+        return self.invoke(self.event(key))
+
+    def invoke(self, event: dict[str, Any]) -> dict[str, int]:
+        """Invoke the upload function; raises RuntimeError with the function's own trace if it failed."""
+        done = self.cloud.invoke("on_upload", event, wait_s=60.0)
+        if not done.ok:
+            raise RuntimeError(done.trace)
+        counts: dict[str, int] = orjson.loads(done.payload or "{}")
+        return counts
+
+    def event(self, key: str) -> dict[str, Any]:
+        """Return the event form of an upload, as the stored one has it."""
+        document: dict[str, Any] = orjson.loads(
+            (ROOT / "events" / "cos-object-created-put.json").read_bytes()
+        )
+        stored = document["Records"][0]["cos"]["cosObject"]
+        stored["key"], stored["url"] = f"/1250000000/cards/{key}", f"http://cards-1250000000.cos.x/{key}"
+        return document
+
+    def logs(self) -> str:
+        """Return everything that the functions have printed."""
+        folder = self._folder / "logs"
+        return "".join(path.read_text("utf-8") for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+@contextmanager
+def bench(
+    folder: Path,
+    *,
+    faults: FaultHook | None = None,
+    environment: Mapping[str, str] | None = None,
+    serverless: Path = ROOT / "serverless.yml",
+    pictures: Mapping[bytes, KnownPicture] | None = None,
+    delay_s: float = 0.0,
+    recogniser: Callable[[], CardRecogniser] | None = None,
+    retry_interval_s: float = 0.2,
+) -> Iterator[Bench]:
+    """Run a cloud whose recogniser knows the kept pictures by heart: everything around it is real.
+
+    Parameters
+    ----------
+    pictures : mapping of encoded picture to truth, optional
+        Instead of the kept ones.
+    delay_s : float
+        How long a recognition takes.
+    recogniser : callable, optional
+        Makes another recogniser, e.g. the real one.
+    """
+
+    def table() -> CardRecogniser:
+        return TableRecogniser(pictures or {k.read(): known(k) for k in kept_pictures()}, delay_s=delay_s)
+
+    cloud = LocalCloud(
+        folder,
+        serverless=serverless,
+        recogniser_factory=recogniser or table,
+        retry_interval_s=retry_interval_s,
+        options=Options(faults=faults, environment={"CARDVEIL_SCHEME": "http", **(environment or {})}),
+    )
+    with cloud.running() as ready:
+        endpoint = Endpoint(
+            ready.proxy_url, ready.secret_id, ready.secret_key, ready.region, ready.app_id, ready.bucket
+        )
+        yield Bench(cloud, endpoint, folder)
+
+
+def known(picture: KeptPicture) -> KnownPicture:
+    """Return a kept picture's truth in the form of the table recogniser, in the stored picture's pixels."""
+    return KnownPicture(
+        cards=tuple(
+            KnownCard(
+                Card(
+                    card.type,
+                    card.side,
+                    tuple(Field(f.name, f.text, f.normalized, 99.0, f.polygon) for f in card.fields),
+                ),
+                card.corners,
+            )
+            for card in picture.cards
+        ),
+        lines=tuple(
+            KnownLine(field.text, 99.0, field.polygon)
+            for card in picture.cards
+            for field in card.fields
+            if field.text
+        ),
+    )
+
+
+def kept(file: str) -> bytes:
+    """Return a kept picture by its file name."""
+    return next(picture.read() for picture in kept_pictures() if picture.file == file)
