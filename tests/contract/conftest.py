@@ -366,9 +366,7 @@ def _known_picture(picture: KeptPicture) -> KnownPicture:
 
 
 def _known_card(truth: CardTruth) -> KnownCard:
-    fields = tuple(
-        Field(item.name, item.text, item.normalized, 99.0, item.polygon) for item in truth.fields
-    )
+    fields = tuple(Field(item.name, item.text, item.normalized, 99.0, item.polygon) for item in truth.fields)
     return KnownCard(Card(truth.type, truth.side, fields), truth.corners)
 
 

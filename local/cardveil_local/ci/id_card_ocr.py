@@ -30,7 +30,8 @@ _OPTIONS: Final = frozenset(
         "MultiCardDetect",
     }
 )
-#: Below this, a card with missing fields is called blurred rather than incomplete.
+#: Quality below which a card with missing fields is called blurred rather than incomplete. A flat sample card
+#: blurred with a sigma of 4 pixels has 24; sample photographs have 72 to 92, blurred ones 40 to 50.
 BLURRED: Final = 25
 #: Share of the outline outside the picture from which borders are called incomplete.
 BORDER_OUTSIDE: Final = 0.02

@@ -95,8 +95,11 @@ def colourless(card: Pixels) -> bool:
 
 
 def glare(card: Pixels) -> float:
-    """Return the share, 0 to 1, of a straightened card that is burnt out to white."""
-    return float(np.mean(card.min(axis=2) >= 252))
+    """Return the share, 0 to 1, of a straightened card that is whiter than its print can be.
+
+    Smoothed over a millimetre, so that neither noise nor the ringing beside letters counts.
+    """
+    return float(np.mean(cv2.blur(card, (9, 9)).min(axis=2) >= 240))
 
 
 def _longest(outline: Polygon) -> float:

@@ -92,10 +92,16 @@ class TableRecogniser:
     """
 
     def __init__(self, pictures: Mapping[bytes, KnownPicture], *, delay_s: float = 0.0) -> None:
-        self._table = {_digest(decode(data).pixels): known for data, known in pictures.items()}
+        self._table: dict[str, KnownPicture] = {}
         self._delay_s = delay_s
         self._pause = threading.Event()
         self.recognitions = 0
+        for data, known in pictures.items():
+            self.learn(data, known)
+
+    def learn(self, data: bytes, known: KnownPicture) -> None:
+        """Put an encoded picture into the table, in place of what was known of it."""
+        self._table[_digest(decode(data).pixels)] = known
 
     def recognise(self, picture: Pixels, *, card_type: CardType | None = None) -> tuple[KnownCard, ...]:
         """Return the cards of a known picture, of one type if `card_type` is given."""

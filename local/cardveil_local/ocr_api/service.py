@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 import uuid
 from collections.abc import Callable
@@ -17,7 +18,8 @@ from cardveil_local.ci.engine import RecognitionEngine
 from cardveil_local.ci.names import Language
 from cardveil_local.ci.pictures import PictureRefusedError
 from cardveil_local.ci.urls import BucketUrls
-from cardveil_local.cos.contracts import Faults
+from cardveil_local.cos.contracts import DropConnection, Faults
+from cardveil_local.cos.service import drop_connection
 from cardveil_local.credentials import Credential, CredentialStore
 from cardveil_local.faults import NoFaults
 from cardveil_local.ocr_api import mainland_id_card
@@ -26,6 +28,8 @@ from cardveil_local.ocr_api.mainland_id_card import ACTION, REGION, VERSION
 from cardveil_local.ocr_api.ratelimit import RateLimit
 from cardveil_local.ocr_api.tc3 import SignedRequest, verify
 from cardveil_local.usage import UsageMeter
+
+_log = logging.getLogger(__name__)
 
 #: API 3.0 "Request Structure": at most 10 MB with TC3-HMAC-SHA256.
 BODY_LIMIT: Final = 10 * 1024 * 1024
@@ -77,6 +81,12 @@ class OcrApi:
             content = error_body(error, request_id)
         except PictureRefusedError as refusal:
             content = error_body(ApiError(refusal.code), request_id)
+        except DropConnection:
+            await drop_connection(receive, send)
+            return
+        except Exception:  # noqa: BLE001 - logged, and told to the client as the real service would
+            _log.exception("a call of the OCR API failed unexpectedly")
+            content = error_body(ApiError("InternalError"), request_id)
         # Without a charset: the SDK does not recognise an error in any other type.
         body = json.dumps(content, ensure_ascii=False).encode()
         await Response(body, media_type="application/json")(scope, receive, send)
