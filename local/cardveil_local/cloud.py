@@ -209,6 +209,8 @@ class LocalCloud:
                 access_log=False,
                 # Each service names itself as the real one does.
                 server_header=False,
+                # Longer than clients keep idle connections, so that none is closed just as it is used again.
+                timeout_keep_alive=75,
                 timeout_graceful_shutdown=_GRACE_S,
             )
             _log.info("the local cloud starts. %s", NOTICE)

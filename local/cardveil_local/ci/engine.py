@@ -42,14 +42,16 @@ class RecognitionEngine:
         Makes a recogniser; called at the first recognition, once for each that may run at a time, since
         loading models takes seconds that a start without pictures should not pay.
     parallel
-        How many recognitions run at a time; by default one for every two cores, since each uses two threads.
+        How many recognitions run at a time; by default one for every two cores, since each uses two threads,
+        and two at most, since each holds models of its own.
     """
 
     def __init__(self, factory: Callable[[], CardRecogniser], *, parallel: int | None = None) -> None:
         self._factory = factory
         self._local = threading.local()
         self._pool = ThreadPoolExecutor(
-            max_workers=parallel or max(1, (os.cpu_count() or 2) // 2), thread_name_prefix="recognise"
+            max_workers=parallel or min(2, max(1, (os.cpu_count() or 2) // 2)),
+            thread_name_prefix="recognise",
         )
         self._cards: _SingleFlight[Recognised] = _SingleFlight()
         self._lines: _SingleFlight[tuple[TextLine, ...]] = _SingleFlight()

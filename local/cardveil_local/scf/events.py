@@ -24,7 +24,7 @@ REGION_CODES: Final[Mapping[str, str]] = {
     "ap-shanghai": "sh",
     "ap-chengdu": "cd",
     "ap-hongkong": "hk",
-    "ap-singapore": "sgp",
+    "ap-singapore": "spg",
     "na-toronto": "ca",
     "eu-frankfurt": "ger",
 }

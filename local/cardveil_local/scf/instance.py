@@ -87,24 +87,28 @@ class Instance:
             If the handler cannot be imported, or not within the initialisation time.
         """
         ours, theirs = socket.socketpair()
-        with theirs, launch.log.open("ab") as log:
-            process = await asyncio.create_subprocess_exec(
-                launch.python,
-                "-u",
-                "-m",
-                "cardveil_local.scf.worker",
-                f"--channel={theirs.fileno()}",
-                f"--parent={os.getpid()}",
-                f"--handler={launch.handler}",
-                cwd=launch.folder,
-                env=dict(launch.environment),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=(theirs.fileno(),),
-                # A group of its own, so that what the handler starts is ended with it.
-                start_new_session=True,
-            )
+        try:
+            with theirs, launch.log.open("ab") as log:
+                process = await asyncio.create_subprocess_exec(
+                    launch.python,
+                    "-u",
+                    "-m",
+                    "cardveil_local.scf.worker",
+                    f"--channel={theirs.fileno()}",
+                    f"--parent={os.getpid()}",
+                    f"--handler={launch.handler}",
+                    cwd=launch.folder,
+                    env=dict(launch.environment),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=(theirs.fileno(),),
+                    # A group of its own, so that what the handler starts is ended with it.
+                    start_new_session=True,
+                )
+        except BaseException:
+            ours.close()
+            raise
         ours.setblocking(False)
         reader, writer = await asyncio.open_unix_connection(sock=ours)
         instance = cls(process, reader, writer, launch.memory_mb)
