@@ -17,6 +17,7 @@ import uvicorn
 from cardveil_local.ci.recognition import CardRecogniser
 from cardveil_local.cos.store import ObjectStore
 from cardveil_local.credentials import CredentialStore
+from cardveil_local.http import PromptProtocol
 from cardveil_local.options import NOTICE, Account, Options, Ready
 from cardveil_local.scf.results import InvokeResult
 from cardveil_local.scf.service import ScfService
@@ -201,7 +202,7 @@ class LocalCloud:
             self._services = services
             config = uvicorn.Config(
                 services,
-                http="httptools",
+                http=PromptProtocol,
                 loop="asyncio",
                 ws="none",
                 lifespan="on",

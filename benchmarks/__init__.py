@@ -1,0 +1,1 @@
+"""Measurements: each module prints its own table; ratios between things run side by side are what counts."""
