@@ -8,17 +8,18 @@ from typing import Final
 import numpy as np
 
 from cardveil_local.recogniser.engine import LINE_HEIGHT, Engine
+from cardveil_local.recogniser.joining import joined
 from cardveil_local.recogniser.lines import Line, line_of
 from cardveil_local.recogniser.pictures import Quad, Source
 
 #: Lines read in one look at most: a page of small print must not take minutes. The largest come first.
 _MOST_LINES: Final = 90
 #: Lines that are read a second time, the other way up, at most.
-_MOST_TURNED: Final = 16
+_MOST_TURNED: Final = 20
 #: Labels stand at the beginning of their lines, so a first look reads no more pixels than 8 characters have.
 _FIRST_LOOK: Final = 400
 #: Below this mean probability a line may have been read on its head.
-_DOUBTFUL: Final = 0.72
+_DOUBTFUL: Final = 0.85
 
 
 def find_lines(engine: Engine, source: Source, *, longest: int, whole: bool = False) -> list[Line]:
@@ -34,17 +35,12 @@ def find_lines(engine: Engine, source: Source, *, longest: int, whole: bool = Fa
     factor = min(longest / max(source.width, source.height), 3.0)
     boxes = engine.detect(source.picture, round(source.width * factor), round(source.height * factor))
     boxes.sort(key=lambda box: -_thickness(box))
-    quads = _aligned(boxes[:_MOST_LINES])
+    quads = joined(_aligned(boxes))[:_MOST_LINES]
     limit = 1280 if whole else _FIRST_LOOK
-    return _read(engine, source, _righted(engine, source, quads), limit)
-
-
-def _read(engine: Engine, source: Source, quads: Sequence[Quad], limit: int) -> list[Line]:
-    lines = _lines(engine, source, quads, limit)
-    doubtful = sorted(
-        (i for i, line in enumerate(lines) if line.p < _DOUBTFUL), key=lambda i: -_length(lines[i].quad)
-    )
-    doubtful = doubtful[:_MOST_TURNED]
+    righted, contested = _righted(engine, source, quads)
+    lines = _lines(engine, source, righted, limit)
+    doubtful = [i for i, line in enumerate(lines) if line.p < _DOUBTFUL or i in contested]
+    doubtful = sorted(doubtful, key=lambda i: -_length(lines[i].quad))[:_MOST_TURNED]
     turned = _lines(engine, source, [np.roll(lines[i].quad, 2, axis=0) for i in doubtful], limit)
     for i, other in zip(doubtful, turned, strict=True):
         if other.p > lines[i].p:
@@ -60,23 +56,33 @@ def _lines(engine: Engine, source: Source, quads: Sequence[Quad], limit: int) ->
     ]
 
 
-def _righted(engine: Engine, source: Source, quads: Sequence[Quad]) -> list[Quad]:
-    """Turn lines that stand on their heads, each by its own vote and its neighbours'."""
+def _righted(engine: Engine, source: Source, quads: Sequence[Quad]) -> tuple[list[Quad], set[int]]:
+    """Turn lines that stand on their heads, each by its own vote and its neighbours'.
+
+    Returns
+    -------
+    tuple
+        The lines, and which of them were outvoted: a card may lie upside down on a page of text.
+    """
     if not quads:
-        return []
+        return [], set()
     crops = [source.line(quad, longest=192) for quad in quads]
     votes = np.array([2 * p - 1 for p in engine.upside_down(crops)])
     votes *= np.minimum([_length(q) / max(_thickness(q), 1e-3) for q in quads], 6.0)
     centres = np.array([quad.mean(axis=0) for quad in quads])
     directions = np.array([_direction(quad) for quad in quads])
-    reach = 8 * np.array([_thickness(quad) for quad in quads])
+    reach = 5 * np.array([_thickness(quad) for quad in quads])
     apart = np.linalg.norm(centres[:, None] - centres[None], axis=2)
     alike = np.abs(directions @ directions.T) > 0.94
     # Two lines may point opposite ways although they belong together: count the neighbour's vote reversed.
     same = np.sign(directions @ directions.T)
     weight = np.exp(-apart / reach[:, None]) * alike
     total = (weight * same) @ votes
-    return [np.roll(quad, 2, axis=0) if vote > 0 else quad for quad, vote in zip(quads, total, strict=True)]
+    righted = [
+        np.roll(quad, 2, axis=0) if vote > 0 else quad for quad, vote in zip(quads, total, strict=True)
+    ]
+    contested = {i for i, (own, vote) in enumerate(zip(votes, total, strict=True)) if own * vote < 0}
+    return righted, contested
 
 
 def _aligned(boxes: Sequence[Quad]) -> list[Quad]:

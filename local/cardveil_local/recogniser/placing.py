@@ -135,12 +135,13 @@ def _agreeing(to_card: Matrix, anchors: Sequence[Anchor], reach: float) -> list[
     return [anchor for _, anchor in nearest.values()]
 
 
-def fit(image: Points, card: Points, start: Matrix) -> Matrix:
+def fit(image: Points, card: Points, start: Matrix, weight: Points | None = None) -> Matrix:
     """Fit a projective mapping from `image` to `card` points, held near an affine one (Gauss-Newton).
 
     The sum of squared misses in millimetres is made least; `_STIFFNESS` keeps the perspective small unless
-    the points speak for it.
+    the points speak for it. `weight`, ``(n, 2)``, says how much each point's x and y count (1 if not given).
     """
+    root = np.sqrt(np.ones((len(image), 2)) if weight is None else weight)
     middle = image.mean(axis=0)
     spread = max(float(np.abs(image - middle).max()), 1e-6)
     unit = np.array([[1 / spread, 0, -middle[0] / spread], [0, 1 / spread, -middle[1] / spread], [0, 0, 1]])
@@ -159,8 +160,10 @@ def fit(image: Points, card: Points, start: Matrix) -> Matrix:
         # The perspective terms move a label at the edge of the spread by about half a card: hence the factor.
         hold = np.zeros((2, 8))
         hold[0, 6] = hold[1, 7] = np.sqrt(_STIFFNESS) * 40
+        rows_u, rows_v = rows_u * root[:, :1], rows_v * root[:, 1:]
         jacobian = np.vstack([rows_u, rows_v, hold])
-        rest = np.concatenate([card[:, 0] - u, card[:, 1] - v, -hold[:, 6:] @ h[6:]])
+        miss = (card - np.column_stack([u, v])) * root
+        rest = np.concatenate([miss[:, 0], miss[:, 1], -hold[:, 6:] @ h[6:]])
         step, *_ = np.linalg.lstsq(jacobian, rest, rcond=None)
         h = h + step
     return np.asarray(np.append(h, 1.0).reshape(3, 3) @ unit)

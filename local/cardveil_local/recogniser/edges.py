@@ -1,0 +1,95 @@
+"""Finds the card's own edges near where its labels put them: labels alone fix the far corners badly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cardveil_local.recogniser.anchors import Points
+from cardveil_local.recogniser.pictures import Source
+from cardveil_local.recogniser.placing import Placing, project
+
+#: Pixels per millimetre of the copy that is searched, and millimetres searched to either side.
+_SCALE, _REACH = 6.0, 4.5
+#: Profiles taken on each side; corners are left out, as they are rounded.
+_PROFILES: Final = 48
+#: A side counts when so large a share of its profiles has its step within this many millimetres of one line.
+_SHARE, _STRAIGHT = 0.6, 0.35
+#: Least mean step, in grey levels a pixel (after smoothing), that is taken for an edge.
+_LEAST_STEP: Final = 2.5
+#: How much one side counts in a fit, in units of one end of a label.
+_SIDE_WEIGHT: Final = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """Points of the card's edges: `image` in pixels, `card` in mm, `weight` for x and for y apart."""
+
+    image: Points
+    card: Points
+    weight: Points
+
+
+def find_edges(source: Source, placing: Placing) -> Edges | None:
+    """Look for the four sides of the card; None if not one is seen clearly."""
+    width, height = placing.layout.width, placing.layout.height
+    size = (round((width + 2 * _REACH) * _SCALE), round((height + 2 * _REACH) * _SCALE))
+    to_card = np.array([[1 / _SCALE, 0, -_REACH], [0, 1 / _SCALE, -_REACH], [0, 0, 1]])
+    image = source.cut(placing.matrix @ to_card, *size)
+    smooth = cv2.GaussianBlur(image, (0, 0), 1.6).astype(np.float32)
+    steps = (
+        np.abs(np.diff(smooth, axis=1)).max(axis=2),
+        np.abs(np.diff(smooth, axis=0)).max(axis=2).T,
+    )
+    sides = []
+    for axis, (across, along) in enumerate(((width, height), (height, width))):
+        for at in (0.0, across):
+            found = _side(steps[axis], at, along)
+            if found is not None:
+                sides.append(_points(source, placing, axis, at, *found))
+    kept = [side for side in sides if side is not None]
+    if not kept:
+        return None
+    return Edges(*(np.vstack([getattr(side, name) for side in kept]) for name in ("image", "card", "weight")))
+
+
+def _side(steps: NDArray[Any], at: float, along: float) -> tuple[Points, Points] | None:
+    """Fit a line to the strongest steps near a side; returns places along it and where the edge is there."""
+    first = round(at * _SCALE)
+    places = np.linspace(0.08, 0.92, _PROFILES) * along
+    rows = np.clip(np.round((places + _REACH) * _SCALE).astype(int), 0, steps.shape[0] - 1)
+    profiles = steps[rows, first : first + round(2 * _REACH * _SCALE)]
+    peaks = profiles.argmax(axis=1)
+    found = at - _REACH + (peaks + 1) / _SCALE
+    strong = profiles.max(axis=1) > _LEAST_STEP
+    best: NDArray[np.bool_] = np.zeros(len(places), bool)
+    for i in range(0, _PROFILES // 2, 2):
+        for j in range(_PROFILES // 2, _PROFILES, 2):
+            slope = (found[j] - found[i]) / (places[j] - places[i])
+            near = strong & (np.abs(found - found[i] - slope * (places - places[i])) < _STRAIGHT)
+            if abs(slope) < 0.12 and near.sum() > best.sum():
+                best = near
+    if best.sum() < _SHARE * _PROFILES:
+        return None
+    return places[best], found[best]
+
+
+def _points(
+    source: Source, placing: Placing, axis: int, at: float, places: Points, found: Points
+) -> Edges | None:
+    across, along = found[:, None], places[:, None]
+    seen = np.hstack([across, along] if axis == 0 else [along, across])
+    image = project(placing.matrix, seen)
+    inside = np.all((image > 2) & (image < np.array([source.width, source.height]) - 3), axis=1)
+    if inside.sum() < _SHARE * _PROFILES:
+        return None
+    true = seen[inside].copy()
+    true[:, axis] = at
+    weight = np.zeros_like(true)
+    # An edge says where the card is across it and nothing along it.
+    weight[:, axis] = _SIDE_WEIGHT / len(true)
+    return Edges(image[inside], true, weight)
