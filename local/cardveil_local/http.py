@@ -12,8 +12,8 @@ class PromptProtocol(HttpToolsProtocol):
     """Acknowledges at once what was received.
 
     Clients send head and body of a small PUT in two packets and, through a proxy, hold the second back until
-    the first is acknowledged (urllib3 leaves Nagle's algorithm on there). Linux delays that by 40 ms, ten times
-    what the request itself takes.
+    the first is acknowledged (urllib3 leaves Nagle's algorithm on there). Linux delays that by 40 ms, which
+    is ten times what the request itself takes.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
