@@ -22,10 +22,14 @@ BLOCK: Final = 128
 
 @dataclass(frozen=True, slots=True)
 class _Plane:
-    """What is planned for one plane: runs ``(first block, blocks)`` by block row, and the flat value."""
+    """What is planned for one plane: runs ``(first block, blocks)`` by block row, and the flat value.
+
+    `rows_seen` counts the block rows that libturbojpeg walks over: whole MCUs, so one may lie below the last
+    that belongs to the picture and is ever written.
+    """
 
     blocks: int
-    block_rows: int
+    rows_seen: int
     runs: Mapping[int, Sequence[tuple[int, int]]]
     flat: bytes
 
@@ -98,7 +102,9 @@ def make_plan(header: JpegHeader, cover: Cover, fill: tuple[int, int, int]) -> P
             for row in range(index * component.vertical, min((index + 1) * component.vertical, block_rows)):
                 if scaled:
                     runs[row] = scaled
-        planes.append(_Plane(blocks, block_rows, runs, _flat(component, level) * blocks))
+        planes.append(
+            _Plane(blocks, len(cover.rows) * component.vertical, runs, _flat(component, level) * blocks)
+        )
     return Plan(tuple(planes))
 
 
@@ -127,7 +133,11 @@ def redact(data: bytes, header: JpegHeader, plan: Plan) -> Redacted:
     if header.width % mcu_width:
         cuts.append(Step(crop=(header.width // mcu_width * mcu_width, 0)))
     results = _run(data, [*steps, *cuts])
-    hidden = any(holds_hidden_content(cut, header) for cut in results[2:])
+    try:
+        hidden = any(holds_hidden_content(cut, header) for cut in results[2:])
+    except TurboError:
+        # Coefficients out of range decode, and what is encoded from them does not.
+        raise corrupt("its picture data is damaged") from None
     return Redacted(results[0], done[0], seen[0], hidden)
 
 
@@ -182,7 +192,7 @@ def _walk(plan: Plan, counter: list[int], touch: Touch) -> turbo.RowFilter:
 
     def row_filter(address: int, blocks: int, row: int, component: int) -> None:
         plane = planes[component]
-        if blocks != plane.blocks or row >= plane.block_rows:
+        if blocks != plane.blocks or row >= plane.rows_seen:
             raise proof_failed("the file has other blocks than its header says")
         for first, count in plane.runs.get(row, ()):
             touch(address + BLOCK * first, plane.flat, BLOCK * count)

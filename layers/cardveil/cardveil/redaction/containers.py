@@ -21,7 +21,10 @@ _LARGEST_PROFILE: Final = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a container says, and its picture alone (`clean`: same format, no metadata, no trailer)."""
+    """What a container says, and its picture alone (`clean`: same format, no metadata, no trailer).
+
+    `bits` is the depth of a sample.
+    """
 
     width: int
     height: int
@@ -29,6 +32,7 @@ class Contents:
     orientation: int = 1
     conflicting: bool = False
     profile: bytes | None = None
+    bits: int = 8
 
 
 def read_png(data: bytes, limits: Limits) -> Contents:
@@ -67,6 +71,7 @@ def read_png(data: bytes, limits: Limits) -> Contents:
         orientation,
         conflicting or hidden,
         _png_profile(found.get(b"iCCP", b"")),
+        depth,
     )
 
 

@@ -40,7 +40,7 @@ class UprightCopy:
 def upright_copy(picture: Picture, *, max_bytes: int, max_pixels: int | None = None) -> UprightCopy:
     """Return the picture upright and within a recogniser's limits.
 
-    The source's own bytes are returned when it is a JPEG, PNG or BMP that every reader shows upright and that
+    The source's own bytes are returned when it is a JPEG, PNG or BMP that every reader shows alike and that
     fits; otherwise a JPEG without metadata, smaller if it has to be.
 
     Parameters
@@ -57,7 +57,9 @@ def upright_copy(picture: Picture, *, max_bytes: int, max_pixels: int | None = N
     """
     area = picture.width * picture.height
     fits = len(picture.data) <= max_bytes and (max_pixels is None or area <= max_pixels)
-    plain = picture.orientation == 1 and not picture.conflicting and picture.format in _SHOWABLE
+    # Readers differ in how they make eight bits of sixteen, and in how they turn a doubtful picture.
+    plain = picture.orientation == 1 and not picture.conflicting and picture.bits <= 8
+    plain = plain and picture.format in _SHOWABLE
     if fits and plain and (picture.jpeg is None or len(picture.jpeg.components) < 4):
         return UprightCopy(picture.data, picture.media_type, picture.width, picture.height, 1.0)
     image = pixels.decode(picture)

@@ -113,8 +113,10 @@ def snap(grid: Grid, outlines: Iterable[Sequence[Point]], slack: float = SLACK) 
         first_row = max(math.floor(top / grid.cell_height), 0)
         last_row = min(math.floor(bottom / grid.cell_height), grid.rows - 1)
         for row in range(first_row, last_row + 1):
-            span = _span(points, row * grid.cell_height - slack, (row + 1) * grid.cell_height + slack)
-            if span is None:
+            # The last cells reach beyond the picture; what lies only there does not touch it.
+            bottom_edge = min((row + 1) * grid.cell_height, grid.height)
+            span = _span(points, row * grid.cell_height - slack, bottom_edge + slack)
+            if span is None or span[0] - slack > grid.width:
                 continue
             first = max(math.floor((span[0] - slack) / grid.cell_width), 0)
             last = min(math.floor((span[1] + slack) / grid.cell_width), grid.columns - 1)

@@ -67,15 +67,9 @@ class JpegHeader:
     @property
     def suits_turbo(self) -> bool:
         """Whether libturbojpeg's transform knows this arrangement of planes."""
-        if len(self.components) == 1:
-            return self.steady
         luma, *chroma = ((c.horizontal, c.vertical) for c in self.components)
-        return (
-            self.steady
-            and len(self.components) == 3
-            and luma in _TURBO_SAMPLINGS
-            and all(c == (1, 1) for c in chroma)
-        )
+        known = luma in _TURBO_SAMPLINGS and all(c == (1, 1) for c in chroma)
+        return self.steady and known and len(chroma) in (0, 2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,8 @@ class Picture:
         Structure of a JPEG.
     profile : bytes or None
         The embedded profile, kept only where it must be converted.
+    bits : int
+        Depth of a sample.
     """
 
     data: bytes = field(repr=False)
@@ -64,6 +66,7 @@ class Picture:
     clean: bytes = field(repr=False, default=b"")
     jpeg: JpegHeader | None = None
     profile: bytes | None = field(repr=False, default=None)
+    bits: int = 8
 
     @property
     def media_type(self) -> str:
@@ -151,6 +154,7 @@ def _contained(data: bytes, name: str, contents: containers.Contents) -> Picture
         meaning,
         clean=contents.clean,
         profile=contents.profile if meaning == colour.FOREIGN else None,
+        bits=contents.bits,
     )
 
 

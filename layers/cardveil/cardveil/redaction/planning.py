@@ -17,7 +17,7 @@ from cardveil.redaction.policy import Partial, Policy
 #: Measured: with these it was covered completely on every picture.
 _PORTRAIT_MARGIN: Final = 1.5
 #: Standard deviations of a place that its cover is grown by as well.
-_DOUBTS: Final = 2.0
+_DOUBTS: Final = 1.5
 #: Millimetres of a card's text height, to tell the scale of a card whose place is not known.
 _TEXT_MM: Final = 3.3
 
@@ -83,8 +83,7 @@ def _text(field: Field, action: object, policy: Policy, placement: Placement | N
     height = text_height(polygon)
     known = placement is not None and field.name in placement.layout.fields
     if placement is not None and known:
-        left, top, right, bottom = polygon.bounds()
-        margin = policy.margin_mm * placement.scale_at(((left + right) / 2, (top + bottom) / 2))
+        margin = policy.margin_mm * max(placement.scale_at(corner) for corner in polygon.points)
     else:
         margin = policy.margin_mm * height / _TEXT_MM + height / 2
     if isinstance(action, Partial) and field.text and polygon is field.polygon:

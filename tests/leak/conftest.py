@@ -1,0 +1,138 @@
+"""What the attacks share: pictures of digits, every way of storing them, and naive redactors as controls."""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from cardveil.card import Polygon
+from cardveil.redaction import Region
+
+Pixels = np.ndarray[Any, np.dtype[np.uint8]]
+
+#: cv2's names of JPEG samplings: luma factors, then chroma (1, 1) twice.
+SAMPLINGS = {"4:4:4": 0x111111, "4:2:2": 0x211111, "4:4:0": 0x121111, "4:2:0": 0x221111, "4:1:1": 0x411111}
+
+
+@dataclass(frozen=True)
+class Kit:
+    """Functions for tests; `Kit` is handed out by the fixture of the same name."""
+
+    @staticmethod
+    def noise(seed: int, width: int, height: int) -> Pixels:
+        """Return an RGB picture with detail of every size."""
+        random = np.random.default_rng(seed)
+        coarse = random.integers(0, 256, (height // 8 + 2, width // 8 + 2, 3), dtype=np.uint8)
+        smooth = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+        grain = random.normal(0, 12, smooth.shape)
+        noisy: Pixels = np.clip(smooth + grain, 0, 255).astype(np.uint8)
+        return noisy
+
+    @staticmethod
+    def digits(text: str, seed: int, *, noise: float = 1.5, size: tuple[int, int] = (240, 80)) -> Pixels:
+        """Return dark digits on light paper, with a camera's grain."""
+        image = Image.new("RGB", size, (236, 232, 222))
+        ImageDraw.Draw(image).text((40, 25), text, fill=(40, 38, 44), font_size=30)
+        grain = np.random.default_rng(seed).normal(0, noise, (size[1], size[0], 3))
+        return np.clip(np.asarray(image) + grain, 0, 255).astype(np.uint8)
+
+    @staticmethod
+    def jpeg(
+        pixels: Pixels, sampling: str = "4:2:0", *, progressive: bool = False, quality: int = 90
+    ) -> bytes:
+        """Encode RGB (or grey) pixels with OpenCV, which knows every sampling."""
+        options = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_PROGRESSIVE, int(progressive)]
+        if pixels.ndim == 3:
+            options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, SAMPLINGS[sampling]]
+            pixels = np.ascontiguousarray(pixels[..., ::-1])
+        done, data = cv2.imencode(".jpg", pixels, options)
+        assert done
+        return data.tobytes()
+
+    @staticmethod
+    def pillow(image: Image.Image, name: str, **options: Any) -> bytes:
+        out = io.BytesIO()
+        image.save(out, name, **options)
+        return out.getvalue()
+
+    @staticmethod
+    def decoded(data: bytes) -> Pixels:
+        """Decode as shown: upright, eight bits, RGB."""
+        from PIL import ImageOps
+
+        image: Image.Image = Image.open(io.BytesIO(data))
+        if image.mode.startswith("I"):
+            image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
+        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+
+    @staticmethod
+    def with_orientation(data: bytes, orientation: int) -> bytes:
+        """Put an EXIF block with an orientation into a JPEG, a PNG or a WebP."""
+        tiff = b"II*\x00\x08\x00\x00\x00" + struct.pack("<HHHIHHI", 1, 0x112, 3, 1, orientation, 0, 0)
+        if data[:2] == b"\xff\xd8":
+            body = b"Exif\x00\x00" + tiff
+            return data[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + data[2:]
+        image = Image.open(io.BytesIO(data))
+        return Kit.pillow(
+            image, str(image.format), exif=tiff, **({"lossless": True} if image.format == "WEBP" else {})
+        )
+
+    @staticmethod
+    def stored(upright: Pixels, orientation: int) -> Pixels:
+        """Undo what a viewer does for an orientation (CIPA DC-008, tag 274)."""
+        undone: dict[int, Callable[[Pixels], Pixels]] = {
+            1: lambda p: p,
+            2: lambda p: p[:, ::-1],
+            3: lambda p: p[::-1, ::-1],
+            4: lambda p: p[::-1],
+            5: lambda p: p.swapaxes(0, 1),
+            6: lambda p: np.rot90(p, 1),
+            7: lambda p: p[::-1, ::-1].swapaxes(0, 1),
+            8: lambda p: np.rot90(p, -1),
+        }
+        return np.ascontiguousarray(undone[orientation](upright))
+
+    @staticmethod
+    def inside(polygon: Polygon, width: int, height: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Return which pixels' centres lie in a convex polygon: the plainest test there is."""
+        ys, xs = np.mgrid[0:height, 0:width] + 0.5
+        within = np.ones((height, width), bool)
+        points = polygon.points
+        for (x0, y0), (x1, y1) in zip(points, (*points[1:], points[0]), strict=True):
+            within &= (x1 - x0) * (ys - y0) - (y1 - y0) * (xs - x0) >= 0
+        return within
+
+    @staticmethod
+    def region(polygon: Polygon) -> list[Region]:
+        return [Region("id_number", polygon, "mask")]
+
+    @staticmethod
+    def naive(data: bytes, polygon: Polygon, *, keep: bool = True, name: str = "") -> bytes:
+        """Redact as most people would: open, draw a black polygon, save. The control of every attack."""
+        image = Image.open(io.BytesIO(data))
+        name, info = name or str(image.format), dict(image.info)
+        options: dict[str, Any] = {"quality": 92} if name == "JPEG" else {}
+        if name == "WEBP":
+            options = {"lossless": True, "exact": True}
+        for key in ("exif", "icc_profile", "comment", "xmp"):
+            if keep and key in info and name != "BMP":
+                options[key] = info[key]
+        fill = 0 if image.mode in ("1", "L", "P", "I;16", "I") else None
+        ImageDraw.Draw(image).polygon(
+            [(x, y) for x, y in polygon.points], fill=fill if fill is not None else "black"
+        )
+        return Kit.pillow(image, name, **options)
+
+
+@pytest.fixture
+def kit() -> Kit:
+    """Pictures, encoders and the naive redactor."""
+    return Kit()
