@@ -46,7 +46,8 @@ def command(out: Path) -> None:
 
     Exit code 0: every sample came to the status that its name tells. 1: one did not.
     """
-    console = Console()
+    # A pipe has no width of its own: wide enough for the table.
+    console = Console(width=None if sys.stdout.isatty() else 130)
     console.print("Starting the local cloud (for development and demonstrations only) …")
     with tempfile.TemporaryDirectory() as data, _cloud(Path(data)) as endpoint:
         done = _process(endpoint, console)
