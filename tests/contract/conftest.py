@@ -87,6 +87,7 @@ from qcloud_cos import CosConfig, CosS3Auth, CosS3Client  # noqa: E402
 
 from cardveil_local.cos import CosService, ObjectEvent, ObjectStore  # noqa: E402
 from cardveil_local.credentials import Credential  # noqa: E402
+from cardveil_local.http import PromptProtocol  # noqa: E402
 
 COS_REGION = "ap-shanghai"
 COS_APP_ID = "1250000000"
@@ -96,6 +97,7 @@ COS_APP_ID = "1250000000"
 class CosServer:
     """A local COS behind uvicorn, and what a test may turn on it; `cos` puts that back after each test."""
 
+    root: Path
     store: ObjectStore
     credentials: CredentialStore
     owner: Credential
@@ -169,8 +171,9 @@ def cos_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CosServer]:
     """One server for all tests of a session; they keep apart by bucket."""
     credentials = CredentialStore()
     owner = credentials.add_permanent("AKIDlocaltests", "a-key-for-local-tests")
-    with ObjectStore(tmp_path_factory.mktemp("cos")) as store:
-        server = CosServer(store, credentials, owner)
+    root = tmp_path_factory.mktemp("cos")
+    with ObjectStore(root) as store:
+        server = CosServer(root, store, credentials, owner)
         app = CosService(
             store,
             credentials,
@@ -182,7 +185,7 @@ def cos_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CosServer]:
             faults=server,
         )
         config = uvicorn.Config(
-            app, port=0, http="httptools", log_level="warning", server_header=False, lifespan="off"
+            app, port=0, http=PromptProtocol, log_level="warning", server_header=False, lifespan="off"
         )
         runner = uvicorn.Server(config)
         thread = threading.Thread(target=runner.run, daemon=True)

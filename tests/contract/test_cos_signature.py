@@ -148,6 +148,11 @@ def test_temporary_keys(cos: Any, cos_bucket: str) -> None:
     assert refusal(refused.value) == (400, "ExpiredToken")
 
 
+def test_parameters_are_signed_by_name_and_value(cos: Any, cos_bucket: str) -> None:
+    cos.store.put(cos_bucket, "x", b"abc")
+    assert cos.request("GET", cos_bucket, "x", params={"面/a b": "c/d+é&=", "Upper": ""}).content == b"abc"
+
+
 def get(cos: Any, url: str, method: str = "GET", **arguments: Any) -> requests.Response:
     return requests.request(method, url, proxies={"http": cos.proxy}, timeout=10, **arguments)
 

@@ -55,26 +55,39 @@ async def receive_blob(call: Call) -> Blob:
 
 async def store_stream(store: Storage, chunks: AsyncIterator[bytes], md5: bytes | None) -> Blob:
     """Write a stream to a blob; `CosError` ``BadDigest`` when ``md5`` is given and differs."""
+    buffer = bytearray()
+    async for chunk in chunks:
+        buffer += chunk
+        if len(buffer) >= _BUFFER:
+            blob = await _write(store, bytes(buffer), chunks)
+            break
+    else:
+        blob = await run_in_threadpool(store.take, bytes(buffer))
+    if md5 is not None and md5 != blob.md5:
+        await run_in_threadpool(store.discard, blob)
+        raise CosError("BadDigest")
+    return blob
+
+
+async def _write(store: Storage, begun: bytes, chunks: AsyncIterator[bytes]) -> Blob:
+    """Write a stream that is too long to be held, from what was read of it already."""
     writer = await run_in_threadpool(store.writer)
     try:
-        buffer = bytearray()
-        size = 0
+        size = len(begun)
+        buffer = bytearray(begun)
         async for chunk in chunks:
+            if len(buffer) >= _BUFFER:
+                await run_in_threadpool(writer.write, bytes(buffer))
+                buffer.clear()
             buffer += chunk
             size += len(chunk)
             if size > MAX_UPLOAD_BYTES:
                 raise CosError("EntityTooLarge")
-            if len(buffer) >= _BUFFER:
-                await run_in_threadpool(writer.write, bytes(buffer))
-                buffer.clear()
         await run_in_threadpool(writer.write, bytes(buffer))
-        blob = writer.finish()
-        if md5 is not None and md5 != blob.md5:
-            raise CosError("BadDigest")
+        return writer.finish()
     except BaseException:
         writer.discard()
         raise
-    return blob
 
 
 async def receive_xml(call: Call, *, md5_required: bool = False) -> Element:

@@ -31,9 +31,9 @@ _log = logging.getLogger(__name__)
 class CosService:
     """A local COS of one region and account.
 
-    Run it with uvicorn and httptools as an HTTP proxy for ``*.myqcloud.com``: a proxied request carries an
-    absolute URL, of which httptools hands on the bare path and the real ``Host``. Give uvicorn
-    ``server_header=False``.
+    Run it with uvicorn and `cardveil_local.http.PromptProtocol` (httptools) as an HTTP proxy for
+    ``*.myqcloud.com``: a proxied request carries an absolute URL, of which httptools hands on the bare path
+    and the real ``Host``. Give uvicorn ``server_header=False``.
 
     Parameters
     ----------
@@ -137,7 +137,8 @@ def new_request_id(now: float) -> str:
 async def drop_connection(receive: Receive, send: Send) -> None:
     """Reset the client's connection without an answer; ``send`` must be the server's own.
 
-    ASGI has no word for it, so this reaches for uvicorn's transport, and fails loudly under another server.
+    ASGI has no word for it, so this reaches for uvicorn's transport. Under another server it raises
+    `RuntimeError`: a fault that was not injected must not go unseen.
     """
     transport = getattr(getattr(send, "__self__", None), "transport", None)
     if transport is None:
