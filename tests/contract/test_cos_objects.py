@@ -99,6 +99,15 @@ def test_answers_can_be_given_other_headers(cos_client: Any, cos_bucket: str) ->
     assert answer["Content-Disposition"] == "inline; a b"
 
 
+def test_no_header_can_be_smuggled_into_an_answer(cos: Any, cos_bucket: str) -> None:
+    cos.store.put(cos_bucket, "x", b"1")
+    for value, status in (("a\r\nX-Evil: 1", 400), ("a\x00", 400), ("inline; filename=正面.jpg", 200)):
+        answer = cos.request("GET", cos_bucket, "x", params={"response-content-disposition": value})
+        assert answer.status_code == status
+        assert "X-Evil" not in answer.headers
+    assert answer.headers["Content-Disposition"].encode("latin-1").decode() == "inline; filename=正面.jpg"
+
+
 @pytest.mark.parametrize(
     ("asked", "expected", "sent"),
     [

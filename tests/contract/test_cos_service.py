@@ -328,6 +328,7 @@ def test_forms(cos: Any, cos_bucket: str) -> None:
         ({"key": "out/x"}, b"abc", 403, "InvalidPolicyDocument"),
         ({"Content-Type": "text/html"}, b"abc", 403, "InvalidPolicyDocument"),
         ({}, b"x" * 101, 403, "InvalidPolicyDocument"),
+        ({"Content-Type": "image/jpeg\r\nX-Evil: 1"}, b"abc", 400, "InvalidArgument"),
         ({"x-cos-meta-unmentioned": "x"}, b"abc", 403, "InvalidPolicyDocument"),
         ({"policy": base64.b64encode(b"{}").decode()}, b"abc", 403, "SignatureDoesNotMatch"),
         ({"q-signature": "0" * 40}, b"abc", 403, "SignatureDoesNotMatch"),

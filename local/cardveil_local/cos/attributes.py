@@ -12,7 +12,8 @@ from cardveil_local import xml
 from cardveil_local.cos.errors import CosError
 from cardveil_local.cos.records import DEFAULT_STORAGE_CLASS, Attributes, ObjectInfo
 
-_KEPT = (
+# Headers that are stored with an object, and that a GET may override by ``response-<name>``.
+KEPT_HEADERS = (
     "cache-control",
     "content-disposition",
     "content-encoding",
@@ -21,6 +22,7 @@ _KEPT = (
     "expires",
 )
 _META = "x-cos-meta-"
+_CONTROLS = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
 _SSE = "x-cos-server-side-encryption"
 _SSE_KEY = "x-cos-server-side-encryption-cos-kms-key-id"
 _STORAGE_CLASSES = frozenset(
@@ -53,9 +55,11 @@ def from_headers(headers: Mapping[str, str]) -> Attributes:
         ``MetadataTooLarge``, ``InvalidArgument`` (storage class, encryption, underscore), ``InvalidTag``,
         ``NotImplemented`` (a customer's own key).
     """
-    kept = {name: headers[name] for name in _KEPT if name in headers}
+    kept = {name: headers[name] for name in KEPT_HEADERS if name in headers}
     kept.setdefault("content-type", "application/octet-stream")
     meta = {name: value for name, value in headers.items() if name.startswith(_META)}
+    for value in (*kept.values(), *meta.values()):
+        check_header_value(value)
     sizes = [len(name) - len(_META) + len(value) for name, value in meta.items()]
     if any(size > _MAX_META_BYTES for size in sizes) or sum(sizes) > _MAX_ALL_META_BYTES:
         raise CosError("MetadataTooLarge")
@@ -69,6 +73,19 @@ def from_headers(headers: Mapping[str, str]) -> Attributes:
         tags=tags_from_header(headers.get("x-cos-tagging", "")),
         storage_class=storage_class,
     )
+
+
+def check_header_value(value: str) -> None:
+    """Refuse what no HTTP header can carry: `CosError` ``InvalidArgument``."""
+    if _CONTROLS.search(value):
+        raise CosError("InvalidArgument")
+
+
+def as_header_value(text: str) -> str:
+    """Text in the form of a received header: its UTF-8 bytes, read as Latin-1."""
+    value = text.encode().decode("latin-1")
+    check_header_value(value)
+    return value
 
 
 def _encryption(headers: Mapping[str, str]) -> dict[str, str]:

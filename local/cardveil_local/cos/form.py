@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cardveil_local import xml
-from cardveil_local.cos.attributes import from_headers
+from cardveil_local.cos.attributes import as_header_value, from_headers
 from cardveil_local.cos.bodies import declared_md5, store_stream
 from cardveil_local.cos.call import Call, Context, Target, check_key
 from cardveil_local.cos.errors import CosError
@@ -27,6 +27,8 @@ from cardveil_local.cos.signature import Principal, check_window, find_credentia
 
 _CHUNK = 1 << 20
 _MAX_FIELDS = 100
+# What a URL holds as it is.
+_URL = ":/?#[]@!$&'()*+,;=%~"
 # Fields that a policy need not mention.
 _FREE = frozenset({"file", "policy", "q-signature", "x-cos-security-token", "submit"})
 
@@ -56,7 +58,7 @@ async def post_object(context: Context, request: Request, target: Target, reques
         check_key(key)
         principal = _authorise(context, {**fields, "bucket": target.bucket, "key": key}, file.size or 0)
         principal.require("cos:PostObject", f"cos/{target.bucket}/{key}")
-        attributes = from_headers(fields)
+        attributes = from_headers({name: as_header_value(value) for name, value in fields.items()})
         blob = await store_stream(context.store, _chunks(file), declared_md5(fields))
     finally:
         await form.close()
@@ -73,7 +75,7 @@ async def post_object(context: Context, request: Request, target: Target, reques
     headers = {**stored_headers(info), "location": location}
     if redirect := fields.get("success_action_redirect"):
         query = urlencode({"bucket": target.bucket, "key": key, "etag": info.etag})
-        headers["location"] = f"{redirect}{'&' if '?' in redirect else '?'}{query}"
+        headers["location"] = f"{quote(redirect, safe=_URL)}{'&' if '?' in redirect else '?'}{query}"
         return Response(status_code=303, headers=headers)
     if fields.get("success_action_status") == "201":
         content = [("Location", location), ("Bucket", target.bucket), ("Key", key), ("ETag", info.etag)]

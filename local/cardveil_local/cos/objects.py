@@ -9,7 +9,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from cardveil_local import xml
-from cardveil_local.cos.attributes import encryption_headers, from_headers, tags_from_xml, to_headers
+from cardveil_local.cos.attributes import (
+    KEPT_HEADERS,
+    as_header_value,
+    encryption_headers,
+    from_headers,
+    tags_from_xml,
+    to_headers,
+)
 from cardveil_local.cos.bodies import receive_blob, receive_xml
 from cardveil_local.cos.call import Call
 from cardveil_local.cos.conditions import byte_range, check_conditions
@@ -17,14 +24,6 @@ from cardveil_local.cos.errors import CosError
 from cardveil_local.cos.records import ObjectInfo
 
 _CHUNK = 256 * 1024
-_OVERRIDES = (
-    "cache-control",
-    "content-disposition",
-    "content-encoding",
-    "content-language",
-    "content-type",
-    "expires",
-)
 
 
 async def put_object(call: Call) -> Response:
@@ -66,9 +65,9 @@ async def get_object(call: Call) -> Response:
         check_conditions(info, call.headers)
         asked = byte_range(call.headers.get("range"), info.size)
         headers = to_headers(info)
-        headers.update(
-            {name: call.query[f"response-{name}"] for name in _OVERRIDES if f"response-{name}" in call.query}
-        )
+        for name in KEPT_HEADERS:
+            if f"response-{name}" in call.query:
+                headers[name] = as_header_value(call.query[f"response-{name}"])
         begin, end = (0, info.size - 1) if asked is None else asked
         length = end - begin + 1
         headers["content-length"] = str(length)
