@@ -33,6 +33,7 @@ class Tally:
     false: int = 0
     fields: list[FieldScore] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
 
     def row(self) -> dict[str, object]:
         text = [f for f in self.fields if f.name != PORTRAIT]
@@ -50,6 +51,7 @@ class Tally:
             "false": self.false,
             "p50_s": round(float(np.percentile(self.seconds, 50)), 2),
             "p95_s": round(float(np.percentile(self.seconds, 95)), 2),
+            "cpu50_s": round(float(np.percentile(self.cpu, 50)), 2),
         }
 
 
@@ -102,9 +104,9 @@ def main() -> int:
 
 def _measure(recogniser: Recogniser, sample: Sample, tallies: tuple[Tally, ...], mistakes: bool) -> None:
     picture = _decoded(sample)
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     found = recogniser.recognise(picture)
-    seconds = time.perf_counter() - start
+    seconds, worked = time.perf_counter() - start, time.process_time() - cpu
     result = score(sample, [(card.card, card.outline) for card in found])
     for tally in tallies:
         tally.pictures += 1
@@ -113,6 +115,7 @@ def _measure(recogniser: Recogniser, sample: Sample, tallies: tuple[Tally, ...],
         tally.false += result.false
         tally.fields += result.fields
         tally.seconds.append(seconds)
+        tally.cpu.append(worked)
     if mistakes:
         if result.missed or result.false:
             print(f"{sample.name}: missed {result.missed}, false {result.false}")

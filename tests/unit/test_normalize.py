@@ -6,7 +6,7 @@ import calendar
 from datetime import date
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cardveil.card import FIELDS
@@ -109,6 +109,7 @@ def test_every_ethnicity_is_known_by_each_of_its_names(name: str) -> None:
         assert normalize("ethnicity", form) == name
 
 
+@settings(deadline=None)
 @given(st.dates(min_value=date(1000, 1, 1)))
 def test_any_date_survives_every_style(day: date) -> None:
     iso = day.isoformat()
@@ -123,6 +124,7 @@ def test_any_date_survives_every_style(day: date) -> None:
         assert normalize("birth_date", text) == iso
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted({name for names in FIELDS.values() for name in names})), st.text())
 def test_any_text_is_taken_without_an_error_and_its_form_is_stable(field: str, text: str) -> None:
     once = normalize(field, text)
@@ -130,6 +132,7 @@ def test_any_text_is_taken_without_an_error_and_its_form_is_stable(field: str, t
         assert normalize(field, once) == once
 
 
+@settings(deadline=None)
 @given(st.dates(min_value=date(1000, 1, 1)), st.dates(min_value=date(1000, 1, 1)))
 def test_any_period_survives_every_style(one: date, other: date) -> None:
     start, end = sorted((one, other))

@@ -15,7 +15,8 @@ from cardveil_local.recogniser import findings as codes
 from cardveil_local.recogniser.pictures import Source
 from cardveil_local.recogniser.placing import Placing, project
 from cardveil_local.recogniser.results import FoundCard
-from cardveil_local.recogniser.straight import Segment, StraightCard, brightness_lost
+from cardveil_local.recogniser.segments import Segment
+from cardveil_local.recogniser.straight import StraightCard, brightness_lost
 from cardveil_local.recogniser.values import Value, value_of
 
 SOURCE: Final = "embedded"

@@ -16,8 +16,8 @@ from cardveil_local.recogniser.pictures import Quad, Source
 _MOST_LINES: Final = 90
 #: Lines that are read a second time, the other way up, at most.
 _MOST_TURNED: Final = 20
-#: Labels stand at the beginning of their lines, so a first look reads no more pixels than 8 characters have.
-_FIRST_LOOK: Final = 400
+#: Labels stand at the beginning of their lines, so a first look reads no more pixels than 7 characters have.
+_FIRST_LOOK: Final = 336
 #: Below this mean probability a line may have been read on its head.
 _DOUBTFUL: Final = 0.85
 

@@ -1,4 +1,4 @@
-"""The second look: the card straightened and read, its place refined, its characters sorted into fields."""
+"""The second look: the card straightened and read, and its place refined by all that was read."""
 
 from __future__ import annotations
 
@@ -17,45 +17,16 @@ from cardveil_local.recogniser.joining import joined, parted, split_rows
 from cardveil_local.recogniser.lines import Line, line_of, moved
 from cardveil_local.recogniser.pictures import Source
 from cardveil_local.recogniser.placing import Matrix, Placing, fit, project
+from cardveil_local.recogniser.segments import Segment, segment_of, sort_into_fields
 
 #: Pixels per millimetre of the straightened card, and of the copy that is searched for text.
 _SCALE, _SEARCHED = 14.0, 8.6
 #: Millimetres around the card that are looked at as well.
 _MARGIN: Final = 4.0
-#: Millimetres that a character may stand outside its zone.
-_SLACK: Final = 1.3
+#: A region lower than this, in mm, is small print (the detector's boxes are half as high again as letters).
+_SMALL_PRINT: Final = 2.9
 #: A label counts as seen when it stands this near to its place, in millimetres.
 _AT_PLACE: Final = 1.8
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """Part of a line that belongs to one field.
-
-    Attributes
-    ----------
-    first, last
-        Indices of its glyphs in the line.
-    box
-        Its place on the card, in millimetres.
-    """
-
-    line: Line
-    first: int
-    last: int
-    box: Box
-
-    @property
-    def text(self) -> str:
-        return self.line.text[self.first : self.last + 1]
-
-    @property
-    def steps(self) -> tuple[int, int]:
-        """The steps of the strip that are this segment's, up to the neighbouring glyphs."""
-        glyphs = self.line.glyphs
-        start = glyphs[self.first - 1].step + 2 if self.first else 0
-        end = glyphs[self.last + 1].step - 2 if self.last + 1 < len(glyphs) else len(self.line.strip.best) - 1
-        return min(start, glyphs[self.first].step), max(end, glyphs[self.last].step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +54,7 @@ def look_closely(engine: Engine, source: Source, placing: Placing) -> StraightCa
         float(np.mean([np.linalg.norm(a.image - a.card, axis=1).max() for a in close])) if close else np.inf
     )
     placing = replace(placing, anchors=tuple(close), error=error)
-    segments = _segments(layout, lines, labels)
+    segments = sort_into_fields(layout, lines, labels)
     _look_again(engine, source, placing, segments)
     if layout.seal is not None and not _clear(segments.get("authority", [])):
         segments["authority"] = _seal(engine, source, placing, layout.seal) or segments["authority"]
@@ -99,7 +70,7 @@ def _read(engine: Engine, source: Source, placing: Placing) -> list[Line]:
     straight = Source(source.cut((placing.matrix @ to_card).astype(np.float64), width, height))
     share = _SEARCHED / _SCALE
     boxes = engine.detect(straight.picture, round(width * share), round(height * share))
-    level = [quad for box in boxes if _level(quad := _upright(box)) and not _in_portrait(layout, quad)]
+    level = [quad for box in boxes if _level(quad := _upright(box)) and _may_tell(layout, quad)]
     quads = parted(joined(level, touching=True))
     crops = [straight.line(quad) for quad in quads]
     lines = [line_of(engine, quad, strip) for quad, strip in zip(quads, engine.read(crops), strict=True)]
@@ -121,11 +92,14 @@ def _level(quad: Points) -> bool:
     return _slope(quad) < 0.5
 
 
-def _in_portrait(layout: CardLayout, quad: Points) -> bool:
-    if layout.portrait is None:
+def _may_tell(layout: CardLayout, quad: Points) -> bool:
+    """Whether a region can hold a value or a label: not the portrait, the desk, or the small print."""
+    x, y = (float(v) for v in quad.mean(axis=0) / _SCALE - _MARGIN)
+    if layout.portrait is not None and layout.portrait.grown(-3.0).contains(x, y):
         return False
-    x, y = quad.mean(axis=0) / _SCALE - _MARGIN
-    return layout.portrait.grown(-3.0).contains(float(x), float(y))
+    small = float(np.linalg.norm(quad[3] - quad[0])) / _SCALE < _SMALL_PRINT
+    in_zone = any(zone.contains(x, y) for zone in layout.fields.values())
+    return layout.outline.grown(1.0).contains(x, y) and (in_zone or not small)
 
 
 def _correction(layout: CardLayout, lines: Sequence[Line]) -> Matrix:
@@ -171,52 +145,6 @@ def _nearest(anchors: Sequence[Anchor], reach: float) -> list[Anchor]:
     return [anchor for _, anchor in nearest.values()]
 
 
-def _segments(
-    layout: CardLayout, lines: Sequence[Line], labels: Sequence[Anchor]
-) -> dict[str, list[Segment]]:
-    """Sort characters into zones; those of labels that stand at their place are left out."""
-    taken: dict[int, set[int]] = {}
-    for anchor in labels:
-        if anchor.label in layout.labels:
-            taken.setdefault(anchor.line, set()).update(anchor.glyphs)
-    found: dict[str, list[Segment]] = {name: [] for name in layout.fields}
-    for index, line in enumerate(lines):
-        names = [
-            None if i in taken.get(index, ()) else _zone(layout, glyph.x, glyph.y)
-            for i, glyph in enumerate(line.glyphs)
-        ]
-        start = 0
-        for i in range(1, len(names) + 1):
-            if i == len(names) or names[i] != names[start]:
-                name = names[start]
-                if name is not None:
-                    found[name].append(_segment(line, start, i - 1))
-                start = i
-    return found
-
-
-def _zone(layout: CardLayout, x: float, y: float) -> str | None:
-    inside = [name for name, box in layout.fields.items() if box.grown(_SLACK).contains(x, y)]
-    return min(inside, key=lambda name: _outside(layout.fields[name], x, y), default=None)
-
-
-def _outside(box: Box, x: float, y: float) -> float:
-    dx = max(box.x - x, 0.0, x - box.right)
-    dy = max(box.y - y, 0.0, y - box.bottom)
-    return float(np.hypot(dx, dy))
-
-
-def _segment(line: Line, first: int, last: int) -> Segment:
-    glyphs = line.glyphs
-    left, top = line.quad.min(axis=0)
-    right, bottom = line.quad.max(axis=0)
-    if first:
-        left = (glyphs[first - 1].x + glyphs[first].x) / 2
-    if last + 1 < len(glyphs):
-        right = (glyphs[last].x + glyphs[last + 1].x) / 2
-    return Segment(line, first, last, Box(float(left), float(top), float(right - left), float(bottom - top)))
-
-
 def _look_again(engine: Engine, source: Source, placing: Placing, segments: dict[str, list[Segment]]) -> None:
     """Read the zones in which no text was found; single characters are often missed."""
     layout = placing.layout
@@ -226,7 +154,7 @@ def _look_again(engine: Engine, source: Source, placing: Placing, segments: dict
     for name, quad, strip in zip(empty, quads, engine.read(crops) if crops else [], strict=True):
         line = line_of(engine, quad, strip)
         if line.glyphs and line.p > 0.5:
-            segments[name].append(_segment(line, 0, len(line.glyphs) - 1))
+            segments[name].append(segment_of(line, 0, len(line.glyphs) - 1))
 
 
 def _clear(segments: Sequence[Segment]) -> bool:
@@ -248,7 +176,7 @@ def _seal(engine: Engine, source: Source, placing: Placing, place: Box) -> list[
     quads = split_rows(parted(joined(level, touching=True)))
     strips = engine.read([seal.line(quad) for quad in quads]) if quads else []
     lines = [moved(line_of(engine, quad, strip), to_card) for quad, strip in zip(quads, strips, strict=True)]
-    return [_segment(line, 0, len(line.glyphs) - 1) for line in lines if line.glyphs and line.p > 0.3]
+    return [segment_of(line, 0, len(line.glyphs) - 1) for line in lines if line.glyphs and line.p > 0.3]
 
 
 def brightness_lost(source: Source, placing: Placing, box: Box) -> float:

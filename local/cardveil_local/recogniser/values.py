@@ -14,7 +14,7 @@ from cardveil.ethnicity import ETHNICITIES, ethnicity
 from cardveil.normalize import normalize
 from cardveil_local.recogniser import findings as codes
 from cardveil_local.recogniser.closed import ALPHABETS, alternatives, likeliest, spell
-from cardveil_local.recogniser.straight import Segment
+from cardveil_local.recogniser.segments import Segment
 
 #: Below this score a field is reported as `findings.LOW_SCORE`.
 LOW: Final = 80.0
@@ -29,8 +29,23 @@ _AUTHORITY_ENDS: Final = (
     "公安局交通管理局",
     "公安局公安交通管理局",
 )
+#: Traditional forms that the model sometimes reads for the simplified ones that cards print: in surnames (the
+#: first character of a name only, since given names may be in traditional form), and in addresses.
+_SURNAMES: Final = dict(
+    zip(
+        "張劉陳楊趙黃吳孫馬羅鄭謝韓馮蕭許鄧蘇盧蔣葉閻鍾陸譚鄒賈龍萬錢湯龔嚴歐諸藍",
+        "张刘陈杨赵黄吴孙马罗郑谢韩冯萧许邓苏卢蒋叶阎钟陆谭邹贾龙万钱汤龚严欧诸蓝",
+        strict=True,
+    )
+)
+_PLACES: Final = str.maketrans(
+    "號區縣鄉鎮樓單棟組園莊灣門東陽廣華龍橋關溝嶺風雲濱鐵馬黃蘇遼寧慶貴陝瀋漢濟鄭長樂興會義蘭紅綠數",
+    "号区县乡镇楼单栋组园庄湾门东阳广华龙桥关沟岭风云滨铁马黄苏辽宁庆贵陕沈汉济郑长乐兴会义兰红绿数",
+)
 #: A repaired number must be this many times likelier than the next that would pass the check.
 _CLEARLY: Final = 4.0
+#: A number whose every digit is as sure as this is what is printed, right or not.
+_SURE: Final = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +74,13 @@ def value_of(name: str, segments: Sequence[Segment]) -> Value:
     if name in ALPHABETS:
         text, ps = _spelled(name, rows, text, ps)
     score = score_of(ps)
+    folded = text
+    if name in ("address", "authority"):
+        folded = text.translate(_PLACES)
+    elif name == "name" and text:
+        folded = _SURNAMES.get(text[0], text[0]) + text[1:]
+    if folded != text:
+        text, score = folded, min(score, 90.0)
     if name == "authority":
         text, score = _authority(text, score)
     return _judged(text, normalize(name, text), score)
@@ -155,7 +177,8 @@ def _number(rows: Sequence[Segment]) -> Value:
         return Value(value.text, text, value.score, value.checks, value.findings, trusted=True)
     repaired = _repaired(rows, [r.steps for r in read], text) if len(text) == 18 else None
     free = "".join(segment.text for segment in rows)
-    repaired = repaired or idnumber.repair(free)
+    if repaired is None and (len(text) != 18 or min(ps) < _SURE):
+        repaired = idnumber.repair(free)
     if repaired is not None:
         checks = idnumber.inspect(repaired).checks
         return Value(repaired, repaired, 70.0, checks, (codes.NUMBER_REPAIRED, codes.LOW_SCORE))

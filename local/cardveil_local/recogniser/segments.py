@@ -1,0 +1,93 @@
+"""Sorts the characters of a straightened card into its fields, by place and by label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from cardveil.layout import Box, CardLayout
+from cardveil_local.recogniser.anchors import Anchor
+from cardveil_local.recogniser.lines import Line
+
+#: Millimetres that a character may stand outside its zone.
+_SLACK: Final = 1.3
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Part of a line that belongs to one field.
+
+    Attributes
+    ----------
+    first, last
+        Indices of its glyphs in the line.
+    box
+        Its place on the card, in millimetres.
+    """
+
+    line: Line
+    first: int
+    last: int
+    box: Box
+
+    @property
+    def text(self) -> str:
+        return self.line.text[self.first : self.last + 1]
+
+    @property
+    def steps(self) -> tuple[int, int]:
+        """The steps of the strip that are this segment's, up to the neighbouring glyphs."""
+        glyphs = self.line.glyphs
+        start = glyphs[self.first - 1].step + 2 if self.first else 0
+        end = glyphs[self.last + 1].step - 2 if self.last + 1 < len(glyphs) else len(self.line.strip.best) - 1
+        return min(start, glyphs[self.first].step), max(end, glyphs[self.last].step)
+
+
+def sort_into_fields(
+    layout: CardLayout, lines: Sequence[Line], labels: Sequence[Anchor]
+) -> dict[str, list[Segment]]:
+    """Sort characters into zones; those of labels that stand at their place are left out."""
+    taken: dict[int, set[int]] = {}
+    for anchor in labels:
+        if anchor.label in layout.labels:
+            taken.setdefault(anchor.line, set()).update(anchor.glyphs)
+    found: dict[str, list[Segment]] = {name: [] for name in layout.fields}
+    for index, line in enumerate(lines):
+        names = [
+            None if i in taken.get(index, ()) else _zone(layout, glyph.x, glyph.y)
+            for i, glyph in enumerate(line.glyphs)
+        ]
+        start = 0
+        for i in range(1, len(names) + 1):
+            if i == len(names) or names[i] != names[start]:
+                name = names[start]
+                if name is not None:
+                    found[name].append(segment_of(line, start, i - 1))
+                start = i
+    return found
+
+
+def _zone(layout: CardLayout, x: float, y: float) -> str | None:
+    inside = [name for name, box in layout.fields.items() if box.grown(_SLACK).contains(x, y)]
+    return min(inside, key=lambda name: _outside(layout.fields[name], x, y), default=None)
+
+
+def _outside(box: Box, x: float, y: float) -> float:
+    dx = max(box.x - x, 0.0, x - box.right)
+    dy = max(box.y - y, 0.0, y - box.bottom)
+    return float(np.hypot(dx, dy))
+
+
+def segment_of(line: Line, first: int, last: int) -> Segment:
+    """Return glyphs `first` to `last` (both included) of a line in millimetres as a segment."""
+    glyphs = line.glyphs
+    left, top = line.quad.min(axis=0)
+    right, bottom = line.quad.max(axis=0)
+    if first:
+        left = (glyphs[first - 1].x + glyphs[first].x) / 2
+    if last + 1 < len(glyphs):
+        right = (glyphs[last].x + glyphs[last + 1].x) / 2
+    return Segment(line, first, last, Box(float(left), float(top), float(right - left), float(bottom - top)))
