@@ -128,13 +128,13 @@ def try_one(data: bytes, rng: random.Random) -> str:
 
 
 def _beside_the_picture(data: bytes) -> bytes:
-    """Return a copy without what a mutation can make its picture: BMP pixels, JPEG quantisation."""
-    if data[:2] == b"BM":
-        return data[:54]
-    at = data.find(b"\xff\xdb") if data[:2] == b"\xff\xd8" else -1
-    while at >= 0 and data[at : at + 2] == b"\xff\xdb":
-        data = data[:at] + data[at + 2 + int.from_bytes(data[at + 2 : at + 4], "big") :]
-    return data
+    """Return a copy without its coded picture and quantisation, into which a mutation can move anything."""
+    start = {b"BM": b"", b"\xff\xd8": b"\xff\xda", b"\x89P": b"IDAT", b"RI": b"VP8L"}[data[:2]]
+    head = data[: data.find(start)] if start else data[:54]
+    at = head.find(b"\xff\xdb") if start == b"\xff\xda" else -1
+    while at >= 0 and head[at : at + 2] == b"\xff\xdb":
+        head = head[:at] + head[at + 2 + int.from_bytes(head[at + 2 : at + 4], "big") :]
+    return head + data[-16:]
 
 
 def _upright(image: Image.Image, orientation: int) -> Image.Image:

@@ -19,9 +19,11 @@ _LARGEST_ERROR: Final = 2.0
 #: Millimetres: where a place is known no better than this (one standard deviation), it is not known.
 _LARGEST_DOUBT: Final = 3.0
 _FEWEST_FIELDS: Final = 3
-#: How strongly perspective is assumed to be small: (0.7 mm of error / 0.05)², in units of the normalised
-#: picture. Tilts of up to 25° give 0.02 there, of 38 to 52° 0.08.
-_FLATNESS: Final = 200.0
+#: What is assumed of perspective before anything is seen, in units of the normalised picture: tilts of up to 25°
+#: give 0.02, of 38 to 52° 0.08. Without it, errors of a millimetre would be read as perspective, and the far side
+#: of the card be sought in the wrong place. A card that shows more than this is believed.
+_USUAL_TILT: Final = 0.05
+_USUAL_ERROR: Final = 0.7
 _ROUNDS: Final = 6
 
 
@@ -65,23 +67,35 @@ class Placement:
         """Return where a box of the card lies in the picture."""
         return Polygon.of(project(self.to_picture, corner) for corner in box.corners())
 
+    def doubts(self, corner: Point) -> tuple[float, float]:
+        """Return the standard deviations in millimetres, along x and y, with which a card's point is known."""
+        x, y = corner
+        px, py = project(self.to_picture, corner)
+        x0, y0, scale = self._normal
+        # A residual is in millimetres where the mapping's denominator is 1, at the fields' centre.
+        weight = abs(self.to_card[6] * px + self.to_card[7] * py + self.to_card[8])
+        found = []
+        for axis, value in ((0, x - self.layout.width / 2), (1, y - self.layout.height / 2)):
+            row = _Constraint((px - x0) / scale, (py - y0) / scale, axis, value).row()
+            spread = sum(
+                a * sum(c * b for c, b in zip(line, row, strict=True))
+                for a, line in zip(row, self._covariance, strict=True)
+            )
+            found.append(math.sqrt(max(spread, 0.0)) / weight)
+        return found[0], found[1]
+
     def doubt(self, box: Box) -> float:
         """Return the standard deviation in millimetres with which the worst corner of `box` is known."""
-        worst = 0.0
-        shift, scale = self._normal[:2], self._normal[2]
+        return max(max(self.doubts(corner)) for corner in box.corners())
+
+    def widened(self, box: Box, margin: float, doubts: float) -> Polygon:
+        """Return where a box lies, each corner moved outwards by `margin` mm and `doubts` times its doubt."""
+        moved = []
         for x, y in box.corners():
-            px, py = project(self.to_picture, (x, y))
-            u, v = (px - shift[0]) / scale, (py - shift[1]) / scale
-            for axis, value in ((0, x - self.layout.width / 2), (1, y - self.layout.height / 2)):
-                row = _Constraint(u, v, axis, value).row()
-                spread = sum(
-                    a * sum(c * b for c, b in zip(line, row, strict=True))
-                    for a, line in zip(row, self._covariance, strict=True)
-                )
-                # A residual is in millimetres where the mapping's denominator is 1, at the fields' centre.
-                weight = self.to_card[6] * px + self.to_card[7] * py + self.to_card[8]
-                worst = max(worst, math.sqrt(max(spread, 0.0)) / abs(weight))
-        return worst
+            along, across = self.doubts((x, y))
+            right, down = (x > box.centre[0]) * 2 - 1, (y > box.centre[1]) * 2 - 1
+            moved.append((x + right * (margin + doubts * along), y + down * (margin + doubts * across)))
+        return Polygon.of(project(self.to_picture, corner) for corner in moved)
 
     def trusted(self, box: Box) -> bool:
         """Say whether `box` is known well enough to rely on it."""
@@ -186,6 +200,7 @@ def _solve(
     solution: list[float] = []
     error = 0.0
     normal: list[list[float]] = []
+    flatness = (_USUAL_ERROR / _USUAL_TILT) ** 2
     for _ in range(_ROUNDS):
         normal = [[0.0] * 9 for _ in range(8)]
         for row, constraint, weight in zip(rows, constraints, weights, strict=True):
@@ -193,8 +208,8 @@ def _solve(
             for i in range(8):
                 for j in range(9):
                     normal[i][j] += weight * full[i] * full[j]
-        normal[6][6] += _FLATNESS
-        normal[7][7] += _FLATNESS
+        normal[6][6] += flatness
+        normal[7][7] += flatness
         inverted = _inverted([line[:8] for line in normal])
         if inverted is None:
             return None
@@ -206,6 +221,7 @@ def _solve(
         # Cauchy weights: a box that is off by several millimetres ends up counting little.
         spread = max(_LEAST_ERROR, _median([abs(r) for r in residuals]) * 1.5)
         weights = [1 / (1 + (r / (2 * spread)) ** 2) for r in residuals]
+        flatness = (_USUAL_ERROR / max(_USUAL_TILT, math.hypot(*solution[6:]))) ** 2
         total = sum(weights)
         error = math.sqrt(sum(w * r * r for w, r in zip(weights, residuals, strict=True)) / total)
     inverted = _inverted([line[:8] for line in normal])

@@ -19,6 +19,8 @@ BUILT_IN: Final = ("strict", "standard", "minimal")
 INCOMPLETE: Final = ("review", "mask_card", "mask_picture")
 _LONGEST: Final = 65536
 _WIDEST_MARGIN: Final = 20.0
+#: Beside the zone of the layout, which is covered as well: with it, all ink was covered on every invented card.
+_USUAL_MARGIN: Final = 0.6
 _COLOUR: Final = re.compile(r"#[0-9a-fA-F]{6}")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -119,7 +121,7 @@ def _parse(text: str) -> Policy:
         if "name" in items
         else "custom"
     )
-    margin = _number(items["margin_mm"]) if "margin_mm" in items else 1.0
+    margin = _number(items["margin_mm"]) if "margin_mm" in items else _USUAL_MARGIN
     fill = (
         _text(items["fill"], _COLOUR, 'a quoted colour such as "#000000"') if "fill" in items else "#000000"
     )

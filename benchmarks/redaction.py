@@ -1,0 +1,263 @@
+"""Measures redaction beside Pillow, OpenCV and a bare transform: same files, rounds interleaved."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import math
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw
+
+from cardveil.card import Polygon
+from cardveil.redaction import Region, coefficients, inspect, redact, structure, turbo
+from cardveil.redaction.cover import Grid, snap
+
+#: Width, height and rounds of each picture.
+SIZES = {"0.6": (1000, 630, 25), "2.5": (1920, 1280, 15), "12": (4000, 3000, 9), "48": (8000, 6000, 3)}
+QUALITY = 92
+#: Standard deviation of the sensor's grain before its noise filter; gives a phone's two bits a pixel.
+GRAIN = 8
+#: Where the card's eight places lie, as shares of the picture: about 16% of it, all slightly aslant.
+_PLACES = [(0.12, 0.12 + 0.1 * row, 0.36, 0.06) for row in range(7)] + [(0.60, 0.15, 0.26, 0.5)]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way on one picture; memory is what it takes above the same process doing nothing."""
+
+    megapixels: str
+    coding: str
+    way: str
+    median_ms: float
+    least_ms: float
+    against_pillow: float
+    against_transform: float
+    peak_mb: float
+    psnr_outside_db: float
+    size: int
+
+
+def photograph(width: int, height: int) -> Image.Image:
+    """Draw a card on a desk: smooth paper, lines of digits, soft shadows, and the grain of a small sensor."""
+    random = np.random.default_rng(7)
+    coarse = random.integers(90, 200, (9, 12, 3), dtype=np.uint8)
+    desk = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+    draw = ImageDraw.Draw(desk)
+    draw.rounded_rectangle(
+        [width * 0.08, height * 0.08, width * 0.92, height * 0.9], 40, fill=(228, 232, 236)
+    )
+    for left, top, wide, high in _PLACES[:-1]:
+        draw.text(
+            (left * width, top * height),
+            "990101199003070010",
+            fill=(30, 30, 36),
+            font_size=height * high * 0.8,
+        )
+        draw.text(
+            ((left + wide) * width, top * height), "2031", fill=(60, 60, 70), font_size=height * high * 0.5
+        )
+    left, top, wide, high = _PLACES[-1]
+    face = Image.fromarray(random.integers(40, 220, (24, 20, 3), dtype=np.uint8))
+    face = face.resize((round(wide * width), round(high * height)), Image.Resampling.BICUBIC)
+    desk.paste(face, (round(left * width), round(top * height)))
+    pixels = np.asarray(desk)
+    grain = cv2.GaussianBlur(random.normal(0, GRAIN, pixels.shape[:2]).astype(np.float32), (0, 0), 0.7)
+    return Image.fromarray(np.clip(pixels + grain[..., None], 0, 255).astype(np.uint8))
+
+
+def places(width: int, height: int) -> list[Polygon]:
+    """Return the polygons to cover, in pixels."""
+    found = []
+    for left, top, wide, high in _PLACES:
+        x, y, w, h, slope = left * width, top * height, wide * width, high * height, 0.01 * wide * width
+        found.append(Polygon.of([(x, y), (x + w, y + slope), (x + w, y + slope + h), (x, y + h)]))
+    return found
+
+
+def cardveil(data: bytes, polygons: Sequence[Polygon]) -> bytes:
+    """Headers, redaction, and the written copy decoded again: the default."""
+    return redact(inspect(data), [Region("a", p, "mask") for p in polygons]).data
+
+
+def cardveil_inline(data: bytes, polygons: Sequence[Polygon]) -> bytes:
+    """Headers, redaction, coefficients read back in memory, structure of the copy."""
+    return redact(inspect(data), [Region("a", p, "mask") for p in polygons], proof="inline").data
+
+
+def cardveil_unproven(data: bytes, polygons: Sequence[Polygon]) -> bytes:
+    """The same with every check left out, which nothing but this benchmark can do."""
+    picture = inspect(data)
+    header = picture.jpeg
+    assert header is not None
+    cover = snap(Grid(header.width, header.height, *header.mcu), [p.points for p in polygons])
+    plan = coefficients.make_plan(header, cover, (0, 0, 0))
+    step = turbo.Step(coefficients._walk(plan, [0], coefficients._overwrite))
+    expected = structure.Expected(header.width, header.height, 1, None)
+    return structure.build_jpeg(turbo.transform(data, [step])[0], expected)
+
+
+def bare_transform(data: bytes, _polygons: Sequence[Polygon]) -> bytes:
+    """libjpeg-turbo decoding and encoding the coefficients, nothing covered."""
+    return turbo.transform(data, [turbo.Step()])[0]
+
+
+def pillow(data: bytes, polygons: Sequence[Polygon]) -> bytes:
+    """Open, draw, save."""
+    image = Image.open(io.BytesIO(data))
+    draw = ImageDraw.Draw(image)
+    for polygon in polygons:
+        draw.polygon(list(polygon.points), fill="black")
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=QUALITY, progressive=bool(image.info.get("progressive")))
+    return out.getvalue()
+
+
+def opencv(data: bytes, polygons: Sequence[Polygon]) -> bytes:
+    """Decode, fill, encode."""
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None
+    for polygon in polygons:
+        cv2.fillPoly(image, [np.array(polygon.points).round().astype(np.int32)], (0, 0, 0))
+    progressive = b"\xff\xc2" in data[:2000]
+    options = [cv2.IMWRITE_JPEG_QUALITY, QUALITY, cv2.IMWRITE_JPEG_PROGRESSIVE, int(progressive)]
+    return bytes(cv2.imencode(".jpg", image, options)[1].tobytes())
+
+
+WAYS: dict[str, Callable[[bytes, Sequence[Polygon]], bytes]] = {
+    "Cardveil, copy re-read": cardveil,
+    "Cardveil, inline proof": cardveil_inline,
+    "Cardveil, no proof": cardveil_unproven,
+    "bare transform": bare_transform,
+    "Pillow": pillow,
+    "OpenCV": opencv,
+}
+
+
+def psnr_outside(source: bytes, copy: bytes, polygons: Sequence[Polygon]) -> float:
+    """Return the PSNR (dB) of all pixels outside the cover: touched MCUs and one pixel around them."""
+    with Image.open(io.BytesIO(source)) as one, Image.open(io.BytesIO(copy)) as other:
+        before, after = np.asarray(one.convert("RGB")), np.asarray(other.convert("RGB"))
+    height, width = before.shape[:2]
+    outside = np.ones((height, width), bool)
+    for left, top, right, bottom in snap(Grid(width, height, 16, 16), [p.points for p in polygons]).boxes(1):
+        outside[top:bottom, left:right] = False
+    squares = total = 0
+    for top in range(0, height, 256):  # in bands, so that 48 megapixels need no gigabytes here
+        band = outside[top : top + 256]
+        off = before[top : top + 256][band].astype(np.int32) - after[top : top + 256][band]
+        squares, total = squares + int((off * off).sum()), total + off.size
+    return math.inf if squares == 0 else 10 * math.log10(255**2 * total / squares)
+
+
+def peak_of(way: str, path: Path, width: int, height: int) -> float:
+    """Run one way once in a process of its own; return megabytes above the same process doing nothing."""
+
+    def run(name: str) -> float:
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.redaction",
+            "--peak",
+            name,
+            str(path),
+            str(width),
+            str(height),
+        ]
+        return float(subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout)
+
+    return run(way) - run("nothing")
+
+
+def measure(megapixels: str, progressive: bool, folder: Path, rounds: int | None) -> list[Row]:
+    """Measure all ways on one picture."""
+    width, height, usual = SIZES[megapixels]
+    out = io.BytesIO()
+    photograph(width, height).save(out, "JPEG", quality=QUALITY, progressive=progressive)
+    data, polygons = out.getvalue(), places(width, height)
+    path = folder / f"{megapixels}-{progressive}.jpg"
+    path.write_bytes(data)
+    copies = {way: run(data, polygons) for way, run in WAYS.items()}  # also warms everything up
+    times: dict[str, list[float]] = {way: [] for way in WAYS}
+    for _ in range(rounds or usual):
+        for way, run in WAYS.items():
+            started = time.perf_counter()
+            run(data, polygons)
+            times[way].append(1000 * (time.perf_counter() - started))
+    medians = {way: statistics.median(values) for way, values in times.items()}
+    return [
+        Row(
+            megapixels,
+            "progressive" if progressive else "baseline",
+            way,
+            round(medians[way], 1),
+            round(min(times[way]), 1),
+            round(medians["Pillow"] / medians[way], 2),
+            round(medians[way] / medians["bare transform"], 2),
+            round(peak_of(way, path, width, height)),
+            round(psnr_outside(data, copies[way], polygons), 1),
+            len(copies[way]),
+        )
+        for way in WAYS
+    ]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES), help="megapixels")
+    parser.add_argument("--rounds", type=int, help="rounds (default: by size)")
+    parser.add_argument("--json", type=Path, help="write one JSON line a row here, too")
+    parser.add_argument("--peak", nargs=4, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.peak:
+        return _print_peak(*options.peak)
+    print(
+        f"libturbojpeg {turbo.coefficient_path_available().reason}; JPEG quality {QUALITY}, 4:2:0, 8 places"
+    )
+    head = f"{'MP':>5} {'coding':<12} {'way':<24}{'ms':>7}{'least':>7}{'×Pillow':>9}{'/transform':>12}"
+    head += f"{'peak MB':>9}{'dB outside':>12}{'bytes':>12}"
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for megapixels in options.sizes:
+            for progressive in (False, True):
+                print(head if not rows else "", flush=True)
+                for row in measure(megapixels, progressive, Path(folder), options.rounds):
+                    rows.append(row)
+                    line = f"{row.megapixels:>5} {row.coding:<12} {row.way:<24}{row.median_ms:>7.1f}"
+                    line += f"{row.least_ms:>7.1f}{row.against_pillow:>9.2f}{row.against_transform:>12.2f}"
+                    line += f"{row.peak_mb:>9.0f}{row.psnr_outside_db:>12.1f}{row.size:>12}"
+                    print(line, flush=True)
+    lines = [json.dumps({key: _finite(value) for key, value in asdict(row).items()}) for row in rows]
+    if options.json:
+        options.json.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print("\n" + "\n".join(lines))
+    return 0
+
+
+def _finite(value: Any) -> Any:
+    return None if value == math.inf else value
+
+
+def _print_peak(way: str, path: str, width: str, height: str) -> int:
+    data, polygons = Path(path).read_bytes(), places(int(width), int(height))
+    if way != "nothing":
+        WAYS[way](data, polygons)
+    # `ru_maxrss` would begin with what the parent held when it forked.
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    print(int(status.split("VmHWM:")[1].split()[0]) / 1024)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
