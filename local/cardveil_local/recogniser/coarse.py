@@ -18,6 +18,8 @@ _MOST_LINES: Final = 90
 _MOST_TURNED: Final = 20
 #: Labels stand at the beginning of their lines, so a first look reads no more pixels than 7 characters have.
 _FIRST_LOOK: Final = 336
+#: A box so many times as long as it is thick shows which way its text runs.
+_LONG: Final = 1.6
 #: Below this mean probability a line may have been read on its head.
 _DOUBTFUL: Final = 0.85
 
@@ -86,21 +88,46 @@ def _righted(engine: Engine, source: Source, quads: Sequence[Quad]) -> tuple[lis
 
 
 def _aligned(boxes: Sequence[Quad]) -> list[Quad]:
-    """Make first edges point rightwards or downwards; short boxes take their neighbours' direction."""
-    long = [box for box in boxes if _length(box) >= 1.6 * _thickness(box)]
+    """Make first edges point rightwards or downwards, along the text.
+
+    A box as long as it is thick does not say which way its text runs: its nearest fellow does (characters of
+    a word stand closer than lines), or else the nearest long box.
+    """
+    long = [box for box in boxes if _length(box) >= _LONG * _thickness(box)]
+    short = [box for box in boxes if _length(box) < _LONG * _thickness(box)]
     aligned = []
     for box in boxes:
         quad = box
-        if _length(box) < 1.6 * _thickness(box) and long:
-            centre = box.mean(axis=0)
-            nearest = min(long, key=lambda other: float(np.linalg.norm(other.mean(axis=0) - centre)))
-            if abs(_direction(box) @ _direction(nearest)) < 0.7:
+        if _length(box) < _LONG * _thickness(box):
+            along = _towards_fellow(box, short)
+            if along is None and long:
+                along = _direction(min(long, key=lambda other: _distance(other, box)))
+            if along is not None and abs(_direction(box) @ along) < 0.7:
                 quad = np.roll(box, -1, axis=0)
         direction = _direction(quad)
         if direction[0] + 0.2 * direction[1] < 0:
             quad = np.roll(quad, 2, axis=0)
         aligned.append(quad)
     return aligned
+
+
+def _towards_fellow(box: Quad, short: Sequence[Quad]) -> Quad | None:
+    size = _thickness(box)
+    fellows = [
+        other
+        for other in short
+        if other is not box
+        and _distance(other, box) < 2.6 * size
+        and 0.65 < _thickness(other) / max(size, 1e-3) < 1.55
+    ]
+    if not fellows:
+        return None
+    apart = min(fellows, key=lambda other: _distance(other, box)).mean(axis=0) - box.mean(axis=0)
+    return np.asarray(apart / max(float(np.linalg.norm(apart)), 1e-6))
+
+
+def _distance(one: Quad, other: Quad) -> float:
+    return float(np.linalg.norm(one.mean(axis=0) - other.mean(axis=0)))
 
 
 def _length(quad: Quad) -> float:

@@ -25,6 +25,8 @@ from cardveil_local.recogniser.straight import StraightCard, look_closely
 
 #: Longer side in pixels of the copy for the first look, and for the second one if the first found too little.
 _FIRST, _SECOND = 960, 1600
+#: On a copy as small as this, characters that were found one by one run together into lines.
+_COARSEST: Final = 608
 #: Cards looked for in one picture at most.
 _MOST_CARDS: Final = 4
 #: Evidence (about the number of label characters that agree) and labels needed to look closely.
@@ -85,6 +87,8 @@ class Recogniser:
         found = self._cards(source, lines, layouts)
         if not found and _small_print(lines, source):
             found = self._cards(source, find_lines(self._engine, source, longest=_SECOND), layouts)
+        if not found and _scattered(lines):
+            found = self._cards(source, find_lines(self._engine, source, longest=_COARSEST), layouts)
         cards = [compose(source, straight) for straight in found]
         if len(cards) > 1:
             cards = [replace(card, findings=(*card.findings, codes.SEVERAL_CARDS)) for card in cards]
@@ -150,6 +154,11 @@ def _inside(line: Line, placing: Placing) -> bool:
     corners = placing.corners().astype(np.float32)
     centre = line.quad.mean(axis=0)
     return cv2.pointPolygonTest(corners, (float(centre[0]), float(centre[1])), False) >= 0
+
+
+def _scattered(lines: list[Line]) -> bool:
+    """Whether many characters were found one by one, as spaced-out labels in a close photograph are."""
+    return sum(len(line.glyphs) == 1 for line in lines) >= 8
 
 
 def _small_print(lines: list[Line], source: Source) -> bool:

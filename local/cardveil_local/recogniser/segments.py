@@ -65,9 +65,19 @@ def sort_into_fields(
             if i == len(names) or names[i] != names[start]:
                 name = names[start]
                 if name is not None:
-                    found[name].append(segment_of(line, start, i - 1))
+                    first, last = _trimmed(name, line, start, i - 1)
+                    found[name].append(segment_of(line, first, last))
                 start = i
     return found
+
+
+def _trimmed(name: str, line: Line, first: int, last: int) -> tuple[int, int]:
+    """Leave out what stands before and after a number, so that its box holds its digits and nothing else."""
+    if name in ("id_number", "licence_number"):
+        digits = [i for i in range(first, last + 1) if line.glyphs[i].text.isalnum()]
+        if digits:
+            return digits[0], digits[-1]
+    return first, last
 
 
 def _zone(layout: CardLayout, x: float, y: float) -> str | None:
