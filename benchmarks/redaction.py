@@ -21,7 +21,15 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from cardveil.card import Polygon
-from cardveil.redaction import Region, coefficients, inspect, redact, structure, turbo
+from cardveil.redaction import (
+    Region,
+    coefficient_path_available,
+    coefficients,
+    inspect,
+    redact,
+    structure,
+    turbo,
+)
 from cardveil.redaction.cover import Grid, snap
 
 #: Width, height and rounds of each picture.
@@ -222,9 +230,7 @@ def main() -> int:
     options = parser.parse_args()
     if options.peak:
         return _print_peak(*options.peak)
-    print(
-        f"libturbojpeg {turbo.coefficient_path_available().reason}; JPEG quality {QUALITY}, 4:2:0, 8 places"
-    )
+    print(f"libturbojpeg {coefficient_path_available().reason}; JPEG quality {QUALITY}, 4:2:0, 8 places")
     head = f"{'MP':>5} {'coding':<12} {'way':<24}{'ms':>7}{'least':>7}{'×Pillow':>9}{'/transform':>12}"
     head += f"{'peak MB':>9}{'dB outside':>12}{'bytes':>12}"
     rows: list[Row] = []

@@ -54,7 +54,7 @@ def test_a_field_or_card_that_a_policy_leaves_out_is_masked() -> None:
     assert policy.action_for(LICENCE, Side.FRONT, "sex") == "mask"
     assert (policy.name, policy.margin_mm, policy.fill, policy.incomplete) == (
         "custom",
-        1.0,
+        0.6,
         (0, 0, 0),
         "review",
     )

@@ -5,18 +5,17 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-from cardveil.card import Polygon
 from cardveil.errors import Reject, Review
 from cardveil.redaction import coefficients, colour, pixels, structure
 from cardveil.redaction.coefficients import proof_failed
 from cardveil.redaction.cover import Cover, Grid, snap
 from cardveil.redaction.orient import to_stored
 from cardveil.redaction.picture import MEDIA_TYPES, Picture
+from cardveil.redaction.results import Proof, RedactedCopy, Region
 from cardveil.redaction.structure import Expected
-from cardveil.redaction.turbo import coefficient_path_available
+from cardveil.redaction.turbolib import coefficient_path_available
 
 BLACK: Final = (0, 0, 0)
 #: More places than any page of cards has; covering is linear in their number.
@@ -27,82 +26,6 @@ _ABSURD: Final = 1e7
 _CELL: Final = 8
 
 ProofLevel = Literal["inline", "reread"]
-
-
-@dataclass(frozen=True, slots=True)
-class Region:
-    """One place to cover.
-
-    Attributes
-    ----------
-    field : str
-        What stands there.
-    polygon : Polygon
-        Pixels of the upright picture: what the policy decided to cover, before snapping.
-    action : str
-        ``mask`` or ``partial``.
-    """
-
-    field: str
-    polygon: Polygon
-    action: str
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """What was checked of a copy before it was handed out; there is no proof of a copy that failed.
-
-    Attributes
-    ----------
-    level : str
-        ``inline``: the coefficients that were encoded (or the pixels) were read back; ``reread``: the written
-        file was decoded again as well.
-    cells_planned, cells_done : int
-        Cells (blocks of all planes, on the coefficient path) planned and found flat.
-    reason : str
-        Why this path was taken.
-    structure : tuple of str
-        Every segment or chunk of the copy.
-    recognised : bool
-        Whether a recogniser looked for the covered texts and found none.
-    """
-
-    level: str
-    path: str
-    reason: str
-    cells_planned: int
-    cells_done: int
-    structure: tuple[str, ...]
-    orientation: int
-    colour: str
-    recognised: bool = False
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as plain JSON values."""
-        return {**asdict(self), "structure": list(self.structure)}
-
-
-@dataclass(frozen=True, slots=True)
-class RedactedCopy:
-    """A copy that passed its proof.
-
-    Attributes
-    ----------
-    width, height : int
-        Upright size in pixels.
-    path : str
-        ``coefficients`` or ``pixels``.
-    sha256 : str
-        Of `data`, in hex.
-    """
-
-    data: bytes
-    media_type: str
-    sha256: str
-    path: str
-    proof: Proof
-    width: int
-    height: int
 
 
 def redact(

@@ -13,15 +13,15 @@ from cardveil.redaction.limits import Limits, corrupt, truncated, unsupported
 SOI, EOI, SOS, DQT, DHT, DRI, APP0, APP1, APP2, APP14, COM = (
     0xD8, 0xD9, 0xDA, 0xDB, 0xC4, 0xDD, 0xE0, 0xE1, 0xE2, 0xEE, 0xFE
 )  # fmt: skip
-_FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
-_REFUSED_FRAMES: Final = {
+FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
+_REFUSED: Final = {
     0xC3: "a lossless JPEG",
     0xC9: "an arithmetic-coded JPEG",
     0xCA: "an arithmetic-coded JPEG",
 }
 _MOST_SEGMENTS: Final = 2000
 #: Ends a scan: any marker but stuffing (00), restart (D0–D7) and fill bytes (FF).
-_SCAN_END: Final = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+SCAN_END: Final = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 #: Luma samplings (horizontal, vertical) that libturbojpeg transforms when both chroma planes are (1, 1).
 _TURBO_SAMPLINGS: Final = frozenset({(1, 1), (2, 1), (1, 2), (2, 2)})
 
@@ -130,7 +130,7 @@ def read_header(data: bytes, limits: Limits) -> JpegHeader:
     jfif, adobe = False, -1
     scan: Segment | None = None
     for part in segments(data):
-        if part.marker in _FRAMES:
+        if part.marker in FRAMES:
             if frame is not None:
                 raise corrupt("the JPEG has two frames")
             frame = part
@@ -145,7 +145,7 @@ def read_header(data: bytes, limits: Limits) -> JpegHeader:
     if frame is None or scan is None:
         raise corrupt("the JPEG has no frame")
     if frame.marker not in (0xC0, 0xC1, 0xC2):
-        raise unsupported(_REFUSED_FRAMES.get(frame.marker, "this kind of JPEG"))
+        raise unsupported(_REFUSED.get(frame.marker, "this kind of JPEG"))
     width, height, components = _frame(frame.body, steps)
     limits.check_size(width, height)
     scans, steady = _scans(data, scan, frame.marker == 0xC2, len(components))
@@ -160,47 +160,6 @@ def read_header(data: bytes, limits: Limits) -> JpegHeader:
         steady,
         scan.start,
     )
-
-
-def without_metadata(data: bytes, header: JpegHeader) -> bytes:
-    """Return the JPEG with nothing but what decoding needs: no APPn but the colour marks, no trailer."""
-    kept = [b"\xff\xd8"]
-    for part in segments(data):
-        if part.marker == APP0 and part.body[:5] == b"JFIF\x00":
-            kept.append(JFIF)
-        elif part.marker == APP14 and part.body[:5] == b"Adobe" and len(part.body) >= 12:
-            kept.append(b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00" + part.body[11:12])
-        elif part.marker in _FRAMES or part.marker in (DQT, DHT, DRI):
-            kept.append(data[part.start : part.end])
-    kept.append(data[header.scan_start : ending(data, header.scan_start)])
-    return b"".join(kept)
-
-
-def ending(data: bytes, scan_start: int) -> int:
-    """Return the offset after the EOI that closes the picture itself, whatever follows it.
-
-    Raises
-    ------
-    Reject
-        ``picture_truncated`` if there is none.
-    """
-    at = scan_start
-    while found := _SCAN_END.search(data, at):
-        at = found.end()
-        if data[at - 1] == EOI:
-            return at
-        at += int.from_bytes(data[at : at + 2], "big")
-    raise truncated()
-
-
-def next_marker(data: bytes, at: int) -> int:
-    """Return where the first marker in entropy-coded data from `at` on begins, or -1."""
-    found = _SCAN_END.search(data, at)
-    return -1 if found is None else found.start()
-
-
-#: JFIF 1.01 without density: the source's density is metadata too.
-JFIF: Final = b"\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
 
 
 def _dc_steps(body: bytes) -> Iterator[tuple[int, int]]:
@@ -244,7 +203,7 @@ def _scans(data: bytes, first: Segment, progressive: bool, planes: int) -> tuple
         return 1, True
     scans, steady, at = 1, True, first.end
     for _ in range(_MOST_SEGMENTS):
-        found = _SCAN_END.search(data, at)
+        found = SCAN_END.search(data, at)
         if found is None:
             raise truncated()
         marker, at = data[found.start() + 1], found.end()

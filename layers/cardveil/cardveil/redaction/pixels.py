@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any, Final
 
-from cardveil.redaction import colour, jpegfile
+from cardveil.redaction import colour, jpegcopy
 from cardveil.redaction.cover import Cover
 from cardveil.redaction.limits import corrupt
 from cardveil.redaction.picture import Picture
@@ -36,7 +36,7 @@ def decode(picture: Picture) -> Image.Image:
     """
     clean = picture.clean
     if picture.jpeg is not None:
-        clean = jpegfile.without_metadata(picture.data, picture.jpeg)
+        clean = jpegcopy.without_metadata(picture.data, picture.jpeg)
     image = _read(clean, picture.format)
     if image.size != (picture.stored_width, picture.stored_height):
         raise corrupt("its picture data has another size than its header")

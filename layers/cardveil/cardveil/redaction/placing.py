@@ -3,45 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from cardveil.card import Card, CardType, Point, Polygon, Side
 from cardveil.geometry import Matrix, inverse, multiply, project, signed_area
 from cardveil.layout import Box, CardLayout, layout_of
+from cardveil.redaction.leastsquares import Constraint, solve
 
-#: Millimetres by which printing and boxes of text differ from the layout at the least; fewer residuals than
-#: that are luck.
-_LEAST_ERROR: Final = 0.5
 #: Millimetres: a larger spread of the fields around the layout means another card or boxes in a wrong order.
 _LARGEST_ERROR: Final = 2.0
 #: Millimetres: where a place is known no better than this (one standard deviation), it is not known.
 _LARGEST_DOUBT: Final = 3.0
 _FEWEST_FIELDS: Final = 3
-#: What is assumed of perspective before anything is seen, in units of the normalised picture: tilts of up to 25°
-#: give 0.02, of 38 to 52° 0.08. Without it, errors of a millimetre would be read as perspective, and the far side
-#: of the card be sought in the wrong place. A card that shows more than this is believed.
-_USUAL_TILT: Final = 0.05
-_USUAL_ERROR: Final = 0.7
-_ROUNDS: Final = 6
-
-
-@dataclass(frozen=True, slots=True)
-class _Constraint:
-    """A picture point (normalised) whose x (axis 0) or y (1) on the card is known, in mm from its centre."""
-
-    u: float
-    v: float
-    axis: int
-    value: float
-
-    def row(self) -> list[float]:
-        at = 3 * self.axis
-        row = [0.0] * 8
-        row[at : at + 3] = [self.u, self.v, 1.0]
-        row[6:] = [-self.value * self.u, -self.value * self.v]
-        return row
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +43,7 @@ class Placement:
         return Polygon.of(project(self.to_picture, corner) for corner in box.corners())
 
     def doubts(self, corner: Point) -> tuple[float, float]:
-        """Return the standard deviations in millimetres, along x and y, with which a card's point is known."""
+        """Return the standard deviations (mm), along x and y, with which a point of the card is known."""
         x, y = corner
         px, py = project(self.to_picture, corner)
         x0, y0, scale = self._normal
@@ -76,7 +51,7 @@ class Placement:
         weight = abs(self.to_card[6] * px + self.to_card[7] * py + self.to_card[8])
         found = []
         for axis, value in ((0, x - self.layout.width / 2), (1, y - self.layout.height / 2)):
-            row = _Constraint((px - x0) / scale, (py - y0) / scale, axis, value).row()
+            row = Constraint((px - x0) / scale, (py - y0) / scale, axis, value).row()
             spread = sum(
                 a * sum(c * b for c, b in zip(line, row, strict=True))
                 for a, line in zip(row, self._covariance, strict=True)
@@ -133,13 +108,13 @@ def place(card: Card) -> Placement | None:
     if not 1.0 < scale < 1e6:
         return None
     constraints = [
-        _Constraint(
+        Constraint(
             (x - x0) / scale, (y - y0) / scale, axis, value - (layout.height if axis else layout.width) / 2
         )
         for name, polygon in anchored
         for (x, y), axis, value in _anchors(layout, name, polygon)
     ]
-    solved = _solve(constraints)
+    solved = solve(constraints)
     if solved is None:
         return None
     g, error, covariance = solved
@@ -191,63 +166,6 @@ def _sides(layout: CardLayout, name: str, zone: Box) -> tuple[float | None, floa
     return zone.x + 0.7, None
 
 
-def _solve(
-    constraints: Sequence[_Constraint],
-) -> tuple[list[float], float, tuple[tuple[float, ...], ...]] | None:
-    """Solve for the eight free numbers of the mapping: ``(numbers, error in mm, covariance)``."""
-    rows = [c.row() for c in constraints]
-    weights = [1.0] * len(rows)
-    solution: list[float] = []
-    error = 0.0
-    normal: list[list[float]] = []
-    flatness = (_USUAL_ERROR / _USUAL_TILT) ** 2
-    for _ in range(_ROUNDS):
-        normal = [[0.0] * 9 for _ in range(8)]
-        for row, constraint, weight in zip(rows, constraints, weights, strict=True):
-            full = [*row, constraint.value]
-            for i in range(8):
-                for j in range(9):
-                    normal[i][j] += weight * full[i] * full[j]
-        normal[6][6] += flatness
-        normal[7][7] += flatness
-        inverted = _inverted([line[:8] for line in normal])
-        if inverted is None:
-            return None
-        solution = [sum(a * line[8] for a, line in zip(inv, normal, strict=True)) for inv in inverted]
-        residuals = [
-            sum(a * b for a, b in zip(row, solution, strict=True)) - c.value
-            for row, c in zip(rows, constraints, strict=True)
-        ]
-        # Cauchy weights: a box that is off by several millimetres ends up counting little.
-        spread = max(_LEAST_ERROR, _median([abs(r) for r in residuals]) * 1.5)
-        weights = [1 / (1 + (r / (2 * spread)) ** 2) for r in residuals]
-        flatness = (_USUAL_ERROR / max(_USUAL_TILT, math.hypot(*solution[6:]))) ** 2
-        total = sum(weights)
-        error = math.sqrt(sum(w * r * r for w, r in zip(weights, residuals, strict=True)) / total)
-    inverted = _inverted([line[:8] for line in normal])
-    if inverted is None:
-        return None
-    variance = max(error, _LEAST_ERROR) ** 2
-    return solution, error, tuple(tuple(variance * value for value in line) for line in inverted)
-
-
-def _inverted(matrix: Sequence[Sequence[float]]) -> list[list[float]] | None:
-    """Invert a symmetric positive matrix by Gauss and Jordan, or return None if it is singular."""
-    size = len(matrix)
-    work = [[*row, *(float(i == j) for j in range(size))] for i, row in enumerate(matrix)]
-    for column in range(size):
-        pivot = max(range(column, size), key=lambda r: abs(work[r][column]))
-        if abs(work[pivot][column]) < 1e-9:
-            return None
-        work[column], work[pivot] = work[pivot], work[column]
-        divisor = work[column][column]
-        work[column] = [value / divisor for value in work[column]]
-        for row in range(size):
-            if row != column and (factor := work[row][column]):
-                work[row] = [a - factor * b for a, b in zip(work[row], work[column], strict=True)]
-    return [row[size:] for row in work]
-
-
 def _is_seen_from_the_front(found: Placement) -> bool:
     """Say whether the card's corners run clockwise in the picture and none lies behind the camera."""
     m = found.to_picture
@@ -261,8 +179,3 @@ def _is_seen_from_the_front(found: Placement) -> bool:
 
 def _middle(a: Point, b: Point) -> Point:
     return (a[0] + b[0]) / 2, (a[1] + b[1]) / 2
-
-
-def _median(values: Sequence[float]) -> float:
-    ordered = sorted(values)
-    return ordered[len(ordered) // 2]

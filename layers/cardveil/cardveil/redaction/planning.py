@@ -7,15 +7,16 @@ from typing import Final
 
 from cardveil.card import FIELDS, PORTRAIT, Card, Field, Polygon
 from cardveil.errors import Review
-from cardveil.redaction.engine import Region
 from cardveil.redaction.outline import cut, grown, straight, text_height, usable
 from cardveil.redaction.picture import Picture
 from cardveil.redaction.placing import Placement, place
 from cardveil.redaction.policy import Partial, Policy
+from cardveil.redaction.results import Region
 
-#: Millimetres around the portrait, whose place follows from the text's: printing differs from the layout by one.
-#: With this and the doubts below, portraits of invented photographs were covered to 99.8% or more with boxes off
-#: by up to a third of a line, and to 97.7% at the worst where the card was tilted by 38 to 52 degrees as well.
+#: Millimetres around the portrait, whose place follows from the text's: printing differs from the layout by
+#: one. With this and the doubts below, portraits of invented photographs were covered to 99.8% or more with
+#: boxes off by up to a third of a line, and to 97.7% at the worst where the card was tilted by 38 to 52
+#: degrees as well; with the embedded recogniser's boxes, completely.
 _PORTRAIT_MARGIN: Final = 2.0
 #: Standard deviations of a place that its cover is grown by as well.
 _DOUBTS: Final = 1.5

@@ -19,7 +19,7 @@ BUILT_IN: Final = ("strict", "standard", "minimal")
 INCOMPLETE: Final = ("review", "mask_card", "mask_picture")
 _LONGEST: Final = 65536
 _WIDEST_MARGIN: Final = 20.0
-#: Beside the zone of the layout, which is covered as well: with it, all ink was covered on every invented card.
+#: Beside the layout's zone, which is covered as well: so all ink was covered on every invented card.
 _USUAL_MARGIN: Final = 0.6
 _COLOUR: Final = re.compile(r"#[0-9a-fA-F]{6}")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-from cardveil.redaction import exif, jpegfile
+from cardveil.redaction import exif, jpegcopy, jpegfile
 from cardveil.redaction.coefficients import proof_failed
 
 _ICC: Final = b"ICC_PROFILE\x00"
@@ -52,7 +52,7 @@ def build_jpeg(encoded: bytes, expected: Expected) -> bytes:
         else:
             raise proof_failed("the encoder wrote a segment that was not asked for")
     if jfif:
-        kept.append(jpegfile.JFIF)
+        kept.append(jpegcopy.JFIF)
     if expected.orientation != 1:
         kept.append(_segment(jpegfile.APP1, exif.minimal(expected.orientation)))
     if expected.profile is not None:
@@ -92,7 +92,7 @@ def _jpeg(data: bytes, expected: Expected, thorough: bool) -> Found:
     names, size, oriented, coloured, scan = ["SOI"], (0, 0), 1, None, 0
     for part in jpegfile.segments(data):
         body, name = part.body, _PICTURE_SEGMENTS.get(part.marker, "")
-        if part.marker == jpegfile.APP0 and data[part.start : part.end] == jpegfile.JFIF:
+        if part.marker == jpegfile.APP0 and data[part.start : part.end] == jpegcopy.JFIF:
             name = "JFIF"
         elif part.marker == jpegfile.APP14 and body in _ADOBE:
             name = "Adobe"
@@ -109,7 +109,7 @@ def _jpeg(data: bytes, expected: Expected, thorough: bool) -> Found:
         names.append(name)
     if oriented != expected.orientation or coloured != expected.profile:
         raise proof_failed("the copy lost its orientation or its profile")
-    if thorough and jpegfile.next_marker(data, scan) != len(data) - 2:
+    if thorough and jpegcopy.next_marker(data, scan) != len(data) - 2:
         raise proof_failed("the copy holds something beside its picture")
     if data[-2:] != b"\xff\xd9":
         raise proof_failed("the copy does not end where its picture ends")

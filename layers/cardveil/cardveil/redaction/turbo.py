@@ -3,46 +3,20 @@
 from __future__ import annotations
 
 import ctypes
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 from typing import Any, Final
 
-#: Reads or changes one row of blocks: ``(address, blocks, row, component)``. Blocks are 64 little-endian
-#: int16.
+from cardveil.redaction.turbolib import FILTER, Region, Transform, library_or_none
+
+#: Reads or changes one row of blocks: ``(address, blocks, row, component)``. Blocks are 64 int16.
 RowFilter = Callable[[int, int, int, int], None]
-
-#: Environment variable that names the library's file; ``off`` switches the coefficient path off.
-SETTING: Final = "CARDVEIL_TURBOJPEG"
-
-_NAMES: Final = ("libturbojpeg.so.0", "libturbojpeg.0.dylib", "libturbojpeg.dylib", "turbojpeg.dll")
 
 # turbojpeg.h, unchanged since 1.2: TJXOPT_CROP, TJXOPT_NOOUTPUT, TJXOPT_COPYNONE.
 _CROP, _NO_OUTPUT, _COPY_NONE = 4, 16, 64
 # TJFLAG_STOPONWARNING (corrupt input is refused, never repaired) and TJFLAG_LIMITSCANS.
 _FLAGS = 8192 | 32768
 _BLOCK: Final = 8
-
-
-class _Region(ctypes.Structure):
-    _fields_ = (("x", ctypes.c_int), ("y", ctypes.c_int), ("w", ctypes.c_int), ("h", ctypes.c_int))
-
-
-class _Transform(ctypes.Structure):
-    _fields_ = (
-        ("r", _Region),
-        ("op", ctypes.c_int),
-        ("options", ctypes.c_int),
-        ("data", ctypes.c_void_p),
-        ("custom_filter", ctypes.c_void_p),
-    )
-
-
-_FILTER = ctypes.CFUNCTYPE(
-    ctypes.c_int, ctypes.c_void_p, _Region, _Region, ctypes.c_int, ctypes.c_int, ctypes.c_void_p
-)
 
 
 class TurboError(Exception):
@@ -72,33 +46,6 @@ class Step:
     crop: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Availability:
-    """Whether the coefficient path can run, and if not, why."""
-
-    available: bool
-    reason: str
-
-    def __bool__(self) -> bool:
-        return self.available
-
-
-@dataclass(frozen=True, slots=True)
-class _Loaded:
-    library: Any
-    reason: str
-
-
-def coefficient_path_available() -> Availability:
-    """Say whether libturbojpeg is there, and where it was found or why it was not.
-
-    Searched are the file named by `CARDVEIL_TURBOJPEG` (and no other when it is set), the runtime layer
-    (``/opt/lib``), the ``lib`` folder of the layer that holds this package, and the system's own places.
-    """
-    loaded = _load(os.environ.get(SETTING, ""))
-    return Availability(loaded.library is not None, loaded.reason)
-
-
 def transform(data: bytes, steps: Sequence[Step]) -> list[bytes]:
     """Decode a JPEG's coefficients once and run `steps` over them, one after the other.
 
@@ -119,16 +66,16 @@ def transform(data: bytes, steps: Sequence[Step]) -> list[bytes]:
         Whatever a filter raised. Without this the library would go on as if nothing had happened, because
         ctypes swallows what a callback raises.
     """
-    library = _load(os.environ.get(SETTING, "")).library
+    library = library_or_none()
     if library is None:
         raise TurboError("libturbojpeg is not available")
     count = len(steps)
     raised: list[BaseException] = []
     callbacks = [
-        None if step.row_filter is None else _FILTER(_guard(step.row_filter, raised)) for step in steps
+        None if step.row_filter is None else FILTER(_guard(step.row_filter, raised)) for step in steps
     ]
     transforms, buffers, sizes = (
-        (_Transform * count)(),
+        (Transform * count)(),
         (ctypes.c_void_p * count)(),
         (ctypes.c_ulong * count)(),
     )
@@ -141,7 +88,7 @@ def transform(data: bytes, steps: Sequence[Step]) -> list[bytes]:
             part.options = _COPY_NONE
             if step.crop is not None:
                 part.options |= _CROP
-                part.r = _Region(step.crop[0], step.crop[1], 0, 0)
+                part.r = Region(step.crop[0], step.crop[1], 0, 0)
             if not step.output:
                 part.options |= _NO_OUTPUT
             if callback is not None:
@@ -187,7 +134,7 @@ def decode_planes(data: bytes, samplings: Sequence[tuple[int, int]]) -> list[tup
     TurboError
         If the library refuses the file.
     """
-    library = _load(os.environ.get(SETTING, "")).library
+    library = library_or_none()
     handle = library.tjInitDecompress()
     if not handle:
         raise TurboError("libturbojpeg cannot allocate its state")
@@ -219,52 +166,3 @@ def _guard(row_filter: RowFilter, raised: list[BaseException]) -> Callable[..., 
         return 0
 
     return call
-
-
-@lru_cache(maxsize=8)
-def _load(setting: str) -> _Loaded:
-    if setting.lower() == "off":
-        return _Loaded(None, f"switched off by {SETTING}")
-    folders = (Path("/opt/lib"), Path(__file__).resolve().parents[2] / "lib")
-    candidates = [setting] if setting else [*(str(f / _NAMES[0]) for f in folders), *_NAMES]
-    for candidate in candidates:
-        try:
-            library = ctypes.CDLL(candidate)
-            _declare(library)
-        except (OSError, AttributeError):
-            continue
-        return _Loaded(library, f"loaded from {candidate}")
-    return _Loaded(None, "libturbojpeg.so.0 was not found (Debian's package is libturbojpeg0)")
-
-
-def _declare(library: Any) -> None:
-    pointer = ctypes.c_void_p
-    library.tjInitTransform.restype = pointer
-    library.tjAlloc.restype, library.tjAlloc.argtypes = pointer, [ctypes.c_int]
-    library.tjFree.restype, library.tjFree.argtypes = None, [pointer]
-    library.tjDestroy.argtypes = [pointer]
-    library.tjGetErrorStr2.restype, library.tjGetErrorStr2.argtypes = ctypes.c_char_p, [pointer]
-    library.tjInitDecompress.restype = pointer
-    number, size = ctypes.POINTER(ctypes.c_int), ctypes.c_ulong
-    library.tjDecompressHeader3.argtypes = [pointer, ctypes.c_char_p, size, number, number, number, number]
-    library.tjDecompressToYUVPlanes.argtypes = [
-        pointer,
-        ctypes.c_char_p,
-        size,
-        ctypes.POINTER(pointer),
-        ctypes.c_int,
-        number,
-        ctypes.c_int,
-        ctypes.c_int,
-    ]
-    library.tjTransform.restype = ctypes.c_int
-    library.tjTransform.argtypes = [
-        pointer,
-        ctypes.c_char_p,
-        ctypes.c_ulong,
-        ctypes.c_int,
-        ctypes.POINTER(pointer),
-        ctypes.POINTER(ctypes.c_ulong),
-        ctypes.POINTER(_Transform),
-        ctypes.c_int,
-    ]

@@ -9,8 +9,8 @@ from typing import Final
 
 from cardveil.card import Card
 from cardveil.redaction.coefficients import proof_failed
-from cardveil.redaction.engine import RedactedCopy
 from cardveil.redaction.policy import Partial, Policy
+from cardveil.redaction.results import RedactedCopy
 
 #: So many digits in a row of a covered number are a finding, whatever stands around them.
 _RUN: Final = 4
