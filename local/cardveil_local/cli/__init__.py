@@ -11,6 +11,7 @@ _COMMANDS: Final = {
     "redact": ("cardveil_local.cli.redact", "Redact pictures on this machine, without a server."),
     "up": ("cardveil_local.cli.up", "Start the local cloud."),
     "put": ("cardveil_local.cli.put", "Upload pictures to the local cloud."),
+    "package": ("cardveil_local.cli.package", "Build the zips as they are deployed."),
     "demo": ("cardveil_local.cli.demo", "Show the main job on the sample cards."),
 }
 

@@ -1,0 +1,76 @@
+"""Folders held in memory as path and bytes, and their zips, in which nothing depends on time or machine."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+#: Relative POSIX path and content of every file of one folder.
+Tree = Mapping[str, bytes]
+
+#: The oldest time that a zip can hold: a file's age says nothing.
+_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
+_UNIX: Final = 3
+_FILE, _LIBRARY = 0o100644, 0o100755
+
+
+def read_tree(folder: Path) -> dict[str, bytes]:
+    """Read a folder, without what Python or a tool leaves behind in it."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts and not path.name.endswith((".pyc", "~"))
+    }
+
+
+def write_tree(tree: Tree, folder: Path) -> None:
+    """Write a tree as files."""
+    for name, data in tree.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+def zipped(tree: Tree) -> bytes:
+    """Return the zip of a tree: sorted, with fixed times and modes, so that equal trees give equal bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in sorted(tree):
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.create_system = _UNIX
+            entry.external_attr = (_LIBRARY if ".so" in name else _FILE) << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, tree[name], compresslevel=9)
+    return buffer.getvalue()
+
+
+def unzip(data: bytes, folder: Path) -> None:
+    """Unpack a zip as the platform does.
+
+    Raises
+    ------
+    ValueError
+        If an entry would be written outside the folder.
+    """
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for entry in archive.infolist():
+            target = (folder / entry.filename).resolve()
+            if not target.is_relative_to(folder.resolve()):
+                raise ValueError("the zip names a file outside its folder")
+            if not entry.is_dir():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(archive.read(entry))
+
+
+def unpacked_size(tree: Tree) -> int:
+    """Return the bytes of all files."""
+    return sum(len(data) for data in tree.values())
+
+
+def digest(data: bytes) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
