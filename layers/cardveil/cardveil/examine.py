@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Final
 
-from cardveil.card import Card
+from cardveil.card import PORTRAIT, Card, Field
 from cardveil.errors import Reject, Review
 from cardveil.findings import Status, status_of
 from cardveil.recognition.reading import Call, CardRecogniser, Hint, Image, Recognition, VendorWarning
@@ -20,6 +20,7 @@ from cardveil.redaction import (
     forbidden_texts,
     inspect,
     kept_texts,
+    place,
     plan,
     prove_unreadable,
     redact,
@@ -114,7 +115,17 @@ def examine(
         findings = tuple(dict.fromkeys([refusal.code, *_all_findings(recognition, hint, rules)]))
         return _without_copy(status, picture, recognition, findings)
     verdict = _without_copy(Status.REDACTED, picture, recognition, findings)
-    return replace(verdict, regions=regions, copy=copy)
+    return replace(verdict, card=with_portrait(recognition.card), regions=regions, copy=copy)
+
+
+def with_portrait(card: Card) -> Card:
+    """Return the card with its portrait among the fields, where the other fields tell its place."""
+    placement = place(card)
+    box = placement.layout.portrait if placement else None
+    if card.field(PORTRAIT) or placement is None or box is None or not placement.trusted(box):
+        return card
+    portrait = Field(PORTRAIT, polygon=placement.polygon(box), sources=("layout",))
+    return replace(card, fields=(*card.fields, portrait))
 
 
 def redact_places(
@@ -133,6 +144,21 @@ def redact_places(
     with stages("redact"):
         copy = redact(picture, regions, fill=rules.policy.fill)
     return Verdict(Status.REDACTED, picture=picture, regions=tuple(regions), copy=copy)
+
+
+def sent_copy(data: bytes, key: str, rules: Rules, stages: Stages) -> Image:
+    """Return the picture as the APIs are sent it: upright, and small enough; `key` stays if it is the source.
+
+    Raises
+    ------
+    Reject
+        When the picture cannot be read.
+    """
+    with stages("inspect"):
+        picture = inspect(data, rules.limits)
+    with stages("upright"):
+        upright = upright_copy(picture, max_bytes=_MAX_SENT_BYTES)
+    return Image(upright.data, upright.width, upright.height, key if upright.data == data else None)
 
 
 def sidecar_of(

@@ -4,6 +4,7 @@ from cardveil.redaction.copies import UprightCopy, upright_copy
 from cardveil.redaction.engine import BLACK, redact
 from cardveil.redaction.limits import Limits
 from cardveil.redaction.picture import MEDIA_TYPES, Picture, inspect
+from cardveil.redaction.placing import Placement, place
 from cardveil.redaction.planning import plan
 from cardveil.redaction.policy import BUILT_IN, Partial, Policy, load_policy
 from cardveil.redaction.results import Proof, RedactedCopy, Region
@@ -18,6 +19,7 @@ __all__ = [
     "Limits",
     "Partial",
     "Picture",
+    "Placement",
     "Policy",
     "Proof",
     "RedactedCopy",
@@ -28,6 +30,7 @@ __all__ = [
     "inspect",
     "kept_texts",
     "load_policy",
+    "place",
     "plan",
     "prove_unreadable",
     "redact",
