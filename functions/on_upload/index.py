@@ -6,9 +6,13 @@ import os
 from typing import Any
 
 from cardveil.events.context import read_context
+from cardveil.pacing import Pace
 from cardveil.uploads import process_event
+
+#: One a process: calls are paced over all invocations of this instance.
+PACE = Pace()
 
 
 def main_handler(event: Any, context: Any) -> dict[str, int]:
     """Take a COS ObjectCreated event; fail, so that the platform tries again, if any record has failed."""
-    return process_event(event, read_context(context), os.environ)
+    return process_event(event, read_context(context), os.environ, PACE)

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 
 import uvicorn
 
+from cardveil_local.ci.jobs_store import JobStore
 from cardveil_local.ci.recognition import CardRecogniser
 from cardveil_local.cos.store import ObjectStore
 from cardveil_local.credentials import CredentialStore
@@ -149,6 +150,19 @@ class LocalCloud:
     def dead_letters(self) -> list[dict[str, Any]]:
         """All dead letters, oldest first."""
         return self.scf.dead_letters.all()
+
+    @property
+    def jobs(self) -> JobStore:
+        """CI's jobs; to be changed from the local cloud's own thread only (see `call`)."""
+        return self._running().ci_jobs.jobs
+
+    def call(self, work: Callable[[], Answer]) -> Answer:
+        """Run something in the local cloud's own thread."""
+
+        async def run() -> Answer:
+            return work()
+
+        return self._call(run())
 
     def invoke(self, function: str, event: Mapping[str, Any], *, wait_s: float | None = 0.0) -> InvokeResult:
         """Run a function and wait for its result; see `FunctionRuntime.invoke`."""

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
 
 from starlette.requests import Request
 
 from cardveil_local.cos.contracts import Faults
+
+#: Key of a request's scope: a `BodyFault` that the answer's body is to meet.
+BODY_FAULT: Final = "cardveil.body_fault"
+
+
+@dataclass(frozen=True, slots=True)
+class BodyFault:
+    """What happens to an answer's body: cut off in the middle, or sent in pieces over so many seconds."""
+
+    truncate: bool = False
+    slow_s: float = 0.0
 
 
 class PlatformFault(Exception):  # noqa: N818 - an order to the platform, not an error of it
@@ -21,7 +33,8 @@ class PlatformFault(Exception):  # noqa: N818 - an order to the platform, not an
 class FaultHook(Faults, Protocol):
     """What a fault injector may decide; `Faults` holds the two methods for HTTP services.
 
-    `service` is ``cos``, ``ci`` or ``ocr``; for the OCR API the operation is the action's name.
+    `service` is ``cos``, ``ci`` or ``ocr``; for the OCR API the operation is the action's name. A hook may
+    also set ``request.scope[BODY_FAULT]`` to have the body of the answer spoilt on its way (see `dispatch`).
     """
 
     async def before_invoke(self, function: str, request_id: str) -> None:
@@ -37,6 +50,10 @@ class FaultHook(Faults, Protocol):
 
     def deliveries(self, function: str, event: Mapping[str, Any]) -> Sequence[float]:
         """Delays in seconds at which one event is delivered: two make a duplicate, a longer one reorders."""
+        ...
+
+    def callbacks(self, job_id: str) -> Sequence[float]:
+        """Delays in seconds at which a finished job's callback is made: none loses it, two double it."""
         ...
 
 
@@ -58,4 +75,8 @@ class NoFaults:
 
     def deliveries(self, function: str, event: Mapping[str, Any]) -> Sequence[float]:  # noqa: ARG002
         """Deliver once, at once."""
+        return (0.0,)
+
+    def callbacks(self, job_id: str) -> Sequence[float]:  # noqa: ARG002
+        """Call back once, at once."""
         return (0.0,)

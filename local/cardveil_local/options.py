@@ -35,6 +35,8 @@ class Options:
         layer may be given here.
     policies : mapping
         What each function's role may do, by function key; without an entry, everything.
+    queues : mapping
+        Function that each TDMQ queue's messages go to, by the queue's name.
     timers : bool
         Whether timer triggers are fired by the clock.
     ocr_rate : int or None
@@ -49,6 +51,7 @@ class Options:
     environment: Mapping[str, str] = field(default_factory=lambda: {"CARDVEIL_SCHEME": "http"})
     layers: Mapping[str, Path] = field(default_factory=dict)
     policies: Mapping[str, Policy] = field(default_factory=dict)
+    queues: Mapping[str, str] = field(default_factory=dict)
     max_instances: int = 2
     idle_s: float = 300.0
     timers: bool = False

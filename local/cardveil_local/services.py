@@ -6,17 +6,19 @@ import asyncio
 import json
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from cardveil_local import control
+from cardveil_local.ci.callbacks import Callbacks
 from cardveil_local.ci.engine import RecognitionEngine
 from cardveil_local.ci.jobs import CiJobs
 from cardveil_local.ci.recognition import CardRecogniser
@@ -133,13 +135,23 @@ class Services:
             clock=clock,
             faults=hook,
         )
+        self.ci_jobs = CiJobs(
+            self._engine,
+            self.store,
+            self.credentials,
+            self.usage,
+            Callbacks(self.proxy_url, partial(_to_function, self.scf, options.queues), account.region),
+            faults=hook,
+            style=options.style,
+            clock=clock,
+        )
         own = control.application(self.scf, urls, self.usage, ocr, NOTICE)
         cos_host = r"(?:[a-z0-9.-]+\.)?cos(?:\.[a-z0-9-]+)?\.myqcloud\.com"
         self._dispatch = Dispatcher(
             own,
             [
                 (cos_host, cos),
-                (r"[a-z0-9-]+\.ci\.[a-z0-9-]+\.myqcloud\.com", CiJobs()),
+                (r"[a-z0-9-]+\.ci\.[a-z0-9-]+\.myqcloud\.com", self.ci_jobs),
                 (r"ocr(?:\.[a-z0-9-]+)*\.tencentcloudapi\.com", ocr),
                 (r"[a-z0-9.-]+\.tencentcloudapi\.com", _no_such_product),
                 (_function_host(account), _FunctionHosts(urls, account)),
@@ -166,6 +178,7 @@ class Services:
             await self.scf.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        await self.ci_jobs.jobs.stop()
         if self.scf is not None:
             await self.scf.stop()
         self.close()
@@ -195,6 +208,7 @@ def _deployment(serverless: Path, account: Account, options: Options) -> Deploym
         "CARDVEIL_BUCKET": account.bucket,
         "TENCENTCLOUD_REGION": account.region,
         "TENCENTCLOUD_APPID": account.app_id,
+        "CARDVEIL_TOKEN_SECRETS": "",
         **options.variables,
     }
     deployment = load(serverless, variables)
@@ -229,6 +243,14 @@ class _FunctionHosts:
         else:
             response = await self._urls.answer(function, scope["path"], request)
         await response(scope, receive, send)
+
+
+def _to_function(
+    scf: ScfService | None, queues: Mapping[str, str], queue: str, event: Mapping[str, Any]
+) -> None:
+    """Hand a queue's message to the function that is subscribed to it; without one it is lost."""
+    if scf is not None and queue in queues:
+        scf.queue.submit(queues[queue], event, "TRIGGER_EVENTBRIDGE")
 
 
 async def _no_such_product(scope: Scope, receive: Receive, send: Send) -> None:

@@ -16,10 +16,10 @@ PACKAGE = ROOT / "layers" / "cardveil" / "cardveil"
 #: Rooms by floor, from the ground up; a module imports only what stands on its own floor or below.
 FLOORS = (
     {"card", "idnumber", "ethnicity", "normalize", "errors", "geometry", "layout", "findings", "privacy",
-     "retrying", "stages"},
+     "retrying", "stages", "pacing", "signing"},
     {"events", "sidecar", "settings", "clients", "telemetry"},
     {"recognition", "bucket", "redaction"},
-    {"examine", "pipeline", "assembly", "uploads"},
+    {"examine", "pipeline", "assembly", "uploads", "jobs", "callbacks", "schedule", "http"},
 )  # fmt: skip
 MODULES = sorted(
     path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py" or path.parent != PACKAGE

@@ -2,46 +2,106 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from cardveil.bucket.answers import Answers
+from cardveil.bucket.breaker import Breaker, Gate
+from cardveil.bucket.job_notes import JobNotes
 from cardveil.bucket.leases import Leases
 from cardveil.bucket.objects import CosObjects
 from cardveil.bucket.results import Results
 from cardveil.clients import Credentials, cos_client, credentials_from, ocr_client
 from cardveil.events.context import Invocation
 from cardveil.examine import Rules
+from cardveil.jobs import Jobs
+from cardveil.pacing import Pace
 from cardveil.pipeline import Pipeline
 from cardveil.recognition.ai_license import LicenseLocator
-from cardveil.recognition.cloud import CloudRecogniser
+from cardveil.recognition.cloud import CloudRecogniser, Stage
 from cardveil.recognition.general_ocr import GeneralOcr
 from cardveil.recognition.id_card import CiIdCardReader
+from cardveil.recognition.license_job import LicenseJobs
 from cardveil.recognition.mainland_id_card import MainlandIdCardReader
-from cardveil.recognition.reading import TextReader
+from cardveil.recognition.paid import PaidCalls, Remembered
+from cardveil.recognition.reading import Locator, TextLocator, TextReader
 from cardveil.redaction import Limits, load_policy
 from cardveil.retrying import Patience
 from cardveil.settings import Settings
+from cardveil.signing import Signer
+
+
+@dataclass(frozen=True, slots=True)
+class Recognisers:
+    """Builds the recogniser of each picture from the adapters that an invocation has."""
+
+    locator: Locator
+    reader: TextReader | None
+    general: TextLocator | None
+    patience: Patience
+    pace: Pace
+    per_second: float
+
+    def __call__(self, stage: Stage, answers: Answers, gate: Gate) -> CloudRecogniser:
+        """Build the recogniser of one picture; see `Pipeline.recogniser`."""
+        calls = PaidCalls(self.patience, self.pace, self.per_second, gate)
+        paid = Remembered(answers, calls, self.locator, self.reader, self.general)
+        return CloudRecogniser(
+            paid,
+            paid if self.reader else None,
+            paid if self.general else None,
+            Patience(1, self.patience.remaining_s),
+            stage,
+        )
 
 
 def assemble(
-    settings: Settings, environment: Mapping[str, str], invocation: Invocation, *, bucket: str, region: str
+    settings: Settings,
+    environment: Mapping[str, str],
+    invocation: Invocation,
+    *,
+    bucket: str,
+    region: str,
+    pace: Pace | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Pipeline:
-    """Build the pipeline for uploads to one bucket.
+    """Build the pipeline for the pictures of one bucket.
 
     Parameters
     ----------
     environment : mapping
         The process environment, read anew at each invocation: a role's credentials are hours long, and a
         warm instance can outlive them.
+    pace : Pace, optional
+        The process's own, which outlives the invocation.
+    tell : callable, optional
+        Told the names of metrics that have no outcome to stand in.
 
     Raises
     ------
     Halt
         When a setting or the credentials are missing or wrong.
     """
+    return assemble_jobs(
+        settings, environment, invocation, bucket=bucket, region=region, pace=pace, tell=tell
+    ).pipeline
+
+
+def assemble_jobs(
+    settings: Settings,
+    environment: Mapping[str, str],
+    invocation: Invocation,
+    *,
+    bucket: str,
+    region: str,
+    pace: Pace | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> Jobs:
+    """Build the pipeline and what submits and finishes jobs for it; see `assemble`."""
     credentials = credentials_from(environment)
+    pace = pace or Pace()
     # Only the local cloud is spoken to in plain HTTP, through its proxy; otherwise the environment's proxies
     # are left to the HTTP library.
     proxy = (
@@ -51,7 +111,8 @@ def assemble(
     patience = Patience(settings.call_attempts, invocation.remaining_s)
     sources = CosObjects(client, bucket, patience)
     results = CosObjects(client, settings.result_bucket or bucket, patience)
-    return Pipeline(
+    leases = Leases(sources, owner=f"{invocation.request_id}/{uuid4().hex}")
+    pipeline = Pipeline(
         settings=settings,
         rules=Rules(
             policy=load_policy(settings.policy),
@@ -61,15 +122,27 @@ def assemble(
         ),
         sources=sources,
         results=Results(results),
-        leases=Leases(sources, owner=f"{invocation.request_id}/{uuid4().hex}"),
-        recogniser=partial(
-            CloudRecogniser,
+        leases=leases,
+        breaker=Breaker(
+            sources, leases, settings.state_prefix, settings.breaker_probe_s, tell or (lambda _: None)
+        ),
+        recogniser=Recognisers(
             LicenseLocator(client, bucket),
             _text_reader(settings, credentials, client, bucket, proxy),
             GeneralOcr(client, bucket) if settings.general_ocr else None,
             patience,
+            pace,
+            settings.calls_per_second,
         ),
         invocation=invocation,
+    )
+    return Jobs(
+        pipeline=pipeline,
+        service=LicenseJobs(client, bucket, settings),
+        notes=JobNotes(sources, f"{settings.state_prefix}jobs/"),
+        signer=Signer(settings.job_secrets),
+        patience=patience,
+        pace=pace,
     )
 
 

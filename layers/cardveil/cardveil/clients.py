@@ -13,8 +13,9 @@ from xml.etree import ElementTree  # the vendor's own answers, over TLS; expat h
 from cardveil.errors import CardveilError, Halt, Retry, from_vendor
 from cardveil.settings import Settings
 
-#: What an answer without a body means (every refusal of a HEAD), by status.
-_BODILESS: Final = {403: "AccessDenied", 404: "NoSuchKey", 412: "PreconditionFailed"}
+#: What an answer without a body means (every refusal of a HEAD), by status. A HEAD of ours is well formed, so
+#: what is left of the errors of status 400 is a token that has expired on the way.
+_BODILESS: Final = {400: "ExpiredToken", 403: "AccessDenied", 404: "NoSuchKey", 412: "PreconditionFailed"}
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -115,6 +116,7 @@ def vendor_errors(api: str) -> Iterator[None]:
     from qcloud_cos.cos_exception import CosClientError, CosServiceError
     from requests.exceptions import RequestException
     from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
+    from urllib3.exceptions import HTTPError
 
     try:
         yield
@@ -122,7 +124,7 @@ def vendor_errors(api: str) -> Iterator[None]:
         raise _from_cos(error, api) from None
     except TencentCloudSDKException as error:
         raise _from_api3(error, api) from None
-    except (CosClientError, RequestException, OSError):
+    except (CosClientError, RequestException, HTTPError, OSError):
         raise Retry("network", "nothing: it is tried again", api=api) from None
 
 

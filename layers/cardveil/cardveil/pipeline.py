@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
+from cardveil.bucket.answers import Answers
+from cardveil.bucket.breaker import Breaker, Gate
 from cardveil.bucket.keys import Keys, keys_of
 from cardveil.bucket.leases import Lease, Leases
 from cardveil.bucket.objects import Objects, Stored
@@ -40,8 +42,8 @@ class Outcome:
     Attributes
     ----------
     kind : str
-        ``finished`` (this run), ``already`` (by an earlier one), ``gone`` (deleted before it was read) or
-        ``own_output``.
+        ``finished`` (this run), ``already`` (by an earlier one), ``gone`` (deleted before it was read),
+        ``submitted`` (a job finishes it) or ``own_output``.
     """
 
     kind: str
@@ -60,8 +62,11 @@ class Pipeline:
         The bucket of the uploads; leases and staged copies stand there too.
     results : Results
         Where results go.
+    breaker : Breaker
+        Stops paid calls while the account refuses them.
     recogniser : callable
-        Builds the recogniser of one picture from the means to stage a copy of it.
+        Builds the recogniser of one picture from the means to stage a copy of it, the answers that were paid
+        for before, and the breaker's gate.
     """
 
     settings: Settings
@@ -69,7 +74,8 @@ class Pipeline:
     sources: Objects
     results: Results
     leases: Leases
-    recogniser: Callable[[Stage], CardRecogniser]
+    breaker: Breaker
+    recogniser: Callable[[Stage, Answers, Gate], CardRecogniser]
     invocation: Invocation
     sleep: Callable[[float], None] = field(default=time.sleep)
 
@@ -84,21 +90,47 @@ class Pipeline:
             When nothing will work until somebody changes the account or the settings.
         """
         stages = stages or Stages()
-        keys = keys_of(upload.key, self.settings)
         try:
-            with stages("claim"):
-                claim = self._claim(upload, keys)
-            try:
-                return self._finish(upload, keys, claim, stages)
-            finally:
-                with stages("release"):
-                    self.leases.release(claim.lease, keys.lease_prefix)
+            with self.claimed(upload, stages) as claim:
+                return self.settled(claim) or self.conclude(upload, claim, stages)
         except Reject as refusal:
             if refusal.code == "source_gone":
                 return Outcome("gone")
             raise
 
-    def _claim(self, upload: Upload, keys: Keys) -> _Claim:
+    @contextmanager
+    def claimed(self, upload: Upload, stages: Stages) -> Iterator[Claim]:
+        """Hold the source for as long as the block lasts; nobody else works on it meanwhile.
+
+        Raises
+        ------
+        Retry
+            ``taken_by_another`` when it stays taken until this invocation's end.
+        Reject
+            ``source_gone``.
+        """
+        keys = keys_of(upload.key, self.settings)
+        with stages("claim"):
+            claim = self._claim(upload, keys)
+        try:
+            yield claim
+        finally:
+            with stages("release"):
+                self.leases.release(claim.lease, keys.lease_prefix)
+
+    def settled(self, claim: Claim) -> Outcome | None:
+        """Say that there is nothing to do, if so: it is our own output, or was finished before."""
+        if OUTPUT_MARK in claim.stored.meta:
+            return Outcome("own_output")
+        if claim.made and self._version(claim).made(claim.made):
+            if not claim.lease.first:
+                # Who had it before may have been killed between the commit and the tidying.
+                for key in self.sources.list(claim.keys.answers_prefix):
+                    self.sources.delete(key)
+            return Outcome("already")
+        return None
+
+    def _claim(self, upload: Upload, keys: Keys) -> Claim:
         """Take the lease, waiting for another's; the source and its present result are fetched meanwhile."""
         with ThreadPoolExecutor(max_workers=3) as pool:
             taking = pool.submit(self._take, keys)
@@ -107,7 +139,7 @@ class Pipeline:
         lease = taking.result()
         if lease and lease.first:
             with self._released_on_error(lease, keys):
-                return _Claim(lease, *fetching.result(), looking.result())
+                return Claim(keys, lease, *fetching.result(), looking.result())
         while lease is None:
             pause = random.uniform(0.5, 1.5) * _WAIT_S  # noqa: S311 - only spreads waiters
             if self.invocation.remaining_s() <= pause:
@@ -117,7 +149,7 @@ class Pipeline:
         with self._released_on_error(lease, keys):
             # Whoever held it before may have finished: look again.
             stored, data = self.sources.get(upload.key, max_bytes=self.settings.max_bytes)
-            return _Claim(lease, stored, data, self.results.current(keys))
+            return Claim(keys, lease, stored, data, self.results.current(keys))
 
     def _take(self, keys: Keys) -> Lease | None:
         return self.leases.take(keys.lease_prefix, self.invocation.remaining_s() + _LEASE_MARGIN_S)
@@ -130,44 +162,57 @@ class Pipeline:
             self.leases.release(lease, keys.lease_prefix)
             raise
 
-    def _finish(self, upload: Upload, keys: Keys, claim: _Claim, stages: Stages) -> Outcome:
-        """Examine and publish what was claimed, unless it is our own or done already."""
-        stored = claim.stored
-        if OUTPUT_MARK in stored.meta:
-            return Outcome("own_output")
-        version = Version(stored.etag, self.rules.policy.digest, PIPELINE_VERSION)
-        if claim.made and version.made(claim.made):
-            return Outcome("already")
-        verdict = self._examine(upload, keys, claim, stages)
+    def conclude(self, upload: Upload, claim: Claim, stages: Stages) -> Outcome:
+        """Examine and publish what was claimed; raises as `process` does."""
+        stored, keys = claim.stored, claim.keys
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            # Asked for while the picture is looked at: both are needed before the first paid call.
+            answers = Answers(
+                self.sources,
+                keys.answers_prefix,
+                pool.submit(lambda: set(self.sources.list(keys.answers_prefix))),
+                self.settings.answers_kept_s,
+            )
+            gate = Gate(self.breaker, pool.submit(self.breaker.look))
+            try:
+                verdict = self._examine(upload, claim, answers, gate, stages)
+            finally:
+                gate.leave()
         with stages("confirm"):
             # CI reads by key: had the object been replaced meanwhile, the places were another picture's.
             now = self.sources.head(upload.key)
-        if now is None:
-            return Outcome("gone", paid_calls=len(verdict.calls))
-        if now.etag != stored.etag:
+        if now is None or now.etag != stored.etag:
+            answers.forget()
+            if now is None:
+                return Outcome("gone", paid_calls=len(verdict.calls))
             raise Retry("source_changed", "nothing: the new picture is processed instead")
         source = SourceFacts(self.sources.bucket, upload.key, stored.etag, stored.size)
         sidecar = to_json(sidecar_of(verdict, source, self.rules.policy, keys.redacted))
         with stages("publish"):
             copy = (verdict.copy.data, verdict.copy.media_type) if verdict.copy else None
-            self.results.commit(keys, version, verdict.status, sidecar, copy)
+            self.results.commit(keys, self._version(claim), verdict.status, sidecar, copy)
+            answers.forget()
         return Outcome("finished", verdict.status, verdict.findings, len(verdict.calls))
 
-    def _examine(self, upload: Upload, keys: Keys, claim: _Claim, stages: Stages) -> Verdict:
+    def _version(self, claim: Claim) -> Version:
+        return Version(claim.stored.etag, self.rules.policy.digest, PIPELINE_VERSION)
+
+    def _examine(self, upload: Upload, claim: Claim, answers: Answers, gate: Gate, stages: Stages) -> Verdict:
         try:
             if claim.data is None:
                 raise Reject("picture_too_large", "upload a smaller picture, or raise CARDVEIL_MAX_BYTES")
             hint = hint_of(upload.key, claim.stored.meta, self.settings)
         except Reject as refusal:
             return Verdict(Status.REJECTED, findings=(refusal.code,))
-        recogniser = self.recogniser(partial(staged, self.sources, keys))
+        recogniser = self.recogniser(partial(staged, self.sources, claim.keys), answers, gate)
         return examine(claim.data, hint, recogniser, self.rules, key=upload.key, stages=stages)
 
 
 @dataclass(frozen=True, slots=True)
-class _Claim:
+class Claim:
     """A source that is ours for a while; `data` is None when it is larger than the settings allow."""
 
+    keys: Keys
     lease: Lease
     stored: Stored
     data: bytes | None

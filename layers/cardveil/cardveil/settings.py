@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Final
 
 from cardveil.card import CardType, Side
@@ -11,6 +12,9 @@ from cardveil.errors import Halt
 
 #: Longest key that COS takes, in bytes of UTF-8 ("Object overview", COS documentation).
 MAX_KEY_BYTES: Final = 850
+#: Shortest secret that is taken: 32 characters of hexadecimal are 128 bits.
+_SECRET_CHARACTERS: Final = 32
+_ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,35 @@ class Settings:
         A hashed directory of CA certificates, quicker to load than the bundled file; empty for the file.
     log_level : str
         ``DEBUG``, ``INFO``, ``WARNING`` or ``ERROR``.
+    execution : str
+        ``direct``, or ``job`` to have uploads located by an asynchronous job. An upload may say otherwise by
+        ``x-cos-meta-execution``.
+    job_secrets : tuple of str
+        Secrets of at least 32 characters that sign the references of jobs; the first signs, all are
+        accepted. Without one there are no jobs.
+    job_callback, job_callback_format : str
+        URL that CI calls when a job is done, empty for none (the schedule finds it), ``JSON`` or ``XML``.
+    job_queue : str
+        ``region/mode/name`` of a TDMQ queue that is told instead of the URL, e.g. ``sh/Topic/cards``.
+    job_level : int
+        Priority of jobs, 0 to 2.
+    job_overdue_s, job_patience_s : float
+        Seconds after which a job whose callback has not come is asked about, and after which one that is not
+        finished is cancelled and its picture recognised directly.
+    calls_per_second : float
+        Paid calls a second of one instance; 0 for no limit.
+    breaker_probe_s : float
+        Seconds after which an open breaker lets one call through to see whether the account works again.
+    answers_kept_s : float
+        Seconds for which an answer that was paid for is kept until its sidecar is written; 0 keeps none.
+    bucket : str
+        Full name of the bucket, for functions whose event names none.
+    token_secrets : tuple of str
+        Secrets that sign the HTTP API's tokens; the first is for new ones. None: the API refuses every call.
+    cors_origins : tuple of str
+        Origins of web pages that may call the HTTP API from elsewhere.
+    link_seconds : int
+        How long a link to an object, or for an upload, holds.
     """
 
     inbox_prefix: str = "inbox/"
@@ -82,6 +115,21 @@ class Settings:
     scheme: str = "https"
     ca_directory: str = ""
     log_level: str = "INFO"
+    execution: str = "direct"
+    job_secrets: tuple[str, ...] = field(default=(), repr=False)
+    job_callback: str = ""
+    job_callback_format: str = "JSON"
+    job_queue: str = ""
+    job_level: int = 0
+    job_overdue_s: float = 900.0
+    job_patience_s: float = 6 * 3600.0
+    calls_per_second: float = 5.0
+    breaker_probe_s: float = 300.0
+    answers_kept_s: float = 6 * 3600.0
+    bucket: str = ""
+    token_secrets: tuple[str, ...] = field(default=(), repr=False)
+    cors_origins: tuple[str, ...] = ()
+    link_seconds: int = 300
 
     @property
     def output_prefixes(self) -> tuple[str, str, str]:
@@ -117,6 +165,10 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
             raise Halt("setting_invalid", f"set {name} to {expected}") from None
     settings = Settings(**values)  # type: ignore[arg-type]  # each parser returns its field's own type
     _check_prefixes(settings)
+    if settings.execution == "job" and not settings.job_secrets:
+        raise Halt(
+            "setting_invalid", f"set {variable('job_secrets')}: jobs need a secret for their references"
+        )
     return settings
 
 
@@ -179,6 +231,35 @@ def _seconds(raw: str) -> float:
     return value
 
 
+def _number(low: float, high: float) -> Callable[[str], float]:
+    def parse(raw: str) -> float:
+        if not low <= (value := float(raw)) <= high:  # also refuses nan
+            raise ValueError
+        return value
+
+    return parse
+
+
+def _secrets(raw: str) -> tuple[str, ...]:
+    secrets = tuple(filter(None, (part.strip() for part in raw.split(","))))
+    if any(len(secret) < _SECRET_CHARACTERS for secret in secrets):
+        raise ValueError
+    return secrets
+
+
+def _url(raw: str) -> str:
+    if raw and not re.fullmatch(r"https?://[!-~]{1,500}", raw):
+        raise ValueError
+    return raw
+
+
+def _queue(raw: str) -> str:
+    # CI's CallBackMqConfig: regions sh, bj, gz, cd, hk; modes Queue and Topic.
+    if raw and not re.fullmatch(r"(sh|bj|gz|cd|hk)/(Queue|Topic)/[!-.0-~]{1,128}", raw):
+        raise ValueError
+    return raw
+
+
 def _prefix(raw: str) -> str:
     # The local trigger, the listing and the event all carry keys without a leading slash.
     if raw.startswith("/") or len(raw.encode()) > MAX_KEY_BYTES // 2:
@@ -201,6 +282,13 @@ def _words(raw: str) -> frozenset[str]:
     return frozenset(filter(None, (word.strip() for word in raw.split(","))))
 
 
+def _origins(raw: str) -> tuple[str, ...]:
+    origins = tuple(filter(None, (origin.strip() for origin in raw.split(","))))
+    if not all(_ORIGIN.fullmatch(origin) for origin in origins):
+        raise ValueError
+    return origins
+
+
 _PREFIX = (_prefix, "a key prefix without a leading slash")
 _PARSERS: Final[Mapping[str, tuple[Callable[[str], object], str]]] = {
     "inbox_prefix": _PREFIX,
@@ -220,5 +308,19 @@ _PARSERS: Final[Mapping[str, tuple[Callable[[str], object], str]]] = {
     "call_timeout_s": (_seconds, "seconds above 0 and up to 900"),
     "call_attempts": (_whole(1, 10), "a whole number from 1 to 10"),
     "scheme": (_one_of("https", "http"), "https (http only for the local cloud)"),
+    "execution": (_one_of("direct", "job"), "direct or job"),
+    "job_secrets": (_secrets, "one or more secrets of at least 32 characters, separated by commas"),
+    "job_callback": (_url, "a URL that begins with https://"),
+    "job_callback_format": (_one_of("JSON", "XML"), "JSON or XML"),
+    "job_queue": (_queue, "region/mode/name with sh, bj, gz, cd or hk, and Queue or Topic"),
+    "job_level": (_whole(0, 2), "0, 1 or 2"),
+    "job_overdue_s": (_number(1, 86400), "seconds from 1 to 86400"),
+    "job_patience_s": (_number(1, 604800), "seconds from 1 to 604800"),
+    "calls_per_second": (_number(0, 1000), "calls a second, 0 for no limit"),
+    "breaker_probe_s": (_number(1, 86400), "seconds from 1 to 86400"),
+    "answers_kept_s": (_number(0, 86400), "seconds from 0 to 86400"),
     "log_level": (_one_of("DEBUG", "INFO", "WARNING", "ERROR"), "DEBUG, INFO, WARNING or ERROR"),
+    "token_secrets": (_secrets, "one or more secrets of at least 32 characters, separated by commas"),
+    "cors_origins": (_origins, "origins such as https://desk.example.com, separated by commas"),
+    "link_seconds": (_whole(10, 3600), "a number of seconds from 10 to 3600"),
 }

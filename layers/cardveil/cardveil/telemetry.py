@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from cardveil.privacy import digest
+from cardveil.privacy import DIGITS, digest
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
@@ -22,7 +22,19 @@ METRICS: Final[Mapping[str, tuple[str, str]]] = {
     "PaidCalls": ("Count", "recognition calls made"),
     "CardFailed": ("Count", "sources left for a retry or for a person, by leaf and code"),
     "PassedOver": ("Count", "records that were not ours"),
+    "JobSubmitted": ("Count", "sources that were submitted as a job, or are under way as one"),
+    "JobOverdue": ("Count", "jobs whose callback did not come, found by the schedule"),
+    "CallbackReceived": ("Count", "callbacks, by outcome: only `accepted` ones led to any work"),
+    "BreakerOpened": (
+        "Count",
+        "times that the account refused a call and paid calls were stopped, everywhere",
+    ),
+    "BreakerClosed": ("Count", "times that a probe succeeded and paid calls went on"),
+    "PaidCallsStopped": ("Count", "sources left for later because the breaker is open"),
+    "AnswersExpired": ("Count", "answers kept for a retry that never came, deleted by the schedule"),
     "CardDuration": ("Milliseconds", "one source from claim to release"),
+    "HttpRequests": ("Count", "requests to the HTTP API, by route and status"),
+    "HttpDuration": ("Milliseconds", "one request from event to reply"),
 }
 
 
@@ -41,11 +53,15 @@ class Telemetry:
 
     def outcome(self, key: str, outcome: Outcome, elapsed_ms: Mapping[str, float]) -> None:
         """Log how one upload ended, with the milliseconds of its stages."""
+        self.outcome_of(digest(key), outcome, elapsed_ms)
+
+    def outcome_of(self, key_digest: str, outcome: Outcome, elapsed_ms: Mapping[str, float]) -> None:
+        """The same for a source that only its key's digest is known of."""
         status = outcome.status.value if outcome.status else None
         self._logger.info(
             "card",
             extra={
-                "key_digest": digest(key),
+                "key_digest": key_digest[:DIGITS],
                 "outcome": outcome.kind,
                 "status": status,
                 "findings": list(outcome.findings),
@@ -58,6 +74,8 @@ class Telemetry:
             self.metric("CardAlreadyDone", 1)
         elif outcome.kind == "gone":
             self.metric("SourceGone", 1)
+        elif outcome.kind == "submitted":
+            self.metric("JobSubmitted", 1)
         if outcome.paid_calls:
             self.metric("PaidCalls", outcome.paid_calls)
         self.metric("CardDuration", round(sum(elapsed_ms.values()), 1))
@@ -77,6 +95,24 @@ class Telemetry:
             },
         )
         self.metric("CardFailed", 1, leaf=type(error).__name__, code=error.code)
+
+    def callback(self, outcome: str) -> None:
+        """Log what a callback turned out to be; nothing of what it said."""
+        self._logger.info("callback", extra={"outcome": outcome})
+        self.metric("CallbackReceived", 1, outcome=outcome)
+
+    def count(self, name: str) -> None:
+        """Emit a metric that counts one."""
+        self.metric(name, 1)
+
+    def request(self, route: str, status: int, elapsed_ms: float, **more: str) -> None:
+        """Log one HTTP request by its route's name; `more` holds codes and digests, where there are any."""
+        said = {name: text for name, text in more.items() if text}
+        self._logger.info(
+            "request", extra={"route": route, "status": status, "elapsed_ms": round(elapsed_ms, 1), **said}
+        )
+        self.metric("HttpRequests", 1, route=route, status=str(status))
+        self.metric("HttpDuration", round(elapsed_ms, 1))
 
     def metric(self, name: str, value: float, **dimensions: str | None) -> None:
         """Emit one metric of `METRICS` as a log line of its own, for the log service to count."""

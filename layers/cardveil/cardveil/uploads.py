@@ -9,14 +9,22 @@ from typing import TYPE_CHECKING, Any
 from cardveil.errors import CardveilError, Halt, Reject
 from cardveil.events.context import Invocation
 from cardveil.events.cos import Upload, not_ours, read_upload, records_of
+from cardveil.pacing import Pace
 from cardveil.settings import Settings, from_environment
 
 if TYPE_CHECKING:
-    from cardveil.pipeline import Pipeline
+    from cardveil.jobs import Jobs
 
 
-def process_event(event: Any, invocation: Invocation, environment: Mapping[str, str]) -> dict[str, int]:
+def process_event(
+    event: Any, invocation: Invocation, environment: Mapping[str, str], pace: Pace | None = None
+) -> dict[str, int]:
     """Process every record of a COS event.
+
+    Parameters
+    ----------
+    pace : Pace, optional
+        The process's own, which outlives the invocation.
 
     Returns
     -------
@@ -44,7 +52,7 @@ def process_event(event: Any, invocation: Invocation, environment: Mapping[str, 
         else:
             ours.append(upload)
     if ours or failures:
-        _process(ours, failures, counts, settings, invocation, environment)
+        _process(ours, failures, counts, settings, invocation, environment, pace)
     if failures:
         raise failures[0]
     return dict(counts)
@@ -57,25 +65,32 @@ def _process(
     settings: Settings,
     invocation: Invocation,
     environment: Mapping[str, str],
+    pace: Pace | None,
 ) -> None:
     """Process what is ours. The SDKs are imported here, so that passing a record over costs nothing."""
-    from cardveil.assembly import assemble
+    from cardveil.assembly import assemble_jobs
     from cardveil.stages import Stages
     from cardveil.telemetry import Telemetry
 
     telemetry = Telemetry(invocation, settings.log_level)
     for unreadable in failures:
         telemetry.failure(None, unreadable)
-    pipelines: dict[tuple[str, str], Pipeline] = {}
+    flows: dict[tuple[str, str], Jobs] = {}
     for upload in uploads:
         stages = Stages()
         try:
             place = (upload.bucket, upload.region)
-            if place not in pipelines:
-                pipelines[place] = assemble(
-                    settings, environment, invocation, bucket=upload.bucket, region=upload.region
+            if place not in flows:
+                flows[place] = assemble_jobs(
+                    settings,
+                    environment,
+                    invocation,
+                    bucket=upload.bucket,
+                    region=upload.region,
+                    pace=pace,
+                    tell=telemetry.count,
                 )
-            outcome = pipelines[place].process(upload, stages)
+            outcome = flows[place].process(upload, stages)
         except CardveilError as error:
             telemetry.failure(upload.key, error)
             failures.append(error)

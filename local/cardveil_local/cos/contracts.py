@@ -64,5 +64,13 @@ class Faults(Protocol):
         ...
 
 
+class AnswerInstead(Exception):  # noqa: N818 - an order to the server, not an error of it
+    """Raised by a fault hook to have another service's form of error, or any other answer, sent instead."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(f"another answer with status {response.status_code}")
+        self.response = response
+
+
 class DropConnection(Exception):  # noqa: N818 - an order to the server, not an error of it
     """Raised by a fault hook to have the connection reset without any reply."""

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from cardveil_local.cos.call import Call, Context, Target, target_of
 from cardveil_local.cos.casing import cased
-from cardveil_local.cos.contracts import CiProcessor, DropConnection, Faults, ObjectEvent
+from cardveil_local.cos.contracts import AnswerInstead, CiProcessor, DropConnection, Faults, ObjectEvent
 from cardveil_local.cos.errors import CosError, error_response
 from cardveil_local.cos.form import post_object
 from cardveil_local.cos.processing import check_process, process
@@ -81,6 +81,8 @@ class CosService:
             response = await self._answer(request, target, request_id)
         except CosError as error:
             response = refuse(error, resource=resource)
+        except AnswerInstead as instead:
+            response = instead.response
         except ClientDisconnect:
             return
         except DropConnection:

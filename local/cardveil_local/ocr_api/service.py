@@ -18,7 +18,7 @@ from cardveil_local.ci.engine import RecognitionEngine
 from cardveil_local.ci.names import Language
 from cardveil_local.ci.pictures import PictureRefusedError
 from cardveil_local.ci.urls import BucketUrls
-from cardveil_local.cos.contracts import DropConnection, Faults
+from cardveil_local.cos.contracts import AnswerInstead, DropConnection, Faults
 from cardveil_local.cos.service import drop_connection
 from cardveil_local.credentials import Credential, CredentialStore
 from cardveil_local.faults import NoFaults
@@ -81,6 +81,9 @@ class OcrApi:
             content = error_body(error, request_id)
         except PictureRefusedError as refusal:
             content = error_body(ApiError(refusal.code), request_id)
+        except AnswerInstead as instead:
+            await instead.response(scope, receive, send)
+            return
         except DropConnection:
             await drop_connection(receive, send)
             return

@@ -16,6 +16,7 @@ class Keys:
     redacted: str
     lease_prefix: str
     staged_prefix: str
+    answers_prefix: str
 
 
 def keys_of(source: str, settings: Settings) -> Keys:
@@ -36,4 +37,5 @@ def keys_of(source: str, settings: Settings) -> Keys:
         redacted=f"{settings.redacted_prefix}{relative}",
         lease_prefix=f"{settings.state_prefix}leases/{whole}/",
         staged_prefix=f"{settings.state_prefix}staged/{whole}/",
+        answers_prefix=f"{settings.state_prefix}answers/{whole}/",
     )

@@ -65,7 +65,8 @@ class Leases:
     def release(self, lease: Lease, prefix: str) -> None:
         """Give the claim back, with the void ones before it."""
         held = [lease.key] if lease.first else [key for key in self.objects.list(prefix) if key <= lease.key]
-        for key in held:
+        # The newest first: were this cut short, no generation must be left above a gap, where nobody looks.
+        for key in sorted(held, reverse=True):
             self.objects.delete(key)
 
     def _create(self, key: str, note: bytes) -> bool:

@@ -41,7 +41,7 @@ class CloudRecogniser:
         The adapters; without `reader` the locator's own text is taken, without `general` the back of an ID
         card is never located.
     patience : Patience
-        How often and how long each call may be tried.
+        How often and how long each call may be tried; once, where the adapters are patient themselves.
     stage : Stage
         Used for pictures that do not stand in the bucket as they are sent.
     """

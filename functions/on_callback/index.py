@@ -1,0 +1,18 @@
+"""A recognition job says that it is done, by URL or through a queue: check it, then finish its picture."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from cardveil.callbacks import process_callback
+from cardveil.events.context import read_context
+from cardveil.pacing import Pace
+
+#: One a process: calls are paced over all invocations of this instance.
+PACE = Pace()
+
+
+def main_handler(event: Any, context: Any) -> dict[str, Any]:
+    """Take a callback; answer it, or fail so that a queue delivers it again."""
+    return process_callback(event, read_context(context), os.environ, PACE)

@@ -1,0 +1,18 @@
+"""A timer has fired: finish what no event will finish."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from cardveil.events.context import read_context
+from cardveil.pacing import Pace
+from cardveil.schedule import process_timer
+
+#: One a process: calls are paced over all invocations of this instance.
+PACE = Pace()
+
+
+def main_handler(_event: Any, context: Any) -> dict[str, int]:
+    """Take a timer event; what it says does not matter."""
+    return process_timer(read_context(context), os.environ, PACE)

@@ -1,0 +1,86 @@
+"""Answers that were paid for, kept until the sidecar is committed, so that a failure costs no second payment.
+
+They hold what a card says. They stand under ``<state prefix>answers/``, are deleted at the commit, are of no
+use after `kept_s`, and are swept away after that; a setting switches them off.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Set
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+
+from cardveil.bucket.objects import Objects
+from cardveil.errors import Reject, Retry
+
+_FORM: Final = 1
+_MAX_BYTES: Final = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """The answers about one source.
+
+    Attributes
+    ----------
+    prefix : str
+        Where this source's answers stand.
+    listing : Future
+        The keys under `prefix`; asked for beforehand, since most sources have none.
+    kept_s : float
+        Seconds for which an answer is of use; 0 keeps nothing.
+    """
+
+    objects: Objects
+    prefix: str
+    listing: Future[Set[str]]
+    kept_s: float
+    now: Callable[[], float] = time.time
+    _written: set[str] = field(default_factory=set)
+
+    def recall(self, name: str, image_sha256: str) -> Mapping[str, Any] | None:
+        """Return the answer of one call about one picture, None when it has to be paid for."""
+        key = f"{self.prefix}{name}"
+        if self.kept_s <= 0 or key not in self.listing.result():
+            return None
+        note = _read(self.objects, key)
+        if note is None or note.get("image") != image_sha256 or float(note.get("until", 0)) < self.now():
+            return None
+        content = note.get("content")
+        return content if isinstance(content, Mapping) else None
+
+    def keep(self, name: str, image_sha256: str, content: Mapping[str, Any]) -> None:
+        """Keep an answer. That it could not be kept is no failure: it may cost a second payment, no more."""
+        if self.kept_s <= 0:
+            return
+        note = {"form": _FORM, "image": image_sha256, "until": self.now() + self.kept_s, "content": content}
+        key = f"{self.prefix}{name}"
+        self._written.add(key)
+        try:
+            self.objects.put(key, orjson.dumps(note), media_type="application/json", meta={"kind": "answer"})
+        except Retry:
+            return
+
+    def forget(self) -> None:
+        """Delete what was kept, whoever kept it."""
+        for key in sorted(self.listing.result() | self._written):
+            self.objects.delete(key)
+
+
+def expired(objects: Objects, key: str, now: float) -> bool:
+    """Say whether a kept answer is of no use any more; one that cannot be read is of none."""
+    note = _read(objects, key)
+    return note is None or float(note.get("until", 0)) < now
+
+
+def _read(objects: Objects, key: str) -> Mapping[str, Any] | None:
+    try:
+        _, data = objects.get(key, max_bytes=_MAX_BYTES)
+        note = orjson.loads(data or b"")
+    except (Reject, orjson.JSONDecodeError):
+        return None
+    return note if isinstance(note, Mapping) and note.get("form") == _FORM else None

@@ -1,0 +1,182 @@
+"""How a paid call is made: past the breaker, at the set pace, patiently; and never twice for one answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Final, TypeVar
+
+from cardveil.bucket.answers import Answers
+from cardveil.bucket.breaker import Gate
+from cardveil.card import CardType, Field, Polygon, Side
+from cardveil.errors import CardveilError, Halt, Reject, Review
+from cardveil.pacing import Pace
+from cardveil.recognition.reading import (
+    Image,
+    Locator,
+    Reading,
+    TextLine,
+    TextLocator,
+    TextReader,
+    VendorWarning,
+)
+from cardveil.retrying import Patience
+
+T = TypeVar("T")
+_REFUSALS: Final[Mapping[str, type[Reject] | type[Review]]] = {"Reject": Reject, "Review": Review}
+
+
+@dataclass(frozen=True, slots=True)
+class PaidCalls:
+    """Makes the paid calls for one picture."""
+
+    patience: Patience
+    pace: Pace
+    per_second: float
+    gate: Gate
+
+    def call(self, action: Callable[[], T]) -> T:
+        """Run `action`, which calls a paid API; see `Patience.call` for what may be raised."""
+
+        def once() -> T:
+            self.gate.enter()
+            self.pace.wait(self.per_second, self.patience.remaining_s)
+            return action()
+
+        try:
+            answer = self.patience.call(once)
+        except Halt as halt:
+            if halt.api:
+                self.gate.refused(halt)
+            raise
+        except (Reject, Review):
+            self.gate.answered()  # it speaks of the picture: the account works
+            raise
+        self.gate.answered()
+        return answer
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """The three adapters, asked only for what no earlier try has paid for."""
+
+    answers: Answers
+    calls: PaidCalls
+    locator: Locator
+    reader: TextReader | None
+    general: TextLocator | None
+
+    def locate(self, image: Image, card_type: CardType) -> Reading:
+        """See `Locator.locate`."""
+        return self._once(f"locate-{card_type.value}", image, lambda: self.locator.locate(image, card_type))
+
+    def read(self, image: Image, side: Side | None) -> Reading:
+        """See `TextReader.read`."""
+        reader = self.reader
+        if reader is None:
+            raise ValueError("there is no text provider")
+        return self._once(f"read-{side.value if side else 'any'}", image, lambda: reader.read(image, side))
+
+    def lines(self, image: Image) -> tuple[tuple[TextLine, ...], Reading]:
+        """See `TextLocator.lines`."""
+        general = self.general
+        if general is None:
+            raise ValueError("there is no general recogniser")
+        digest = sha256(image.data).hexdigest()
+        name = f"lines-{digest[:16]}"  # the picture and its copy may both be read
+        known = self.answers.recall(name, digest)
+        if known is not None:
+            lines = tuple(
+                TextLine(line["text"], line["score"], Polygon.of(line["polygon"])) for line in known["lines"]
+            )
+            return lines, _reading(known["reading"])
+        found, reading = self.calls.call(lambda: general.lines(image))
+        lines_doc = [
+            {"text": line.text, "score": line.score, "polygon": line.polygon.as_lists()} for line in found
+        ]
+        self.answers.keep(name, digest, {"lines": lines_doc, "reading": _document(reading)})
+        return found, reading
+
+    def _once(self, name: str, image: Image, call: Callable[[], Reading]) -> Reading:
+        digest = sha256(image.data).hexdigest()
+        known = self.answers.recall(name, digest)
+        if known is not None:
+            if "refusal" in known:
+                raise _refusal(known["refusal"])
+            return _reading(known["reading"])
+        try:
+            reading = self.calls.call(call)
+        except (Reject, Review) as refusal:
+            self.answers.keep(name, digest, {"refusal": _refusal_document(refusal)})
+            raise
+        self.answers.keep(name, digest, {"reading": _document(reading)})
+        return reading
+
+
+def _document(reading: Reading) -> dict[str, Any]:
+    return {
+        "api": reading.api,
+        "fields": [
+            {
+                "name": field.name,
+                "text": field.text,
+                "normalized": field.normalized,
+                "score": field.score,
+                "polygon": field.polygon.as_lists() if field.polygon else None,
+                "sources": list(field.sources),
+            }
+            for field in reading.fields
+        ],
+        "card_type": reading.card_type.value if reading.card_type else None,
+        "side": reading.side.value if reading.side else None,
+        "warnings": [[warning.code, warning.name] for warning in reading.warnings],
+        "findings": list(reading.findings),
+        "request_id": reading.request_id,
+        "elapsed_ms": reading.elapsed_ms,
+    }
+
+
+def _reading(document: Mapping[str, Any]) -> Reading:
+    return Reading(
+        api=document["api"],
+        fields=tuple(
+            Field(
+                name=field["name"],
+                text=field["text"],
+                normalized=field["normalized"],
+                score=field["score"],
+                polygon=Polygon.of(field["polygon"]) if field["polygon"] else None,
+                sources=tuple(field["sources"]),
+            )
+            for field in document["fields"]
+        ),
+        card_type=CardType(document["card_type"]) if document["card_type"] else None,
+        side=Side(document["side"]) if document["side"] else None,
+        warnings=tuple(VendorWarning(code, name) for code, name in document["warnings"]),
+        findings=tuple(document["findings"]),
+        request_id=document["request_id"],
+        elapsed_ms=document["elapsed_ms"],
+    )
+
+
+def _refusal_document(refusal: Reject | Review) -> dict[str, Any]:
+    return {
+        "leaf": type(refusal).__name__,
+        "code": refusal.code,
+        "what_to_do": refusal.what_to_do,
+        "api": refusal.api,
+        "vendor_code": refusal.vendor_code,
+        "request_id": refusal.request_id,
+    }
+
+
+def _refusal(document: Mapping[str, Any]) -> CardveilError:
+    leaf = _REFUSALS[document["leaf"]]
+    return leaf(
+        document["code"],
+        document["what_to_do"],
+        api=document["api"],
+        vendor_code=document["vendor_code"],
+        request_id=document["request_id"],
+    )

@@ -1,0 +1,161 @@
+"""What a timer sets going: each sweep looks for what nothing else will finish, while there is time."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from cardveil.bucket.answers import expired
+from cardveil.errors import CardveilError, Halt
+from cardveil.events.context import Invocation
+from cardveil.pacing import Pace
+from cardveil.settings import Settings, from_environment, variable
+
+if TYPE_CHECKING:
+    from cardveil.bucket.job_notes import JobNote
+    from cardveil.jobs import Jobs
+    from cardveil.telemetry import Telemetry
+
+#: Jobs that CI is asked about at a time.
+_BATCH: Final = 20
+#: No further piece of work is begun when less than this share of the invocation's time is left.
+_RESERVE: Final = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """One run of the schedule: what the sweeps work with, and how long they may."""
+
+    flows: Jobs
+    settings: Settings
+    telemetry: Telemetry
+    invocation: Invocation
+    until_s: float
+    now: Callable[[], float] = time.time
+
+    @property
+    def over(self) -> bool:
+        """Whether no further piece of work should be begun."""
+        return self.invocation.remaining_s() < self.until_s
+
+
+def process_timer(
+    invocation: Invocation, environment: Mapping[str, str], pace: Pace | None = None
+) -> dict[str, int]:
+    """Run every sweep.
+
+    Returns
+    -------
+    dict
+        What was done, counted.
+
+    Raises
+    ------
+    CardveilError
+        The first failure, after everything was tried; what is left over is found by the next run.
+    """
+    from cardveil.assembly import assemble_jobs
+    from cardveil.telemetry import Telemetry
+
+    settings = from_environment(environment)
+    if not settings.bucket:
+        raise Halt("setting_invalid", f"set {variable('bucket')} to the bucket to look after")
+    telemetry = Telemetry(invocation, settings.log_level)
+    flows = assemble_jobs(
+        settings,
+        environment,
+        invocation,
+        bucket=settings.bucket,
+        region=invocation.region,
+        pace=pace,
+        tell=telemetry.count,
+    )
+    shift = Shift(flows, settings, telemetry, invocation, _RESERVE * invocation.remaining_s())
+    counts: Counter[str] = Counter()
+    failures: list[CardveilError] = []
+    for sweep in SWEEPS:
+        try:
+            sweep(shift, counts, failures)
+        except CardveilError as error:
+            telemetry.failure(None, error)
+            failures.append(error)
+    if failures:
+        raise failures[0]
+    return dict(counts)
+
+
+def finish_overdue(shift: Shift, counts: Counter[str], failures: list[CardveilError]) -> None:
+    """Finish the jobs whose callback did not come."""
+    from cardveil.stages import Stages
+
+    flows = shift.flows
+    notes = (note for note in flows.notes.all() if flows.overdue(note))
+    for batch in _batches(notes):
+        for note, job in flows.due(batch):
+            if shift.over:
+                return
+            stages = Stages()
+            try:
+                outcome = flows.finish(note, job, stages)
+            except CardveilError as error:
+                shift.telemetry.failure(note.key, error)
+                failures.append(error)
+                if isinstance(error, Halt):
+                    return
+            else:
+                shift.telemetry.outcome(note.key, outcome, stages.elapsed_ms)
+                shift.telemetry.metric("JobOverdue", 1)
+                counts["overdue"] += 1
+        if shift.over:
+            return
+
+
+def expire_answers(shift: Shift, counts: Counter[str], failures: list[CardveilError]) -> None:  # noqa: ARG001
+    """Delete kept answers that no retry has come for: they hold what a card says."""
+    objects = shift.flows.pipeline.sources
+    for key in objects.list(f"{shift.settings.state_prefix}answers/"):
+        if shift.over:
+            return
+        if expired(objects, key, shift.now()):
+            objects.delete(key)
+            shift.telemetry.metric("AnswersExpired", 1)
+            counts["answers_expired"] += 1
+
+
+def tidy_after_the_killed(shift: Shift, counts: Counter[str], failures: list[CardveilError]) -> None:  # noqa: ARG001
+    """Take away leases and staged copies that a killed instance has left and no delivery has come back for.
+
+    A lease is not just deleted: it is taken over and given back, so that nobody else ever takes it twice.
+    """
+    pipeline, prefix = shift.flows.pipeline, shift.settings.state_prefix
+    sources: dict[str, None] = {}
+    for kind in ("leases", "staged"):
+        for key in pipeline.sources.list(f"{prefix}{kind}/"):
+            sources[key.split("/")[-2]] = None
+    for source in sources:
+        if shift.over:
+            return
+        lease_prefix = f"{prefix}leases/{source}/"
+        lease = pipeline.leases.take(lease_prefix, shift.invocation.remaining_s())
+        if lease is None:
+            continue
+        try:
+            if shift.flows.notes.get(source) is None:
+                for key in pipeline.sources.list(f"{prefix}staged/{source}/"):
+                    pipeline.sources.delete(key)
+        finally:
+            pipeline.leases.release(lease, lease_prefix)
+        counts["tidied"] += 1
+
+
+#: In the order in which they run.
+SWEEPS: Final = (finish_overdue, expire_answers, tidy_after_the_killed)
+
+
+def _batches(notes: Iterator[JobNote]) -> Iterator[list[JobNote]]:
+    while batch := list(islice(notes, _BATCH)):
+        yield batch

@@ -1,0 +1,1 @@
+"""A local cloud under faults: thousands of pictures go through, and every promise is checked afterwards."""
