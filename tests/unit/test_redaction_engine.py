@@ -6,6 +6,8 @@ import ctypes
 import io
 import json
 import math
+import resource
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -239,3 +241,22 @@ def test_sixteen_bits_become_eight_without_clipping() -> None:
     assert values.min() < 10
     assert values.max() > 245
     assert 110 < values.mean() < 145
+
+
+def test_a_copy_larger_than_its_source_leaves_no_memory_behind() -> None:
+    """A progressive source is smaller than its baseline copy, so the library changes its buffer."""
+    random = np.random.default_rng(2).integers(0, 256, (1500, 2000, 3), dtype=np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(random).save(out, "JPEG", quality=90, progressive=True)
+    source = out.getvalue()
+    copy = turbo.transform(source, [Step()])[0]
+    assert len(copy) > len(source) + 65536
+
+    def resident_mb() -> float:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        return pages * resource.getpagesize() / 2**20
+
+    before = resident_mb()
+    for _ in range(12):
+        turbo.transform(source, [Step()])
+    assert resident_mb() - before < 6 * len(source) / 2**20

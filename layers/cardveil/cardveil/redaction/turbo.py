@@ -71,6 +71,7 @@ def transform(data: bytes, steps: Sequence[Step]) -> list[bytes]:
         raise TurboError("libturbojpeg is not available")
     count = len(steps)
     raised: list[BaseException] = []
+    given: list[int | None] = []
     callbacks = [
         None if step.row_filter is None else FILTER(_guard(step.row_filter, raised)) for step in steps
     ]
@@ -98,6 +99,7 @@ def transform(data: bytes, steps: Sequence[Step]) -> list[bytes]:
                 # copying.
                 room = len(data) + 65536
                 buffers[index], sizes[index] = library.tjAlloc(room), room
+                given.append(buffers[index])
         failed = library.tjTransform(handle, data, len(data), count, buffers, sizes, transforms, _FLAGS)
         if raised:
             raise raised[0]
@@ -108,9 +110,9 @@ def transform(data: bytes, steps: Sequence[Step]) -> list[bytes]:
             for index, step in enumerate(steps)
         ]
     finally:
-        for address in buffers:
-            if address:
-                library.tjFree(address)
+        # A buffer that was too small has been replaced in `buffers`, and the library does not free the first.
+        for address in {*given, *buffers} - {None}:
+            library.tjFree(address)
         library.tjDestroy(handle)
 
 
