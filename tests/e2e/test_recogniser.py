@@ -80,6 +80,8 @@ def test_the_kept_pictures_are_read_exactly(recogniser: Recogniser, picture: Kep
         ("exif", 506, LICENCE),
         ("small", 507, ID_FRONT),
         ("lowjpeg", 508, ID_BACK),
+        # A licence of 6% of the frame on a page of larger print.
+        ("small", 202400014, LICENCE),
     ],
 )
 def test_any_way_it_is_photographed(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+import cv2
 import numpy as np
 
 from cardveil_local.recogniser.engine import LINE_HEIGHT, Engine
@@ -22,9 +23,13 @@ _FIRST_LOOK: Final = 336
 _LONG: Final = 1.6
 #: Below this mean probability a line may have been read on its head.
 _DOUBTFUL: Final = 0.85
+#: Above it a line need not be read again on a larger copy.
+_SURE: Final = 0.95
 
 
-def find_lines(engine: Engine, source: Source, *, longest: int, whole: bool = False) -> list[Line]:
+def find_lines(
+    engine: Engine, source: Source, *, longest: int, whole: bool = False, known: Sequence[Line] = ()
+) -> list[Line]:
     """Find and read the lines of a picture.
 
     Parameters
@@ -33,9 +38,13 @@ def find_lines(engine: Engine, source: Source, *, longest: int, whole: bool = Fa
         Longer side in pixels of the copy that is searched.
     whole
         Whether lines are read to their end, or only as far as labels need it.
+    known
+        Lines that were read before: those read well are returned again and not read anew.
     """
     factor = min(longest / max(source.width, source.height), 3.0)
     boxes = engine.detect(source.picture, round(source.width * factor), round(source.height * factor))
+    sure = [line for line in known if line.p > _SURE]
+    boxes = [box for box in boxes if not any(_holds(line, box) for line in sure)]
     boxes.sort(key=lambda box: -_thickness(box))
     quads = joined(_aligned(boxes))[:_MOST_LINES]
     limit = 1280 if whole else _FIRST_LOOK
@@ -47,7 +56,15 @@ def find_lines(engine: Engine, source: Source, *, longest: int, whole: bool = Fa
     for i, other in zip(doubtful, turned, strict=True):
         if other.p > lines[i].p:
             lines[i] = other
-    return lines
+    return [*sure, *lines]
+
+
+def _holds(line: Line, box: Quad) -> bool:
+    centre = box.mean(axis=0)
+    inside = (
+        cv2.pointPolygonTest(line.quad.astype(np.float32), (float(centre[0]), float(centre[1])), False) >= 0
+    )
+    return inside and _thickness(box) > 0.6 * _thickness(line.quad)
 
 
 def _lines(engine: Engine, source: Source, quads: Sequence[Quad], limit: int) -> list[Line]:

@@ -17,7 +17,7 @@ from cardveil_local.recogniser.cards import compose
 from cardveil_local.recogniser.closed import WATCHED
 from cardveil_local.recogniser.coarse import find_lines
 from cardveil_local.recogniser.engine import Engine
-from cardveil_local.recogniser.lines import Line
+from cardveil_local.recogniser.lines import Line, moved
 from cardveil_local.recogniser.pictures import Source
 from cardveil_local.recogniser.placing import Placing, place
 from cardveil_local.recogniser.results import FoundCard, TextLine
@@ -27,6 +27,9 @@ from cardveil_local.recogniser.straight import StraightCard, look_closely
 _FIRST, _SECOND = 960, 1600
 #: On a copy as small as this, characters that were found one by one run together into lines.
 _COARSEST: Final = 608
+#: A label of so many characters is worth enlarging what is around it, so many times its height to each side,
+#: to so many pixels.
+_TELLS, _SURROUNDINGS, _ENLARGED = 4.0, 16.0, 1120
 #: Cards looked for in one picture at most.
 _MOST_CARDS: Final = 4
 #: Evidence (about the number of label characters that agree) and labels needed to look closely.
@@ -85,8 +88,11 @@ class Recogniser:
             return ()
         lines = find_lines(self._engine, source, longest=_FIRST)
         found = self._cards(source, lines, layouts)
-        if not found and _small_print(lines, source):
-            found = self._cards(source, find_lines(self._engine, source, longest=_SECOND), layouts)
+        if not found and lines and max(source.width, source.height) > 1.2 * _FIRST:
+            # A small card's print is lost on the small copy, the more so beside larger print.
+            lines = find_lines(self._engine, source, longest=_SECOND, known=lines)
+            found = self._cards(source, lines, layouts)
+            found = found or self._cards(source, self._zoomed(source, lines, layouts), layouts)
         if not found and _scattered(lines):
             found = self._cards(source, find_lines(self._engine, source, longest=_COARSEST), layouts)
         cards = [compose(source, straight) for straight in found]
@@ -106,6 +112,22 @@ class Recogniser:
             if line.glyphs
         ]
         return tuple(sorted(read, key=lambda line: line.polygon.bounds()[1]))
+
+    def _zoomed(self, source: Source, lines: list[Line], layouts: list[CardLayout]) -> list[Line]:
+        """Read the surroundings of the most telling label enlarged; nothing if there is no such label."""
+        anchors = [a for layout in layouts for a in anchors_of(layout, lines) if a.weight >= _TELLS]
+        if not anchors:
+            return []
+        quad = lines[max(anchors, key=lambda anchor: anchor.weight).line].quad
+        reach = _SURROUNDINGS * float(np.linalg.norm(quad[3] - quad[0]))
+        (x, y), size = quad.mean(axis=0), (source.width, source.height)
+        left, top = max(0, int(x - reach)), max(0, int(y - reach))
+        right, bottom = min(size[0], int(x + reach)), min(size[1], int(y + reach))
+        if (right - left) * (bottom - top) > 0.5 * size[0] * size[1]:
+            return []
+        part = Source(np.ascontiguousarray(source.picture[top:bottom, left:right]))
+        back = np.array([[1.0, 0.0, left], [0.0, 1.0, top], [0.0, 0.0, 1.0]])
+        return [moved(line, back) for line in find_lines(self._engine, part, longest=_ENLARGED)]
 
     def _cards(self, source: Source, lines: list[Line], layouts: list[CardLayout]) -> list[StraightCard]:
         found: list[StraightCard] = []
@@ -159,12 +181,3 @@ def _inside(line: Line, placing: Placing) -> bool:
 def _scattered(lines: list[Line]) -> bool:
     """Whether many characters were found one by one, as spaced-out labels in a close photograph are."""
     return sum(len(line.glyphs) == 1 for line in lines) >= 8
-
-
-def _small_print(lines: list[Line], source: Source) -> bool:
-    """Whether there is text so small that a closer look may tell more."""
-    if max(source.width, source.height) <= _FIRST:
-        return False
-    small = _FIRST / max(source.width, source.height)
-    thin = [line for line in lines if np.linalg.norm(line.quad[3] - line.quad[0]) * small < 16]
-    return len(thin) >= 2

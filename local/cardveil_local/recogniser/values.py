@@ -39,8 +39,8 @@ _SURNAMES: Final = dict(
     )
 )
 _PLACES: Final = str.maketrans(
-    "號區縣鄉鎮樓單棟組園莊灣門東陽廣華龍橋關溝嶺風雲濱鐵馬黃蘇遼寧慶貴陝瀋漢濟鄭長樂興會義蘭紅綠數",
-    "号区县乡镇楼单栋组园庄湾门东阳广华龙桥关沟岭风云滨铁马黄苏辽宁庆贵陕沈汉济郑长乐兴会义兰红绿数",
+    "號區縣鄉鎮樓單棟組園莊灣門東陽廣華龍橋關溝嶺風雲濱鐵馬黃蘇遼寧慶貴陝瀋漢濟鄭長樂興會義蘭紅綠數書圖",
+    "号区县乡镇楼单栋组园庄湾门东阳广华龙桥关沟岭风云滨铁马黄苏辽宁庆贵陕沈汉济郑长乐兴会义兰红绿数书图",
 )
 #: A repaired number must be this many times likelier than the next that would pass the check.
 _CLEARLY: Final = 4.0
