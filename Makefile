@@ -11,6 +11,7 @@ SOURCES := layers functions local tests benchmarks
 help:
 	@echo "make demo   set-up, then the main job on sample cards; results in out/demo"
 	@echo "make test   set-up, then all checks and tests"
+	@echo "make serve  set-up, then the local cloud with the console on port 8411, data in out/cloud"
 	@echo "make up     set-up, then the local cloud on port 8411, data in out/cloud"
 	@echo "make bench  measurements, with the machine they were made on"
 	@echo "make fuzz   the redactor against 100,000 mutated files (SEED, MUTATIONS)"
@@ -26,12 +27,15 @@ $(VENV)/.local: requirements/local.txt pyproject.toml
 	@touch $@
 
 $(VENV)/.test: requirements/test.txt $(VENV)/.local
-	@tools/debian-packages $(FONTS)
+	@tools/debian-packages $(FONTS) chromium
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/test.txt
 	@touch $@
 
 demo: $(VENV)/.local
 	@$(BIN)/cardveil demo --out out/demo
+
+serve: $(VENV)/.local
+	@$(BIN)/cardveil serve --port 8411 --data out/cloud
 
 up: $(VENV)/.local
 	@$(BIN)/cardveil up --port 8411 --data out/cloud

@@ -45,6 +45,7 @@ FINDINGS: Final[Mapping[str, Finding]] = MappingProxyType(
         "wrong_card_type": Finding(True, "the picture shows another kind of card than was expected"),
         "warned": Finding(True, "the vendor warned of the picture (see warnings): look at it"),
         "picture_blurred": Finding(True, "the picture is not sharp: take it again"),
+        "rejected_by_person": Finding(True, "a person has rejected the card: ask for another picture"),
         "proof_failed": Finding(True, "the copy could not be proven and was not written"),
         "low_score": Finding(False, "a field was read with little confidence: compare before relying on it"),
         "glare_over_field": Finding(

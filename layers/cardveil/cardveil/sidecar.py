@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from cardveil.card import Card, Field, Polygon
+from cardveil.card import Card, CardType, Check, Field, Polygon, Side
 from cardveil.findings import Status
 
 if TYPE_CHECKING:
@@ -64,6 +64,36 @@ class RedactionDone:
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decided over a card.
+
+    Attributes
+    ----------
+    at : str
+        ISO 8601, UTC.
+    by : str
+        The subject of the token that it was sent with.
+    decision : str
+        ``accept``, ``correct``, ``reject`` or ``policy`` (redacted anew by another policy).
+    before, after : str
+        The statuses.
+    fields : tuple of str
+        Names of the fields whose text or place was put right; never what they say.
+    settled : tuple of str
+        Findings that the person has looked at.
+    """
+
+    at: str
+    by: str
+    decision: str
+    reason: str
+    before: str
+    after: str
+    fields: tuple[str, ...] = ()
+    settled: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Sidecar:
     """Everything that a sidecar says."""
 
@@ -77,6 +107,7 @@ class Sidecar:
     pipeline_version: str
     policy_digest: str
     created_at: datetime
+    history: Sequence[Decision] = ()
 
 
 def to_json(sidecar: Sidecar) -> bytes:
@@ -105,7 +136,37 @@ def to_json(sidecar: Sidecar) -> bytes:
         "pipeline": {"version": sidecar.pipeline_version, "policy_digest": sidecar.policy_digest},
         "created_at": sidecar.created_at.isoformat(timespec="seconds"),
     }
+    if sidecar.history:
+        document["history"] = [asdict(decision) for decision in sidecar.history]
     return orjson.dumps(document, option=orjson.OPT_INDENT_2)
+
+
+def card_of(document: Mapping[str, Any]) -> Card | None:
+    """Read the card of a written sidecar; None when it has none."""
+    card = document["card"]
+    if card is None:
+        return None
+    return Card(CardType(card["type"]), Side(card["side"]), tuple(_read_field(f) for f in card["fields"]))
+
+
+def history_of(document: Mapping[str, Any]) -> tuple[Decision, ...]:
+    """Read the decisions of a written sidecar, oldest first."""
+    return tuple(
+        Decision(**{**entry, "fields": tuple(entry["fields"]), "settled": tuple(entry["settled"])})
+        for entry in document.get("history", ())
+    )
+
+
+def _read_field(entry: Mapping[str, Any]) -> Field:
+    return Field(
+        name=entry["name"],
+        text=entry["text"],
+        normalized=entry["normalized"],
+        score=entry["score"],
+        polygon=Polygon.of(entry["polygon"]) if entry["polygon"] else None,
+        sources=tuple(entry["sources"]),
+        checks=tuple(Check(check["name"], check["passed"]) for check in entry["checks"]),
+    )
 
 
 def schema() -> dict[str, Any]:

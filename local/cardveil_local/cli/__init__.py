@@ -10,6 +10,8 @@ import click
 _COMMANDS: Final = {
     "redact": ("cardveil_local.cli.redact", "Redact pictures on this machine, without a server."),
     "up": ("cardveil_local.cli.up", "Start the local cloud."),
+    "serve": ("cardveil_local.cli.serve", "Start the local cloud with the console."),
+    "token": ("cardveil_local.cli.token", "Make a token for the HTTP API and the console."),
     "put": ("cardveil_local.cli.put", "Upload pictures to the local cloud."),
     "package": ("cardveil_local.cli.package", "Build the zips as they are deployed."),
     "demo": ("cardveil_local.cli.demo", "Show the main job on the sample cards."),

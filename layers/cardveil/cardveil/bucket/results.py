@@ -26,8 +26,14 @@ class Version:
         return {"source-etag": self.etag, "policy": self.policy_digest, "pipeline": self.pipeline}
 
     def made(self, sidecar: Stored) -> bool:
-        """Say whether `sidecar` is of this version."""
-        return all(sidecar.meta.get(f"x-cos-meta-{name}") == value for name, value in self.as_meta().items())
+        """Say whether `sidecar` is of this version, or what a person decided for the same source.
+
+        What a person has put right is not undone by a later delivery or a change of the settings.
+        """
+        meta = {name: sidecar.meta.get(f"x-cos-meta-{name}") for name in (*self.as_meta(), "decided")}
+        if meta["source-etag"] != self.etag:
+            return False
+        return meta["decided"] == "yes" or all(meta[name] == value for name, value in self.as_meta().items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +44,12 @@ class Results:
     ----------
     objects : Objects
         The bucket for results.
+    decided : bool
+        Whether what is written was decided by a person: it then stands until the source changes.
     """
 
     objects: Objects
+    decided: bool = False
 
     def current(self, keys: Keys) -> Stored | None:
         """Return the sidecar's head, None when there is no result."""
@@ -74,7 +83,12 @@ class Results:
             keys.sidecar,
             sidecar,
             media_type="application/json",
-            meta={"kind": "sidecar", "status": status.value, **version.as_meta()},
+            meta={
+                "kind": "sidecar",
+                "status": status.value,
+                **version.as_meta(),
+                **({"decided": "yes"} if self.decided else {}),
+            },
         )
 
 

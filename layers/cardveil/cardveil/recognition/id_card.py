@@ -60,23 +60,29 @@ class CiIdCardReader:
                 Config=_CONFIG,
             )
         elapsed = (time.perf_counter() - started) * 1000
-        response = response_of(data, api=API)
-        info = response.get("IdInfo")
-        advanced = response.get("AdvancedInfo")
-        # The page puts WarnInfos under IdInfo in its table and under AdvancedInfo in its text: take both.
-        codes = [
-            code
-            for part in (info, advanced)
-            if isinstance(part, Mapping)
-            for code in many(part.get("WarnInfos"))
-        ]
-        return reading_of_texts(
-            info if isinstance(info, Mapping) else {},
-            api=API,
-            warnings=warnings_of((_code(code) for code in codes), CI_WARNINGS),
-            request=request_id(headers),
-            elapsed_ms=elapsed,
-        )
+        return read_answer(response_of(data, api=API), request_id(headers), elapsed)
+
+
+def parameters(side: Side | None) -> dict[str, str]:
+    """Return the query of a request that has a picture read while it is uploaded."""
+    return {"ci-process": API, "Config": _CONFIG, **({"CardSide": side.name} if side else {})}
+
+
+def read_answer(response: Mapping[str, Any], request: str = "", elapsed_ms: float = 0.0) -> Reading:
+    """Read the content of ``<Response>``."""
+    info = response.get("IdInfo")
+    advanced = response.get("AdvancedInfo")
+    # The page puts WarnInfos under IdInfo in its table and under AdvancedInfo in its text: take both.
+    codes = [
+        code for part in (info, advanced) if isinstance(part, Mapping) for code in many(part.get("WarnInfos"))
+    ]
+    return reading_of_texts(
+        info if isinstance(info, Mapping) else {},
+        api=API,
+        warnings=warnings_of((_code(code) for code in codes), CI_WARNINGS),
+        request=request,
+        elapsed_ms=elapsed_ms,
+    )
 
 
 def reading_of_texts(

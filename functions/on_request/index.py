@@ -1,0 +1,18 @@
+"""Somebody asks over HTTP: the API, its documentation, and the console."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from cardveil.events.context import read_context
+from cardveil.http.app import answer
+from cardveil.pacing import Pace
+
+#: One a process: calls are paced over all invocations of this instance.
+PACE = Pace()
+
+
+def main_handler(event: Any, context: Any) -> dict[str, Any]:
+    """Take a function URL's event; whatever goes wrong is an answer too."""
+    return answer(event, read_context(context), os.environ, PACE)

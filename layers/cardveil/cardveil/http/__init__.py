@@ -1,0 +1,1 @@
+"""HTTP: the API on demand, its documentation, and the page where a person looks and decides."""

@@ -1,0 +1,149 @@
+"""The routes as one application, built once a process; a request's own things stand in its context only."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import PurePath
+from typing import Any
+
+import orjson
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.exceptions import (
+    RequestUnsupportedContentType,
+    RequestValidationError,
+)
+
+from cardveil.errors import CardveilError
+from cardveil.events.context import Invocation
+from cardveil.http.access import caller_of, role_of
+from cardveil.http.adapter import UrlResolver
+from cardveil.http.desk import Desk, Means
+from cardveil.http.pages import add_pages
+from cardveil.http.problems import MEDIA_TYPE, Problem, from_error, unexpected
+from cardveil.http.routes import add_routes
+from cardveil.http.submitting import Submitted
+from cardveil.http.tokens import Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request before anybody was let in; header names are in lower case."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    means: Means
+
+
+@dataclass
+class Noted:
+    """What is remembered of a request for the log; nothing that it or its answer says."""
+
+    route: str = ""
+    refusal: Problem | CardveilError | None = None
+    fault: str = ""
+    subject: str = ""
+    decision: str = ""
+    submitted: list[Submitted] = field(default_factory=list)
+
+
+def routed(asked: Asked, event: Mapping[str, Any], noted: Noted) -> dict[str, Any]:
+    """Answer one request by its route.
+
+    Returns
+    -------
+    dict
+        ``statusCode``, ``headers`` and ``body``.
+
+    Raises
+    ------
+    Problem
+        404 or 405 when there is no such route.
+    """
+    app = application()
+    methods = app.methods_of(asked.path)
+    if not methods:
+        raise Problem(404, "path_unknown", "look at /docs: there is no such path")
+    if asked.method not in methods:
+        raise Problem(405, "method_not_allowed", "look at /docs", headers={"Allow": ", ".join(methods)})
+    plain = {**event, "httpMethod": asked.method, "path": asked.path, "headers": dict(asked.headers)}
+    app.put_by(asked=asked, noted=noted)
+    try:
+        reply: dict[str, Any] = app.resolve(plain, None)  # type: ignore[arg-type]  # its own is in `asked`
+    finally:
+        app.tidy_up()
+    return reply
+
+
+def refused(refusal: Problem | CardveilError, invocation: Invocation) -> dict[str, Any]:
+    """Return the reply that says why something was not done."""
+    told = refusal if isinstance(refusal, Problem) else from_error(refusal)
+    body = orjson.dumps(told.as_dict(invocation.request_id)).decode()
+    return {"statusCode": told.status, "headers": {**told.headers, "Content-Type": MEDIA_TYPE}, "body": body}
+
+
+@lru_cache(maxsize=1)
+def application() -> UrlResolver:
+    """Return the application: built at the first request, since its models take a tenth of a second."""
+    app = UrlResolver(lambda handler: _admit(app, handler))
+    add_routes(app)
+    add_pages(app)
+
+    def known(refusal: Problem | CardveilError) -> Response[Any]:
+        return _response(app, refusal)
+
+    def invalid(refusal: RequestValidationError) -> Response[Any]:
+        faults = [
+            {"where": list(fault["loc"]), "what": str(fault["type"])} for fault in refusal.errors()[:20]
+        ]
+        if any(fault["what"] == "json_invalid" for fault in faults):
+            return _response(app, Problem(400, "json_invalid", "send a JSON document in the body"))
+        what = "put right what `faults` names"
+        return _response(app, Problem(422, "request_invalid", what, faults=faults))
+
+    def media_type(_: RequestUnsupportedContentType) -> Response[Any]:
+        return _response(app, Problem(415, "content_type_refused", "send application/json"))
+
+    def fault(error: Exception) -> Response[Any]:
+        noted: Noted = app.context["noted"]
+        noted.fault = _named(error)
+        return _response(app, unexpected())
+
+    app.on_error([Problem, CardveilError], known)
+    app.on_error([RequestValidationError], invalid)
+    app.on_error([RequestUnsupportedContentType], media_type)
+    app.on_error([Exception], fault)
+    return app
+
+
+def _admit(app: UrlResolver, handler: Any) -> None:
+    asked: Asked = app.context["asked"]
+    noted: Noted = app.context["noted"]
+    role = role_of(handler)
+    if role is None:
+        raise Problem(404, "path_unknown", "look at /docs: there is no such path")
+    noted.route = handler.__name__
+    found = caller_of(role, asked.headers, asked.means.settings.token_secrets, time.time())
+    caller = found or Caller("", frozenset())
+    noted.subject = caller.subject
+    app.put_by(desk=Desk(asked.means, caller))
+
+
+def _named(error: Exception) -> str:
+    """Name a fault by its type and places; its text may hold anything."""
+    frames = traceback.extract_tb(error.__traceback__)[-3:]
+    places = " > ".join(f"{PurePath(frame.filename).name}:{frame.lineno}" for frame in frames)
+    return f"{type(error).__name__} at {places}"
+
+
+def _response(app: UrlResolver, refusal: Problem | CardveilError) -> Response[Any]:
+    asked: Asked = app.context["asked"]
+    noted: Noted = app.context["noted"]
+    noted.refusal = refusal
+    reply = refused(refusal, asked.means.invocation)
+    headers = {name: value for name, value in reply["headers"].items() if name != "Content-Type"}
+    return Response(reply["statusCode"], MEDIA_TYPE, reply["body"], headers)

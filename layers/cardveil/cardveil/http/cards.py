@@ -1,0 +1,129 @@
+"""One card as a caller may see it: the sidecar without what is not for them, and links that end soon."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from cardveil.bucket.inbox import iso
+from cardveil.bucket.keys import keys_of
+from cardveil.bucket.objects import Stored
+from cardveil.card import CardType, Side
+from cardveil.errors import Reject
+from cardveil.http.desk import Desk
+from cardveil.http.problems import Problem
+from cardveil.http.references import keys_meant, reference, unknown
+
+#: Sidecars are a few kilobytes; this bounds what a broken one may cost.
+_MAX_SIDECAR_BYTES: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A card of the bucket.
+
+    Attributes
+    ----------
+    key : str
+        Of the source.
+    version : str
+        The sidecar's ETag.
+    document : mapping
+        The sidecar, unmasked.
+    """
+
+    key: str
+    version: str
+    decided: bool
+    document: Mapping[str, Any]
+
+
+def find(desk: Desk, named: str) -> Found:
+    """Return the card that a path names.
+
+    Raises
+    ------
+    Problem
+        404 ``card_unknown``, or ``result_pending`` when the source is there but no result is yet.
+    """
+    keys = keys_meant(named, desk.settings)
+    for key in keys:
+        if found := read(desk, key):
+            return found
+    if any(desk.pipeline.sources.head(key) for key in keys):
+        raise Problem(
+            404,
+            "result_pending",
+            "ask again: the picture is there but not its result",
+            headers={"Retry-After": "2"},
+        )
+    raise unknown()
+
+
+def read(desk: Desk, key: str) -> Found | None:
+    """Return the card of a source's key, None when it has no result."""
+    objects = desk.pipeline.results.objects
+    try:
+        stored, data = objects.get(keys_of(key, desk.settings).sidecar, max_bytes=_MAX_SIDECAR_BYTES)
+    except Reject as gone:
+        if gone.code != "source_gone":
+            raise
+        return None
+    if data is None:
+        return None
+    return Found(key, stored.etag, is_decided(stored), orjson.loads(data))
+
+
+def is_decided(sidecar: Stored) -> bool:
+    """Say whether a person has decided over a card, from its sidecar's head."""
+    return sidecar.meta.get("x-cos-meta-decided") == "yes"
+
+
+def told(desk: Desk, found: Found, *, warnings: bool = True) -> dict[str, Any]:
+    """Return what the caller may see of a card."""
+    document: dict[str, Any] = dict(found.document)
+    masked: list[str] = []
+    if not warnings:
+        document["warnings"] = []
+    if not desk.caller.may("read_text"):
+        document["card"], masked = _masked(desk, found.document["card"])
+    return {
+        "ref": reference(found.key),
+        "version": found.version,
+        "decided": found.decided,
+        "sidecar": document,
+        "masked": masked,
+        "links": _links(desk, found),
+    }
+
+
+def _masked(desk: Desk, card: Mapping[str, Any] | None) -> tuple[Mapping[str, Any] | None, list[str]]:
+    """Take out the texts that the configured policy would cover: a copy shows the others anyway."""
+    if card is None:
+        return None, []
+    card_type, side = CardType(card["type"]), Side(card["side"])
+    fields: list[Mapping[str, Any]] = []
+    masked: list[str] = []
+    for entry in card["fields"]:
+        if desk.policy.action_for(card_type, side, entry["name"]) == "keep":
+            fields.append(entry)
+            continue
+        fields.append({**entry, "text": None, "normalized": None})
+        if entry["text"] is not None:
+            masked.append(entry["name"])
+    return {**card, "fields": fields}, list(dict.fromkeys(masked))
+
+
+def _links(desk: Desk, found: Found) -> dict[str, Any]:
+    seconds = desk.settings.link_seconds
+    links: dict[str, Any] = {"expires_at": iso(desk.now() + seconds)}
+    done = found.document["redaction"]
+    if done and desk.caller.may("read"):
+        bucket = desk.pipeline.results.objects.bucket
+        links["redacted"] = desk.inbox.link(bucket, done["output"]["key"], seconds)
+    if desk.caller.may("read_text"):
+        links["source"] = desk.inbox.link(desk.settings.bucket, found.key, seconds)
+    return links

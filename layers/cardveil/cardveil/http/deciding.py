@@ -1,0 +1,211 @@
+"""What a person decides over a card: redacted anew from its stored places; who, when and why is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import Final
+
+from cardveil.bucket.keys import Keys, keys_of
+from cardveil.bucket.results import Version
+from cardveil.card import Card, CardType, Field, Polygon, Side
+from cardveil.errors import Reject, Retry, Review
+from cardveil.examine import PIPELINE_VERSION, Verdict, sidecar_of
+from cardveil.findings import FINDINGS, Status
+from cardveil.http.cards import Found, read
+from cardveil.http.desk import Desk
+from cardveil.http.models import FieldCorrection, ReviewRequest
+from cardveil.http.problems import Problem
+from cardveil.http.references import unknown
+from cardveil.normalize import normalize
+from cardveil.recognition.join import check
+from cardveil.recognition.reading import Call, VendorWarning
+from cardveil.redaction import Policy, inspect, plan, redact
+from cardveil.sidecar import Decision, SourceFacts, card_of, history_of, to_json
+
+#: What a person's own word counts as, among the APIs that contributed to a field.
+PERSON: Final = "person"
+REJECTED: Final = "rejected_by_person"
+_LEASE_MARGIN_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What is to become of a card."""
+
+    decision: str
+    reason: str
+    card: Card | None
+    policy: Policy
+    findings: tuple[str, ...]
+    fields: tuple[str, ...] = ()
+    settled: tuple[str, ...] = ()
+
+
+def review(desk: Desk, found: Found, request: ReviewRequest) -> Found:
+    """Carry a person's decision out.
+
+    Raises
+    ------
+    Problem
+        409 ``changed_meanwhile`` when the person looked at another version; ``source_changed``;
+        422 when there is nothing that could be accepted, or fields come with a decision that takes none.
+    Reject, Review
+        When the picture cannot be read, or fields that must be covered have no place yet.
+    Retry
+        ``taken_by_another``.
+    """
+    policy = desk.chosen_policy(request.policy)
+    if request.fields and request.decision != "correct":
+        raise Problem(422, "fields_refused", "send fields only with the decision correct")
+    with _held(desk, found.key) as (keys, current):
+        if current.version != request.version:
+            raise Problem(409, "changed_meanwhile", "read the card again: its result has changed meanwhile")
+        return _commit(desk, keys, current, _change(current, request, policy))
+
+
+def redacted_by(desk: Desk, found: Found, policy: Policy) -> Found:
+    """Redact a card anew by another policy, from its stored places: nothing is paid for."""
+    with _held(desk, found.key) as (keys, current):
+        findings = tuple(current.document["findings"])
+        change = _Change("policy", "", card_of(current.document), policy, findings)
+        return _commit(desk, keys, current, change)
+
+
+@contextmanager
+def _held(desk: Desk, key: str) -> Iterator[tuple[Keys, Found]]:
+    """Hold a card for as long as the block lasts, and read it again under the lease."""
+    keys = keys_of(key, desk.settings)
+    leases = desk.pipeline.leases
+    lease = leases.take(keys.lease_prefix, desk.invocation.remaining_s() + _LEASE_MARGIN_S)
+    if lease is None:
+        raise Retry("taken_by_another", "nothing: it is tried again")
+    try:
+        current = read(desk, key)
+        if current is None:
+            raise unknown()
+        yield keys, current
+    finally:
+        leases.release(lease, keys.lease_prefix)
+
+
+def _change(found: Found, request: ReviewRequest, policy: Policy) -> _Change:
+    document = found.document
+    findings = tuple(document["findings"])
+    settled = tuple(code for code in findings if code not in FINDINGS or FINDINGS[code].review)
+    card = card_of(document)
+    if request.decision == "reject":
+        return _Change("reject", request.reason, card, policy, (REJECTED, *findings))
+    if request.card_type or request.side:
+        given = (
+            CardType(request.card_type or (card.type if card else "IDCard")),
+            Side(request.side or "front"),
+        )
+        card = Card(*given, card.fields if card else ())
+    if card is None:
+        raise Problem(422, "card_type_missing", "say which card it is and mark its fields, or reject it")
+    if document["source"]["width"] is None:
+        raise Problem(422, "picture_unreadable", "reject it: the picture itself cannot be read")
+    kept = [code for code in findings if code not in settled]
+    if request.decision == "correct":
+        size = float(document["source"]["width"]), float(document["source"]["height"])
+        card, told = check(_corrected(card, request.fields, size))
+        kept = [code for code in told if code in FINDINGS and not FINDINGS[code].review]
+    names = tuple(dict.fromkeys(correction.name for correction in request.fields))
+    return _Change(request.decision, request.reason, card, policy, tuple(kept), names, settled)
+
+
+def _corrected(card: Card, corrections: Sequence[FieldCorrection], size: tuple[float, float]) -> Card:
+    """Put a person's texts and places in; a new place takes the place of all that were found."""
+    by_name = {correction.name: correction for correction in corrections}
+    fields: list[Field] = []
+    seen: set[str] = set()
+    for field in card.fields:
+        correction = by_name.get(field.name)
+        if correction is None:
+            fields.append(field)
+        elif field.name not in seen:
+            fields.append(_put_right(field, correction, size))
+            seen.add(field.name)
+        elif correction.polygon is None:
+            fields.append(field)  # found in a second place, which stays covered
+    added = [_put_right(Field(name), new, size) for name, new in by_name.items() if name not in seen]
+    return replace(card, fields=(*fields, *added))
+
+
+def _put_right(field: Field, correction: FieldCorrection, size: tuple[float, float]) -> Field:
+    changed: dict[str, object] = {"sources": tuple(dict.fromkeys((*field.sources, PERSON)))}
+    if correction.text is not None:
+        text = correction.text.strip() or None
+        normalized = normalize(field.name, text) if text else None
+        # What was checked was the old text; no score is better than a person's own look.
+        changed |= {"text": text, "normalized": normalized, "score": None, "checks": ()}
+    if correction.polygon is not None:
+        polygon = Polygon.of(correction.polygon)
+        left, top, right, bottom = polygon.bounds()
+        if right <= 0 or bottom <= 0 or left >= size[0] or top >= size[1]:
+            raise Problem(422, "polygon_outside", "mark the field inside the picture")
+        changed["polygon"] = polygon
+    return replace(field, **changed)  # type: ignore[arg-type]  # each value is of its own field's type
+
+
+def _commit(desk: Desk, keys: Keys, found: Found, change: _Change) -> Found:
+    document = found.document
+    pipeline = desk.pipeline
+    stored, data = pipeline.sources.get(found.key, max_bytes=desk.settings.max_bytes)
+    if stored.etag != document["source"]["etag"]:
+        raise Problem(
+            409, "source_changed", "wait for its result: another picture was uploaded under this key"
+        )
+    status = Status.REJECTED if change.decision == "reject" else Status.REDACTED
+    verdict = _verdict(desk, found, change, status, data)
+    facts = document["source"]
+    source = SourceFacts(
+        facts["bucket"], facts["key"], facts["etag"], facts["size"],
+        facts["width"], facts["height"], facts["orientation"],
+    )  # fmt: skip
+    decision = Decision(
+        at=datetime.fromtimestamp(desk.now(), timezone.utc).isoformat(timespec="seconds"),
+        by=desk.caller.subject,
+        decision=change.decision,
+        reason=change.reason,
+        before=document["status"],
+        after=status.value,
+        fields=change.fields,
+        settled=change.settled,
+    )
+    sidecar = replace(
+        sidecar_of(verdict, source, change.policy, keys.redacted), history=(*history_of(document), decision)
+    )
+    version = Version(stored.etag, change.policy.digest, PIPELINE_VERSION)
+    copy = (verdict.copy.data, verdict.copy.media_type) if verdict.copy else None
+    results = replace(pipeline.results, decided=True)
+    results.commit(keys, version, status, to_json(sidecar), copy)
+    written = read(desk, found.key)
+    if written is None:
+        raise unknown()
+    return written
+
+
+def _verdict(desk: Desk, found: Found, change: _Change, status: Status, data: bytes | None) -> Verdict:
+    document = found.document
+    verdict = Verdict(
+        status,
+        card=change.card,
+        warnings=tuple(VendorWarning(w["code"], w["name"]) for w in document["warnings"]),
+        findings=tuple(dict.fromkeys(change.findings)),
+        calls=tuple(Call(c["api"], c["request_id"], c["elapsed_ms"]) for c in document["calls"]),
+    )
+    if status is Status.REJECTED:
+        return verdict
+    if data is None or change.card is None:
+        raise Reject("picture_too_large", "raise CARDVEIL_MAX_BYTES")
+    picture = inspect(data, desk.pipeline.rules.limits)
+    try:
+        regions = plan(change.card, change.policy, picture)
+    except Review as missing:
+        raise Problem(409, missing.code, "mark the place of every field that the policy covers") from None
+    copy = redact(picture, regions, fill=change.policy.fill)
+    return replace(verdict, picture=picture, regions=regions, copy=copy)

@@ -1,0 +1,85 @@
+"""The API's document (OpenAPI 3.1), and what every route says of itself in it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from aws_lambda_powertools.event_handler.openapi.models import APIKey, HTTPBearer
+from pydantic import BaseModel
+
+from cardveil.examine import PIPELINE_VERSION
+from cardveil.http.adapter import UrlResolver
+from cardveil.http.models import ProblemAnswer
+from cardveil.http.problems import MEDIA_TYPE, STATUSES
+from cardveil.http.problems import title as title_of
+from cardveil.sidecar import schema
+
+_DESCRIPTION: Final = (
+    "Reads photographs of Chinese ID cards and driver's licences on demand, redacts them, and lets a person "
+    "decide where the machine is not sure. Polygons are four points, in pixels of the upright picture, "
+    "clockwise from the text's own top left. Every answer says `Cache-Control: no-store`."
+)
+#: What every route may answer: the event, the settings, the account.
+_ALWAYS: Final = (400, 500, 503)
+
+
+def described(summary: str, answer: type[BaseModel], *, role: str | None = None) -> dict[str, Any]:
+    """Return what a route tells Powertools of itself; without a role it is open to everybody."""
+    responses: dict[int, Any] = {
+        200: {"description": "Done", "content": {"application/json": {"model": answer}}},
+    }
+    for status in STATUSES:
+        if role or status in _ALWAYS:
+            responses[status] = {
+                "description": title_of(status),
+                "content": {MEDIA_TYPE: {"model": ProblemAnswer}},
+            }
+    return {
+        "summary": summary,
+        "description": f"Wants the role `{role}`." if role else "Open to everybody.",
+        "responses": responses,
+        "security": [{"token": []}, {"own": []}] if role else [],
+    }
+
+
+def document(app: UrlResolver) -> dict[str, Any]:
+    """Return the API's document."""
+    described_by_routes = app.get_openapi_schema(
+        title="Cardveil",
+        version=PIPELINE_VERSION,
+        openapi_version="3.1.0",
+        description=_DESCRIPTION,
+        security_schemes={
+            "token": HTTPBearer(bearerFormat="JWT", description="A token of `cardveil token`."),
+            "own": APIKey.model_validate(
+                {
+                    "in": "header",
+                    "name": "X-Cardveil-Token",
+                    "description": "The same, where Authorization is the platform's own signature (CAM).",
+                }
+            ),
+        },
+    )
+    found: dict[str, Any] = described_by_routes.model_dump(by_alias=True, exclude_none=True, mode="json")
+    schemas = found["components"]["schemas"]
+    # Powertools' own forms of a fault are not ours; it adds them to every route.
+    for unused in ("HTTPValidationError", "ValidationError", "ResponseValidationError"):
+        schemas.pop(unused, None)
+    for item in found["paths"].values():
+        for operation in item.values():
+            if "requestBody" not in operation and not operation.get("security"):
+                operation["responses"].pop("422", None)
+    sidecar = schema()
+    schemas["Sidecar"] = _inlined(sidecar, sidecar["$defs"])
+    schemas["CardAnswer"]["properties"]["sidecar"] = {"$ref": "#/components/schemas/Sidecar"}
+    return found
+
+
+def _inlined(node: Any, definitions: Any) -> Any:
+    """Put a schema's own definitions where they are used: in the API's document the root is another."""
+    if isinstance(node, dict):
+        if "$ref" in node:
+            return _inlined(definitions[node["$ref"].rpartition("/")[2]], definitions)
+        kept = {name: part for name, part in node.items() if name not in {"$schema", "$id", "$defs"}}
+        return {name: _inlined(part, definitions) for name, part in kept.items()}
+    return [_inlined(part, definitions) for part in node] if isinstance(node, list) else node

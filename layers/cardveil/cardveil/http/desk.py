@@ -1,0 +1,140 @@
+"""What one request works with: its caller, the settings, and the bucket, built when it is first needed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+from cardveil.assembly import assemble_jobs
+from cardveil.bucket.inbox import Inbox
+from cardveil.bucket.objects import CosObjects
+from cardveil.card import FIELDS, CardType, Side
+from cardveil.errors import Halt
+from cardveil.events.context import Invocation
+from cardveil.http.fetching import Fetcher
+from cardveil.http.problems import Problem
+from cardveil.http.tokens import Caller
+from cardveil.jobs import Jobs
+from cardveil.pacing import Pace
+from cardveil.pipeline import Pipeline
+from cardveil.redaction import Policy, load_policy
+from cardveil.settings import Settings
+
+#: Part of the remaining time that fetching a URL may take.
+_FETCH_SHARE: Final = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What an invocation brings along, whoever calls."""
+
+    settings: Settings
+    environment: Mapping[str, str]
+    invocation: Invocation
+    pace: Pace
+
+
+@dataclass
+class Desk:
+    """One request's means and its caller; nothing here is kept for the next one."""
+
+    means: Means
+    caller: Caller
+    now: Callable[[], float] = field(default=time.time)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings."""
+        return self.means.settings
+
+    @property
+    def invocation(self) -> Invocation:
+        """The run of the function."""
+        return self.means.invocation
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """The flows for the bucket of the settings.
+
+        Raises
+        ------
+        Halt
+            ``setting_missing`` when no bucket is set.
+        """
+        if not self.settings.bucket:
+            raise Halt("setting_missing", "set CARDVEIL_BUCKET to the bucket's full name")
+        return assemble_jobs(
+            self.settings,
+            self.means.environment,
+            self.invocation,
+            bucket=self.settings.bucket,
+            region=self.invocation.region,
+            pace=self.means.pace,
+        )
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The way of one picture."""
+        return self.jobs.pipeline
+
+    @cached_property
+    def inbox(self) -> Inbox:
+        """The sources."""
+        objects = self.pipeline.sources
+        if not isinstance(objects, CosObjects):
+            raise TypeError("the inbox stands in COS")
+        return Inbox(objects)
+
+    @cached_property
+    def policy(self) -> Policy:
+        """The configured policy: what it keeps, every reader may see."""
+        return self.pipeline.rules.policy
+
+    @property
+    def fetcher(self) -> Fetcher:
+        """Fetches pictures from URLs."""
+        limit_s = min(self.settings.call_timeout_s, self.invocation.remaining_s() * _FETCH_SHARE)
+        return Fetcher(self.settings.max_bytes, limit_s)
+
+    def require(self, role: str) -> None:
+        """Refuse a caller without a role.
+
+        Raises
+        ------
+        Problem
+            403 ``role_missing``.
+        """
+        if not self.caller.may(role):
+            raise Problem(403, "role_missing", f"use a token with the role {role}")
+
+    def chosen_policy(self, name: str | None) -> Policy:
+        """Return the policy that a request names, or the configured one.
+
+        Raises
+        ------
+        Problem
+            403 when it covers less than the configured one and the caller may not review.
+        """
+        if name is None or name == self.policy.name:
+            return self.policy
+        policy = load_policy(name)
+        if not covers_as_much(policy, self.policy):
+            self.require("review")
+        return policy
+
+
+def covers_as_much(policy: Policy, other: Policy) -> bool:
+    """Say whether `policy` covers every field at least as much as `other` does."""
+
+    def rank(of: Policy, card_type: CardType, side: Side, name: str) -> int:
+        action = of.action_for(card_type, side, name)
+        return {"keep": 0, "mask": 2}[action] if isinstance(action, str) else 1
+
+    return policy.margin_mm >= other.margin_mm and all(
+        rank(policy, card_type, side, name) >= rank(other, card_type, side, name)
+        for (card_type, side), names in FIELDS.items()
+        for name in names
+    )

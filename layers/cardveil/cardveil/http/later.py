@@ -1,0 +1,67 @@
+"""Cards that are read later: submitted to the vendor as a job, and asked after."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from cardveil.card import CardType
+from cardveil.events.cos import Upload
+from cardveil.http.cards import read
+from cardveil.http.desk import Desk
+from cardveil.http.models import JobRequest
+from cardveil.http.problems import Problem
+from cardveil.http.references import is_source, keys_meant, reference, unknown
+from cardveil.settings import CardRule
+from cardveil.signing import source_digest
+
+DONE = "done"
+
+
+def submit(desk: Desk, request: JobRequest) -> dict[str, Any]:
+    """Submit a picture of the inbox as a job; one that is done already is not submitted again.
+
+    Raises
+    ------
+    Problem
+        404 for a picture that is not there, 422 for a key outside the inbox, 503 ``jobs_not_configured``.
+    CardveilError
+        As `Jobs.process`.
+    """
+    if not desk.settings.job_secrets:
+        raise Problem(
+            503, "jobs_not_configured", "set CARDVEIL_JOB_SECRETS: jobs need a secret for their references"
+        )
+    if not is_source(request.key, desk.settings):
+        raise Problem(422, "key_refused", "give the key of a picture in the inbox")
+    rule = CardRule(request.key, CardType(request.card_type))
+    # What this request says of the one picture comes before what the settings say of its prefix.
+    settings = replace(desk.settings, execution="job", card_rules=(rule, *desk.settings.card_rules))
+    jobs = replace(desk.jobs, pipeline=replace(desk.pipeline, settings=settings))
+    upload = Upload(
+        desk.settings.bucket, desk.invocation.region, request.key, 0, "", "cos:ObjectCreated:Put", {}
+    )
+    outcome = jobs.process(upload)
+    if outcome.kind == "gone":
+        raise unknown()
+    return _told(request.key, "submitted" if outcome.kind == "submitted" else DONE)
+
+
+def state(desk: Desk, named: str) -> dict[str, Any]:
+    """Return how far a job has come: the vendor's state in lower case, or ``done``.
+
+    Raises
+    ------
+    Problem
+        404 when there is neither a job nor a result.
+    """
+    for key in keys_meant(named, desk.settings):
+        if note := desk.jobs.notes.get(source_digest(key)):
+            return _told(key, (note.state or "submitted").lower())
+        if read(desk, key):
+            return _told(key, DONE)
+    raise unknown()
+
+
+def _told(key: str, state_: str) -> dict[str, Any]:
+    return {"id": reference(key), "state": state_, "key": key, "ref": reference(key)}

@@ -1,0 +1,75 @@
+"""Pages of the inbox with what became of each picture: the bucket is the database, so a page costs HEADs."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+from cardveil.bucket.inbox import Entry
+from cardveil.bucket.keys import keys_of
+from cardveil.http.cards import is_decided
+from cardveil.http.desk import Desk
+from cardveil.http.problems import Problem
+from cardveil.http.references import is_source, reference
+
+#: Sidecars looked at for one page, so that a filter which fits nothing cannot cost a whole bucket.
+_MOST_LOOKED_AT: Final = 300
+_SIDE_BY_SIDE: Final = 8
+_SECONDS_KEPT: Final = 5.0
+
+
+def page(desk: Desk, *, status: str | None, prefix: str, limit: int, cursor: str | None) -> dict[str, Any]:
+    """Return up to `limit` cards whose status fits; fewer, with a cursor, when too many were looked at.
+
+    Raises
+    ------
+    Problem
+        422 ``cursor_refused`` or ``prefix_refused``.
+    """
+    inbox_prefix = desk.settings.inbox_prefix
+    if not prefix.startswith(inbox_prefix) and not inbox_prefix.startswith(prefix):
+        raise Problem(422, "prefix_refused", "give a prefix of keys in the inbox")
+    marker = _marker(cursor)
+    cards: list[dict[str, Any]] = []
+    looked_at = 0
+    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        while True:
+            found = desk.inbox.page(max(prefix, inbox_prefix, key=len), marker, limit)
+            sources = [entry for entry in found.entries if is_source(entry.key, desk.settings)]
+            for entry, card in zip(sources, pool.map(lambda e: _card(desk, e), sources), strict=True):
+                if status in {None, card["status"]}:
+                    cards.append(card)
+                if len(cards) == limit:
+                    last = entry.key == found.entries[-1].key and found.marker is None
+                    return {"cards": cards, "next": None if last else _cursor(entry.key)}
+            looked_at += len(found.entries)
+            if found.marker is None:
+                return {"cards": cards, "next": None}
+            marker = found.marker
+            if looked_at >= _MOST_LOOKED_AT or desk.invocation.remaining_s() < _SECONDS_KEPT:
+                return {"cards": cards, "next": _cursor(marker)}
+
+
+def _card(desk: Desk, entry: Entry) -> dict[str, Any]:
+    sidecar = desk.pipeline.results.current(keys_of(entry.key, desk.settings))
+    return {
+        "key": entry.key,
+        "ref": reference(entry.key),
+        "status": sidecar.meta.get("x-cos-meta-status", "pending") if sidecar else "pending",
+        "decided": is_decided(sidecar) if sidecar else False,
+        "size": entry.size,
+        "uploaded_at": entry.uploaded_at,
+    }
+
+
+def _cursor(key: str) -> str:
+    return base64.urlsafe_b64encode(key.encode()).decode("ascii")
+
+
+def _marker(cursor: str | None) -> str:
+    try:
+        return base64.b64decode(cursor or "", altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        raise Problem(422, "cursor_refused", "give the cursor as the page before gave it") from None

@@ -1,0 +1,228 @@
+"""What requests and answers look like: checked on the way in, described in the API's document."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+#: The synchronous event is at most 6 MB in all (SCF, "Limits"), so a picture in it is smaller still.
+MAX_BASE64: Final = 6 * 1024 * 1024
+_CODE: Final = "^[a-z][a-z0-9_]*$"
+_NAME: Final = r"^[^\x00-\x1f\x7f/\\]{1,100}$"
+
+CardTypeName = Literal["IDCard", "DriverLicense"]
+SideName = Literal["front", "back"]
+PolicyName = Literal["strict", "standard", "minimal"]
+StatusName = Literal["redacted", "needs_review", "rejected"]
+FieldName = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,39}$")]
+
+
+class _Asked(BaseModel):
+    """A part of a request: what it does not know is refused, so that no slip goes unnoticed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Told(BaseModel):
+    """A part of an answer."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def _finite(point: tuple[float, float]) -> tuple[float, float]:
+    if not all(math.isfinite(value) and abs(value) <= 100_000 for value in point):
+        raise ValueError("out of range")
+    return point
+
+
+Point = Annotated[tuple[float, float], AfterValidator(_finite)]
+PolygonPoints = Annotated[list[Point], Field(min_length=4, max_length=4)]
+
+
+class ObjectSource(_Asked):
+    """An object that stands in the inbox already."""
+
+    kind: Literal["object"]
+    key: Annotated[str, Field(min_length=1, max_length=850)]
+
+
+class UrlSource(_Asked):
+    """A picture at a public URL; it is fetched once and put into the inbox."""
+
+    kind: Literal["url"]
+    detect_url: Annotated[str, Field(min_length=1, max_length=2048)]
+    name: Annotated[str, Field(pattern=_NAME)] = "picture"
+
+
+class ImageSource(_Asked):
+    """The picture itself, as Base64; it is put into the inbox."""
+
+    kind: Literal["image"]
+    base64: Annotated[str, Field(min_length=1, max_length=MAX_BASE64)]
+    name: Annotated[str, Field(pattern=_NAME)] = "picture"
+
+
+class SubmitRequest(_Asked):
+    """A card to be read and redacted now."""
+
+    source: Annotated[ObjectSource | UrlSource | ImageSource, Field(discriminator="kind")]
+    card_type: CardTypeName | None = None
+    side: SideName | None = None
+    policy: Annotated[
+        PolicyName | None,
+        Field(description="Instead of the configured one; a weaker one wants the role review."),
+    ] = None
+    crops: Annotated[
+        list[Literal["card", "portrait"]], Field(max_length=2, description="Wants the role read_text.")
+    ] = []
+    warnings: Annotated[bool, Field(description="Whether the vendor's warnings are told.")] = True
+    quality: Annotated[bool, Field(description="Whether the picture's sharpness is measured.")] = False
+
+
+class FieldCorrection(_Asked):
+    """A field as a person sees it. What is not given stays; a field that was not found is added."""
+
+    name: FieldName
+    text: Annotated[str, Field(max_length=500)] | None = None
+    polygon: PolygonPoints | None = None
+
+
+class ReviewRequest(_Asked):
+    """What a person has decided over a card."""
+
+    decision: Literal["accept", "correct", "reject"]
+    reason: Annotated[str, Field(max_length=500)] = ""
+    version: Annotated[
+        str, Field(pattern="^[0-9a-f-]{1,80}$", description="The version that the person looked at.")
+    ]
+    fields: Annotated[list[FieldCorrection], Field(max_length=40)] = []
+    card_type: CardTypeName | None = None
+    side: SideName | None = None
+    policy: PolicyName | None = None
+
+
+class UploadRequest(_Asked):
+    """A wish to upload a picture directly into the inbox."""
+
+    name: Annotated[str, Field(pattern=_NAME)] = "picture"
+    card_type: CardTypeName | None = None
+    side: SideName | None = None
+
+
+class JobRequest(_Asked):
+    """A card to be read and redacted later."""
+
+    key: Annotated[str, Field(min_length=1, max_length=850)]
+    card_type: CardTypeName
+
+
+class Links(_Told):
+    """Short-lived links to the objects themselves."""
+
+    source: str | None = None
+    redacted: str | None = None
+    expires_at: str
+
+
+class Crops(_Told):
+    """Parts of the picture, straightened: JPEG as Base64."""
+
+    card: str | None = None
+    portrait: str | None = None
+
+
+class Quality(_Told):
+    """How well the picture was taken."""
+
+    sharpness: Annotated[int, Field(ge=0, le=100)]
+    card_width: Annotated[float, Field(description="Pixels along the card's long side.")] | None = None
+
+
+class CardAnswer(_Told):
+    """A card: its sidecar, as much of it as the caller may see."""
+
+    ref: Annotated[str, Field(description="The card's key in a form that survives every proxy.")]
+    version: Annotated[str, Field(description="Changes with every decision and every new result.")]
+    decided: Annotated[bool, Field(description="Whether a person has decided over it.")]
+    sidecar: dict[str, Any]
+    masked: Annotated[list[str], Field(description="Fields whose text the caller may not see.")]
+    links: Links
+    crops: Crops | None = None
+    quality: Quality | None = None
+
+
+class ViewAnswer(_Told):
+    """A picture to look at: upright, reduced to fit; `width` and `height` are the frame of all polygons."""
+
+    media_type: Literal["image/jpeg", "image/png", "image/bmp"]
+    base64: str
+    width: int
+    height: int
+    shown_width: int
+    shown_height: int
+
+
+class ListedCard(_Told):
+    """One source of the inbox and what became of it."""
+
+    key: str
+    ref: str
+    status: StatusName | Literal["pending"]
+    decided: bool
+    size: int
+    uploaded_at: str
+
+
+class CardPage(_Told):
+    """Some of the inbox's cards; `next` goes on, and is null at the end."""
+
+    cards: list[ListedCard]
+    next: str | None
+
+
+class UploadAnswer(_Told):
+    """How to upload: send the bytes by `method` to `url` with exactly these headers."""
+
+    key: str
+    ref: str
+    method: Literal["PUT"]
+    url: str
+    headers: dict[str, str]
+    expires_at: str
+
+
+class JobAnswer(_Told):
+    """A job, and where its card will be found."""
+
+    id: str
+    state: str
+    key: str | None = None
+    ref: str | None = None
+
+
+class HealthAnswer(_Told):
+    """That the function answers."""
+
+    status: Literal["ok"]
+    version: str
+
+
+class Fault(_Told):
+    """Where in a request something is wrong."""
+
+    where: list[str | int]
+    what: str
+
+
+class ProblemAnswer(_Told):
+    """Why something was not done, and what to do about it (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    code: Annotated[str, Field(pattern=_CODE)]
+    detail: str
+    request_id: str
+    faults: list[Fault] = []

@@ -1,0 +1,144 @@
+"""The routes: what each takes, whom it lets in, and which room does the work."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
+from pydantic import BaseModel
+
+from cardveil.bucket.inbox import iso
+from cardveil.examine import PIPELINE_VERSION
+from cardveil.http import cards, deciding, later, listing, submitting, views
+from cardveil.http.access import ALWAYS, wants
+from cardveil.http.adapter import UrlResolver
+from cardveil.http.describing import described
+from cardveil.http.desk import Desk
+from cardveil.http.models import (
+    CardAnswer,
+    CardPage,
+    HealthAnswer,
+    JobAnswer,
+    JobRequest,
+    ReviewRequest,
+    StatusName,
+    SubmitRequest,
+    UploadAnswer,
+    UploadRequest,
+    ViewAnswer,
+)
+from cardveil.http.references import reference
+
+CardKey = Annotated[
+    str,
+    Path(
+        description="The source's key, percent-encoded, or its `ref`, which no proxy on the way can change.",
+        min_length=1,
+    ),
+]
+
+
+def add_routes(app: UrlResolver) -> None:
+    """Add every route of the API to `app`; the request's `Desk` stands in its context."""
+
+    def desk() -> Desk:
+        found: Desk = app.context["desk"]
+        return found
+
+    @app.get("/v1/health", **described("Say that the function answers", HealthAnswer))
+    @wants(ALWAYS)
+    def health() -> Response[Any]:
+        return _told(HealthAnswer, {"status": "ok", "version": PIPELINE_VERSION})
+
+    @app.post("/v1/cards", **described("Read and redact a card now", CardAnswer, role="submit"))
+    @wants("submit")
+    def submit(request: Annotated[SubmitRequest, Body()]) -> Response[Any]:
+        if request.crops:
+            desk().require("read_text")
+        done = submitting.submit(desk(), request)
+        app.context["noted"].submitted.append(done)
+        answer = cards.told(desk(), done.found, warnings=request.warnings)
+        if request.crops:
+            answer["crops"] = views.crops(desk(), done.found, request.crops)
+        if request.quality:
+            answer["quality"] = views.quality(desk(), done.found)
+        return _told(CardAnswer, answer)
+
+    @app.get("/v1/cards", **described("List the inbox's cards with their states", CardPage, role="read"))
+    @wants("read")
+    def list_cards(
+        status: Annotated[StatusName | Literal["pending"] | None, Query(description="Only these.")] = None,
+        prefix: Annotated[str, Query(max_length=850, description="Only keys that begin so.")] = "",
+        limit: Annotated[int, Query(ge=1, le=100)] = 50,
+        cursor: Annotated[
+            str | None, Query(max_length=2000, description="As the page before gave it.")
+        ] = None,
+    ) -> Response[Any]:
+        return _told(CardPage, listing.page(desk(), status=status, prefix=prefix, limit=limit, cursor=cursor))
+
+    @app.post("/v1/cards/<key>/review", **described("Decide over a card", CardAnswer, role="review"))
+    @wants("review")
+    def review(key: CardKey, request: Annotated[ReviewRequest, Body()]) -> Response[Any]:
+        found = deciding.review(desk(), cards.find(desk(), key), request)
+        app.context["noted"].decision = request.decision
+        return _told(CardAnswer, cards.told(desk(), found))
+
+    @app.get(
+        "/v1/cards/<key>/pictures/source",
+        **described("Look at the source", ViewAnswer, role="read_text"),
+    )
+    @wants("read_text")
+    def source_view(key: CardKey) -> Response[Any]:
+        return _told(ViewAnswer, views.view(desk(), cards.find(desk(), key), "source"))
+
+    @app.get(
+        "/v1/cards/<key>/pictures/redacted",
+        **described("Look at the redacted copy", ViewAnswer, role="read"),
+    )
+    @wants("read")
+    def redacted_view(key: CardKey) -> Response[Any]:
+        return _told(ViewAnswer, views.view(desk(), cards.find(desk(), key), "redacted"))
+
+    @app.get("/v1/cards/<key>", **described("Read a card's sidecar", CardAnswer, role="read"))
+    @wants("read")
+    def card(key: CardKey) -> Response[Any]:
+        return _told(CardAnswer, cards.told(desk(), cards.find(desk(), key)))
+
+    @app.post(
+        "/v1/uploads", **described("Ask for a link to upload a picture by", UploadAnswer, role="submit")
+    )
+    @wants("submit")
+    def upload(request: Annotated[UploadRequest, Body()]) -> Response[Any]:
+        key = submitting.new_key(desk(), request.name)
+        seconds = desk().settings.link_seconds
+        headers = submitting.hint_headers(request.card_type, request.side)
+        return _told(
+            UploadAnswer,
+            {
+                "key": key,
+                "ref": reference(key),
+                "method": "PUT",
+                "url": desk().inbox.upload_link(key, seconds, headers),
+                "headers": headers,
+                "expires_at": iso(desk().now() + seconds),
+            },
+        )
+
+    @app.post("/v1/jobs", **described("Have a card read and redacted later", JobAnswer, role="submit"))
+    @wants("submit")
+    def submit_job(request: Annotated[JobRequest, Body()]) -> Response[Any]:
+        return _told(JobAnswer, later.submit(desk(), request))
+
+    @app.get("/v1/jobs/<id>", **described("Ask what became of a job", JobAnswer, role="read"))
+    @wants("read")
+    def job(
+        id: Annotated[str, Path(description="As the submission gave it.")],
+    ) -> Response[Any]:
+        return _told(JobAnswer, later.state(desk(), id))
+
+
+def _told(model: type[BaseModel], content: dict[str, Any]) -> Response[Any]:
+    """Answer in the form that the document promises, whatever the rooms gave."""
+    body = model.model_validate(content).model_dump_json(exclude_none=False, exclude_unset=True)
+    return Response(200, "application/json", body)

@@ -1,0 +1,221 @@
+"""A card on demand: from an object, a URL or the picture itself to its sidecar, within one request."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Final
+from uuid import uuid4
+
+from cardveil.bucket.answers import Answers
+from cardveil.bucket.breaker import Gate
+from cardveil.bucket.keys import keys_of
+from cardveil.card import CardType, Side
+from cardveil.errors import Reject, Retry, Review
+from cardveil.events.cos import OTHER_ENDINGS, Upload
+from cardveil.examine import sent_copy
+from cardveil.http.cards import Found, read
+from cardveil.http.deciding import redacted_by
+from cardveil.http.desk import Desk
+from cardveil.http.models import ImageSource, ObjectSource, SubmitRequest, UrlSource
+from cardveil.http.problems import Problem
+from cardveil.http.references import is_source, unknown
+from cardveil.pipeline import Outcome, Pipeline
+from cardveil.recognition.ai_license import request_id
+from cardveil.recognition.answers import response_of
+from cardveil.recognition.cloud import CloudRecogniser, Stage
+from cardveil.recognition.id_card import API, parameters, read_answer
+from cardveil.recognition.paid import PaidCalls
+from cardveil.recognition.reading import CardRecogniser, Image, Reading
+from cardveil.redaction import Policy
+from cardveil.retrying import Patience
+from cardveil.stages import Stages
+
+#: A lease of ours outlives the request by this much, in seconds, as the pipeline's own do.
+_LEASE_MARGIN_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A card that came to its final state."""
+
+    found: Found
+    outcome: Outcome
+    elapsed_ms: Mapping[str, float]
+
+
+def submit(desk: Desk, request: SubmitRequest) -> Submitted:
+    """Bring the picture of a request to its final state.
+
+    Raises
+    ------
+    Problem
+        404 for an object that is not there; 422 for a URL, Base64 or name that cannot be taken; 403 for a
+        policy that covers less than the caller may choose.
+    CardveilError
+        As `Pipeline.process`.
+    """
+    policy = desk.chosen_policy(request.policy)
+    pipeline = desk.pipeline
+    if request.policy:
+        # Chosen for this one picture: a later delivery must not undo it.
+        rules, results = replace(pipeline.rules, policy=policy), replace(pipeline.results, decided=True)
+        pipeline = replace(pipeline, rules=rules, results=results)
+    stages = Stages()
+    source = request.source
+    if isinstance(source, ObjectSource):
+        key = source.key
+        if not is_source(key, desk.settings):
+            raise Problem(422, "key_refused", "give the key of a picture in the inbox")
+        outcome = pipeline.process(_upload(desk, key), stages)
+    else:
+        data = desk.fetcher.fetch(source.detect_url) if isinstance(source, UrlSource) else _decoded(source)
+        key = new_key(desk, source.name)
+        outcome = _stored_and_processed(desk, pipeline, key, data, request, stages)
+    return Submitted(_result(desk, key, outcome, request.policy and policy), outcome, stages.elapsed_ms)
+
+
+def new_key(desk: Desk, name: str) -> str:
+    """Return a key of the inbox that nobody has, ending in `name`.
+
+    Raises
+    ------
+    Problem
+        422 ``name_refused`` for a name that would be passed over, or is too long.
+    """
+    key = f"{desk.settings.inbox_prefix}{uuid4().hex}/{name}"
+    if name.lower().endswith(OTHER_ENDINGS) or name in {".", ".."} or not is_source(key, desk.settings):
+        raise Problem(422, "name_refused", "give a short name with the ending of a picture, or none")
+    return key
+
+
+def hint_headers(card_type: str | None, side: str | None) -> dict[str, str]:
+    """Return the metadata by which an object says what it shows."""
+    said = {"x-cos-meta-card-type": card_type, "x-cos-meta-card-side": side}
+    return {name: value for name, value in said.items() if value}
+
+
+def _decoded(source: ImageSource) -> bytes:
+    try:
+        return base64.b64decode(source.base64, validate=True)
+    except (binascii.Error, ValueError):
+        raise Problem(
+            422, "base64_refused", "give the picture as standard Base64 without line breaks"
+        ) from None
+
+
+def _upload(desk: Desk, key: str) -> Upload:
+    return Upload(desk.settings.bucket, desk.invocation.region, key, 0, "", "cos:ObjectCreated:Put", {})
+
+
+def _stored_and_processed(
+    desk: Desk, pipeline: Pipeline, key: str, data: bytes, request: SubmitRequest, stages: Stages
+) -> Outcome:
+    """Put the picture into the inbox under a lease of ours, so that the bucket's own event waits for us."""
+    prefix = keys_of(key, desk.settings).lease_prefix
+    lease = pipeline.leases.take(prefix, desk.invocation.remaining_s() + _LEASE_MARGIN_S)
+    if lease is None:
+        raise Retry("taken_by_another", "nothing: it is tried again")
+    try:
+        headers = hint_headers(request.card_type, request.side)
+        read_already = _stored(desk, pipeline, key, data, request, headers)
+        if read_already:
+            pipeline = replace(pipeline, recogniser=_With(pipeline.recogniser, read_already))
+        return pipeline.process(_upload(desk, key), stages)
+    finally:
+        pipeline.leases.release(lease, prefix)
+
+
+def _stored(
+    desk: Desk, pipeline: Pipeline, key: str, data: bytes, request: SubmitRequest, headers: Mapping[str, str]
+) -> _ReadBefore | None:
+    """Store the picture; where CI reads the text, have it read by the same request."""
+    if desk.settings.text_provider != API or request.card_type == CardType.DRIVER_LICENSE.value:
+        desk.inbox.store(key, data, headers)
+        return None
+    try:
+        as_it_is = sent_copy(data, key, pipeline.rules, Stages()).key is not None
+    except Reject:
+        as_it_is = False  # the pipeline says so in the sidecar
+    if not as_it_is:
+        desk.inbox.store(key, data, headers)
+        return None
+    side = Side(request.side) if request.side else None
+    started = time.perf_counter()
+
+    def put() -> Reading:
+        told, body = desk.inbox.store_processed(key, data, headers, parameters(side))
+        elapsed = (time.perf_counter() - started) * 1000
+        return read_answer(response_of(body, api=API), request_id(told), elapsed)
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        gate = Gate(pipeline.breaker, pool.submit(pipeline.breaker.look))
+        once = Patience(1, desk.invocation.remaining_s)
+        try:
+            calls = PaidCalls(once, desk.means.pace, desk.settings.calls_per_second, gate)
+            return _read_before(lambda: calls.call(put))
+        except Retry:
+            # Whether it is there now is not known; stored again, it is read by a call of its own.
+            desk.inbox.store(key, data, headers)
+            return None
+        finally:
+            gate.leave()
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadBefore:
+    """A text reader whose answer, or refusal, came with the upload."""
+
+    answer: Callable[[], Reading]
+
+    def read(self, image: Image, side: Side | None) -> Reading:  # noqa: ARG002 - as `TextReader.read`
+        """Give the answer."""
+        return self.answer()
+
+
+def _read_before(answer: Callable[[], Reading]) -> _ReadBefore:
+    try:
+        reading = answer()
+    except (Reject, Review) as refusal:
+        return _ReadBefore(_raising(refusal))
+    return _ReadBefore(lambda: reading)
+
+
+def _raising(refusal: Reject | Review) -> Callable[[], Reading]:
+    def refuse() -> Reading:
+        raise refusal
+
+    return refuse
+
+
+@dataclass(frozen=True, slots=True)
+class _With:
+    """Builds a recogniser that has its text already."""
+
+    build: Callable[[Stage, Answers, Gate], CardRecogniser]
+    reader: _ReadBefore
+
+    def __call__(self, stage: Stage, answers: Answers, gate: Gate) -> CardRecogniser:
+        built = self.build(stage, answers, gate)
+        return replace(built, reader=self.reader) if isinstance(built, CloudRecogniser) else built
+
+
+def _result(desk: Desk, key: str, outcome: Outcome, policy: Policy | None) -> Found:
+    if outcome.kind == "gone":
+        raise unknown()
+    if outcome.kind == "own_output":
+        raise Problem(422, "key_refused", "give the key of a picture, not of a result")
+    found = read(desk, key)
+    if found is None:
+        raise unknown()
+    if (
+        policy
+        and found.document["redaction"]
+        and found.document["pipeline"]["policy_digest"] != policy.digest
+    ):
+        return redacted_by(desk, found, policy)
+    return found

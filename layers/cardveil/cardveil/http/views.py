@@ -1,0 +1,160 @@
+"""What a person is shown of a picture: upright views, straightened crops, and how sharp it is."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from cardveil.bucket.keys import keys_of
+from cardveil.card import PORTRAIT, Card, Point, Polygon
+from cardveil.errors import Reject
+from cardveil.http.cards import Found
+from cardveil.http.desk import Desk
+from cardveil.http.problems import Problem
+from cardveil.redaction import Placement, inspect, place, upright_copy
+from cardveil.sidecar import card_of
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+#: Enough for any screen, and with `_MAX_VIEW_BYTES` less than the 6 MB of an answer after Base64.
+_MAX_VIEW_PIXELS: Final = 4_000_000
+_MAX_VIEW_BYTES: Final = 3_000_000
+_LONGEST_CROP: Final = 1200
+#: Sharpness is measured with the card 600 pixels wide, whatever the picture's size.
+_MEASURED_WIDTH: Final = 600
+#: Variance of the Laplacian at which the score is 50; only the order of scores means something.
+_HALF_SHARP: Final = 180.0
+
+
+def view(desk: Desk, found: Found, kind: Literal["source", "redacted"]) -> dict[str, Any]:
+    """Return a picture to look at, upright and reduced to fit into an answer.
+
+    Raises
+    ------
+    Problem
+        404 ``picture_missing``; 422 when it cannot be read as a picture.
+    """
+    upright = _upright(desk, _bytes(desk, found, kind))
+    width, height, data, media_type = upright
+    with _opened(data) as image:
+        shown = image.size
+    return {
+        "media_type": media_type,
+        "base64": base64.b64encode(data).decode("ascii"),
+        "width": width,
+        "height": height,
+        "shown_width": shown[0],
+        "shown_height": shown[1],
+    }
+
+
+def crops(desk: Desk, found: Found, wanted: Iterable[str]) -> dict[str, str]:
+    """Return the card and the portrait, straightened by the places that were found; those that are known."""
+    card = card_of(found.document)
+    if card is None or not found.document["source"]["width"]:
+        return {}
+    frame_width, _, data, _ = _upright(desk, _bytes(desk, found, "source"))
+    placement = place(card)
+    with _opened(data) as image:
+        scale = image.width / frame_width
+        outlines = {"card": _card_outline(placement), "portrait": _portrait_outline(card, placement)}
+        return {
+            name: _jpeg(_straightened(image, outline.scaled(scale, scale)))
+            for name in wanted
+            if (outline := outlines[name]) is not None
+        }
+
+
+def quality(desk: Desk, found: Found) -> dict[str, Any] | None:
+    """Return how sharp the card is (0 to 100), and how many pixels wide."""
+    card = card_of(found.document)
+    if not found.document["source"]["width"]:
+        return None
+    frame_width, _, data, _ = _upright(desk, _bytes(desk, found, "source"))
+    outline = _card_outline(place(card)) if card else None
+    with _opened(data) as image:
+        scale = image.width / frame_width
+        seen = _straightened(image, outline.scaled(scale, scale)) if outline else image
+        score = _sharpness(seen)
+    width = _length(outline.points[0], outline.points[1]) if outline else None
+    return {"sharpness": score, "card_width": round(width, 1) if width else None}
+
+
+def _bytes(desk: Desk, found: Found, kind: str) -> bytes:
+    objects, key = desk.pipeline.sources, found.key
+    if kind == "redacted":
+        objects, key = desk.pipeline.results.objects, keys_of(found.key, desk.settings).redacted
+    try:
+        stored, data = objects.get(key, max_bytes=desk.settings.max_bytes)
+    except Reject as gone:
+        if gone.code != "source_gone":
+            raise
+        raise Problem(404, "picture_missing", "look at the card's status: there is no such picture") from None
+    if kind == "source" and stored.etag != found.document["source"]["etag"]:
+        raise Problem(
+            409, "source_changed", "wait for its result: another picture was uploaded under this key"
+        )
+    if data is None:
+        raise Problem(422, "picture_too_large", "read it by its link")
+    return data
+
+
+def _upright(desk: Desk, data: bytes) -> tuple[int, int, bytes, str]:
+    picture = inspect(data, desk.pipeline.rules.limits)
+    copy = upright_copy(picture, max_bytes=_MAX_VIEW_BYTES, max_pixels=_MAX_VIEW_PIXELS)
+    return picture.width, picture.height, copy.data, copy.media_type
+
+
+def _opened(data: bytes) -> Image:
+    from PIL import Image as Pillow
+
+    return Pillow.open(io.BytesIO(data))
+
+
+def _card_outline(placement: Placement | None) -> Polygon | None:
+    return placement.polygon(placement.layout.outline) if placement else None
+
+
+def _portrait_outline(card: Card, placement: Placement | None) -> Polygon | None:
+    found = card.field(PORTRAIT)
+    if found and found.polygon:
+        return found.polygon
+    box = placement.layout.portrait if placement else None
+    return placement.polygon(box) if placement and box and placement.trusted(box) else None
+
+
+def _straightened(image: Image, outline: Polygon) -> Image:
+    """Return what lies inside an outline (pixels of `image`) as an upright rectangle."""
+    from PIL import Image as Pillow
+
+    a, b, c, d = outline.points
+    width, height = max(_length(a, b), _length(d, c)), max(_length(a, d), _length(b, c))
+    factor = min(1.0, _LONGEST_CROP / max(width, height))
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    corners = (*a, *d, *c, *b)  # as QUAD wants them: counter-clockwise from the top left
+    return image.convert("RGB").transform(size, Pillow.Transform.QUAD, corners, Pillow.Resampling.BICUBIC)
+
+
+def _sharpness(image: Image) -> int:
+    """Return 0 to 100 from the variance of the Laplacian; the score only orders pictures of cards."""
+    from PIL import ImageFilter, ImageStat
+
+    height = max(3, round(image.height * _MEASURED_WIDTH / image.width))
+    grey = image.convert("L").resize((_MEASURED_WIDTH, height))
+    laplacian = ImageFilter.Kernel((3, 3), (0, 1, 0, 1, -4, 1, 0, 1, 0), scale=1, offset=128)
+    variance = ImageStat.Stat(grey.filter(laplacian)).var[0]
+    return round(100 * variance / (variance + _HALF_SHARP))
+
+
+def _jpeg(image: Image) -> str:
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=90)
+    return base64.b64encode(out.getvalue()).decode("ascii")
+
+
+def _length(a: Point, b: Point) -> float:
+    return math.dist(a, b)
