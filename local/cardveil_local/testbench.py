@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,8 +25,11 @@ ROOT: Final = Path(__file__).parents[2]
 class Bench:
     """One running cloud, spoken to by the official COS client."""
 
-    def __init__(self, cloud: LocalCloud, endpoint: Endpoint, folder: Path) -> None:
+    def __init__(
+        self, cloud: LocalCloud, endpoint: Endpoint, folder: Path, function_urls: Mapping[str, str]
+    ) -> None:
         self.cloud = cloud
+        self.function_urls = function_urls
         self.endpoint = endpoint
         self._folder = folder
         self.client = endpoint.cos_client()
@@ -37,8 +41,13 @@ class Bench:
         self.client.put_object(Bucket=self.bucket, Key=key, Body=data, Metadata=headers)
 
     def settle(self) -> None:
-        """Wait until no event is under way."""
-        self.cloud.wait_idle(120)
+        """Wait until no event, no job and no callback is under way."""
+        while True:
+            self.cloud.wait_idle(600)
+            if not self.cloud.call(lambda: self.cloud.jobs.pending):
+                self.cloud.wait_idle(600)
+                return
+            time.sleep(0.02)
 
     def get(self, key: str) -> bytes | None:
         """Return an object's content, None when there is no such object."""
@@ -46,6 +55,12 @@ class Bench:
             return None
         data: bytes = self.client.get_object(Bucket=self.bucket, Key=key)["Body"].get_raw_stream().read()
         return data
+
+    def there(self, key: str) -> bool:
+        """Say whether there is such an object, without asking over HTTP."""
+        return any(
+            item.key == key for item in self.cloud.store.list(self.bucket, prefix=key, limit=1).entries
+        )
 
     def sidecar(self, name: str) -> dict[str, Any] | None:
         """Return the sidecar of ``inbox/<name>``, None when there is none."""
@@ -104,6 +119,7 @@ def bench(
     delay_s: float = 0.0,
     recogniser: Callable[[], CardRecogniser] | None = None,
     retry_interval_s: float = 0.2,
+    **options: Any,
 ) -> Iterator[Bench]:
     """Run a cloud whose recogniser knows the kept pictures by heart: everything around it is real.
 
@@ -115,6 +131,8 @@ def bench(
         How long a recognition takes.
     recogniser : callable, optional
         Makes another recogniser, e.g. the real one.
+    options
+        Further ones of `Options`.
     """
 
     def table() -> CardRecogniser:
@@ -125,13 +143,15 @@ def bench(
         serverless=serverless,
         recogniser_factory=recogniser or table,
         retry_interval_s=retry_interval_s,
-        options=Options(faults=faults, environment={"CARDVEIL_SCHEME": "http", **(environment or {})}),
+        options=Options(
+            faults=faults, environment={"CARDVEIL_SCHEME": "http", **(environment or {})}, **options
+        ),
     )
     with cloud.running() as ready:
         endpoint = Endpoint(
             ready.proxy_url, ready.secret_id, ready.secret_key, ready.region, ready.app_id, ready.bucket
         )
-        yield Bench(cloud, endpoint, folder)
+        yield Bench(cloud, endpoint, folder, ready.function_urls)
 
 
 def known(picture: KeptPicture) -> KnownPicture:

@@ -1,4 +1,4 @@
-"""As many distinct invented cards as wanted, from three kept ones: each with a number and a text of its own."""
+"""As many distinct invented cards as wanted, made of three kept ones: each with a text of its own."""
 
 from __future__ import annotations
 

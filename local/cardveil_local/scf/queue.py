@@ -75,6 +75,7 @@ class AsyncInvoker:
         self._platform = platform
         self._retry_interval_s = retry_interval_s
         self._tasks: list[asyncio.Task[None]] = []
+        self._started = False
         self._pending = 0
 
     @property
@@ -82,11 +83,29 @@ class AsyncInvoker:
         """How many events are queued, running, or waiting for their next try."""
         return self._pending
 
+    @property
+    def ready(self) -> int:
+        """How many events wait for nothing but a free instance."""
+        return sum(lane.waiting.qsize() for lane in self._lanes.values())
+
     def start(self) -> None:
         """Start taking events from the queues."""
+        self._started = True
         for lane in self._lanes.values():
-            for _ in range(lane.runtime.max_instances):
-                self._tasks.append(asyncio.ensure_future(self._serve(lane)))
+            self._attend(lane)
+
+    def attach(self, key: str, runtime: FunctionRuntime) -> None:
+        """Run a function's events by this runtime from now on; those that wait stay in the queue."""
+        if key in self._lanes:
+            self._lanes[key].runtime = runtime
+            return
+        lane = self._lanes[key] = _Lane(runtime)
+        if self._started:
+            self._attend(lane)
+
+    def _attend(self, lane: _Lane) -> None:
+        for _ in range(lane.runtime.max_instances):
+            self._tasks.append(asyncio.ensure_future(self._serve(lane)))
 
     async def stop(self) -> None:
         """Stop; events that are still queued are dropped, which a log line counts."""

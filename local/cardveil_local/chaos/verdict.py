@@ -1,0 +1,243 @@
+"""What a chaos run came to: every picture looked at, every promise checked, and the table that says so."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import orjson
+import requests
+from PIL import Image
+
+from cardveil.card import Field
+from cardveil.signing import Reference, Signer, source_digest
+from cardveil_local.chaos.pictures import CANARY, ChaosPicture, number_of, picture
+from cardveil_local.chaos.plan import Plan
+from cardveil_local.cos.errors import CosError
+from cardveil_local.fault_rules import FaultRules
+from cardveil_local.scf.events import CANARY_AUTHORIZATION
+from cardveil_local.testbench import Bench
+
+#: What policy `standard` covers.
+_MASKED: Final = frozenset({"name", "birth_date", "address", "id_number", "licence_number"})
+_LOCATING: Final = frozenset({"AILicenseRec", "ImageLicenseRec"})
+#: Payments a picture that are allowed for, on average.
+PAID_LIMIT: Final = 1.05
+_LEAKS: Final = re.compile(
+    "|".join(
+        (
+            CANARY,
+            json.dumps(CANARY).strip('"').replace("\\", r"\\"),
+            "%E9%BE%98",
+            r"99\d{15}[\dX]",
+            re.escape(CANARY_AUTHORIZATION[:60]),
+            "an-invented-secret",
+        )
+    )
+)
+
+
+@dataclass
+class Findings:
+    """The numbers of one run, and whether they are what was promised."""
+
+    plan: Plan
+    seconds: float
+    lost: int = 0
+    wrong: int = 0
+    unredacted: int = 0
+    leases: int = 0
+    notes: int = 0
+    answers: int = 0
+    leaks: int = 0
+    strangers_tried: int = 0
+    strangers_accepted: int = 0
+    redriven: int = 0
+    deliveries: int = 0
+    kills: int = 0
+    paid: dict[str, tuple[int, int]] = field(default_factory=dict)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    injected: Counter[str] = field(default_factory=Counter)
+    calls: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def kept(self) -> bool:
+        """Whether every promise held."""
+        counts = (
+            self.lost, self.wrong, self.unredacted, self.leases, self.notes, self.answers, self.leaks,
+            self.strangers_accepted,
+        )  # fmt: skip
+        return not any(counts) and all(calls <= PAID_LIMIT * need for calls, need in self.paid.values())
+
+    def table(self) -> str:
+        """Return the table that is printed."""
+        plan = self.plan
+        faulty = sum(n for name, n in self.injected.items() if name.split()[0] in {"cos", "ci", "ocr"})
+        calls = sum(self.calls[service] for service in ("cos", "ci", "ocr"))
+        lines = [
+            f"chaos run, seed {plan.seed}: {plan.pictures} pictures, {self.deliveries} deliveries, "
+            f"{self.seconds:.0f} s",
+            "Recognition answers from a table of these pictures' truths, in no time; all else is real.",
+            f"{faulty} of {calls} calls were faulty ({100 * faulty / max(1, calls):.1f}%), "
+            f"{self.kills} instances were killed, {self.redriven} dead letters were sent again.",
+            "",
+            f"{'promise':44}{'found':>10}{'allowed':>10}",
+        ]
+        for name, found in (
+            ("sources without a final state", self.lost),
+            ("sources with a wrong result", self.wrong),
+            ("copies that show what was to be covered", self.unredacted),
+            ("leases left behind", self.leases),
+            ("job notes and staged copies left behind", self.notes),
+            ("kept answers left behind", self.answers),
+            ("personal data in logs and dead letters", self.leaks),
+            (f"strangers' callbacks accepted, of {self.strangers_tried}", self.strangers_accepted),
+        ):
+            lines.append(f"{name:44}{found:10}{0:10}")
+        for name, (paid, need) in sorted(self.paid.items()):
+            lines.append(f"{'paid per picture, ' + name:44}{paid / max(1, need):10.4f}{PAID_LIMIT:10}")
+        lines += ["", "callbacks: " + ", ".join(f"{n} {name}" for name, n in sorted(self.outcomes.items()))]
+        lines += ["faults: " + ", ".join(f"{n} {name}" for name, n in sorted(self.injected.items()))]
+        lines += ["", "every promise held" if self.kept else "A PROMISE WAS BROKEN"]
+        return "\n".join(lines)
+
+
+class Strangers:
+    """Callbacks that nobody should believe: forged, altered, replayed, expired, foreign, unreadable."""
+
+    def __init__(self, running: Bench, seed: int) -> None:
+        self._bench = running
+        self._url = running.function_urls["on_callback"]
+        self._seed = seed
+        self.tried = 0
+        self.accepted = 0
+
+    def knock(self, number: int) -> None:
+        """Try every kind once, against a source that is there."""
+        shown = picture(number)
+        genuine = self._genuine()
+        foreign = Signer(["somebody-elses-secret-of-32-letters"])
+        reference = Reference.to(self._bench.bucket, shown.key, time.time() + 3600)
+        texts: list[str | None] = [None, "", "x" * 1025, foreign.sign(reference)]
+        if genuine:
+            text, _ = genuine
+            head, _, seal = text.rpartition(".")
+            texts += [text[:-1], head, f"{head}.{seal[::-1]}", text.replace("cv1", "cv2"), text + "="]
+            parts = text.split(".")
+            parts[4] = str(int(parts[4]) + 86400)
+            texts.append(".".join(parts))
+            parts = text.split(".")
+            parts[2] = reference.source
+            texts.append(".".join(parts))
+        for forged in texts:
+            self._post(forged, "a" + "0" * 32)
+        if genuine:
+            # The right reference with another's job: nothing of the body may be believed.
+            self._post(genuine[0], "a" + "f" * 32)
+            # A true callback of a job that is done, as often as anybody likes.
+            self._post(*genuine)
+
+    def _genuine(self) -> tuple[str, str] | None:
+        """Return the reference and id of a job whose picture is finished."""
+        for job in self._bench.cloud.call(lambda: list(self._bench.cloud.jobs.all())):
+            name = job.object_key.removeprefix("inbox/")
+            note = f".cardveil/jobs/{source_digest(job.object_key)}.json"
+            if self._bench.there(f"sidecars/{name}.json") and not self._bench.there(note):
+                return job.user_data, job.job_id
+        return None
+
+    def _post(self, user_data: str | None, job_id: str) -> None:
+        operation = {} if user_data is None else {"UserData": user_data}
+        detail = {"Code": "Success", "JobId": job_id, "State": "Success", "Operation": operation}
+        self.tried += 1
+        body = json.dumps({"EventName": "TaskFinish", "JobsDetail": detail})
+        answer = requests.post(self._url, data=body, timeout=60)
+        self.accepted += "accepted" in answer.text
+
+
+def judge(
+    plan: Plan,
+    running: Bench,
+    faults: FaultRules,
+    server_log: Path,
+    strangers: Strangers,
+    redriven: int,
+    seconds: float,
+) -> Findings:
+    """Look at everything that a run has left."""
+    found = Findings(plan, seconds, redriven=redriven, injected=faults.injected, calls=faults.calls)
+    found.strangers_tried, found.strangers_accepted = strangers.tried, strangers.accepted
+    found.kills = sum(n for name, n in faults.injected.items() if " kill" in name)
+    logs = running.logs()
+    found.deliveries = max(plan.pictures, plan.deliveries)
+    found.outcomes = Counter(re.findall(r'"CallbackReceived"[^}]*?"outcome":"([a-z_]+)"', logs))
+    for number in range(plan.pictures):
+        _judge_picture(picture(number), running, found)
+    for entry in running.cloud.store.list(running.bucket, prefix=".cardveil/", limit=100_000).entries:
+        kind = entry.key.split("/")[1]
+        found.leases += kind == "leases"
+        found.notes += kind in {"jobs", "staged"}
+        found.answers += kind == "answers"
+    said = [logs, server_log.read_text("utf-8", "replace")]
+    # The letter's body is the platform's own copy of the event; what we have said is its message.
+    said += [str(letter["ErrorMessage"]) for letter in running.cloud.dead_letters]
+    found.leaks = sum(len(_LEAKS.findall(text)) for text in said)
+    found.paid = _payments(plan, running)
+    return found
+
+
+def _judge_picture(shown: ChaosPicture, running: Bench, found: Findings) -> None:
+    name = shown.key.removeprefix("inbox/")
+    store, bucket = running.cloud.store, running.bucket
+    try:
+        sidecar = orjson.loads(store.get(bucket, f"sidecars/{name}.json")[1])
+    except CosError:
+        found.lost += 1
+        return
+    card = shown.card.card
+    said = {entry["name"]: entry for entry in (sidecar["card"] or {"fields": []})["fields"]}
+    right = all(_same(truth, said.get(truth.name)) for truth in card.fields if truth.text)
+    if sidecar["status"] != "redacted" or not right or sidecar["source"]["key"] != shown.key:
+        found.wrong += 1
+        return
+    with Image.open(io.BytesIO(store.get(bucket, f"redacted/{name}")[1])) as opened:
+        pixels = np.asarray(opened.convert("RGB"))
+    found.wrong += number_of(pixels) != shown.number
+    for truth in card.fields:
+        if truth.name in _MASKED and truth.polygon:
+            left, top, right_, bottom = (round(edge) for edge in truth.polygon.bounds())
+            place = pixels[max(0, top) : bottom, max(0, left) : right_]
+            if np.ptp(place.reshape(-1, 3), axis=0).max() > 2:
+                found.unredacted += 1
+                return
+
+
+def _same(truth: Field, said: Mapping[str, Any] | None) -> bool:
+    """Say whether a sidecar's field is the truth: to the letter, or in its normal form where it has one."""
+    if said is None:
+        return False
+    return truth.text == said["text"] or (
+        truth.normalized is not None and truth.normalized == said["normalized"]
+    )
+
+
+def _payments(plan: Plan, running: Bench) -> dict[str, tuple[int, int]]:
+    """Return calls made and calls needed, by what was to be done: a job and a call locate the same."""
+    needs: Counter[str] = Counter()
+    for number in range(plan.pictures):
+        for operation in picture(number).needs:
+            needs["locating" if operation in _LOCATING else operation] += 1
+    calls: Counter[str] = Counter()
+    for operation, count in running.cloud.usage.by_operation().items():
+        calls["locating" if operation in _LOCATING else operation] += count
+    paid = {name: (calls[name], need) for name, need in needs.items()}
+    paid["all"] = (sum(calls.values()), sum(needs.values()))
+    return paid
