@@ -13,7 +13,7 @@ from cardveil.card import Card, CardType, Check, Field, Polygon, Side
 from cardveil.findings import FINDINGS, Status, status_of
 from cardveil.recognition.reading import Call, VendorWarning
 from cardveil.sidecar import RedactionDone, RegionDone, Sidecar, SourceFacts, schema, to_json
-from cardveil_local.recogniser.findings import ALL as recogniser_findings
+from cardveil_local.recogniser import findings as recogniser_findings
 
 HERE = Polygon.box(1, 2, 30.005, 40)
 FULL = Sidecar(
@@ -75,7 +75,7 @@ def test_the_schema_itself_is_valid() -> None:
 
 
 def test_every_finding_of_the_embedded_recogniser_is_documented() -> None:
-    assert set(recogniser_findings) <= set(FINDINGS)
+    assert set(recogniser_findings.ALL) <= set(FINDINGS)
 
 
 def test_findings_lead_to_their_status() -> None:
