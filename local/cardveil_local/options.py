@@ -35,6 +35,12 @@ class Options:
         layer may be given here.
     policies : mapping
         What each function's role may do, by function key; without an entry, everything.
+    roles : mapping
+        The same by the name of the role, for functions that were deployed through the API.
+    scf_api : bool
+        Whether functions may be deployed through SCF's API. They run from their zips.
+    python : str, optional
+        The interpreter of functions that run from their zips; the platform's minor where it is found.
     queues : mapping
         Function that each TDMQ queue's messages go to, by the queue's name.
     timers : bool
@@ -51,6 +57,9 @@ class Options:
     environment: Mapping[str, str] = field(default_factory=lambda: {"CARDVEIL_SCHEME": "http"})
     layers: Mapping[str, Path] = field(default_factory=dict)
     policies: Mapping[str, Policy] = field(default_factory=dict)
+    roles: Mapping[str, Policy] = field(default_factory=dict)
+    scf_api: bool = False
+    python: str | None = None
     queues: Mapping[str, str] = field(default_factory=dict)
     max_instances: int = 2
     idle_s: float = 300.0

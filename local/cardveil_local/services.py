@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import secrets
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -15,7 +16,7 @@ from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cardveil_local import control
 from cardveil_local.ci.callbacks import Callbacks
@@ -33,10 +34,14 @@ from cardveil_local.faults import NoFaults
 from cardveil_local.ocr_api.errors import ApiError, error_body
 from cardveil_local.ocr_api.service import OcrApi
 from cardveil_local.options import NOTICE, Account, Options
+from cardveil_local.packaging.build import PLATFORM
+from cardveil_local.packaging.compiling import find_interpreter
 from cardveil_local.scf.deployment import Deployment, load
 from cardveil_local.scf.environment import Platform
 from cardveil_local.scf.service import ScfService
 from cardveil_local.scf.urls import FunctionUrls
+from cardveil_local.scf_api.service import VERSION as SCF_VERSION
+from cardveil_local.scf_api.service import ScfApi
 from cardveil_local.usage import UsageMeter
 
 #: A made-up main account, since functions are told one.
@@ -90,20 +95,27 @@ class Services:
         fetch = BucketUrls(self.store, self.credentials, region=account.region, clock=clock)
         self.scf: ScfService | None = None
         urls: FunctionUrls | None = None
-        if deployment is not None and serverless is not None:
+        self._scf_api: ScfApi | None = None
+        if deployment is not None or options.scf_api:
             self.scf = ScfService(
-                deployment,
+                deployment or Deployment({}),
                 Platform(
                     region=account.region,
                     app_id=account.app_id,
                     uin=_UIN,
                     proxy_url=self.proxy_url,
                     logs=data / "logs",
-                    layers={**_layer_folders(serverless.parent / "layers"), **options.layers},
+                    layers={
+                        **(_layer_folders(serverless.parent / "layers") if serverless else {}),
+                        **options.layers,
+                    },
+                    python=options.python or _platform_python(),
                 ),
                 self.credentials,
                 data,
                 policies=options.policies,
+                roles=options.roles,
+                environment=options.environment,
                 max_instances=options.max_instances,
                 idle_s=options.idle_s,
                 retry_interval_s=retry_interval_s,
@@ -112,6 +124,10 @@ class Services:
                 faults=hook,
             )
             urls = FunctionUrls(self.scf, self.credentials, clock)
+            if options.scf_api:
+                self._scf_api = ScfApi(
+                    self.scf, self.store, self.credentials, account, data / "scf", clock, hook
+                )
         self.function_urls = {
             key: f"{self.proxy_url}/fn/{key}" for key in (urls.functions if urls is not None else ())
         }
@@ -145,7 +161,7 @@ class Services:
             style=options.style,
             clock=clock,
         )
-        own = control.application(self.scf, urls, self.usage, ocr, NOTICE)
+        own = control.application(self.scf, urls, self.usage, _direct(ocr, self._scf_api), NOTICE)
         cos_host = r"(?:[a-z0-9.-]+\.)?cos(?:\.[a-z0-9-]+)?\.myqcloud\.com"
         self._dispatch = Dispatcher(
             own,
@@ -153,6 +169,10 @@ class Services:
                 (cos_host, cos),
                 (r"[a-z0-9-]+\.ci\.[a-z0-9-]+\.myqcloud\.com", self.ci_jobs),
                 (r"ocr(?:\.[a-z0-9-]+)*\.tencentcloudapi\.com", ocr),
+                (
+                    r"scf(?:\.[a-z0-9-]+)*\.tencentcloudapi\.com",
+                    self._scf_api or _no_such_product,
+                ),
                 (r"[a-z0-9.-]+\.tencentcloudapi\.com", _no_such_product),
                 (_function_host(account), _FunctionHosts(urls, account)),
             ],
@@ -176,6 +196,8 @@ class Services:
         self.loop = asyncio.get_running_loop()
         if self.scf is not None:
             await self.scf.start()
+        if self._scf_api is not None:
+            await self._scf_api.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self.ci_jobs.jobs.stop()
@@ -217,6 +239,22 @@ def _deployment(serverless: Path, account: Account, options: Options) -> Deploym
         for key, spec in deployment.functions.items()
     }
     return replace(deployment, functions=functions)
+
+
+def _platform_python() -> str:
+    """Return a Python of the platform's minor, else the one that runs here."""
+    found = find_interpreter(PLATFORM)
+    return found.path if found else sys.executable
+
+
+def _direct(ocr: ASGIApp, scf_api: ASGIApp | None) -> ASGIApp:
+    """Tell calls of two API 3.0 products apart that come to the local cloud's own address."""
+
+    async def direct(scope: Scope, receive: Receive, send: Send) -> None:
+        asked = Request(scope).headers.get("x-tc-version")
+        await (scf_api if scf_api is not None and asked == SCF_VERSION else ocr)(scope, receive, send)
+
+    return direct
 
 
 def _layer_folders(folder: Path) -> dict[str, Path]:

@@ -14,6 +14,7 @@ _COMMANDS: Final = {
     "token": ("cardveil_local.cli.token", "Make a token for the HTTP API and the console."),
     "put": ("cardveil_local.cli.put", "Upload pictures to the local cloud."),
     "package": ("cardveil_local.cli.package", "Build the zips as they are deployed."),
+    "deploy": ("cardveil_local.cli.deploy", "Bring the account to the state of serverless.yml."),
     "demo": ("cardveil_local.cli.demo", "Show the main job on the sample cards."),
 }
 

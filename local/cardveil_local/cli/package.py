@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cardveil_local.packaging import limits
-from cardveil_local.packaging.build import Package, build
+from cardveil_local.packaging.build import PLATFORM, Package, build, rehearsal_minor
 from cardveil_local.packaging.errors import PackagingError
 
 ROOT: Final = Path(__file__).parents[3]
@@ -28,8 +28,13 @@ ROOT: Final = Path(__file__).parents[3]
     show_default="build/wheels/",
     help="Folder in which fetched packages are kept.",
 )
+@click.option(
+    "--rehearsal",
+    is_flag=True,
+    help="Where no Python of the platform's minor is found, build for the one that runs here.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest instead of a table.")
-def command(out: Path, cache: Path, as_json: bool) -> None:
+def command(out: Path, cache: Path, rehearsal: bool, as_json: bool) -> None:
     """Build function and layer zips, the bill of materials and the licence list.
 
     The same sources give the same bytes. Nothing is written if a part is missing or breaks a limit.
@@ -37,7 +42,8 @@ def command(out: Path, cache: Path, as_json: bool) -> None:
     errors = Console(stderr=True)
     try:
         with errors.status("packaging") as status:
-            package = build(ROOT, cache, tell=status.update)
+            minor = rehearsal_minor() if rehearsal else PLATFORM
+            package = build(ROOT, cache, minor, tell=status.update)
         package.write(out)
     except PackagingError as error:
         raise click.ClickException(str(error)) from None

@@ -32,6 +32,7 @@ _SERVERLESS: Final = Path(__file__).parents[3] / "serverless.yml"
     default=_SERVERLESS if _SERVERLESS.is_file() else None,
     help="The multi-scf file of the functions.",
 )
+@click.option("--bare", is_flag=True, help="Without functions: `cardveil deploy --local` brings them.")
 @click.option(
     "--set",
     "settings",
@@ -47,14 +48,15 @@ def command(
     port: int,
     data: Path,
     serverless: Path | None,
+    bare: bool,
     settings: tuple[str, ...],
     retry_interval: float,
     threads: int,
 ) -> None:
     """Start the local cloud; print one JSON line with proxy URL, credentials and bucket when it is ready."""
     from cardveil_local.cloud import NOTICE, LocalCloud
-    from cardveil_local.scf.variables import ConfigurationError
     from cardveil_local.options import Options
+    from cardveil_local.scf.variables import ConfigurationError
 
     def recogniser() -> Recogniser:
         from cardveil_local.recogniser import Recogniser
@@ -80,10 +82,12 @@ def command(
     cloud = LocalCloud(
         data,
         port=port,
-        serverless=serverless,
+        serverless=None if bare else serverless,
         recogniser_factory=recogniser,
         retry_interval_s=retry_interval,
-        options=Options(environment={"CARDVEIL_SCHEME": "http", **_pairs(settings)}),
+        options=Options(
+            environment={"CARDVEIL_SCHEME": "http", **_pairs(settings)}, scf_api=bare, timers=bare
+        ),
     )
     try:
         cloud.run_forever(tell)

@@ -1,10 +1,11 @@
-"""Builds everything that is deployed from one checkout: function zips, layer zips, and what is known of them."""
+"""Builds everything that is deployed from one checkout: function zips, layer zips, and their papers."""
 
 from __future__ import annotations
 
 import json
 import re
 import shutil
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,7 +115,7 @@ def build(
     interpreter = find_interpreter(minor)
     if interpreter is None:
         notes.append(
-            f"no Python {minor[0]}.{minor[1]} was found: without .pyc files, so that every cold start compiles"
+            f"no Python {minor[0]}.{minor[1]} was found: no .pyc files, so that every cold start compiles"
         )
     tell("fetching the pinned packages")
     files = fetch(root / "layers" / "runtime" / "requirements.txt", cache, minor)
@@ -147,6 +148,11 @@ def build(
         notes=tuple(notes),
         version=_version(root),
     )
+
+
+def rehearsal_minor() -> tuple[int, int]:
+    """Return the platform's minor where such a Python is found to run it, else that of this Python."""
+    return PLATFORM if find_interpreter(PLATFORM) else sys.version_info[:2]
 
 
 def function_folders(serverless: Path) -> dict[str, Path]:

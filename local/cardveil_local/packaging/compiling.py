@@ -40,7 +40,7 @@ class Interpreter:
 
 @lru_cache
 def find_interpreter(minor: tuple[int, int]) -> Interpreter | None:
-    """Return a Python of this minor: the running one, one on the PATH, or one of pyenv's; None if none runs."""
+    """Return a Python of this minor: the running one, one on the PATH, or pyenv's; None if none runs."""
     name = f"python{minor[0]}.{minor[1]}"
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     candidates = [sys.executable] if sys.version_info[:2] == minor else []
@@ -49,7 +49,7 @@ def find_interpreter(minor: tuple[int, int]) -> Interpreter | None:
     for path in candidates:
         try:
             # A shim may be on the PATH without any such Python behind it.
-            asked = subprocess.run(
+            asked = subprocess.run(  # noqa: S603 - a Python
                 [path, "-S", "-c", "import sys; print('.'.join(map(str, sys.version_info[:3])))"],
                 capture_output=True,
                 text=True,
@@ -79,7 +79,7 @@ def with_bytecode(tree: Tree, mounted: str, interpreter: Interpreter) -> Tree:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_tree(tree, folder)
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 - a Python
             [interpreter.path, "-s", "-S", "-c", _PROGRAM, str(folder), mounted],
             capture_output=True,
             text=True,

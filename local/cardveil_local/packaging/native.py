@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,26 +35,21 @@ def find_library() -> Library | None:
     PackagingError
         If it needs a later C library than the platform has.
     """
-    try:
-        asked = subprocess.run(
-            ["dpkg-query", "-W", "-f", "${Version}", PACKAGE],
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=True,
-        )
-        listed = subprocess.run(
-            ["dpkg-query", "-L", PACKAGE], capture_output=True, text=True, timeout=30, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
+    command = shutil.which("dpkg-query")
+    if command is None:
         return None
-    paths = [Path(line) for line in listed.stdout.splitlines()]
+    try:
+        version = _asked(command, "-W", "-f", "${Version}", PACKAGE)
+        listed = _asked(command, "-L", PACKAGE)
+    except subprocess.SubprocessError:
+        return None
+    paths = [Path(line) for line in listed.splitlines()]
     found = next((path for path in paths if path.name == NAME), None)
     if found is None:
         return None
     data = found.resolve().read_bytes()
     check_glibc(data)
-    return Library(asked.stdout.strip(), data, _licence(paths))
+    return Library(version.strip(), data, _licence(paths))
 
 
 def check_glibc(library: bytes) -> None:
@@ -67,6 +63,11 @@ def check_glibc(library: bytes) -> None:
     if needed and max(needed) > GLIBC:
         version = ".".join(map(str, max(needed)))
         raise PackagingError(f"{NAME} of this system needs glibc {version}: package on an older Debian")
+
+
+def _asked(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)  # noqa: S603 - dpkg
+    return done.stdout
 
 
 def _licence(paths: list[Path]) -> bytes:

@@ -100,7 +100,9 @@ def _download(requirements: Path, cache: Path, minor: tuple[int, int]) -> None:
         *("-r", str(requirements), "-d", str(cache)),
     ]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE_S, check=False)
+        done = subprocess.run(  # noqa: S603 - pip
+            command, capture_output=True, text=True, timeout=_PATIENCE_S, check=False
+        )
     except subprocess.TimeoutExpired:
         raise PackagingError("the package index does not answer: try again") from None
     if done.returncode:

@@ -33,6 +33,17 @@ class FunctionSpec:
         The folder that is its zip.
     layers : tuple of str
         Layer names, in search order.
+    mounted_layers : Path, optional
+        The folder of all layers together, for a function that runs from its zip: then nothing else is to be
+        found, and it runs by the platform's Python where there is one.
+    role : str
+        The role by whose permissions it works.
+    dead_letter : tuple of str, optional
+        Type and name of the queue for events that no retry could save.
+    logs : tuple of str, optional
+        Log set and log topic.
+    reserved_mb : int, optional
+        Memory that the function's instances have together: how many can run at a time.
     """
 
     key: str
@@ -46,6 +57,12 @@ class FunctionSpec:
     namespace: str = "default"
     environment: Mapping[str, str] = field(default_factory=dict)
     layers: tuple[str, ...] = ()
+    mounted_layers: Path | None = None
+    role: str = ""
+    description: str = ""
+    dead_letter: tuple[str, str] | None = None
+    logs: tuple[str, str] | None = None
+    reserved_mb: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +172,11 @@ def _function(
         namespace=str(merged.get("namespace", "default")),
         environment=_environment(shared, own, place),
         layers=tuple(str(layer["name"]) for layer in merged.get("layers") or ()),
+        role=str(merged.get("role") or ""),
+        description=str(merged.get("description") or ""),
+        dead_letter=_pair(merged.get("deadLetter"), "type", "name"),
+        logs=_pair(merged.get("cls"), "logsetId", "topicId"),
+        reserved_mb=_number(merged, "reservedConcurrency", 0, place) or None,
     )
     if spec.memory_mb not in MEMORY_SIZES:
         raise ConfigurationError(f"{place}.memorySize: 64, or 128 to 3072 in steps of 128")
@@ -163,6 +185,13 @@ def _function(
     if len(spec.layers) > LAYER_LIMIT:
         raise ConfigurationError(f"{place}.layers: at most {LAYER_LIMIT}")
     return spec
+
+
+def _pair(value: Any, first: str, second: str) -> tuple[str, str] | None:
+    # Left empty, for example by a variable, it is not there.
+    if not isinstance(value, Mapping) or not value.get(second):
+        return None
+    return str(value.get(first) or ""), str(value[second])
 
 
 def _number(settings: Mapping[str, Any], name: str, default: int, place: str) -> int:

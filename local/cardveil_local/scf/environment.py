@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +36,8 @@ class Platform:
         Folder of each layer by name; what would be unpacked to `/opt`.
     logs : Path
         Folder of the functions' logs.
+    python : str
+        The interpreter of functions that run from their zips.
     """
 
     region: str
@@ -43,6 +46,7 @@ class Platform:
     proxy_url: str
     logs: Path
     layers: Mapping[str, Path] = field(default_factory=dict)
+    python: str = sys.executable
 
 
 def process_environment(spec: FunctionSpec, platform: Platform) -> dict[str, str]:
@@ -51,7 +55,10 @@ def process_environment(spec: FunctionSpec, platform: Platform) -> dict[str, str
     Third-party packages come from the interpreter's own site-packages, after the function's folder and its
     layers; on the platform they are a layer like the others.
     """
-    layers = [str(platform.layers[name]) for name in spec.layers if name in platform.layers]
+    if spec.mounted_layers is not None:
+        layers = [str(spec.mounted_layers)]
+    else:
+        layers = [str(platform.layers[name]) for name in spec.layers if name in platform.layers]
     return {
         "PATH": os.defpath,
         "LANG": "en_US.UTF-8",

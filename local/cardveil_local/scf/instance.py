@@ -19,6 +19,14 @@ from cardveil_local.scf.results import Status
 #: How often the resident size of a busy worker is looked at, in seconds.
 _MEMORY_INTERVAL: Final = 0.05
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+#: The worker's own modules are found, and then that folder is forgotten again.
+_ISOLATED: Final = (
+    "-s",
+    "-S",
+    "-c",
+    "import sys; sys.path.insert(0, {0!r}); from cardveil_local.scf import worker; sys.path.remove({0!r}); "
+    "sys.exit(worker.main())".format(str(Path(__file__).parents[2])),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +39,8 @@ class Launch:
         The whole environment: nothing of the server's own is inherited.
     log : Path
         Where what it prints is appended.
+    isolated : bool
+        Whether only the function's own folders are to be found, as on the platform: no site-packages.
     """
 
     handler: str
@@ -40,6 +50,7 @@ class Launch:
     memory_mb: int
     init_timeout_s: float
     python: str = sys.executable
+    isolated: bool = False
 
 
 class InstanceError(Exception):
@@ -92,8 +103,7 @@ class Instance:
                 process = await asyncio.create_subprocess_exec(
                     launch.python,
                     "-u",
-                    "-m",
-                    "cardveil_local.scf.worker",
+                    *(_ISOLATED if launch.isolated else ("-m", "cardveil_local.scf.worker")),
                     f"--channel={theirs.fileno()}",
                     f"--parent={os.getpid()}",
                     f"--handler={launch.handler}",

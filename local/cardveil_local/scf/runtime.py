@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sys
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -111,6 +112,12 @@ class FunctionRuntime:
         self._idle.clear()
         await asyncio.gather(*ending, *self._ending)
 
+    async def drain(self) -> None:
+        """Let what runs come to its end, then end all instances."""
+        for _ in range(self.max_instances):
+            await self._slots.acquire()
+        await self.stop()
+
     async def _run(self, event: str, request_id: str) -> InvokeResult:
         self.invocations += 1
         self._write(f"START RequestId: {request_id}")
@@ -167,6 +174,8 @@ class FunctionRuntime:
             log=self._log,
             memory_mb=self.spec.memory_mb,
             init_timeout_s=self.spec.init_timeout_s,
+            python=self._platform.python if self.spec.mounted_layers else sys.executable,
+            isolated=self.spec.mounted_layers is not None,
         )
         return await Instance.start(launch), True
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from cardveil_local.cos.contracts import ObjectEvent
 from cardveil_local.credentials import Credential, CredentialStore, Policy
 from cardveil_local.faults import FaultHook, NoFaults
 from cardveil_local.scf.deadletters import DeadLetters
-from cardveil_local.scf.deployment import Deployment
+from cardveil_local.scf.deployment import Deployment, FunctionSpec
 from cardveil_local.scf.environment import Platform
 from cardveil_local.scf.notifications import Notifier
 from cardveil_local.scf.queue import AsyncInvoker
@@ -66,6 +68,10 @@ class ScfService:
         Folder for dead letters; logs go where `platform` says.
     policies
         What each function's role may do, by function key; without an entry, everything.
+    roles
+        The same by the role's name, for functions whose key has no entry.
+    environment
+        What deployed functions are told besides their own environment; see `apply`.
     max_instances
         How many instances of one function run at a time.
     retry_interval_s
@@ -82,6 +88,8 @@ class ScfService:
         data: Path,
         *,
         policies: Mapping[str, Policy] | None = None,
+        roles: Mapping[str, Policy] | None = None,
+        environment: Mapping[str, str] | None = None,
         max_instances: int = 2,
         idle_s: float = 300.0,
         retry_interval_s: float = 2.0,
@@ -90,19 +98,27 @@ class ScfService:
         faults: FaultHook | None = None,
     ) -> None:
         hook: FaultHook = faults or NoFaults()
-        self.deployment = deployment
-        self.dead_letters = DeadLetters(data / "dead-letters.jsonl")
-        self.runtimes = {
-            key: FunctionRuntime(
+        self.deployment = self._fixed = deployment
+        self._platform = platform
+        self._hook = hook
+        self._ending: set[asyncio.Task[None]] = set()
+
+        def runtime(key: str, spec: FunctionSpec) -> FunctionRuntime:
+            policy = (policies or {}).get(key) or (roles or {}).get(spec.role)
+            return FunctionRuntime(
                 spec,
                 platform,
-                RoleIssuer(credentials, policy=(policies or {}).get(key), clock=clock),
+                RoleIssuer(credentials, policy=policy, clock=clock),
                 max_instances=max_instances,
                 idle_s=idle_s,
                 faults=hook,
             )
-            for key, spec in deployment.functions.items()
-        }
+
+        self._runtime = runtime
+        self._extra = dict(environment or {})
+        self._clock = clock
+        self.dead_letters = DeadLetters(data / "dead-letters.jsonl")
+        self.runtimes = {key: runtime(key, spec) for key, spec in deployment.functions.items()}
         self.queue = AsyncInvoker(
             self.runtimes, self.dead_letters, platform, retry_interval_s=retry_interval_s
         )
@@ -121,10 +137,48 @@ class ScfService:
         if self._scheduled:
             self.timers.start()
 
+    async def apply(self, deployed: Deployment) -> None:
+        """Run what was deployed, besides what ran from the beginning.
+
+        A function that changed is run anew for the next event; what runs of it comes to its end.
+        """
+        told = {
+            key: replace(spec, environment={**spec.environment, **self._extra})
+            for key, spec in deployed.functions.items()
+        }
+        merged = Deployment(
+            {**self._fixed.functions, **told},
+            (*self._fixed.cos, *deployed.cos),
+            (*self._fixed.timers, *deployed.timers),
+            (*self._fixed.http, *deployed.http),
+        )
+        for key, spec in merged.functions.items():
+            old = self.runtimes.get(key)
+            if old is None or old.spec != spec:
+                self.runtimes[key] = self._runtime(key, spec)
+                self.queue.attach(key, self.runtimes[key])
+                if old is not None:
+                    self._end(old.drain())
+        for key in [key for key in self.runtimes if key not in merged.functions]:
+            self._end(self.runtimes.pop(key).drain())
+        self._notifier = Notifier(merged.cos, dict(merged.functions), self._platform, self.queue, self._hook)
+        if merged.timers != self.deployment.timers:
+            await self.timers.stop()
+            self.timers = Timers(merged.timers, self.queue, self._clock)
+            if self._scheduled:
+                self.timers.start()
+        self.deployment = merged
+
+    def _end(self, draining: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(draining)
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
     async def stop(self) -> None:
         """Stop everything; no process of a function is left when this returns."""
         await self.timers.stop()
         await self.queue.stop()
+        await asyncio.gather(*self._ending)
         for runtime in self.runtimes.values():
             await runtime.stop()
 

@@ -31,7 +31,10 @@ class FunctionUrls:
         self._scf = scf
         self._credentials = credentials
         self._clock = clock
-        self._auth = {trigger.function: trigger.auth for trigger in scf.deployment.http}
+
+    @property
+    def _auth(self) -> dict[str, str]:
+        return {trigger.function: trigger.auth for trigger in self._scf.deployment.http}
 
     @property
     def functions(self) -> tuple[str, ...]:
