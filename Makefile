@@ -51,6 +51,11 @@ test: check
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks
 
+SEED ?= 1
+MUTATIONS ?= 100000
+fuzz: $(VENV)/.test
+	$(BIN)/python tests/leak/fuzz/run.py --count $(MUTATIONS) --seed $(SEED)
+
 lock: $(VENV)/.test
 	$(BIN)/python -m pip install -q uv
 	$(BIN)/uv pip compile -q --upgrade pyproject.toml --extra local --universal --python-version 3.10 \

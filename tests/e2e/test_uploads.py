@@ -87,6 +87,14 @@ def test_a_copy_is_read_again_where_that_is_set(start: Start, front: bytes) -> N
     assert not bench.listing(".cardveil/")
 
 
+def test_without_libturbojpeg_the_pixel_path_works_alone_and_says_so(start: Start, front: bytes) -> None:
+    bench = start(environment={"CARDVEIL_TURBOJPEG": "off"})
+    sidecar = bench.run("a.jpg", front)
+    assert sidecar["status"] == "redacted"
+    assert sidecar["redaction"]["path"] == "pixels"
+    assert bench.logs().count("pixel_path_only") == 1
+
+
 def test_metadata_says_what_to_expect(start: Start, front: bytes) -> None:
     bench = start()
     assert bench.run("a.jpg", front, card_type="DriverLicense")["findings"] == ["no_card"]

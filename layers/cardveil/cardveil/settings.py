@@ -60,6 +60,8 @@ class Settings:
         ``https``; ``http`` is for the local cloud only and needs a proxy on loopback.
     ca_directory : str
         A hashed directory of CA certificates, quicker to load than the bundled file; empty for the file.
+    turbojpeg : str
+        Path of libturbojpeg, or ``off`` to redact JPEGs by their pixels; empty to look for it.
     log_level : str
         ``DEBUG``, ``INFO``, ``WARNING`` or ``ERROR``.
     execution : str
@@ -114,6 +116,7 @@ class Settings:
     ocr_endpoint: str = "ocr.intl.tencentcloudapi.com"
     scheme: str = "https"
     ca_directory: str = ""
+    turbojpeg: str = ""
     log_level: str = "INFO"
     execution: str = "direct"
     job_secrets: tuple[str, ...] = field(default=(), repr=False)

@@ -80,6 +80,10 @@ class Telemetry:
             self.metric("PaidCalls", outcome.paid_calls)
         self.metric("CardDuration", round(sum(elapsed_ms.values()), 1))
 
+    def notice(self, code: str, reason: str) -> None:
+        """Log something that works, but not as well as it could."""
+        self._logger.warning("notice", extra={"code": code, "reason": reason})
+
     def failure(self, key: str | None, error: CardveilError) -> None:
         """Log an error of the tree: its code and what to do, the vendor's code and request id."""
         self._logger.error(

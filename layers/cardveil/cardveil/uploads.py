@@ -69,10 +69,13 @@ def _process(
 ) -> None:
     """Process what is ours. The SDKs are imported here, so that passing a record over costs nothing."""
     from cardveil.assembly import assemble_jobs
+    from cardveil.redaction import coefficient_path_available
     from cardveil.stages import Stages
     from cardveil.telemetry import Telemetry
 
     telemetry = Telemetry(invocation, settings.log_level)
+    if not (fast := coefficient_path_available()):
+        telemetry.notice("pixel_path_only", fast.reason)
     for unreadable in failures:
         telemetry.failure(None, unreadable)
     flows: dict[tuple[str, str], Jobs] = {}

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from cardveil.errors import CardveilError, Reject
 from cardveil.examine import Rules, Verdict, examine, redact_places, sidecar_of
 from cardveil.findings import Status
-from cardveil.redaction import Limits, Region, load_policy
+from cardveil.redaction import Limits, Region, coefficient_path_available, load_policy
 from cardveil.sidecar import SourceFacts, to_json
 from cardveil_local.cli.inputs import Job, jobs_of, read_fields
 from cardveil_local.embedded import embedded_recogniser, hint_of_names
@@ -68,6 +68,8 @@ def command(
     jobs = jobs_of(paths, out)
     if regions and len(jobs) != 1:
         raise click.UsageError("--fields goes with one picture: its polygons are that picture's")
+    if not (fast := coefficient_path_available()):
+        click.echo(f"JPEGs are redacted by the slower pixel path: {fast.reason}", err=True)
     recogniser = embedded_recogniser(threads)
     hint = hint_of_names(card_type, side)
     all_redacted = True
