@@ -85,7 +85,17 @@ def normalize(field_name: str, text: str) -> str | None:
         and authorities with their spaces put right. An unknown field name gives None.
     """
     rule = _RULES.get(field_name)
-    return rule(unicodedata.normalize("NFKC", text).strip()) if rule else None
+    if rule is None:
+        return None
+    form = rule(_folded(text))
+    # Where a space falls away, a letter and an accent that stood apart become one: once more until all rests.
+    while form is not None and (again := rule(_folded(form))) != form:
+        form = again
+    return form
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).strip()
 
 
 def _date(text: str) -> str | None:
