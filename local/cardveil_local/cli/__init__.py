@@ -15,6 +15,7 @@ _COMMANDS: Final = {
     "put": ("cardveil_local.cli.put", "Upload pictures to the local cloud."),
     "package": ("cardveil_local.cli.package", "Build the zips as they are deployed."),
     "deploy": ("cardveil_local.cli.deploy", "Bring the account to the state of serverless.yml."),
+    "policies": ("cardveil_local.cli.policies", "Write the policies of the roles."),
     "demo": ("cardveil_local.cli.demo", "Show the main job on the sample cards."),
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -9,6 +11,13 @@ from cardveil_local.cos.call import Call
 from cardveil_local.cos.contracts import CiCall
 from cardveil_local.cos.errors import CosError
 from cardveil_local.cos.signature import SIGNATURE_PARAMETERS
+
+#: The permission of each operation, as its own page names it.
+_ACTIONS: Final = {
+    "AILicenseRec": "ci:CreateAILicenseRecognitionJob",
+    "IDCardOCR": "ci:CreateIDCardOCRJob",
+    "OCR": "ci:CreateOCRJob",
+}
 
 
 def check_process(call: Call) -> None:
@@ -25,7 +34,8 @@ def check_process(call: Call) -> None:
     if call.context.ci is None or (call.request.method == "PUT" and not call.key):
         raise CosError("InvalidArgument")
     resource = f"cos/{call.bucket}/{call.key}"
-    call.principal.require(f"ci:{call.query['ci-process']}", resource)
+    process = call.query["ci-process"]
+    call.principal.require(_ACTIONS.get(process, f"ci:{process}"), resource)
     if call.key:
         call.principal.require("cos:GetObject", resource)
 

@@ -27,6 +27,11 @@ from cardveil_local.scf.timers import Timers
 _log = logging.getLogger(__name__)
 
 
+def _instances(spec: FunctionSpec, most: int) -> int:
+    """How many instances of a function may run: its reserved memory bounds them, as on the platform."""
+    return most if spec.reserved_mb is None else max(1, min(most, spec.reserved_mb // spec.memory_mb))
+
+
 class RoleIssuer:
     """Temporary credentials of a function's role, made anew when half of their time is over.
 
@@ -109,7 +114,7 @@ class ScfService:
                 spec,
                 platform,
                 RoleIssuer(credentials, policy=policy, clock=clock),
-                max_instances=max_instances,
+                max_instances=_instances(spec, max_instances),
                 idle_s=idle_s,
                 faults=hook,
             )

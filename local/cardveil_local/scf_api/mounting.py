@@ -89,6 +89,7 @@ def _spec(function: Function, qualifier: str, records: Records, mounts: Mounts) 
         layers=tuple(each["LayerName"] for each in version["Layers"]),
         mounted_layers=mounts.mount(layers),
         role=version["Role"],
+        reserved_mb=function.reserved,
     )
 
 

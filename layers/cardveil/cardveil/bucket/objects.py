@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 from urllib.parse import unquote
 
 from cardveil.clients import vendor_errors
@@ -13,7 +13,10 @@ from cardveil.errors import Reject, Retry
 from cardveil.events.cos import OUTPUT_MARK
 from cardveil.retrying import Patience
 
-_API: Final = "COS"
+#: Read the permission that a refused call lacks from an error's `api`.
+_HEAD, _GET, _PUT, _DELETE, _LIST = (
+    f"cos:{name}" for name in ("HeadObject", "GetObject", "PutObject", "DeleteObject", "GetBucket")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ class CosObjects:
     def head(self, key: str) -> Stored | None:
         """Return an object's head, None when there is no such object."""
         try:
-            return _stored(self._call(partial(self.client.head_object, Bucket=self.bucket, Key=key)))
+            return _stored(self._call(_HEAD, partial(self.client.head_object, Bucket=self.bucket, Key=key)))
         except Reject as gone:
             if gone.code != "source_gone":
                 raise
@@ -78,13 +81,14 @@ class CosObjects:
         Retry
             ``answer_unreadable`` when the content ends early.
         """
-        found: tuple[Stored, bytes | None] = self._call(partial(self._get, key, max_bytes))
+        found: tuple[Stored, bytes | None] = self._call(_GET, partial(self._get, key, max_bytes))
         return found
 
     def put(self, key: str, data: bytes, *, media_type: str, meta: Mapping[str, str]) -> None:
         """Write one of our own outputs: always marked as ours, so that it can never be taken for a source."""
         headers = {f"x-cos-meta-{name}": value for name, value in meta.items()}
         self._call(
+            _PUT,
             partial(
                 self.client.put_object,
                 Bucket=self.bucket,
@@ -94,7 +98,7 @@ class CosObjects:
                 ContentType=media_type,
                 CacheControl="no-store",
                 Metadata={OUTPUT_MARK: meta.get("kind", "state"), **headers},
-            )
+            ),
         )
 
     def create(self, key: str, data: bytes) -> bool:
@@ -104,7 +108,7 @@ class CosObjects:
         A lost answer shows as a conflict with oneself, so this is never tried twice.
         """
         try:
-            with vendor_errors(_API):
+            with vendor_errors(_PUT):
                 self.client.put_object(
                     Bucket=self.bucket,
                     Key=key,
@@ -119,13 +123,14 @@ class CosObjects:
 
     def delete(self, key: str) -> None:
         """Delete an object; one that is gone already is fine."""
-        self._call(partial(self.client.delete_object, Bucket=self.bucket, Key=key))
+        self._call(_DELETE, partial(self.client.delete_object, Bucket=self.bucket, Key=key))
 
     def list(self, prefix: str) -> Iterator[str]:
         """Yield the keys under a prefix, in order."""
         marker = ""
         while True:
             page = self._call(
+                _LIST,
                 partial(
                     self.client.list_objects,
                     Bucket=self.bucket,
@@ -133,7 +138,7 @@ class CosObjects:
                     Marker=marker,
                     EncodingType="url",
                     MaxKeys=1000,
-                )
+                ),
             )
             for item in page.get("Contents") or []:
                 yield unquote(str(item["Key"]))
@@ -150,12 +155,12 @@ class CosObjects:
             return stored, None
         data: bytes = stream.read(stored.size + 1)
         if len(data) != stored.size:
-            raise Retry("answer_unreadable", "nothing: it is tried again", api=_API)
+            raise Retry("answer_unreadable", "nothing: it is tried again", api=_GET)
         return stored, data
 
-    def _call(self, action: Any) -> Any:
+    def _call(self, api: str, action: Any) -> Any:
         def once() -> Any:
-            with vendor_errors(_API):
+            with vendor_errors(api):
                 return action()
 
         return self.patience.call(once)
@@ -166,6 +171,6 @@ def _stored(headers: Mapping[str, Any]) -> Stored:
     try:
         size = int(lower["content-length"])
     except (KeyError, ValueError):
-        raise Retry("answer_unreadable", "nothing: it is tried again", api=_API) from None
+        raise Retry("answer_unreadable", "nothing: it is tried again", api=_GET) from None
     meta = {name: value for name, value in lower.items() if name.startswith("x-cos-meta-")}
     return Stored(etag=lower.get("etag", "").strip('"'), size=size, meta=meta)

@@ -1,0 +1,136 @@
+"""Where each function needs each permission, and why: the one place that a person has to judge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from cardveil.settings import Settings
+
+#: The notes under the state prefix that functions keep: not what `cardveil deploy` puts beside them.
+_NOTES: Final = ("leases/*", "staged/*", "answers/*", "jobs/*", "breaker.json", "breaker-probe/*")
+_LISTED: Final = ("leases/*", "staged/*", "answers/*", "jobs/*", "breaker-probe/*")
+_WORKERS: Final = ("on_upload", "on_callback", "on_schedule", "on_request")
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One permission in one place.
+
+    Attributes
+    ----------
+    places
+        Key patterns in the bucket, ``results:`` before those in the bucket for results; none for a
+        permission that knows no resource.
+    functions
+        Keys of the functions that need it.
+    needs
+        Setting with the value on which it is needed; empty: always.
+    """
+
+    action: str
+    places: tuple[str, ...]
+    functions: tuple[str, ...]
+    why: str
+    needs: str = ""
+
+
+def grants(settings: Settings, *, jobs: bool) -> tuple[Grant, ...]:
+    """Return all grants under the given settings.
+
+    Parameters
+    ----------
+    jobs
+        Whether jobs may be submitted (a secret for their references is set).
+    """
+    inbox = f"{settings.inbox_prefix}*"
+    sidecars = f"results:{settings.sidecar_prefix}*"
+    redacted = f"results:{settings.redacted_prefix}*"
+    notes = tuple(f"{settings.state_prefix}{name}" for name in _NOTES)
+    listed = tuple(f"{settings.state_prefix}{name}" for name in _LISTED)
+    staged = f"{settings.state_prefix}staged/*"
+    everywhere = _WORKERS
+    desk = ("on_request",)
+    found = [
+        Grant("cos:GetObject", (inbox,), everywhere, "fetch the source; CI reads it by the same permission"),
+        Grant("cos:HeadObject", (inbox,), everywhere, "confirm that the source has not changed"),
+        Grant("cos:PutObject", (inbox,), desk, "store a picture that came over HTTP, sign upload links"),
+        Grant("cos:GetBucket", (inbox,), desk, "list the cards"),
+        Grant("cos:HeadObject", (sidecars,), everywhere, "see whether there is a result already"),
+        Grant("cos:PutObject", (sidecars,), everywhere, "write the result"),
+        Grant("cos:GetObject", (sidecars,), desk, "answer with a result"),
+        Grant("cos:HeadObject", (redacted,), everywhere, "see whether an older copy must go"),
+        Grant("cos:PutObject", (redacted,), everywhere, "write the redacted copy"),
+        Grant("cos:DeleteObject", (redacted,), everywhere, "remove a copy that a new result does not have"),
+        Grant("cos:GetObject", (redacted,), desk, "show a copy, sign links to it"),
+        Grant("cos:GetObject", notes, everywhere, "read leases, kept answers, jobs, the breaker"),
+        Grant("cos:PutObject", notes, everywhere, "take leases, stage pictures, keep answers, note jobs"),
+        Grant("cos:DeleteObject", notes, everywhere, "give leases back, clear away what was kept"),
+        Grant("cos:GetBucket", listed, everywhere, "find leases, kept answers and jobs"),
+        Grant(
+            "ci:CreateAILicenseRecognitionJob",
+            (inbox, staged),
+            everywhere,
+            "locate the fields (AILicenseRec)",
+        ),
+        Grant(
+            "ci:CreateOCRJob",
+            (inbox, staged),
+            everywhere,
+            "locate the text of a back, prove a copy (general OCR)",
+            needs="general_ocr",
+        ),
+        Grant(
+            "ci:CreateIDCardOCRJob",
+            (inbox, staged),
+            everywhere,
+            "read the text in region (IDCardOCR)",
+            needs="text_provider=IDCardOCR",
+        ),
+        Grant(
+            "ocr:RecognizeMainlandIDCardOCR",
+            (),
+            everywhere,
+            "read the text (knows no resource)",
+            needs="text_provider=RecognizeMainlandIDCardOCR",
+        ),
+        Grant("ci:CreateMediaJobs", ("*",), everywhere, "submit a job", needs="jobs"),
+        Grant("ci:DescribeMediaJobs", ("*",), everywhere, "read a job back, find a lost one", needs="jobs"),
+        Grant("ci:CancelJob", ("*",), everywhere, "cancel a job that takes too long", needs="jobs"),
+        Grant("cam:PassRole", (), everywhere, "hand CI's own role to a job", needs="jobs"),
+    ]
+    return tuple(grant for grant in found if _needed(grant.needs, settings, jobs))
+
+
+def _needed(needs: str, settings: Settings, jobs: bool) -> bool:
+    if needs == "jobs":
+        return jobs
+    if needs == "general_ocr":
+        return settings.general_ocr or settings.proof == "recognise"
+    name, _, value = needs.partition("=")
+    return not needs or getattr(settings, name) == value
+
+
+#: What the key that runs `cardveil deploy` may do: actions of SCF's API, and zips in the bucket.
+DEPLOYER: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "scf:GetFunction": "compare a function with what is wanted",
+        "scf:CreateFunction": "make a function",
+        "scf:UpdateFunctionCode": "give a function its new code",
+        "scf:UpdateFunctionConfiguration": "give a function its new settings",
+        "scf:PublishVersion": "keep a state to come back to",
+        "scf:ListVersionByFunction": "find the version before",
+        "scf:GetAlias": "see which version is live",
+        "scf:CreateAlias": "set the first version live",
+        "scf:UpdateAlias": "set another version live",
+        "scf:CreateTrigger": "make a trigger",
+        "scf:DeleteTrigger": "remove a trigger that cardveil made",
+        "scf:ListLayerVersions": "find a layer that holds these bytes already",
+        "scf:PublishLayerVersion": "publish a layer",
+        "scf:GetReservedConcurrencyConfig": "compare the reserved memory",
+        "scf:PutReservedConcurrencyConfig": "reserve memory",
+        "cam:PassRole": "give each function its role",
+    }
+)
