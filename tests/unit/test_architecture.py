@@ -19,7 +19,8 @@ FLOORS = (
      "retrying", "stages", "pacing", "signing"},
     {"events", "sidecar", "settings", "clients", "telemetry"},
     {"recognition", "bucket", "redaction"},
-    {"examine", "pipeline", "assembly", "uploads", "jobs", "callbacks", "schedule", "http"},
+    {"examine", "pipeline", "assembly", "uploads", "jobs", "callbacks", "schedule", "http",
+     "renewal", "sweep"},
 )  # fmt: skip
 MODULES = sorted(
     path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py" or path.parent != PACKAGE

@@ -109,7 +109,7 @@ def examine(
             raise Reject("no_card", "upload a picture of an ID card or of a licence's main page")
         if status_of(findings) is Status.NEEDS_REVIEW:
             return _without_copy(Status.NEEDS_REVIEW, picture, recognition, findings)
-        regions, copy = _redact(picture, recognition.card, recogniser, rules, stages)
+        regions, copy = cover(picture, recognition.card, recogniser, rules, stages)
     except (Reject, Review) as refusal:
         status = Status.REJECTED if isinstance(refusal, Reject) else Status.NEEDS_REVIEW
         findings = tuple(dict.fromkeys([refusal.code, *_all_findings(recognition, hint, rules)]))
@@ -218,9 +218,16 @@ def _recognise(
     return replace(recognition, card=replace(recognition.card, fields=fields))
 
 
-def _redact(
+def cover(
     picture: Picture, card: Card, recogniser: CardRecogniser, rules: Rules, stages: Stages
 ) -> tuple[tuple[Region, ...], RedactedCopy]:
+    """Cover a located card by the policy, and prove the copy as the rules want it proven.
+
+    Raises
+    ------
+    Reject, Review
+        When there is no copy.
+    """
     with stages("plan"):
         regions = plan(card, rules.policy, picture)
     with stages("redact"):

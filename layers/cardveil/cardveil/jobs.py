@@ -77,17 +77,21 @@ class Jobs:
     pace: Pace
     now: Callable[[], float] = time.time
 
-    def process(self, upload: Upload, stages: Stages | None = None) -> Outcome:
-        """Bring an upload to its final state, or submit it as a job; raises as `Pipeline.process` does."""
+    def process(self, upload: Upload, stages: Stages | None = None, *, anew: bool = False) -> Outcome:
+        """Bring an upload to its final state, or submit it as a job; see `Pipeline.process`."""
         if not self.signer.secrets:
-            return self.pipeline.process(upload, stages)
+            return self.pipeline.process(upload, stages, anew=anew)
         stages = stages or Stages()
         try:
             with self.pipeline.claimed(upload, stages) as claim:
-                outcome = self.pipeline.settled(claim)
-                if outcome is None and self._wants_job(claim):
+                outcome = self.pipeline.settled(claim, anew)
+                if (
+                    outcome is None
+                    and self._wants_job(claim)
+                    and (anew or not self.pipeline.renewable(claim))
+                ):
                     outcome = self._submit(upload, claim, stages)
-                return outcome or self.pipeline.conclude(upload, claim, stages)
+                return outcome or self.pipeline.conclude(upload, claim, stages, anew=anew)
         except Reject as refusal:
             if refusal.code == "source_gone":
                 return Outcome("gone")
@@ -239,8 +243,7 @@ class Jobs:
         )
 
     def _staged(self, claim: Claim, image: Image) -> str:
-        # One name a source: a crash leaves a copy that the next submission writes over.
-        key = f"{claim.keys.staged_prefix}job"
+        key = claim.keys.job_copy
         self.pipeline.sources.put(
             key, image.data, media_type="application/octet-stream", meta={"kind": "staged"}
         )

@@ -9,7 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import Any, Final
+
+import orjson
 
 from cardveil.bucket.answers import Answers
 from cardveil.bucket.breaker import Breaker, Gate
@@ -25,6 +27,7 @@ from cardveil.examine import PIPELINE_VERSION, Rules, Verdict, examine, sidecar_
 from cardveil.findings import Status
 from cardveil.recognition.cloud import Stage
 from cardveil.recognition.reading import CardRecogniser, Hint
+from cardveil.renewal import renew
 from cardveil.settings import Settings
 from cardveil.sidecar import SourceFacts, to_json
 from cardveil.stages import Stages
@@ -33,6 +36,8 @@ from cardveil.stages import Stages
 _WAIT_S: Final = 1.0
 #: A lease outlives the function that took it by this much, so that nobody takes over from the living.
 _LEASE_MARGIN_S: Final = 5.0
+#: More than any card's sidecar has.
+_MAX_SIDECAR_BYTES: Final = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +47,9 @@ class Outcome:
     Attributes
     ----------
     kind : str
-        ``finished`` (this run), ``already`` (by an earlier one), ``gone`` (deleted before it was read),
-        ``submitted`` (a job finishes it) or ``own_output``.
+        ``finished`` (this run), ``renewed`` (this run, from an earlier one's places, under another policy),
+        ``already`` (by an earlier one), ``gone`` (deleted before it was read), ``submitted`` (a job finishes
+        it) or ``own_output``.
     """
 
     kind: str
@@ -79,8 +85,13 @@ class Pipeline:
     invocation: Invocation
     sleep: Callable[[float], None] = field(default=time.sleep)
 
-    def process(self, upload: Upload, stages: Stages | None = None) -> Outcome:
+    def process(self, upload: Upload, stages: Stages | None = None, *, anew: bool = False) -> Outcome:
         """Bring one upload to its final state.
+
+        Parameters
+        ----------
+        anew : bool
+            Recognise it again although there is a result, unless a person has decided that.
 
         Raises
         ------
@@ -92,7 +103,7 @@ class Pipeline:
         stages = stages or Stages()
         try:
             with self.claimed(upload, stages) as claim:
-                return self.settled(claim) or self.conclude(upload, claim, stages)
+                return self.settled(claim, anew) or self.conclude(upload, claim, stages, anew=anew)
         except Reject as refusal:
             if refusal.code == "source_gone":
                 return Outcome("gone")
@@ -113,22 +124,28 @@ class Pipeline:
         with stages("claim"):
             claim = self._claim(upload, keys)
         try:
+            if not claim.lease.first:
+                # Who had it before may have been killed: the copy of a job that is under way stays.
+                self._delete_under(keys.staged_prefix, but=keys.job_copy)
             yield claim
         finally:
             with stages("release"):
                 self.leases.release(claim.lease, keys.lease_prefix)
 
-    def settled(self, claim: Claim) -> Outcome | None:
+    def settled(self, claim: Claim, anew: bool = False) -> Outcome | None:
         """Say that there is nothing to do, if so: it is our own output, or was finished before."""
         if OUTPUT_MARK in claim.stored.meta:
             return Outcome("own_output")
-        if claim.made and self._version(claim).made(claim.made):
-            if not claim.lease.first:
-                # Who had it before may have been killed between the commit and the tidying.
-                for key in self.sources.list(claim.keys.answers_prefix):
-                    self.sources.delete(key)
+        version = self._version(claim)
+        if claim.made and (version.decided(claim.made) if anew else version.made(claim.made)):
+            # Who made it may have been killed between the commit and the tidying.
+            self._delete_under(claim.keys.answers_prefix)
             return Outcome("already")
         return None
+
+    def renewable(self, claim: Claim) -> bool:
+        """Say whether only the policy has changed since the present result, so that nothing need be paid."""
+        return bool(claim.made and claim.data is not None and self._version(claim).located(claim.made))
 
     def _claim(self, upload: Upload, keys: Keys) -> Claim:
         """Take the lease, waiting for another's; the source and its present result are fetched meanwhile."""
@@ -162,7 +179,7 @@ class Pipeline:
             self.leases.release(lease, keys.lease_prefix)
             raise
 
-    def conclude(self, upload: Upload, claim: Claim, stages: Stages) -> Outcome:
+    def conclude(self, upload: Upload, claim: Claim, stages: Stages, *, anew: bool = False) -> Outcome:
         """Examine and publish what was claimed; raises as `process` does."""
         stored, keys = claim.stored, claim.keys
         with ThreadPoolExecutor(max_workers=2) as pool:
@@ -175,36 +192,62 @@ class Pipeline:
             )
             gate = Gate(self.breaker, pool.submit(self.breaker.look))
             try:
-                verdict = self._examine(upload, claim, answers, gate, stages)
+                recogniser = self.recogniser(partial(staged, self.sources, keys), answers, gate)
+                document = None if anew else self._known(claim)
+                if document is not None and claim.data is not None:
+                    verdict = renew(document, claim.data, recogniser, self.rules, stages)
+                else:
+                    verdict = self._examine(upload, claim, recogniser, stages)
             finally:
                 gate.leave()
+        paid = len(verdict.calls) if document is None else 0
         with stages("confirm"):
             # CI reads by key: had the object been replaced meanwhile, the places were another picture's.
             now = self.sources.head(upload.key)
         if now is None or now.etag != stored.etag:
             answers.forget()
             if now is None:
-                return Outcome("gone", paid_calls=len(verdict.calls))
+                return Outcome("gone", paid_calls=paid)
             raise Retry("source_changed", "nothing: the new picture is processed instead")
+        if "source_gone" in verdict.findings:
+            # Not the source, then, but the copy of it that was staged.
+            raise Retry("staged_copy_gone", "nothing: it is tried again")
         source = SourceFacts(self.sources.bucket, upload.key, stored.etag, stored.size)
         sidecar = to_json(sidecar_of(verdict, source, self.rules.policy, keys.redacted))
         with stages("publish"):
             copy = (verdict.copy.data, verdict.copy.media_type) if verdict.copy else None
             self.results.commit(keys, self._version(claim), verdict.status, sidecar, copy)
             answers.forget()
-        return Outcome("finished", verdict.status, verdict.findings, len(verdict.calls))
+        kind = "finished" if document is None else "renewed"
+        return Outcome(kind, verdict.status, verdict.findings, paid)
+
+    def _known(self, claim: Claim) -> Mapping[str, Any] | None:
+        """Return the sidecar from which the source can be redacted anew, None where it must be recognised."""
+        if not self.renewable(claim):
+            return None
+        try:
+            _, data = self.results.objects.get(claim.keys.sidecar, max_bytes=_MAX_SIDECAR_BYTES)
+            document = orjson.loads(data or b"")
+            known = document["source"]["etag"] == claim.stored.etag and not document.get("history")
+        except (Reject, orjson.JSONDecodeError, KeyError, TypeError):
+            return None
+        return document if known else None
+
+    def _delete_under(self, prefix: str, but: str = "") -> None:
+        for key in list(self.sources.list(prefix)):
+            if key != but:
+                self.sources.delete(key)
 
     def _version(self, claim: Claim) -> Version:
         return Version(claim.stored.etag, self.rules.policy.digest, PIPELINE_VERSION)
 
-    def _examine(self, upload: Upload, claim: Claim, answers: Answers, gate: Gate, stages: Stages) -> Verdict:
+    def _examine(self, upload: Upload, claim: Claim, recogniser: CardRecogniser, stages: Stages) -> Verdict:
         try:
             if claim.data is None:
                 raise Reject("picture_too_large", "upload a smaller picture, or raise CARDVEIL_MAX_BYTES")
             hint = hint_of(upload.key, claim.stored.meta, self.settings)
         except Reject as refusal:
             return Verdict(Status.REJECTED, findings=(refusal.code,))
-        recogniser = self.recogniser(partial(staged, self.sources, claim.keys), answers, gate)
         return examine(claim.data, hint, recogniser, self.rules, key=upload.key, stages=stages)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 #: Every metric: its unit and what it counts. A metric that is not here cannot be emitted.
 METRICS: Final[Mapping[str, tuple[str, str]]] = {
     "CardFinished": ("Count", "sources brought to a final state by this run, by status"),
+    "CardRenewed": ("Count", "sources redacted anew from stored places, by status: nothing was recognised"),
     "CardAlreadyDone": ("Count", "deliveries of sources that were done before"),
     "SourceGone": ("Count", "sources deleted before they were read"),
     "PaidCalls": ("Count", "recognition calls made"),
@@ -70,6 +71,8 @@ class Telemetry:
         )
         if outcome.kind == "finished":
             self.metric("CardFinished", 1, status=status)
+        elif outcome.kind == "renewed":
+            self.metric("CardRenewed", 1, status=status)
         elif outcome.kind == "already":
             self.metric("CardAlreadyDone", 1)
         elif outcome.kind == "gone":

@@ -16,6 +16,7 @@ class Keys:
     redacted: str
     lease_prefix: str
     staged_prefix: str
+    job_copy: str
     answers_prefix: str
 
 
@@ -37,5 +38,7 @@ def keys_of(source: str, settings: Settings) -> Keys:
         redacted=f"{settings.redacted_prefix}{relative}",
         lease_prefix=f"{settings.state_prefix}leases/{whole}/",
         staged_prefix=f"{settings.state_prefix}staged/{whole}/",
+        # One name a source: a crash leaves a copy that the next submission writes over.
+        job_copy=f"{settings.state_prefix}staged/{whole}/job",
         answers_prefix=f"{settings.state_prefix}answers/{whole}/",
     )

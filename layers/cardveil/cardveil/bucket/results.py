@@ -30,10 +30,22 @@ class Version:
 
         What a person has put right is not undone by a later delivery or a change of the settings.
         """
-        meta = {name: sidecar.meta.get(f"x-cos-meta-{name}") for name in (*self.as_meta(), "decided")}
-        if meta["source-etag"] != self.etag:
-            return False
-        return meta["decided"] == "yes" or all(meta[name] == value for name, value in self.as_meta().items())
+        meta = {name: sidecar.meta.get(f"x-cos-meta-{name}") for name in self.as_meta()}
+        return self.decided(sidecar) or all(meta[name] == value for name, value in self.as_meta().items())
+
+    def decided(self, sidecar: Stored) -> bool:
+        """Say whether `sidecar` is what a person decided for the same source."""
+        meta = sidecar.meta
+        return meta.get("x-cos-meta-source-etag") == self.etag and meta.get("x-cos-meta-decided") == "yes"
+
+    def located(self, sidecar: Stored) -> bool:
+        """Say whether `sidecar` holds the places of the same source, as this pipeline finds them."""
+        meta = sidecar.meta
+        return (
+            meta.get("x-cos-meta-source-etag") == self.etag
+            and meta.get("x-cos-meta-pipeline") == self.pipeline
+            and not self.decided(sidecar)
+        )
 
 
 @dataclass(frozen=True, slots=True)

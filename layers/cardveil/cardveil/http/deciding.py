@@ -21,8 +21,8 @@ from cardveil.http.problems import Problem
 from cardveil.http.references import unknown
 from cardveil.normalize import normalize
 from cardveil.recognition.join import check
-from cardveil.recognition.reading import Call, VendorWarning
-from cardveil.redaction import Policy, inspect, plan, redact
+from cardveil.redaction import Policy
+from cardveil.renewal import covered, stored_verdict
 from cardveil.sidecar import Decision, SourceFacts, card_of, history_of, to_json
 
 #: What a person's own word counts as, among the APIs that contributed to a field.
@@ -190,22 +190,14 @@ def _commit(desk: Desk, keys: Keys, found: Found, change: _Change) -> Found:
 
 
 def _verdict(desk: Desk, found: Found, change: _Change, status: Status, data: bytes | None) -> Verdict:
-    document = found.document
-    verdict = Verdict(
-        status,
-        card=change.card,
-        warnings=tuple(VendorWarning(w["code"], w["name"]) for w in document["warnings"]),
-        findings=tuple(dict.fromkeys(change.findings)),
-        calls=tuple(Call(c["api"], c["request_id"], c["elapsed_ms"]) for c in document["calls"]),
-    )
+    verdict = stored_verdict(found.document, status, change.card, change.findings)
     if status is Status.REJECTED:
         return verdict
     if data is None or change.card is None:
         raise Reject("picture_too_large", "raise CARDVEIL_MAX_BYTES")
-    picture = inspect(data, desk.pipeline.rules.limits)
     try:
-        regions = plan(change.card, change.policy, picture)
+        return covered(verdict, change.card, data, change.policy, desk.pipeline.rules.limits)
     except Review as missing:
+        if missing.code != "fields_missing":
+            raise
         raise Problem(409, missing.code, "mark the place of every field that the policy covers") from None
-    copy = redact(picture, regions, fill=change.policy.fill)
-    return replace(verdict, picture=picture, regions=regions, copy=copy)

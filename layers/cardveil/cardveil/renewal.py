@@ -1,0 +1,89 @@
+"""Redacts a card anew from its stored places: another policy, or a person's word, needs no recognition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from cardveil.card import PORTRAIT, Card
+from cardveil.errors import Reject, Review
+from cardveil.examine import Rules, Verdict, cover, with_portrait
+from cardveil.findings import Status, status_of
+from cardveil.recognition.reading import Call, CardRecogniser, VendorWarning
+from cardveil.redaction import Limits, Policy, inspect, plan, redact
+from cardveil.sidecar import card_of
+from cardveil.stages import Stages
+
+#: Findings that come of the policy or of the covering. All others speak of the picture or of its recognition,
+#: which another policy does not change.
+_OF_THE_POLICY: Final = frozenset({"fields_missing", "nothing_to_cover", "proof_failed"})
+
+
+def stored_verdict(
+    document: Mapping[str, Any], status: Status, card: Card | None, findings: Sequence[str]
+) -> Verdict:
+    """Return a verdict that keeps a sidecar's warnings and calls, and says the rest anew."""
+    return Verdict(
+        status,
+        card=card,
+        warnings=tuple(VendorWarning(w["code"], w["name"]) for w in document["warnings"]),
+        findings=tuple(dict.fromkeys(findings)),
+        calls=tuple(Call(c["api"], c["request_id"], c["elapsed_ms"]) for c in document["calls"]),
+    )
+
+
+def covered(verdict: Verdict, card: Card, data: bytes, policy: Policy, limits: Limits) -> Verdict:
+    """Return the verdict with a copy that was made by a policy from the places of `card`.
+
+    Raises
+    ------
+    Reject, Review
+        When the picture cannot be read, a place is missing, or the copy cannot be proven.
+    """
+    picture = inspect(data, limits)
+    regions = plan(card, policy, picture)
+    copy = redact(picture, regions, fill=policy.fill)
+    return replace(verdict, picture=picture, regions=regions, copy=copy)
+
+
+def renew(
+    document: Mapping[str, Any], data: bytes, recogniser: CardRecogniser, rules: Rules, stages: Stages
+) -> Verdict:
+    """Say what a full examination under other rules would, from what the sidecar knows.
+
+    Parameters
+    ----------
+    document : mapping
+        The sidecar of the same picture, written by this version of the pipeline.
+    recogniser : CardRecogniser
+        Asked for the proof by recognition only, where `rules` want one: that is paid for.
+
+    Raises
+    ------
+    Retry, Halt
+        When nothing can be said now.
+    """
+    before = tuple(document["findings"])
+    findings = tuple(code for code in before if code not in _OF_THE_POLICY)
+    stored = card_of(document)
+    status = Status(document["status"])
+    try:
+        with stages("inspect"):
+            picture = inspect(data, rules.limits)
+    except (Reject, Review):
+        return stored_verdict(document, status, stored, before)  # its findings say so already
+    if stored is None or status is Status.REJECTED or status_of(findings) is Status.NEEDS_REVIEW:
+        return replace(stored_verdict(document, status, stored, before), picture=picture)
+    # A portrait's place that was derived from the other fields' is derived again.
+    card = replace(
+        stored, fields=tuple(f for f in stored.fields if (f.name, f.sources) != (PORTRAIT, ("layout",)))
+    )
+    try:
+        regions, copy = cover(picture, card, recogniser, rules, stages)
+    except (Reject, Review) as refusal:
+        status = Status.REJECTED if isinstance(refusal, Reject) else Status.NEEDS_REVIEW
+        verdict = stored_verdict(document, status, card, (refusal.code, *findings))
+        return replace(verdict, picture=picture)
+    verdict = stored_verdict(document, Status.REDACTED, with_portrait(card), findings)
+    return replace(verdict, picture=picture, regions=regions, copy=copy)
