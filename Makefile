@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FONTS := fonts-noto-cjk fonts-wqy-zenhei fonts-wqy-microhei fonts-arphic-uming fonts-arphic-ukai
 SOURCES := layers functions local tests benchmarks
 
-.PHONY: help demo test check serve bench fuzz lock clean
+.PHONY: help demo test check serve bench chaos fuzz lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo "make up     set-up, then the local cloud on port 8411, data in out/cloud"
 	@echo "make bench  measurements, with the machine they were made on"
 	@echo "make fuzz   the redactor against 100,000 mutated files (SEED, MUTATIONS)"
+	@echo "make chaos  the functions under faults: 10,000 deliveries of 4,000 pictures, and whether all promises held"
 	@echo "make lock   pin the newest versions that fit pyproject.toml"
 
 # The marker holds the pins that were installed: a changed pin installs anew.
@@ -55,6 +56,9 @@ SEED ?= 1
 MUTATIONS ?= 100000
 fuzz: $(VENV)/.test
 	$(BIN)/python tests/leak/fuzz/run.py --count $(MUTATIONS) --seed $(SEED)
+
+chaos: $(VENV)/.test
+	$(BIN)/python -m benchmarks.chaos
 
 lock: $(VENV)/.test
 	$(BIN)/python -m pip install -q uv

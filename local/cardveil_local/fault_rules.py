@@ -153,18 +153,26 @@ class FaultRules(NoFaults):
     ) -> Rule | None:
         with self._lock:
             self.calls[service] += 1
+            chosen: Rule | None = None
             for number, rule in enumerate(self.rules):
                 fits = rule.kind in kinds and fnmatchcase(service, rule.service)
                 if not fits or not fnmatchcase(operation, rule.operation):
                     continue
                 self._seen[number] += 1
-                due = self._seen[number] == rule.nth if rule.nth else self._random.random() < rule.probability
-                if not due or (rule.times is not None and self._done[number] >= rule.times):
-                    continue
-                self._done[number] += 1
-                self.injected[f"{service} {rule.kind}{' ' + rule.code if rule.code else ''}"] += 1
-                return rule
-        return None
+                if chosen is None and self._is_due(number, rule):
+                    chosen = rule
+                    self._done[number] += 1
+            if chosen:
+                code = f" {chosen.code}" if chosen.code else ""
+                self.injected[f"{service} {chosen.kind}{code}"] += 1
+            return chosen
+
+    def _is_due(self, number: int, rule: Rule) -> bool:
+        if rule.times is not None and self._done[number] >= rule.times:
+            return False
+        if rule.nth is not None:
+            return self._seen[number] == rule.nth
+        return self._random.random() < rule.probability
 
     def _share(self) -> float:
         with self._lock:

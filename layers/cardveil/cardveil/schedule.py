@@ -140,6 +140,8 @@ def tidy_after_the_killed(shift: Shift, counts: Counter[str], failures: list[Car
         if shift.over:
             return
         lease_prefix = f"{prefix}leases/{source}/"
+        if pipeline.leases.held(lease_prefix):
+            continue  # looked at first, since on versioned buckets every claim succeeds
         lease = pipeline.leases.take(lease_prefix, shift.invocation.remaining_s())
         if lease is None:
             continue

@@ -49,6 +49,8 @@ class Plan:
         Time limit of a function, and with it the length of leases.
     overdue_s : float
         Seconds after which a job is asked about.
+    pause_s : float, optional
+        Seconds before a failed event is tried again; as long as a lease can stand in its way, if not given.
     """
 
     pictures: int
@@ -60,6 +62,7 @@ class Plan:
     jobs: float = 0.5
     timeout_s: int = 12
     overdue_s: float = 15.0
+    pause_s: float | None = None
     instances: int = 3
 
     @property

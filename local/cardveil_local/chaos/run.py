@@ -39,8 +39,8 @@ def run(plan: Plan, progress: Progress = lambda _: None) -> Findings:
                 environment=plan.environment(),
                 serverless=plan.serverless(folder / "plan"),
                 recogniser=NumberRecogniser,
-                # The platform waits a minute; here a killed instance's lease must have run out as well.
-                retry_interval_s=plan.lease_s,
+                # The platform waits a minute; there too a killed instance's lease has run out by then.
+                retry_interval_s=plan.lease_s if plan.pause_s is None else plan.pause_s,
                 ocr_rate=None,
                 layers={"cardveil": ROOT / "layers" / "cardveil"},
                 max_instances=plan.instances,

@@ -45,6 +45,10 @@ _LEAKS: Final = re.compile(
 )
 
 
+def _loses(name: str) -> bool:
+    return name.endswith(("reset_after", "truncate"))
+
+
 @dataclass
 class Findings:
     """The numbers of one run, and whether they are what was promised."""
@@ -71,11 +75,32 @@ class Findings:
     @property
     def kept(self) -> bool:
         """Whether every promise held."""
-        counts = (
-            self.lost, self.wrong, self.unredacted, self.leases, self.notes, self.answers, self.leaks,
-            self.strangers_accepted,
-        )  # fmt: skip
-        return not any(counts) and all(calls <= PAID_LIMIT * need for calls, need in self.paid.values())
+        affordable = all(calls <= PAID_LIMIT * need for calls, need in self.paid.values())
+        return not self.broken and affordable and not self.unexplained
+
+    @property
+    def broken(self) -> dict[str, int]:
+        """What must be nought in every run, and is not."""
+        counts = {
+            "lost": self.lost,
+            "wrong": self.wrong,
+            "unredacted": self.unredacted,
+            "leases": self.leases,
+            "notes": self.notes,
+            "answers": self.answers,
+            "leaks": self.leaks,
+            "strangers": self.strangers_accepted,
+        }
+        return {name: count for name, count in counts.items() if count}
+
+    @property
+    def unexplained(self) -> int:
+        """Further payments beyond those that lost answers and kills, two calls each at most, account for."""
+        lost = sum(
+            n for name, n in self.injected.items() if name.split()[0] in {"ci", "ocr"} and _loses(name)
+        )
+        paid, need = self.paid["all"]
+        return max(0, paid - need - lost - 2 * self.kills)
 
     def table(self) -> str:
         """Return the table that is printed."""
@@ -104,6 +129,7 @@ class Findings:
             lines.append(f"{name:44}{found:10}{0:10}")
         for name, (paid, need) in sorted(self.paid.items()):
             lines.append(f"{'paid per picture, ' + name:44}{paid / max(1, need):10.4f}{PAID_LIMIT:10}")
+        lines.append(f"{'payments that no lost answer or kill explains':46}{self.unexplained:8}{0:10}")
         lines += ["", "callbacks: " + ", ".join(f"{n} {name}" for name, n in sorted(self.outcomes.items()))]
         lines += ["faults: " + ", ".join(f"{n} {name}" for name, n in sorted(self.injected.items()))]
         lines += ["", "every promise held" if self.kept else "A PROMISE WAS BROKEN"]

@@ -62,6 +62,11 @@ class Leases:
         following = f"{prefix}{int(held.removeprefix(prefix)) + 1:08d}"
         return Lease(following, first=False) if self._create(following, note) else None
 
+    def held(self, prefix: str) -> bool:
+        """Say whether somebody holds what `prefix` stands for, without claiming it."""
+        last = max(self.objects.list(prefix), default=None)
+        return last is not None and self._read(last)[1] + _CLOCK_SKEW_S > self.now()
+
     def release(self, lease: Lease, prefix: str) -> None:
         """Give the claim back, with the void ones before it."""
         held = [lease.key] if lease.first else [key for key in self.objects.list(prefix) if key <= lease.key]

@@ -93,7 +93,7 @@ class Remembered:
             return lines, _reading(known["reading"])
         found, reading = self.calls.call(lambda: general.lines(image))
         lines_doc = [
-            {"text": line.text, "score": line.score, "polygon": line.polygon.as_lists()} for line in found
+            {"text": line.text, "score": line.score, "polygon": _points(line.polygon)} for line in found
         ]
         self.answers.keep(name, digest, {"lines": lines_doc, "reading": _document(reading)})
         return found, reading
@@ -114,6 +114,11 @@ class Remembered:
         return reading
 
 
+def _points(polygon: Polygon) -> list[list[float]]:
+    """Return the points in full: an answer recalled must lead to the very same result."""
+    return [[x, y] for x, y in polygon.points]
+
+
 def _document(reading: Reading) -> dict[str, Any]:
     return {
         "api": reading.api,
@@ -123,7 +128,7 @@ def _document(reading: Reading) -> dict[str, Any]:
                 "text": field.text,
                 "normalized": field.normalized,
                 "score": field.score,
-                "polygon": field.polygon.as_lists() if field.polygon else None,
+                "polygon": _points(field.polygon) if field.polygon else None,
                 "sources": list(field.sources),
             }
             for field in reading.fields

@@ -1,0 +1,187 @@
+"""An instance is killed at every stage and at every request; what comes after ends as if nothing had been."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import pytest
+
+from cardveil.bucket.job_notes import JobNote
+from cardveil.errors import Retry
+from cardveil.jobs import Arrival, Jobs
+from cardveil.stages import STAGES, Stages
+from cardveil_local.chaos.memory import Killed
+
+MakeScene = Callable[..., Any]
+#: What is in `STAGES` but not on the way of a picture with the usual settings.
+NOT_PASSED = {"prove"}
+
+
+class Killer:
+    """Kills an instance at one of its requests; from then on none of them has any effect."""
+
+    def __init__(self, at: int | None = None) -> None:
+        self.at = at
+        self.requests = 0
+        self.dead = False
+
+    def __call__(self, request: str) -> None:
+        if self.dead:
+            raise Killed
+        self.requests += 1
+        if self.requests - 1 == self.at:
+            self.dead = True
+            raise Killed
+
+
+class KillingStages(Stages):
+    """Kills an instance before or after a stage."""
+
+    def __init__(self, killer: Killer, stage: str, when: str) -> None:
+        super().__init__()
+        self._killer, self._stage, self._when = killer, stage, when
+        self.passed: set[str] = set()
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        self.passed.add(name)
+        if (name, self._when) == (self._stage, "before") and not self._killer.dead:
+            self._killer.dead = True
+            raise Killed
+        with super().__call__(name):
+            yield
+        if (name, self._when) == (self._stage, "after") and not self._killer.dead:
+            self._killer.dead = True
+            raise Killed
+
+
+def finish_jobs(scene: Any, flows: Jobs) -> None:
+    """Let the vendor finish all jobs and the schedule find them."""
+    for job_id, job in list(scene.vendor.jobs.items()):
+        if not job.finished:
+            scene.vendor.end(job_id)
+    notes: list[JobNote] = list(flows.notes.all())
+    for note, job in flows.due(notes):
+        flows.finish(note, job, Stages())
+
+
+def undisturbed(scene: Any) -> Any:
+    flows = scene.instance()
+    flows.process(scene.upload)
+    finish_jobs(scene, flows)
+    assert scene.left() == []
+    return scene.result()
+
+
+def redeliver(scene: Any) -> None:
+    """Deliver again, later, by new instances; the killed one's lease has to run out first."""
+    scene.now += 61.0
+    flows = scene.instance()
+    flows.process(scene.upload)
+    finish_jobs(scene, flows)
+
+
+KINDS = [
+    {"number": 0},
+    {"number": 8},
+    {"number": 9},
+    {"number": 0, "turned": True},
+    {"number": 0, "versioned": True},
+    {"number": 0, "job": True},
+    {"number": 8, "job": True},
+    {"number": 0, "job": True, "turned": True},
+]
+IDS = ["-".join(f"{name}={value}" for name, value in kind.items()) for kind in KINDS]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=IDS)
+def test_a_kill_at_each_stage_changes_nothing(scene: MakeScene, kind: dict[str, Any]) -> None:
+    expected_scene = scene(**kind)
+    expected = undisturbed(expected_scene)
+    passed: set[str] = set()
+    for stage in STAGES:
+        for when in ("before", "after"):
+            here = scene(**kind)
+            killer = Killer()
+            stages = KillingStages(killer, stage, when)
+            with suppress(Killed):
+                here.instance(killer).process(here.upload, stages)
+            passed |= stages.passed
+            redeliver(here)
+            assert here.result() == expected, (stage, when)
+            assert here.left() == [], (stage, when)
+            # All that was paid for before the kill had been kept.
+            assert here.vendor.paid == expected_scene.vendor.paid, (stage, when)
+    if not kind.get("job"):
+        assert passed == set(STAGES) - NOT_PASSED, "every stage was met"
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=IDS)
+def test_a_kill_at_each_request_changes_nothing(scene: MakeScene, kind: dict[str, Any]) -> None:
+    """Before and after each request to the bucket: also between the copy and the sidecar."""
+    expected_scene = scene(**kind)
+    expected = undisturbed(expected_scene)
+    counter = Killer()
+    counted = scene(**kind)
+    counted.instance(counter).process(counted.upload)
+    assert counter.requests > 10
+    for at in range(counter.requests):
+        here = scene(**kind)
+        killer = Killer(at)
+        with suppress(Killed):
+            here.instance(killer).process(here.upload)
+        redeliver(here)
+        assert here.result() == expected, at
+        assert here.left() == [], at
+        for api, paid in here.vendor.paid.items():
+            # At most what was under way at the kill is paid for again.
+            assert paid <= expected_scene.vendor.paid[api] + 1, (at, api)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_kill_while_a_callback_is_taken_changes_nothing(scene: MakeScene, turned: bool) -> None:
+    kind = {"number": 0, "job": True, "turned": turned}
+    expected = undisturbed(scene(**kind))
+    requests, at = 1, 0
+    while at < requests:
+        here = scene(**kind)
+        here.instance().process(here.upload)
+        (job,) = here.vendor.jobs.values()
+        here.vendor.end(job.job_id)
+        killer = Killer(at)
+        with suppress(Killed):
+            here.instance(killer).arrived(job.user_data, job.job_id, Stages())
+        requests = max(requests, killer.requests)
+        here.now += 61.0
+        flows = here.instance()
+        arrival, _ = flows.arrived(job.user_data, job.job_id, Stages())
+        assert arrival in {Arrival.ACCEPTED, Arrival.DUPLICATE}, at
+        finish_jobs(here, flows)
+        assert here.result() == expected, at
+        flows.process(here.upload)
+        assert [key for key in here.left() if "/leases/" not in key] == [], at
+        at += 1
+        requests = max(requests, at + (0 if not killer.dead else 1))
+    assert at > 10
+
+
+def test_while_the_living_work_nobody_else_does(scene: MakeScene) -> None:
+    here = scene()
+    first = here.instance()
+    with first.pipeline.claimed(here.upload, Stages()):
+        before = here.now
+        second = here.instance()
+        with pytest.raises(Retry, match="taken_by_another"):
+            # An invocation without any time left does not wait.
+            _without_time(second).process(here.upload)
+        assert here.now == before
+        assert not here.vendor.paid
+
+
+def _without_time(flows: Jobs) -> Jobs:
+    from dataclasses import replace
+
+    invocation = replace(flows.pipeline.invocation, deadline=0.5)
+    return replace(flows, pipeline=replace(flows.pipeline, invocation=invocation))

@@ -1,0 +1,138 @@
+"""Each kind of fault, as a client of the local cloud meets it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from qcloud_cos.cos_exception import CosServiceError
+
+from cardveil.bucket.objects import CosObjects
+from cardveil.clients import Credentials, cos_client
+from cardveil.errors import Reject, Retry
+from cardveil.retrying import Patience
+from cardveil.settings import Settings
+from cardveil_local.fault_rules import KINDS, FaultRules, Rule
+from cardveil_local.testbench import Bench, bench
+
+Begin = Callable[..., Bench]
+
+
+@pytest.fixture
+def begin(tmp_path: Path) -> Iterator[Begin]:
+    running = []
+
+    def start(*rules: Rule, **options: Any) -> Bench:
+        manager = bench(tmp_path / "c", faults=FaultRules(rules, **options))
+        running.append(manager)
+        return manager.__enter__()
+
+    yield start
+    for manager in running:
+        manager.__exit__(None, None, None)
+
+
+def objects(running: Bench) -> CosObjects:
+    """Return the bucket as the functions use it, without any patience."""
+    return CosObjects(client(running), running.bucket, Patience(1, lambda: 30.0))
+
+
+def client(running: Bench) -> Any:
+    at = running.endpoint
+    return cos_client(
+        Settings(scheme="http"), Credentials(at.secret_id, at.secret_key, ""), at.region, at.proxy
+    )
+
+
+def put(running: Bench, key: str = "x/a") -> None:
+    objects(running).put(key, b"content" * 100, media_type="text/plain", meta={})
+
+
+@pytest.mark.parametrize("kind", ["reset_before", "reset_after", "truncate"])
+def test_a_lost_connection_may_be_tried_again(begin: Begin, kind: str) -> None:
+    running = begin(Rule(kind, "cos", "GetObject", nth=1))
+    put(running)
+    with pytest.raises(Retry):
+        objects(running).get("x/a", max_bytes=10_000)
+    assert objects(running).get("x/a", max_bytes=10_000)[1] == b"content" * 100
+
+
+def test_before_has_no_effect_and_after_has(begin: Begin) -> None:
+    running = begin(
+        Rule("reset_before", "cos", "PutObject", nth=1), Rule("reset_after", "cos", "PutObject", nth=2)
+    )
+    for key in ("x/before", "x/after"):
+        with pytest.raises(Retry):
+            put(running, key)
+    assert running.listing() == ["x/after"]
+
+
+def test_slow_and_late_answers_are_whole(begin: Begin) -> None:
+    running = begin(
+        Rule("slow", "cos", "GetObject", seconds=0.4), Rule("latency", "cos", "PutObject", seconds=0.4)
+    )
+    started = time.monotonic()
+    put(running)
+    assert objects(running).get("x/a", max_bytes=10_000)[1] == b"content" * 100
+    assert time.monotonic() > started
+
+
+@pytest.mark.parametrize("code", ["SlowDown", "InternalError", "ExpiredToken"])
+@pytest.mark.parametrize("operation", ["HeadObject", "GetObject"])
+def test_documented_errors_are_understood_with_and_without_a_body(
+    begin: Begin, code: str, operation: str
+) -> None:
+    running = begin(Rule("error", "cos", operation, code=code, times=1))
+    put(running)
+    read: dict[str, Callable[[], object]] = {
+        "HeadObject": lambda: objects(running).head("x/a"),
+        "GetObject": lambda: objects(running).get("x/a", max_bytes=10_000),
+    }
+    with pytest.raises(Retry):
+        read[operation]()
+
+
+def test_ci_s_errors_have_ci_s_form(begin: Begin) -> None:
+    running = begin(Rule("error", "ci", "AILicenseRec", code="BucketNotBindCI"))
+    running.upload("x/a.jpg", b"a picture")
+    speaking = client(running)
+    with pytest.raises(CosServiceError) as caught:
+        speaking.cos_ai_license_rec(Bucket=running.bucket, ObjectKey="x/a.jpg", CardType="IDCard")
+    text = caught.value.get_origin_msg()
+    assert "<Code>BucketNotBindCI</Code>" in text
+    assert "<Resource>" not in text
+
+
+def test_nth_and_times_and_chance(begin: Begin) -> None:
+    rules = FaultRules([Rule("kill", "scf", "f", nth=2, seconds=1.0)])
+    assert [rules.worker_deadline("f", "r") is None for _ in range(4)] == [True, False, True, True]
+    rules = FaultRules([Rule("lose", "callback", times=2)])
+    assert [rules.callbacks("j") for _ in range(3)] == [(), (), (0.0,)]
+    rules = FaultRules([Rule("duplicate", "event", probability=0.3, seconds=1.0)], seed=7)
+    again = FaultRules([Rule("duplicate", "event", probability=0.3, seconds=1.0)], seed=7)
+    drawn = [rules.deliveries("f", {}) for _ in range(200)]
+    assert drawn == [again.deliveries("f", {}) for _ in range(200)], "a seed gives the same run"
+    doubled = sum(len(delays) == 2 for delays in drawn)
+    assert 30 < doubled < 90
+    assert rules.injected["event duplicate"] == doubled
+
+
+def test_an_unknown_kind_is_refused() -> None:
+    with pytest.raises(ValueError, match="no such fault"):
+        Rule("gremlin", "cos")
+
+
+def test_every_kind_is_described() -> None:
+    assert all(KINDS.values())
+
+
+def test_calls_of_the_test_itself_can_be_spared(begin: Begin) -> None:
+    running = begin(Rule("reset_before", "cos"), roles_only=True)
+    put(running)
+    with pytest.raises(Reject):
+        objects(running).get("x/b", max_bytes=1)
+    assert requests.get(f"{running.endpoint.proxy}/_local/health", timeout=10).status_code == 200
