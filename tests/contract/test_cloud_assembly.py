@@ -115,10 +115,10 @@ def test_other_hosts_are_not_reached_through_it(world: World) -> None:
     assert world.get("/_local/health", headers={"Host": "evil.example"}).status_code == 502
 
 
-def test_jobs_are_not_there_yet(world: World) -> None:
+def test_jobs_want_a_signature(world: World) -> None:
     answer = world.proxied("POST", "http://cards-1250000000.ci.ap-shanghai.myqcloud.com/jobs")
-    assert answer.status_code == 501
-    assert "<Code>NotImplemented</Code>" in answer.text
+    assert answer.status_code == 403
+    assert "<Code>AccessDenied</Code>" in answer.text
 
 
 def test_upload_reaches_the_function(world: World) -> None:
