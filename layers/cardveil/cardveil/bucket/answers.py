@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Set
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -67,8 +67,11 @@ class Answers:
 
     def forget(self) -> None:
         """Delete what was kept, whoever kept it."""
-        for key in sorted(self.listing.result() | self._written):
-            self.objects.delete(key)
+        keys = sorted(self.listing.result() | self._written)
+        if keys:
+            with ThreadPoolExecutor(max_workers=len(keys)) as pool:
+                # Each result is asked for, so that a failure is not passed over.
+                list(pool.map(self.objects.delete, keys))
 
 
 def expired(objects: Objects, key: str, now: float) -> bool:
