@@ -11,9 +11,10 @@ import pytest
 import requests
 from qcloud_cos.cos_exception import CosServiceError
 
+from cardveil.bucket.breaker import OF_ONE_REQUEST
 from cardveil.bucket.objects import CosObjects
 from cardveil.clients import Credentials, cos_client
-from cardveil.errors import Reject, Retry
+from cardveil.errors import Halt, Reject, Retry
 from cardveil.retrying import Patience
 from cardveil.settings import Settings
 from cardveil_local.fault_rules import KINDS, FaultRules, Rule
@@ -136,3 +137,11 @@ def test_calls_of_the_test_itself_can_be_spared(begin: Begin) -> None:
     with pytest.raises(Reject):
         objects(running).get("x/b", max_bytes=1)
     assert requests.get(f"{running.endpoint.proxy}/_local/health", timeout=10).status_code == 200
+
+
+def test_a_clock_that_is_off_is_named_and_stops_nobody_else(tmp_path: Path) -> None:
+    """The cloud's clock and ours are twenty minutes apart: the signature is refused, and nothing else."""
+    with bench(tmp_path / "c", clock=lambda: time.time() - 1200) as running:
+        with pytest.raises(Halt, match="clock_wrong") as caught:
+            objects(running).get("x/a", max_bytes=1)
+        assert caught.value.code in OF_ONE_REQUEST

@@ -19,7 +19,7 @@ FLOORS = (
      "retrying", "stages", "pacing", "signing"},
     {"events", "sidecar", "settings", "clients", "telemetry"},
     {"recognition", "bucket", "redaction"},
-    {"examine", "pipeline", "assembly", "uploads", "jobs", "callbacks", "schedule", "http",
+    {"examine", "pipeline", "assembly", "uploads", "jobs", "job_submission", "callbacks", "schedule", "http",
      "renewal", "sweep"},
 )  # fmt: skip
 MODULES = sorted(

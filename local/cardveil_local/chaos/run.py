@@ -16,7 +16,8 @@ import orjson
 
 from cardveil_local.chaos.pictures import ChaosPicture, NumberRecogniser, picture
 from cardveil_local.chaos.plan import Plan
-from cardveil_local.chaos.verdict import Findings, Strangers, judge
+from cardveil_local.chaos.strangers import Strangers
+from cardveil_local.chaos.verdict import Findings, judge
 from cardveil_local.fault_rules import FaultRules
 from cardveil_local.testbench import ROOT, Bench, bench
 

@@ -16,7 +16,7 @@ from cardveil.bucket.objects import Objects
 from cardveil.errors import VENDOR_CODES, Halt, Reject
 
 #: Refusals of one request, or of one instance's clock: no reason to stop everybody else.
-_OF_ONE_REQUEST: Final = frozenset(
+OF_ONE_REQUEST: Final = frozenset(
     {"request_refused", "vendor_code_unknown", "clock_wrong", "region_missing"}
 )
 _WHAT_TO_DO: Final = {code: text for _, code, text in VENDOR_CODES.values()}
@@ -139,7 +139,7 @@ class Gate:
 
     def refused(self, halt: Halt) -> None:
         """The account was refused: open the breaker, and make no further call for this picture."""
-        if halt.code in _OF_ONE_REQUEST:
+        if halt.code in OF_ONE_REQUEST:
             return
         with self._lock:
             if self._stopped is None:

@@ -33,6 +33,8 @@ class JobNote:
         Empty until the submission was answered.
     state : str
         CI's own word, or ``Submitting``.
+    anew : bool
+        Whether the picture is to be recognised although there is a result.
     submitted_at : float
         Seconds since the epoch.
     """
@@ -50,6 +52,7 @@ class JobNote:
     submitted_at: float
     job_id: str = ""
     state: str = "Submitting"
+    anew: bool = False
 
     @property
     def staged(self) -> bool:

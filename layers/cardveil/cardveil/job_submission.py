@@ -1,0 +1,129 @@
+"""Submits a picture as a job, once: whatever is lost or killed on the way, it is not paid for again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Final
+
+from cardveil.bucket.breaker import Gate
+from cardveil.bucket.job_notes import JobNote, JobNotes
+from cardveil.card import CardType, Side
+from cardveil.errors import Halt, Reject
+from cardveil.events.cos import Upload
+from cardveil.examine import sent_copy
+from cardveil.pacing import Pace
+from cardveil.pipeline import Claim, Outcome, Pipeline, hint_of
+from cardveil.recognition.license_job import Job, LicenseJobs
+from cardveil.recognition.reading import Image
+from cardveil.retrying import Patience
+from cardveil.signing import Reference, Signer, source_digest
+from cardveil.stages import Stages
+
+#: References outlive the patience with their jobs by this much, in seconds.
+_REFERENCE_MARGIN_S: Final = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Submissions:
+    """What submits jobs for the pictures of one bucket; see `jobs.Jobs`."""
+
+    pipeline: Pipeline
+    service: LicenseJobs
+    notes: JobNotes
+    signer: Signer
+    patience: Patience
+    pace: Pace
+    now: Callable[[], float]
+
+    def submit(self, upload: Upload, claim: Claim, stages: Stages, *, anew: bool) -> Outcome | None:
+        """Submit a job under the lease; None when this picture is better recognised directly."""
+        source = source_digest(upload.key)
+        note = self.notes.get(source)
+        if note and note.etag == claim.stored.etag:
+            if note.job_id:
+                return Outcome("submitted")
+            since = note.submitted_at
+        else:
+            note = self._new_note(upload, claim, source, stages, anew)
+            since = 0.0
+            if note is None:
+                return None
+            self.notes.put(note)
+        try:
+            with stages("recognise"):
+                job = self._submitted(note, since)
+        except Reject as refused:
+            if refused.code == "source_gone":
+                raise
+            self.notes.drop(note)
+            return None  # the direct way says so in the sidecar
+        self.notes.put(replace(note, job_id=job.job_id, state=job.state))
+        return Outcome("submitted")
+
+    def _new_note(
+        self, upload: Upload, claim: Claim, source: str, stages: Stages, anew: bool
+    ) -> JobNote | None:
+        settings = self.pipeline.settings
+        try:
+            if claim.data is None:
+                return None
+            hint = hint_of(upload.key, claim.stored.meta, settings)
+            if hint.side is Side.BACK:
+                return None  # it has no positions for backs
+            image = sent_copy(claim.data, upload.key, self.pipeline.rules, stages)
+        except Reject:
+            return None  # the direct way says so in the sidecar, and pays for nothing
+        object_key = image.key or self._staged(claim, image)
+        now = self.now()
+        lifetime = settings.job_patience_s + _REFERENCE_MARGIN_S
+        reference = Reference.to(self.pipeline.sources.bucket, upload.key, now + lifetime)
+        return JobNote(
+            source=source,
+            key=upload.key,
+            bucket=self.pipeline.sources.bucket,
+            region=upload.region,
+            etag=claim.stored.etag,
+            object_key=object_key,
+            image_sha256=sha256(image.data).hexdigest(),
+            card_type=hint.card_type or CardType.ID_CARD,
+            nonce=reference.nonce,
+            reference=self.signer.sign(reference),
+            submitted_at=now,
+            anew=anew,
+        )
+
+    def _staged(self, claim: Claim, image: Image) -> str:
+        key = claim.keys.job_copy
+        self.pipeline.sources.put(
+            key, image.data, media_type="application/octet-stream", meta={"kind": "staged"}
+        )
+        return key
+
+    def _submitted(self, note: JobNote, since: float) -> Job:
+        """Submit, once: before another try CI is asked whether the last one had an effect after all."""
+        tried = since > 0
+
+        def once() -> Job:
+            nonlocal tried
+            if tried and (job := self.service.find(note.reference, note.submitted_at)):
+                return job
+            gate.enter()
+            self.pace.wait(self.pipeline.settings.calls_per_second, self.patience.remaining_s)
+            tried = True
+            return self.service.submit(note.object_key, note.card_type, note.reference)
+
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            gate = Gate(self.pipeline.breaker, pool.submit(self.pipeline.breaker.look))
+            try:
+                job = self.patience.call(once)
+                gate.answered()
+                return job
+            except Halt as halt:
+                if halt.api:
+                    gate.refused(halt)
+                raise
+            finally:
+                gate.leave()
