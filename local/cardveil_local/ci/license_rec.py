@@ -48,7 +48,8 @@ def contents(
                         ("Name", name),
                         ("DetectedText", field_text(field, texts)),
                         ("Score", round(field.score or 0)),
-                        ("Location", points(field.polygon)),
+                        # The text itself, as the service locates it: what to cover is the caller's business.
+                        ("Location", points(found.texts.get(field.name, field.polygon))),
                     ],
                 )
             )

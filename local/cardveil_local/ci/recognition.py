@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -26,6 +26,8 @@ class FoundCard(Protocol):
     def outline(self) -> Polygon: ...
     @property
     def findings(self) -> tuple[str, ...]: ...
+    @property
+    def texts(self) -> Mapping[str, Polygon]: ...
 
 
 class TextLine(Protocol):
@@ -58,6 +60,7 @@ class KnownCard:
     card: Card
     outline: Polygon
     findings: tuple[str, ...] = ()
+    texts: Mapping[str, Polygon] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

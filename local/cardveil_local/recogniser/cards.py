@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -58,7 +58,12 @@ def compose(source: Source, straight: StraightCard) -> FoundCard:
     found += _about_the_picture(source, placing)
     card = Card(layout.type, layout.side, tuple(fields))
     outline = Polygon.of(placing.corners().tolist())
-    return FoundCard(card, outline, tuple(dict.fromkeys(found)))
+    texts = {
+        name: _polygon(placing, _around([segment.box for segment in segments]))
+        for name, segments in straight.segments.items()
+        if segments
+    }
+    return FoundCard(card, outline, tuple(dict.fromkeys(found)), texts)
 
 
 def _cover(zone: Box, segments: list[Segment], value: Value) -> Box:
@@ -70,6 +75,10 @@ def _cover(zone: Box, segments: list[Segment], value: Value) -> Box:
     boxes = [segment.box.grown(_TEXT_GROWTH) for segment in segments]
     if not (value.trusted and len(segments) == 1):
         boxes.append(zone.grown(_ZONE_GROWTH))
+    return _around(boxes)
+
+
+def _around(boxes: Sequence[Box]) -> Box:
     left, top = min(box.x for box in boxes), min(box.y for box in boxes)
     return Box(left, top, max(box.right for box in boxes) - left, max(box.bottom for box in boxes) - top)
 

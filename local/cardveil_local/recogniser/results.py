@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from cardveil.card import Card, Polygon
 
@@ -18,11 +19,15 @@ class FoundCard:
         outside the picture.
     findings
         Codes of `cardveil_local.recogniser.findings`, each once.
+    texts
+        Where the text of each field stands, by the field's name: tight, as a service that only locates text
+        gives it. A field's own polygon is what must be covered, which is more.
     """
 
     card: Card
     outline: Polygon
     findings: tuple[str, ...]
+    texts: Mapping[str, Polygon] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
