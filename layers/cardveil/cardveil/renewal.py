@@ -43,7 +43,8 @@ def covered(verdict: Verdict, card: Card, data: bytes, policy: Policy, limits: L
     """
     picture = inspect(data, limits)
     regions = plan(card, policy, picture)
-    copy = redact(picture, regions, fill=policy.fill)
+    # No regions: the policy keeps every field of this side, and each of them has its place.
+    copy = redact(picture, regions, fill=policy.fill, allow_empty=True)
     return replace(verdict, picture=picture, regions=regions, copy=copy)
 
 

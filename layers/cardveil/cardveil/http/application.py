@@ -8,14 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.exceptions import (
-    RequestUnsupportedContentType,
-    RequestValidationError,
-)
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
 from cardveil.errors import CardveilError
 from cardveil.events.context import Invocation
@@ -27,6 +24,8 @@ from cardveil.http.problems import MEDIA_TYPE, Problem, from_error, unexpected
 from cardveil.http.routes import add_routes
 from cardveil.http.submitting import Submitted
 from cardveil.http.tokens import Caller
+
+_JSON: Final = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +104,6 @@ def application() -> UrlResolver:
         what = "put right what `faults` names"
         return _response(app, Problem(422, "request_invalid", what, faults=faults))
 
-    def media_type(_: RequestUnsupportedContentType) -> Response[Any]:
-        return _response(app, Problem(415, "content_type_refused", "send application/json"))
-
     def fault(error: Exception) -> Response[Any]:
         noted: Noted = app.context["noted"]
         noted.fault = _named(error)
@@ -115,7 +111,6 @@ def application() -> UrlResolver:
 
     app.on_error([Problem, CardveilError], known)
     app.on_error([RequestValidationError], invalid)
-    app.on_error([RequestUnsupportedContentType], media_type)
     app.on_error([Exception], fault)
     return app
 
@@ -130,6 +125,10 @@ def _admit(app: UrlResolver, handler: Any) -> None:
     found = caller_of(role, asked.headers, asked.means.settings.token_secrets, time.time())
     caller = found or Caller("", frozenset())
     noted.subject = caller.subject
+    kind = asked.headers.get("content-type", _JSON).partition(";")[0].strip().lower()
+    if asked.method == "POST" and kind != _JSON:
+        # Powertools would read forms too, which no route here takes.
+        raise Problem(415, "content_type_refused", "send application/json")
     app.put_by(desk=Desk(asked.means, caller))
 
 

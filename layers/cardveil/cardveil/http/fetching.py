@@ -140,7 +140,8 @@ class Fetcher:
             if len(data) > self.max_bytes:
                 raise _too_large()
             self._left(deadline)
-        if response.length:  # it was hung up on before the end
+        self._left(deadline)  # hung up on in its headers, an answer looks like one without a content
+        if response.length:
             raise _unreachable()
         return bytes(data)
 

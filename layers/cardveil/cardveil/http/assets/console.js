@@ -70,7 +70,7 @@
       let answer = {};
       try { answer = JSON.parse(request.responseText); } catch { /* not ours: the status tells */ }
       if (request.status < 300) return resolve(answer);
-      if (request.status === 401) leave(word('signed_out'));
+      if (request.status === 401) { leave(word('signed_out')); return reject({ code: 'signed_out', text: word('signed_out') }); }
       const told = { why: answer.detail || word('unreachable'), code: answer.code || request.status, id: answer.request_id || '' };
       return reject({ code: told.code, status: request.status, text: word('failed_call', told) });
     };
@@ -131,14 +131,15 @@
     clearTimeout(waiting);
     waiting = setTimeout(() => { if (state.token && !document.hidden) list(); else if (state.token) later(); }, 3000);
   };
+  const when = (time) => new Date(time).toLocaleString(state.language === 'zh' ? 'zh-CN' : 'en-GB', { dateStyle: 'medium', timeStyle: 'short' });
   const nameOf = (key) => key.split('/').pop();
   const badge = (status) => make('span', { class: `badge ${status}` }, word(`status.${status}`));
   const showList = () => {
     const items = state.cards.map((card) => make('li', {}, make('button', {
       type: 'button', 'data-ref': card.ref, 'aria-current': String(Boolean(state.open && state.open.answer.ref === card.ref)),
       onclick: () => open(card.ref),
-    }, make('span', { class: 'name' }, nameOf(card.key)), badge(card.status),
-    make('span', { class: 'when' }, new Date(card.uploaded_at).toLocaleString(state.language)))));
+    }, make('span', { class: 'name' }, nameOf(card.key)),
+    make('span', { class: 'when' }, when(card.uploaded_at)), badge(card.status))));
     $('list').replaceChildren(...items);
     if (!items.length && state.token) $('list').append(make('li', { class: 'note' }, word('no_cards')));
     $('more').hidden = !state.next;
@@ -249,9 +250,9 @@
     $('card-title').textContent = nameOf(sidecar.source.key);
     const list = (title, items, kind) => (items.length ? [make('h3', {}, word(title)), make('ul', { class: kind }, ...items)] : []);
     const findings = sidecar.findings.map((code) => make('li', { 'data-finding': code }, word(`finding.${code}`)));
-    const warnings = sidecar.warnings.map((warning) => make('li', {}, warning.name));
+    const warnings = sidecar.warnings.map((warning) => make('li', {}, word(`warning.${warning.name}`)));
     const history = (sidecar.history || []).map((entry) => make('li', {},
-      `${new Date(entry.at).toLocaleString(state.language)}, ${entry.by}: ${word(`decision.${entry.decision}`)}`,
+      `${when(entry.at)}, ${entry.by}: ${word(`decision.${entry.decision}`)}`,
       entry.fields.length ? ` (${entry.fields.map((name) => word(`name.${name}`)).join(', ')})` : '', entry.reason ? ` — ${entry.reason}` : ''));
     const kind = sidecar.card ? word(`kind.${sidecar.card.type}/${sidecar.card.side}`) : '';
     $('card-body').replaceChildren(
@@ -285,7 +286,7 @@
     const rows = fieldsNow().map((field) => {
       const masked = answer.masked.includes(field.name);
       const id = `text-${field.name}`;
-      const checks = field.checks.map((one) => `${one.name}: ${word(one.passed ? 'passed' : 'failed')}`).join(', ');
+      const checks = field.checks.map((one) => make('span', { class: `check ${one.passed ? '' : 'failed'}` }, `${one.passed ? '✓' : '✗'} ${word(`check.${one.name}`)}`));
       const text = masked ? make('span', { class: 'note' }, word('masked'))
         : field.name === 'portrait' || !mine ? (field.text || '')
           : make('input', { id, value: field.text || '', 'aria-label': word(`name.${field.name}`), autocomplete: 'off', onfocus: () => choose(field.name), oninput: (event) => change(field.name, { text: event.target.value }) });
@@ -293,7 +294,7 @@
       return make('tr', { 'data-field': field.name },
         make('th', { scope: 'row' }, word(`name.${field.name}`)), make('td', {}, text),
         make('td', {}, field.score === null ? '' : String(Math.round(field.score))),
-        make('td', { class: 'note' }, field.polygon ? checks : word('not_located')), make('td', {}, place));
+        make('td', { class: 'note' }, ...(field.polygon ? checks : [word('not_located')])), make('td', {}, place));
     });
     const head = ['field', 'text', 'score', 'checks', 'mark'].map((name) => make('th', { scope: 'col' }, word(name)));
     $('fields').replaceChildren(make('thead', {}, make('tr', {}, ...head)), make('tbody', {}, ...rows));
@@ -326,7 +327,7 @@
     }, draw('title', {}, word(`name.${field.name}`))));
     const chosen = editable ? fieldsNow().find((field) => field.name === state.open.chosen && field.polygon) : null;
     const corners = chosen ? chosen.polygon.map(([x, y], index) => draw('circle', {
-      cx: x, cy: y, r: 7 * scale(svg), tabindex: 0, role: 'button', 'data-corner': index,
+      cx: x, cy: y, r: 6 * scale(svg), tabindex: 0, role: 'button', 'data-corner': index,
       'aria-label': `${word(`name.${chosen.name}`)}, ${word('corner')} ${index + 1}: ${Math.round(x)}, ${Math.round(y)}. ${word('corner_how')}`,
       onpointerdown: (event) => drag(event, chosen.name, index), onkeydown: (event) => nudge(event, chosen.name, index),
     })) : [];

@@ -1,0 +1,74 @@
+"""The HTTP API of a running local cloud, as tests and benchmarks call it: a real client, real tokens."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import requests
+
+from cardveil.http.tokens import ROLES, mint
+from cardveil_local.testbench import Bench, bench
+
+SECRET: Final = "a secret of the tests that is long enough"  # noqa: S105 - opens a cloud of the tests only
+_TIMEOUT_S: Final = 60.0
+
+
+class Api:
+    """The API behind one cloud's function URL."""
+
+    def __init__(self, cloud: Bench) -> None:
+        self.bench = cloud
+        self.url = f"{cloud.endpoint.proxy}/fn/on_request"
+        # The machine's own proxy settings must not come between.
+        self._session = requests.Session()
+        self._session.trust_env = False
+
+    def token(self, *roles: str, subject: str = "tester", lifetime_s: int = 900) -> str:
+        """Return a token with these roles; with none given, all."""
+        return mint(SECRET, subject, roles or ROLES, lifetime_s=lifetime_s, now=time.time())
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        roles: tuple[str, ...] = ROLES,
+        headers: Mapping[str, str] | None = None,
+        raw: bytes | None = None,
+    ) -> requests.Response:
+        """Send one request with a token of these roles; without roles, with none."""
+        sent = {"Authorization": f"Bearer {self.token(*roles)}"} if roles else {}
+        if raw is not None:
+            sent["Content-Type"] = "application/json"
+        return self._session.request(
+            method,
+            self.url + path,
+            json=body,
+            data=raw,
+            headers={**sent, **(headers or {})},
+            timeout=_TIMEOUT_S,
+        )
+
+    def submit(self, data: bytes, *, roles: tuple[str, ...] = ROLES, **options: Any) -> requests.Response:
+        """Submit a picture as Base64."""
+        source = {"kind": "image", "base64": base64.b64encode(data).decode(), "name": "card.jpg"}
+        return self.call("POST", "/v1/cards", {"source": source, **options}, roles=roles)
+
+    def upload(self, name: str, data: bytes, **meta: str) -> None:
+        """Put a picture into the inbox and wait for its result."""
+        self.bench.upload(f"inbox/{name}", data, **meta)
+        self.bench.settle()
+
+
+@contextmanager
+def api_bench(folder: Path, *, environment: Mapping[str, str] | None = None, **options: Any) -> Iterator[Api]:
+    """Run a cloud whose API has a secret; see `cardveil_local.testbench.bench`."""
+    variables = {"CARDVEIL_TOKEN_SECRETS": SECRET, **(environment or {})}
+    with bench(folder, environment=variables, **options) as cloud:
+        yield Api(cloud)

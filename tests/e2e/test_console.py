@@ -1,0 +1,348 @@
+"""The console in a real browser: a picture dropped, a card looked at, corrected and decided over."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+from cardveil.card import FIELDS
+from cardveil.findings import FINDINGS, Status
+from cardveil.http.tokens import mint
+from cardveil.recognition.warnings import API_WARNINGS, CI_WARNINGS
+from cardveil_local.apibench import SECRET, Api, api_bench
+from cardveil_local.testbench import kept
+
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Debian's package chromium is missing")
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+ASSETS = Path(__file__).parents[2] / "layers" / "cardveil" / "cardveil" / "http" / "assets"
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """A cloud with a card that is done, one that waits for a person, and one that is none."""
+    environment = {"CARDVEIL_GENERAL_OCR": "off"}
+    with api_bench(tmp_path_factory.mktemp("console"), environment=environment) as found:
+        found.upload("front.jpg", kept("id-front-flat.redacted.jpg"))
+        found.upload("licence.jpg", kept("licence-flat.redacted.jpg"))
+        found.upload("back.jpg", kept("id-back-photo.redacted.jpg"))
+        found.upload("text.jpg", b"not a picture")
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
+        yield running
+        running.close()
+
+
+class Desk:
+    """A page of the console, and what its browser complained of."""
+
+    def __init__(self, page: Page, api: Api) -> None:
+        self.page = page
+        self.api = api
+        self.complaints: list[str] = []
+        self.elsewhere: list[str] = []
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on(
+            "request",
+            lambda r: None if r.url.startswith((api.url, "data:")) else self.elsewhere.append(r.url),
+        )
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            self.complaints.append(message.text)
+
+    def enter(self, *roles: str) -> None:
+        self.page.goto(f"{self.api.url}/#token={self.api.token(*roles, subject='李复核')}")
+        self.page.wait_for_selector("#list button")
+
+    def open(self, name: str) -> dict[str, Any]:
+        self.page.get_by_role("button", name=name).click()
+        expect(self.page.locator("#card-title")).to_have_text(name)
+        self.page.wait_for_selector("#figure-source img, #figure-copy .frame")
+        return self.card(name)
+
+    def card(self, name: str) -> dict[str, Any]:
+        answer: dict[str, Any] = self.api.call("GET", f"/v1/cards/inbox/{name}").json()
+        return answer
+
+
+@pytest.fixture
+def desk(browser: Browser, api: Api) -> Iterator[Desk]:
+    context = browser.new_context(locale="en-GB", viewport={"width": 1280, "height": 900})
+    found = Desk(context.new_page(), api)
+    yield found
+    assert found.complaints == []
+    assert found.elsewhere == [], "nothing is fetched from elsewhere"
+    context.close()
+
+
+def corners(page: Page, field: str) -> list[list[float]]:
+    """Return a polygon's corners as the browser draws them, in pixels of the window."""
+    found: list[list[float]] = page.eval_on_selector(
+        f'#marks polygon[data-field="{field}"]',
+        """node => [...node.points].map(p => p.matrixTransform(node.getScreenCTM())).map(p => [p.x, p.y])""",
+    )
+    return found
+
+
+def shown(page: Page, point: list[float], sidecar: dict[str, Any]) -> tuple[float, float]:
+    """Return where a point of the upright picture is, in pixels of the window."""
+    box = page.locator("#figure-source img").bounding_box()
+    assert box
+    source = sidecar["source"]
+    return box["x"] + point[0] * box["width"] / source["width"], box["y"] + point[1] * box["height"] / source[
+        "height"
+    ]
+
+
+@pytest.mark.parametrize("name", ["front.jpg", "licence.jpg"])
+def test_the_overlay_s_corners_are_the_sidecar_s(desk: Desk, name: str) -> None:
+    desk.enter()
+    sidecar = desk.open(name)["sidecar"]
+    seen = 0
+    for width in (1280, 700):
+        desk.page.set_viewport_size({"width": width, "height": 900})
+        for field in sidecar["card"]["fields"]:
+            if field["polygon"]:
+                for drawn, point in zip(corners(desk.page, field["name"]), field["polygon"], strict=True):
+                    x, y = shown(desk.page, point, sidecar)
+                    assert abs(drawn[0] - x) <= 2
+                    assert abs(drawn[1] - y) <= 2
+                    seen += 1
+    assert seen >= 2 * 4 * 6
+
+
+def test_a_dropped_picture_is_seen_through(desk: Desk, api: Api) -> None:
+    desk.enter()
+    # A File cannot be put into a real drag from outside: the page gets the event that a browser would send.
+    transfer = desk.page.evaluate_handle(
+        """base64 => { const bytes = Uint8Array.from(atob(base64), c => c.charCodeAt(0));
+        const all = new DataTransfer();
+        all.items.add(new File([bytes], "dropped.jpg", { type: "image/jpeg" })); return all; }""",
+        base64.b64encode(kept("id-front-flat.redacted.jpg")).decode(),
+    )
+    desk.page.dispatch_event("#drop", "dragover", {"dataTransfer": transfer})
+    desk.page.dispatch_event("#drop", "drop", {"dataTransfer": transfer})
+    expect(desk.page.locator("#sending progress")).to_be_visible()
+    expect(desk.page.locator("#sending")).to_contain_text("dropped.jpg: redacted", timeout=30_000)
+    expect(desk.page.locator("#card-title")).to_have_text("dropped.jpg")
+    expect(desk.page.locator("#figure-copy img")).to_be_visible()
+    expect(desk.page.get_by_role("button", name="dropped.jpg")).to_be_visible()
+
+
+def test_a_correction_by_mouse(desk: Desk, api: Api) -> None:
+    api.upload("mouse.jpg", kept("id-front-flat.redacted.jpg"))
+    desk.enter()
+    before = desk.open("mouse.jpg")
+    copy = api.bench.get("redacted/mouse.jpg")
+    desk.page.locator('tr[data-field="name"] button').click()
+    at = next(f for f in before["sidecar"]["card"]["fields"] if f["name"] == "name")["polygon"][2]
+    x, y = shown(desk.page, at, before["sidecar"])
+    to_x, to_y = shown(desk.page, [500, 145], before["sidecar"])
+    desk.page.mouse.move(x, y)
+    desk.page.mouse.down()
+    desk.page.mouse.move((x + to_x) / 2, (y + to_y) / 2)
+    desk.page.mouse.move(to_x, to_y)
+    desk.page.mouse.up()
+    desk.page.locator("#text-name").fill("王小明")
+    desk.page.locator("#reason").fill("by eye")
+    desk.page.locator("#accept").click()
+    expect(desk.page.locator("#said")).to_have_text("Done: redacted.")
+    after = desk.card("mouse.jpg")
+    field = next(f for f in after["sidecar"]["card"]["fields"] if f["name"] == "name")
+    assert field["text"] == "王小明"
+    assert field["polygon"][2] == pytest.approx([500, 145], abs=2)
+    assert api.bench.get("redacted/mouse.jpg") != copy
+    (entry,) = after["sidecar"]["history"]
+    assert (entry["by"], entry["reason"], entry["fields"]) == ("李复核", "by eye", ["name"])
+    expect(desk.page.locator(".history")).to_contain_text("李复核: corrected (Name) — by eye")
+
+
+def test_a_correction_by_keyboard_alone(desk: Desk, api: Api) -> None:
+    api.upload("keyboard.jpg", kept("id-back-photo.redacted.jpg"))
+    desk.enter()
+    desk.page.get_by_role("button", name="keyboard.jpg").focus()
+    desk.page.keyboard.press("Enter")
+    expect(desk.page.locator("#card-title")).to_be_focused()
+    for name in ("authority", "valid_period"):
+        button = desk.page.locator(f'tr[data-field="{name}"] button')
+        button.focus()
+        desk.page.keyboard.press("Enter")
+        expect(desk.page.locator('#marks circle[data-corner="0"]')).to_be_focused()
+        for _ in range(3):
+            desk.page.keyboard.press("Shift+ArrowLeft")
+        desk.page.keyboard.press("ArrowUp")
+    for _ in range(60):
+        if desk.page.evaluate("document.activeElement.id") == "accept":
+            break
+        desk.page.keyboard.press("Tab")
+    desk.page.keyboard.press("a")
+    expect(desk.page.locator("#said")).to_have_text("Done: redacted.")
+    after = desk.card("keyboard.jpg")["sidecar"]
+    source = after["source"]
+    polygon = next(f for f in after["card"]["fields"] if f["name"] == "valid_period")["polygon"]
+    assert polygon[0] == pytest.approx([source["width"] * 0.35 - 30, source["height"] * 0.45 - 1], abs=1.5)
+    assert after["history"][0]["decision"] == "correct"
+    assert api.bench.get("redacted/keyboard.jpg")
+    expect(desk.page.locator("#card-title")).to_be_focused()
+    desk.page.keyboard.press("r")
+    expect(desk.page.locator("#said")).to_have_text("Done: rejected.")
+    assert desk.card("keyboard.jpg")["sidecar"]["status"] == "rejected"
+
+
+def test_single_keys_do_nothing_while_typing(desk: Desk) -> None:
+    desk.enter()
+    version = desk.open("front.jpg")["version"]
+    desk.page.locator("#reason").focus()
+    desk.page.keyboard.type("around rare areas")
+    desk.page.locator("#status").focus()
+    desk.page.keyboard.press("r")
+    desk.page.wait_for_timeout(200)
+    assert desk.card("front.jpg")["version"] == version
+
+
+def test_what_a_role_may_not_see_is_not_sent(desk: Desk) -> None:
+    answers: list[str] = []
+    desk.page.on("response", lambda r: answers.append(r.text()) if "/v1/" in r.url else None)
+    desk.enter("read")
+    card = desk.open("front.jpg")["sidecar"]["card"]
+    expect(desk.page.locator("#figure-source")).to_contain_text("Your role may not see the source.")
+    expect(desk.page.locator("#figure-copy img")).to_be_visible()
+    assert desk.page.locator("#accept").count() == 0
+    assert desk.page.locator("#drop").is_hidden()
+    sent = "".join(answers)
+    for field in card["fields"]:
+        if field["name"] in {"name", "address", "id_number"}:
+            assert field["text"] not in sent
+            assert field["text"] not in desk.page.content()
+    assert "pictures/source" not in sent
+
+
+def test_both_languages(desk: Desk) -> None:
+    desk.enter()
+    desk.open("back.jpg")
+    expect(desk.page.locator("html")).to_have_attribute("lang", "en")
+    expect(desk.page.locator(".findings").first).to_contain_text("Text was read but not located")
+    desk.page.get_by_role("button", name="中文").click()
+    expect(desk.page.locator("html")).to_have_attribute("lang", "zh-CN")
+    expect(desk.page.locator("#inbox-title")).to_have_text("证件")
+    expect(desk.page.locator(".findings").first).to_contain_text("已读出文字但未定位")
+    expect(desk.page.locator("#accept")).to_have_text("通过")
+    desk.page.reload()
+    expect(desk.page.locator("html")).to_have_attribute("lang", "zh-CN")
+    desk.page.get_by_role("button", name="English").click()
+    expect(desk.page.locator("#inbox-title")).to_have_text("Cards")
+
+
+def test_the_token_leaves_the_address_and_the_page(desk: Desk, api: Api) -> None:
+    desk.enter()
+    assert "token" not in desk.page.url
+    desk.page.reload()
+    desk.page.wait_for_selector("#list button")
+    desk.page.get_by_role("button", name="Sign out").click()
+    expect(desk.page.locator("#token")).to_be_focused()
+    assert desk.page.locator("#list button").count() == 0 or desk.page.locator("#desk").is_hidden()
+    desk.page.reload()
+    expect(desk.page.locator("#token-form")).to_be_visible()
+    desk.page.locator("#token").fill(api.token())
+    desk.page.keyboard.press("Enter")
+    desk.page.wait_for_selector("#list button")
+
+
+def test_a_problem_is_told(browser: Browser, api: Api) -> None:
+    page = browser.new_page(locale="en-GB")
+    expired = mint(SECRET, "tester", ["read"], lifetime_s=1, now=1_000_000_000)
+    page.goto(f"{api.url}/#token={expired}")
+    expect(page.locator("#said")).to_have_text("The token is no longer valid. Sign in again.")
+    expect(page.locator("#token-form")).to_be_visible()
+    page.goto("about:blank")
+    page.goto(f"{api.url}/#token={api.token()}")
+    page.wait_for_selector("#list button")
+    page.get_by_role("button", name="front.jpg").click()
+    expect(page.locator("#card-title")).to_have_text("front.jpg")
+    told = api.call("GET", "/v1/cards/inbox/front.jpg").json()
+    body = {"decision": "accept", "version": told["version"]}
+    assert api.call("POST", f"/v1/cards/{told['ref']}/review", body).status_code == 200
+    page.locator("#accept").click()
+    expect(page.locator("#said")).to_contain_text("read the card again")
+    expect(page.locator("#accept")).to_be_enabled()
+    page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_serious_fault_of_access(browser: Browser, api: Api, scheme: Any) -> None:
+    context = browser.new_context(
+        locale="en-GB", color_scheme=scheme, viewport={"width": 1280, "height": 900}
+    )
+    # The checker is put into the page by the test; the page's own policy would not run it.
+    page = context.new_page()
+    page.goto(f"{api.url}/")
+    _without_faults(page)
+    page.goto(f"{api.url}/#token={api.token()}")
+    page.reload()
+    for name in ("front.jpg", "back.jpg", "text.jpg"):
+        page.get_by_role("button", name=name).click()
+        expect(page.locator("#card-title")).to_have_text(name)
+        if name == "front.jpg":
+            page.locator('tr[data-field="name"] button').click()
+        _without_faults(page)
+    page.goto(f"{api.url}/docs")
+    _without_faults(page)
+    context.close()
+
+
+def _without_faults(page: Page) -> None:
+    found = Axe().run(page).response["violations"]
+    serious = [
+        (fault["id"], [node["html"][:120] for node in fault["nodes"]])
+        for fault in found
+        if fault["impact"] in {"serious", "critical"}
+    ]
+    assert serious == []
+
+
+def test_readable_at_twice_the_size(browser: Browser, api: Api) -> None:
+    """Half the window with pixels of twice the size is what a browser's zoom of 200% comes to."""
+    context = browser.new_context(
+        viewport={"width": 640, "height": 450}, device_scale_factor=2, locale="en-GB"
+    )
+    page = context.new_page()
+    page.goto(f"{api.url}/#token={api.token()}")
+    page.get_by_role("button", name="front.jpg").click()
+    page.wait_for_selector("#figure-source img")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
+        "nothing to scroll sideways for"
+    )
+    context.close()
+
+
+def test_every_word_is_there_in_both_languages() -> None:
+    words = json.loads((ASSETS / "words.json").read_text("utf-8"))
+
+    def shape(node: Any) -> Any:
+        return {key: shape(part) for key, part in node.items()} if isinstance(node, dict) else None
+
+    assert shape(words["en"]) == shape(words["zh"])
+    for language in words.values():
+        assert set(FINDINGS) <= set(language["finding"])
+        assert {*CI_WARNINGS.values(), *API_WARNINGS.values(), "unknown"} == set(language["warning"])
+        assert {status.value for status in Status} <= set(language["status"])
+        assert {f"{kind.value}/{side.value}" for kind, side in FIELDS} == set(language["kind"])
+        assert {name for names in FIELDS.values() for name in names} == set(language["name"])
