@@ -53,6 +53,10 @@ FINDINGS: Final[Mapping[str, Finding]] = MappingProxyType(
         ),
         "number_repaired": Finding(False, "one character was put right by the ID number's check digit"),
         "region_unknown": Finding(False, "the ID number's first two digits are no province's"),
+        # People move, and the number keeps the province of the first registration.
+        "region_elsewhere": Finding(
+            False, "address and ID number name different provinces, as after a move: compare if unsure"
+        ),
         "expired": Finding(False, "the card's valid period has ended"),
         "value_unreadable": Finding(False, "a field's text could not be put into its normal form"),
         "field_missing": Finding(False, "a field could not be read; its place is covered all the same"),

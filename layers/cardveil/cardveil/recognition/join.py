@@ -12,6 +12,7 @@ from typing import Final
 from cardveil import idnumber
 from cardveil.card import FIELDS, Card, CardType, Check, Field, Side
 from cardveil.normalize import LONG_TERM, normalize
+from cardveil.provinces import same_province
 from cardveil.recognition.reading import Reading
 
 #: Below this score (of 100) a text is not to be relied on unseen.
@@ -113,6 +114,10 @@ def _check_number(
         return
     if not told.checks[0].passed:
         findings.append("region_unknown")
+    if (address := values.get("address")) and (same := same_province(number, address)) is not None:
+        checks.setdefault("address", []).append(Check("same_province_as_id_number", same))
+        if not same:
+            findings.append("region_elsewhere")
     for other, expected, finding in (
         ("birth_date", told.birth_date, "birth_date_disagrees"),
         ("sex", told.sex, "sex_disagrees"),
