@@ -16,7 +16,7 @@ from cardveil.recognition.join import check
 def test_every_province_that_a_number_may_name_is_named() -> None:
     assert len(PROVINCES) == 34
     # 83 is in residence permits only and no province of GB/T 2260.
-    assert idnumber.PROVINCES == {*PROVINCES, "83"}
+    assert {*PROVINCES, "83"} == idnumber.PROVINCES
 
 
 @pytest.mark.parametrize(("code", "name"), sorted(PROVINCES.items()))

@@ -1,4 +1,4 @@
-"""The provinces of GB/T 2260, because an ID number's first two digits name one and the address names one too."""
+"""The provinces of GB/T 2260: an ID number's first two digits name one, and so does the address."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-#: First two digits of a region code to the province's short name (GB/T 2260-2007, table 1). Counties
-#: change every year, and no package was found that still follows them; provinces have long stayed as they are.
+#: First two digits of a region code to the province's short name (GB/T 2260-2007). Counties change
+#: every year, and no package was found that still follows them; provinces have long stayed as they are.
 PROVINCES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "11": "北京", "12": "天津", "13": "河北", "14": "山西", "15": "内蒙古",
@@ -19,8 +19,8 @@ PROVINCES: Final[Mapping[str, str]] = MappingProxyType(
         "71": "台湾", "81": "香港", "82": "澳门",
     }
 )  # fmt: skip
-#: Residents of Taiwan (83), Hong Kong (81) and Macau (82) carry these codes in residence permits and may live in
-#: any province (residence permit rules of 2018, article 4), so their codes say nothing of the address.
+#: Residents of Hong Kong (81), Macau (82) and Taiwan (83) carry these codes in residence permits and may live
+#: in any province, so their codes say nothing of the address.
 _ANYWHERE: Final = frozenset({"71", "81", "82", "83"})
 
 
