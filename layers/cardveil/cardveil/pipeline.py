@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,7 +15,7 @@ from typing import Any, Final
 import orjson
 
 from cardveil.bucket.answers import Answers
-from cardveil.bucket.breaker import Breaker, Gate
+from cardveil.bucket.breaker import Breaker, Gate, Open
 from cardveil.bucket.keys import Keys, keys_of
 from cardveil.bucket.leases import Lease, Leases
 from cardveil.bucket.objects import Objects, Stored
@@ -38,6 +39,10 @@ _WAIT_S: Final = 1.0
 _LEASE_MARGIN_S: Final = 5.0
 #: More than any card's sidecar has.
 _MAX_SIDECAR_BYTES: Final = 4 * 1024 * 1024
+
+
+#: Enough for all that is done beside the work: four requests of a claim; answers, a look, deletions.
+_WORKERS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +126,19 @@ class Pipeline:
             ``source_gone``.
         """
         keys = keys_of(upload.key, self.settings)
-        with stages("claim"):
-            claim = self._claim(upload, keys)
-        try:
-            if not claim.lease.first:
-                # Who had it before may have been killed: the copy of a job that is under way stays.
-                self._delete_under(keys.staged_prefix, but=keys.job_copy)
-            yield claim
-        finally:
-            with stages("release"):
-                self.leases.release(claim.lease, keys.lease_prefix)
+        with ThreadPoolExecutor(max_workers=_WORKERS) as pool:
+            with stages("claim"):
+                claim = self._claim(upload, keys, pool)
+            try:
+                if not claim.lease.first:
+                    # Who had it before may have been killed: the copy of a job that is under way stays.
+                    self._delete_under(keys.staged_prefix, but=keys.job_copy)
+                yield claim
+            finally:
+                with stages("release"):
+                    self.leases.release(claim.lease, keys.lease_prefix)
+                    for tidying in claim.tidying:
+                        tidying.result()
 
     def settled(self, claim: Claim, anew: bool = False) -> Outcome | None:
         """Say that there is nothing to do, if so: it is our own output, or was finished before."""
@@ -147,16 +155,16 @@ class Pipeline:
         """Say whether only the policy has changed since the present result, so that nothing need be paid."""
         return bool(claim.made and claim.data is not None and self._version(claim).located(claim.made))
 
-    def _claim(self, upload: Upload, keys: Keys) -> Claim:
-        """Take the lease, waiting for another's; the source and its present result are fetched meanwhile."""
-        with ThreadPoolExecutor(max_workers=3) as pool:
-            taking = pool.submit(self._take, keys)
-            fetching = pool.submit(self.sources.get, upload.key, max_bytes=self.settings.max_bytes)
-            looking = pool.submit(self.results.current, keys)
+    def _claim(self, upload: Upload, keys: Keys, pool: Executor) -> Claim:
+        """Take the lease, waiting for another's; what is needed next is fetched meanwhile."""
+        taking = pool.submit(self._take, keys)
+        fetching = pool.submit(self.sources.get, upload.key, max_bytes=self.settings.max_bytes)
+        looking = pool.submit(self.results.current, keys)
+        breaker = pool.submit(self.breaker.look)
         lease = taking.result()
         if lease and lease.first:
             with self._released_on_error(lease, keys):
-                return Claim(keys, lease, *fetching.result(), looking.result())
+                return Claim(keys, lease, *fetching.result(), looking.result(), pool, breaker)
         while lease is None:
             pause = random.uniform(0.5, 1.5) * _WAIT_S  # noqa: S311 - only spreads waiters
             if self.invocation.remaining_s() <= pause:
@@ -166,7 +174,8 @@ class Pipeline:
         with self._released_on_error(lease, keys):
             # Whoever held it before may have finished: look again.
             stored, data = self.sources.get(upload.key, max_bytes=self.settings.max_bytes)
-            return Claim(keys, lease, stored, data, self.results.current(keys))
+            made = self.results.current(keys)
+            return Claim(keys, lease, stored, data, made, pool, pool.submit(self.breaker.look))
 
     def _take(self, keys: Keys) -> Lease | None:
         return self.leases.take(keys.lease_prefix, self.invocation.remaining_s() + _LEASE_MARGIN_S)
@@ -182,30 +191,31 @@ class Pipeline:
     def conclude(self, upload: Upload, claim: Claim, stages: Stages, *, anew: bool = False) -> Outcome:
         """Examine and publish what was claimed; raises as `process` does."""
         stored, keys = claim.stored, claim.keys
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            # Asked for while the picture is looked at: both are needed before the first paid call.
-            answers = Answers(
-                self.sources,
-                keys.answers_prefix,
-                pool.submit(lambda: set(self.sources.list(keys.answers_prefix))),
-                self.settings.answers_kept_s,
-            )
-            gate = Gate(self.breaker, pool.submit(self.breaker.look))
-            try:
-                recogniser = self.recogniser(partial(staged, self.sources, keys), answers, gate)
-                document = None if anew else self._known(claim)
-                if document is not None and claim.data is not None:
-                    verdict = renew(document, claim.data, recogniser, self.rules, stages)
-                else:
-                    verdict = self._examine(upload, claim, recogniser, stages)
-            finally:
-                gate.leave()
+        answers = Answers(
+            self.sources,
+            keys.answers_prefix,
+            # Asked for while the picture is looked at.
+            claim.pool.submit(self._listed, keys.answers_prefix),
+            self.settings.answers_kept_s,
+            claim.pool,
+        )
+        confirmation = _Confirmation(partial(self.sources.head, upload.key), claim.pool)
+        gate = Gate(self.breaker, claim.breaker, confirmation.start)
+        try:
+            recogniser = self.recogniser(partial(staged, self.sources, keys), answers, gate)
+            document = None if anew else self._known(claim)
+            if document is not None and claim.data is not None:
+                verdict = renew(document, claim.data, recogniser, self.rules, stages)
+            else:
+                verdict = self._examine(upload, claim, recogniser, stages)
+        finally:
+            gate.leave()
         paid = len(verdict.calls) if document is None else 0
         with stages("confirm"):
             # CI reads by key: had the object been replaced meanwhile, the places were another picture's.
-            now = self.sources.head(upload.key)
+            now = confirmation.result()
         if now is None or now.etag != stored.etag:
-            answers.forget()
+            claim.tidying.extend(answers.forget())
             if now is None:
                 return Outcome("gone", paid_calls=paid)
             raise Retry("source_changed", "nothing: the new picture is processed instead")
@@ -217,7 +227,7 @@ class Pipeline:
         with stages("publish"):
             copy = (verdict.copy.data, verdict.copy.media_type) if verdict.copy else None
             self.results.commit(keys, self._version(claim), verdict.status, sidecar, copy)
-            answers.forget()
+        claim.tidying.extend(answers.forget())
         kind = "finished" if document is None else "renewed"
         return Outcome(kind, verdict.status, verdict.findings, paid)
 
@@ -232,6 +242,9 @@ class Pipeline:
         except (Reject, orjson.JSONDecodeError, KeyError, TypeError):
             return None
         return document if known else None
+
+    def _listed(self, prefix: str) -> set[str]:
+        return set(self.sources.list(prefix))
 
     def _delete_under(self, prefix: str, but: str = "") -> None:
         for key in list(self.sources.list(prefix)):
@@ -253,13 +266,47 @@ class Pipeline:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A source that is ours for a while; `data` is None when it is larger than the settings allow."""
+    """A source that is ours for a while.
+
+    Attributes
+    ----------
+    data : bytes or None
+        None when it is larger than the settings allow.
+    pool : Executor
+        For what is done beside the work; it has ended when the source is given back.
+    breaker : Future
+        `Breaker.look`, asked for with the claim.
+    tidying : list of Future
+        What is still being deleted.
+    """
 
     keys: Keys
     lease: Lease
     stored: Stored
     data: bytes | None
     made: Stored | None
+    pool: Executor
+    breaker: Future[Open | None]
+    tidying: list[Future[None]] = field(default_factory=list)
+
+
+class _Confirmation:
+    """Looks whether the source is still the one that was fetched: as soon as services have read it by key."""
+
+    def __init__(self, look: Callable[[], Stored | None], pool: Executor) -> None:
+        self._look = look
+        self._pool = pool
+        self._lock = threading.Lock()
+        self._latest: Future[Stored | None] | None = None
+
+    def start(self) -> None:
+        """Look now; what was seen before counts no more."""
+        with self._lock:
+            self._latest = self._pool.submit(self._look)
+
+    def result(self) -> Stored | None:
+        """Return the source's head as it was after the last reading."""
+        return self._latest.result() if self._latest else self._look()
 
 
 def hint_of(key: str, meta: Mapping[str, str], settings: Settings) -> Hint:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Set
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -33,12 +33,15 @@ class Answers:
         The keys under `prefix`; asked for beforehand, since most sources have none.
     kept_s : float
         Seconds for which an answer is of use; 0 keeps nothing.
+    pool : Executor
+        Deletes while other work goes on; it is waited for before the invocation ends.
     """
 
     objects: Objects
     prefix: str
     listing: Future[Set[str]]
     kept_s: float
+    pool: Executor
     now: Callable[[], float] = time.time
     _written: set[str] = field(default_factory=set)
 
@@ -65,13 +68,16 @@ class Answers:
         except Retry:
             return
 
-    def forget(self) -> None:
-        """Delete what was kept, whoever kept it."""
+    def forget(self) -> list[Future[None]]:
+        """Delete what was kept, whoever kept it.
+
+        Returns
+        -------
+        list of Future
+            The deletions, which are under way; their results are to be asked for, so that no failure is lost.
+        """
         keys = sorted(self.listing.result() | self._written)
-        if keys:
-            with ThreadPoolExecutor(max_workers=len(keys)) as pool:
-                # Each result is asked for, so that a failure is not passed over.
-                list(pool.map(self.objects.delete, keys))
+        return [self.pool.submit(self.objects.delete, key) for key in keys]
 
 
 def expired(objects: Objects, key: str, now: float) -> bool:

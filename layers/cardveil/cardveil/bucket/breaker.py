@@ -16,9 +16,7 @@ from cardveil.bucket.objects import Objects
 from cardveil.errors import VENDOR_CODES, Halt, Reject
 
 #: Refusals of one request, or of one instance's clock: no reason to stop everybody else.
-OF_ONE_REQUEST: Final = frozenset(
-    {"request_refused", "vendor_code_unknown", "clock_wrong", "region_missing"}
-)
+OF_ONE_REQUEST: Final = frozenset({"request_refused", "vendor_code_unknown", "clock_wrong", "region_missing"})
 _WHAT_TO_DO: Final = {code: text for _, code, text in VENDOR_CODES.values()}
 #: How long one probe may take before another may try, in seconds.
 _PROBE_S: Final = 60.0
@@ -94,9 +92,17 @@ class Gate:
     ----------
     looking : Future
         `Breaker.look`, asked for beforehand.
+    on_read : callable
+        Called when a service has read the source by its key.
     """
 
-    def __init__(self, breaker: Breaker, looking: Future[Open | None]) -> None:
+    def __init__(
+        self,
+        breaker: Breaker,
+        looking: Future[Open | None],
+        on_read: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.on_read = on_read
         self._breaker = breaker
         self._looking = looking
         self._lock = threading.Lock()

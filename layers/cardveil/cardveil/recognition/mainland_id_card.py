@@ -6,7 +6,7 @@ import base64
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from cardveil.card import Side
 from cardveil.clients import vendor_errors
@@ -30,6 +30,8 @@ class MainlandIdCardReader:
     """
 
     client: Any
+    #: It is sent the bytes themselves: what stands under the key meanwhile does not matter.
+    by_key: ClassVar[bool] = False
 
     def read(self, image: Image, side: Side | None) -> Reading:
         """Read the card; without `side` the API decides which it is.

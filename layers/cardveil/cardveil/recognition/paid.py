@@ -36,12 +36,12 @@ class PaidCalls:
     per_second: float
     gate: Gate
 
-    def call(self, action: Callable[[], T]) -> T:
+    def call(self, action: Callable[[], T], api: str = "") -> T:
         """Run `action`, which calls a paid API; see `Patience.call` for what may be raised."""
 
         def once() -> T:
             self.gate.enter()
-            self.pace.wait(self.per_second, self.patience.remaining_s)
+            self.pace.wait(self.per_second, self.patience.remaining_s, api)
             return action()
 
         try:
@@ -76,7 +76,10 @@ class Remembered:
         reader = self.reader
         if reader is None:
             raise ValueError("there is no text provider")
-        return self._once(f"read-{side.value if side else 'any'}", image, lambda: reader.read(image, side))
+        name = f"read-{side.value if side else 'any'}"
+        return self._once(
+            name, image, lambda: reader.read(image, side), by_key=getattr(reader, "by_key", True)
+        )
 
     def lines(self, image: Image) -> tuple[tuple[TextLine, ...], Reading]:
         """See `TextLocator.lines`."""
@@ -91,14 +94,15 @@ class Remembered:
                 TextLine(line["text"], line["score"], Polygon.of(line["polygon"])) for line in known["lines"]
             )
             return lines, _reading(known["reading"])
-        found, reading = self.calls.call(lambda: general.lines(image))
+        found, reading = self.calls.call(lambda: general.lines(image), "lines")
+        self.calls.gate.on_read()
         lines_doc = [
             {"text": line.text, "score": line.score, "polygon": _points(line.polygon)} for line in found
         ]
         self.answers.keep(name, digest, {"lines": lines_doc, "reading": _document(reading)})
         return found, reading
 
-    def _once(self, name: str, image: Image, call: Callable[[], Reading]) -> Reading:
+    def _once(self, name: str, image: Image, call: Callable[[], Reading], by_key: bool = True) -> Reading:
         digest = sha256(image.data).hexdigest()
         known = self.answers.recall(name, digest)
         if known is not None:
@@ -106,10 +110,14 @@ class Remembered:
                 raise _refusal(known["refusal"])
             return _reading(known["reading"])
         try:
-            reading = self.calls.call(call)
+            reading = self.calls.call(call, name.partition("-")[0])
         except (Reject, Review) as refusal:
+            if by_key:
+                self.calls.gate.on_read()
             self.answers.keep(name, digest, {"refusal": _refusal_document(refusal)})
             raise
+        if by_key:
+            self.calls.gate.on_read()
         self.answers.keep(name, digest, {"reading": _document(reading)})
         return reading
 

@@ -1,0 +1,90 @@
+"""Wall clock of one picture over its slowest remote call, with the remote services' times simulated."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from starlette.requests import Request
+
+from cardveil.stages import STAGES
+from cardveil_local.faults import NoFaults
+from cardveil_local.samples.kept import kept_pictures
+from cardveil_local.testbench import Bench, bench
+
+ROUNDS: Final = 15
+#: Seconds from request to answer, apart from what the local cloud itself takes.
+COS_S, LICENCE_S, TEXT_S = 0.015, 0.4, 0.6
+TARGET: Final = 1.12
+
+
+class Latency(NoFaults):
+    """Holds every request up by its service's time."""
+
+    async def before(self, service: str, operation: str, request: Request) -> None:
+        """Wait before the effect, as a network and a queue would."""
+        if service == "ocr":
+            await asyncio.sleep(TEXT_S)
+        elif operation in {"AILicenseRec", "OCR", "IDCardOCR"}:
+            await asyncio.sleep(LICENCE_S)
+        else:
+            await asyncio.sleep(COS_S)
+
+
+def run(running: Bench, name: str, data: bytes) -> tuple[float, float, dict[str, float]]:
+    """Process one picture in a warm function; milliseconds: the whole, its slowest call, its stages."""
+    key = f"inbox/{name}"
+    running.upload(key, data)
+    before = len(running.logs())
+    done = running.cloud.invoke("on_upload", running.event(key), wait_s=60.0)
+    if not done.ok:
+        raise RuntimeError(done.trace)
+    sidecar = running.sidecar(name)
+    if sidecar is None or sidecar["status"] != "redacted":
+        raise RuntimeError("the picture was not redacted")
+    found = re.search(r'\{.*"stages_ms".*\}', running.logs()[before:])
+    stages: dict[str, float] = json.loads(found[0])["stages_ms"] if found else {}
+    return done.duration_ms, max(call["elapsed_ms"] for call in sidecar["calls"]), stages
+
+
+def main() -> int:
+    sample = next(each for each in kept_pictures() if each.verdict == "redacted" and "front" in each.file)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        bench(Path(folder), faults=Latency(), serverless=_quiet(Path(folder))) as running,
+    ):
+        runs = [run(running, f"{number}.jpg", sample.read()) for number in range(ROUNDS + 1)][1:]
+    ratios = sorted(whole / slowest for whole, slowest, _ in runs)
+    print(
+        f"Simulated: COS {COS_S * 1000:.0f} ms, AILicenseRec {LICENCE_S * 1000:.0f} ms, OCR {TEXT_S * 1000:.0f} ms"
+    )
+    print(f"{ROUNDS} warm runs of {sample.file}, milliseconds, medians:")
+    print(f"whole invocation {statistics.median(each[0] for each in runs):8.1f}")
+    print(f"slowest call     {statistics.median(each[1] for each in runs):8.1f}")
+    for name in STAGES:
+        print(f"  {name:15}{statistics.median(each[2].get(name, 0.0) for each in runs):8.1f}")
+    ratio = statistics.median(ratios)
+    print(f"whole over slowest: {ratio:.3f} (from {ratios[0]:.3f} to {ratios[-1]:.3f}; at most {TARGET})")
+    return 0 if ratio <= TARGET else 1
+
+
+def _quiet(folder: Path) -> Path:
+    """Return serverless.yml without its bucket trigger: the events are sent by hand, one at a time."""
+    from cardveil_local.testbench import ROOT
+
+    text = (ROOT / "serverless.yml").read_text("utf-8")
+    for name in ("functions", "layers"):
+        (folder / name).symlink_to(ROOT / name)
+    path = folder / "serverless.yml"
+    path.write_text(re.sub(r"(prefix: inbox/\s+enable: )true", r"\1false", text), "utf-8")
+    return path
+
+
+if __name__ == "__main__":
+    sys.exit(main())
