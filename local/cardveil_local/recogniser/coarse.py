@@ -17,8 +17,9 @@ from cardveil_local.recogniser.pictures import Quad, Source
 _MOST_LINES: Final = 90
 #: Lines that are read a second time, the other way up, at most.
 _MOST_TURNED: Final = 20
-#: Labels stand at the beginning of their lines, so a first look reads no more pixels than 7 characters have.
-_FIRST_LOOK: Final = 336
+#: Labels stand at the beginning of their lines, so a first look reads no more pixels than 7 characters have
+#: (and a little, so that a date is read whole).
+_FIRST_LOOK: Final = 352
 #: A box so many times as long as it is thick shows which way its text runs.
 _LONG: Final = 1.6
 #: Below this mean probability a line may have been read on its head.

@@ -23,11 +23,20 @@ class Glyph:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line as it was read; `quad` begins at the text's own top left, in the frame of the glyphs."""
+    """A line as it was read.
+
+    Attributes
+    ----------
+    quad
+        Begins at the text's own top left, in the frame of the glyphs.
+    whole
+        Whether it was read to its end.
+    """
 
     quad: Quad
     glyphs: tuple[Glyph, ...]
     strip: Strip
+    whole: bool = True
 
     @property
     def text(self) -> str:
@@ -65,7 +74,7 @@ def line_of(engine: Engine, quad: Quad, strip: Strip, *, shown: float = 1.0) -> 
             share = min(1.0, (glyph.step + 0.5) / strip.steps) * shown
             centre = start + (end - start) * share
             placed.append(Glyph(glyph.text, glyph.p, glyph.step, float(centre[0]), float(centre[1])))
-    return Line(quad, tuple(placed), strip)
+    return Line(quad, tuple(placed), strip, shown >= 1.0)
 
 
 def moved(line: Line, matrix: Floats) -> Line:
@@ -77,4 +86,4 @@ def moved(line: Line, matrix: Floats) -> Line:
         Glyph(glyph.text, glyph.p, glyph.step, float(x), float(y))
         for glyph, (x, y) in zip(line.glyphs, images[4:], strict=True)
     )
-    return Line(images[:4], glyphs, line.strip)
+    return Line(images[:4], glyphs, line.strip, line.whole)

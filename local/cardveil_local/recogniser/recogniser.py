@@ -144,7 +144,7 @@ class Recogniser:
             if not placings:
                 return found
             best = max(placings, key=lambda placing: placing.weight)
-            straight = look_closely(self._engine, source, best)
+            straight = look_closely(self._engine, source, best, left)
             if _believable(straight):
                 found.append(straight)
                 left = [line for line in left if not _inside(line, straight.placing)]

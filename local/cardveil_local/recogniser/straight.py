@@ -25,6 +25,14 @@ _SCALE, _SEARCHED = 14.0, 8.6
 _MARGIN: Final = 4.0
 #: A region lower than this, in mm, is small print (the detector's boxes are half as high again as letters).
 _SMALL_PRINT: Final = 2.9
+#: A label of so many characters costs more to read than it tells (the licence's English title).
+_LONG_LABEL: Final = 20
+#: A region that is in no field's zone is read only so near to a label, in mm: the first look may have
+#: misplaced the card by as much.
+_NEAR_LABEL: Final = 5.0
+#: A line of the first look is not read again when its least sure character is as sure as this, and its ends
+#: and edges are as near to the region as this, in units of the region's height.
+_KNOWN, _SAME_PLACE = 0.96, 0.5
 #: A label counts as seen when it stands this near to its place, in millimetres.
 _AT_PLACE: Final = 1.8
 
@@ -38,10 +46,13 @@ class StraightCard:
     seen_labels: frozenset[str]
 
 
-def look_closely(engine: Engine, source: Source, placing: Placing) -> StraightCard:
-    """Straighten the card, read it, and put its place right by all that was read."""
+def look_closely(engine: Engine, source: Source, placing: Placing, known: Sequence[Line]) -> StraightCard:
+    """Straighten the card, read it, and put its place right by all that was read.
+
+    `known` are the lines of the first look, in pixels of the picture.
+    """
     layout = placing.layout
-    lines = _read(engine, source, placing)
+    lines = _read(engine, source, placing, known)
     correction = _correction(layout, lines)
     edges = find_edges(source, replace(placing, matrix=placing.matrix @ np.linalg.inv(correction)))
     if edges is not None:
@@ -61,7 +72,7 @@ def look_closely(engine: Engine, source: Source, placing: Placing) -> StraightCa
     return StraightCard(placing, segments, placing.labels)
 
 
-def _read(engine: Engine, source: Source, placing: Placing) -> list[Line]:
+def _read(engine: Engine, source: Source, placing: Placing, known: Sequence[Line]) -> list[Line]:
     """Read all lines on the straightened card; their places are in millimetres."""
     layout = placing.layout
     width = round((layout.width + 2 * _MARGIN) * _SCALE)
@@ -72,9 +83,28 @@ def _read(engine: Engine, source: Source, placing: Placing) -> list[Line]:
     boxes = engine.detect(straight.picture, round(width * share), round(height * share))
     level = [quad for box in boxes if _level(quad := _upright(box)) and _may_tell(layout, quad)]
     quads = parted(joined(level, touching=True))
-    crops = [straight.line(quad) for quad in quads]
-    lines = [line_of(engine, quad, strip) for quad, strip in zip(quads, engine.read(crops), strict=True)]
-    return [moved(line, to_card) for line in lines if line.glyphs]
+    sure = [
+        moved(line, np.linalg.inv(placing.matrix))
+        for line in known
+        if line.whole and line.glyphs and min(glyph.p for glyph in line.glyphs) > _KNOWN
+    ]
+    lines, anew = [], []
+    for quad in quads:
+        place = project(to_card, quad)
+        before = next((line for line in sure if _same_place(line, place)), None)
+        if before is None:
+            anew.append(quad)
+        else:
+            lines.append(replace(before, quad=place))
+    strips = engine.read([straight.line(quad) for quad in anew])
+    lines += [moved(line_of(engine, quad, strip), to_card) for quad, strip in zip(anew, strips, strict=True)]
+    return [line for line in lines if line.glyphs]
+
+
+def _same_place(line: Line, quad: Points) -> bool:
+    """Whether a line, as it was found in the first look, is the region and nothing else."""
+    height = float(quad[3, 1] - quad[0, 1])
+    return float(np.abs(line.quad - quad).max()) < _SAME_PLACE * height
 
 
 def _upright(box: Points) -> Points:
@@ -99,7 +129,11 @@ def _may_tell(layout: CardLayout, quad: Points) -> bool:
         return False
     small = float(np.linalg.norm(quad[3] - quad[0])) / _SCALE < _SMALL_PRINT
     in_zone = any(zone.contains(x, y) for zone in layout.fields.values())
-    return layout.outline.grown(1.0).contains(x, y) and (in_zone or not small)
+    near = [label for label, box in layout.labels.items() if box.grown(_NEAR_LABEL).contains(x, y)]
+    # The nearest label in height decides: the licence's English title stands close below the Chinese one.
+    nearest = min(near, key=lambda label: abs(layout.labels[label].centre[1] - y), default="")
+    near_label = 0 < len(nearest) < _LONG_LABEL
+    return layout.outline.grown(1.0).contains(x, y) and (in_zone or (near_label and not small))
 
 
 def _correction(layout: CardLayout, lines: Sequence[Line]) -> Matrix:
