@@ -9,7 +9,13 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-MODULES = ("benchmarks.redaction", "benchmarks.pipeline", "benchmarks.command", "benchmarks.recogniser")
+MODULES = (
+    "benchmarks.redaction",
+    "benchmarks.pipeline",
+    "benchmarks.command",
+    "benchmarks.recogniser",
+    "benchmarks.http_api",
+)
 
 
 def machine() -> str:

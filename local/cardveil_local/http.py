@@ -9,7 +9,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 
 class PromptProtocol(HttpToolsProtocol):
-    """Acknowledges at once what was received.
+    """Sends at once what is to be sent, and acknowledges at once what was received.
+
+    An answer's head and body are two packets too. asyncio switches Nagle's algorithm off only on sockets that
+    name their protocol, which those of `socket.create_server` do not.
 
     Clients send head and body of a small PUT in two packets and, through a proxy, hold the second back until
     the first is acknowledged (urllib3 leaves Nagle's algorithm on there). Linux delays that by 40 ms, which
@@ -20,6 +23,7 @@ class PromptProtocol(HttpToolsProtocol):
         """Remember the socket."""
         super().connection_made(transport)
         self._socket = transport.get_extra_info("socket")
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._acknowledge()
 
     def data_received(self, data: bytes) -> None:
