@@ -20,6 +20,7 @@ from cardveil.errors import Halt, Retry
 from cardveil.events.callback import read_callback
 from cardveil.recognition.ai_license import read_answer
 from cardveil.recognition.license_job import LicenseJobs
+from cardveil.retrying import Patience
 from cardveil.settings import Settings
 from cardveil_local.ci.recognition import TableRecogniser
 from cardveil_local.cloud import LocalCloud
@@ -237,12 +238,16 @@ def test_a_missing_object_fails_the_job(begin: Begin) -> None:
     assert (done["State"], done["Code"]) == ("Failed", "NoSuchKey")
 
 
+def adapter(here: Setting) -> LicenseJobs:
+    return LicenseJobs(here.client, here.bucket, Settings(), Patience(1, lambda: 30.0))
+
+
 class TestAdapter:
     """`LicenseJobs`, with faults on the way."""
 
     def test_the_whole_way(self, begin: Begin) -> None:
         here = begin()
-        jobs = LicenseJobs(here.client, here.bucket, Settings())
+        jobs = adapter(here)
         job = jobs.submit("inbox/证 件.jpg", CardType.ID_CARD, "a.reference-1")
         here.settle()
         done = jobs.query([job.job_id, "a" + "0" * 32])
@@ -270,9 +275,7 @@ class TestAdapter:
     def test_a_fault_is_one_that_may_be_tried_again(self, begin: Begin, rule: Rule) -> None:
         here = begin(faults=FaultRules([rule]))
         with pytest.raises(Retry):
-            LicenseJobs(here.client, here.bucket, Settings()).submit(
-                "inbox/证 件.jpg", CardType.ID_CARD, "a.reference"
-            )
+            adapter(here).submit("inbox/证 件.jpg", CardType.ID_CARD, "a.reference")
         there = {"reset_after": 1, "truncate": 1}.get(rule.kind, 0)
         assert len(list(here.cloud.jobs.all())) == there
 

@@ -138,7 +138,7 @@ def assemble_jobs(
     )
     return Jobs(
         pipeline=pipeline,
-        service=LicenseJobs(client, bucket, settings),
+        service=LicenseJobs(client, bucket, settings, patience),
         notes=JobNotes(sources, f"{settings.state_prefix}jobs/"),
         signer=Signer(settings.job_secrets),
         patience=patience,

@@ -158,7 +158,7 @@ class Jobs:
         for note in notes:
             job = known.get(note.job_id)
             if not note.job_id:
-                job = self.patience.call(partial(self.service.find, note.reference, note.submitted_at))
+                job = self.service.find(note.reference, note.submitted_at)
             if job is None or job.finished:
                 found.append((note, job))
             elif self.now() - note.submitted_at > self.pipeline.settings.job_patience_s:
@@ -175,7 +175,7 @@ class Jobs:
     def cancel(self, job_id: str) -> None:
         """Cancel a job at CI. Its picture is recognised directly by whoever looks after it next."""
         try:
-            self.patience.call(partial(self.service.cancel, job_id))
+            self.service.cancel(job_id)
         except Halt as refused:
             # It has ended meanwhile, or is gone: CI refuses that as a wrong argument.
             if refused.code != "request_refused":
@@ -192,7 +192,7 @@ class Jobs:
         return (said if said in {"direct", "job"} else self.pipeline.settings.execution) == "job"
 
     def _query(self, job_ids: list[str]) -> dict[str, Job]:
-        return self.patience.call(partial(self.service.query, job_ids)) if job_ids else {}
+        return self.service.query(job_ids) if job_ids else {}
 
 
 def _belongs(job: Job, note: JobNote) -> bool:

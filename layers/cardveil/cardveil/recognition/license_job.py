@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from hashlib import sha256
 from typing import Any, Final
 from xml.etree.ElementTree import ParseError
@@ -16,6 +17,7 @@ from cardveil.errors import Reject, Retry, Review, from_vendor
 from cardveil.recognition.ai_license import read_answer
 from cardveil.recognition.answers import many, text_of
 from cardveil.recognition.reading import Image, Locator, Reading
+from cardveil.retrying import Patience
 from cardveil.settings import Settings
 
 TAG: Final = "ImageLicenseRec"
@@ -26,9 +28,9 @@ QUERY_IDS: Final = 20
 #: Pages of the list that are looked through for a submission whose answer was lost.
 _PAGES: Final = 20
 _PAGE_SIZE: Final = 100
-#: CI writes its times with this offset, and its clock may differ from ours.
+#: CI writes its times with this offset, and its clock may differ from ours by so many seconds.
 _CI_ZONE: Final = timezone(timedelta(hours=8))
-_CLOCK_SKEW_S: Final = 900.0
+_CLOCK_SKEW_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +62,16 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class LicenseJobs:
-    """Speaks to CI about the jobs of one bucket; `client` is a ``qcloud_cos.CosS3Client``."""
+    """Speaks to CI about the jobs of one bucket; `client` is a ``qcloud_cos.CosS3Client``.
+
+    Questions are asked patiently, each page of a list for itself; a submission is made once, since only its
+    caller can tell whether to make it again.
+    """
 
     client: Any
     bucket: str
     settings: Settings
+    patience: Patience
 
     def submit(self, object_key: str, card_type: CardType, reference: str) -> Job:
         """Submit a job. A lost answer does not tell whether there is one now: see `find`.
@@ -90,9 +97,7 @@ class LicenseJobs:
         found: dict[str, Job] = {}
         for start in range(0, len(job_ids), QUERY_IDS):
             some = ",".join(job_ids[start : start + QUERY_IDS])
-            answer = self._asked(
-                "DescribeMediaJobs", lambda ids=some: self.client.ci_get_media_jobs(self.bucket, ids)
-            )
+            answer = self.patience.call(partial(self._described, some))
             found.update({job.job_id: job for job in _jobs_of(answer)})
         return found
 
@@ -117,21 +122,35 @@ class LicenseJobs:
         CardveilError
             The leaf of the vendor's code.
         """
-        self._asked("CancelJob", lambda: self.client.ci_cancel_jobs(self.bucket, job_id))
+        self.patience.call(
+            lambda: self._asked("CancelJob", lambda: self.client.ci_cancel_jobs(self.bucket, job_id))
+        )
 
     def _listed(self, since: float) -> Iterator[Job]:
+        # The oldest first: what was submitted at that moment stands on the first page or the next.
         token, start = "", datetime.fromtimestamp(since, _CI_ZONE).strftime("%Y-%m-%dT%H:%M:%S%z")
         for _ in range(_PAGES):
-            answer = self._asked(
-                "DescribeMediaJobs",
-                lambda token=token: self.client.ci_list_media_jobs(
-                    self.bucket, TAG, StartCreationTime=start, Size=_PAGE_SIZE, NextToken=token
-                ),
-            )
+            answer = self.patience.call(partial(self._page, start, token))
             yield from _jobs_of(answer)
             token = text_of(_content(answer).get("NextToken")) or ""
             if not token:
                 return
+
+    def _page(self, start: str, token: str) -> Any:
+        return self._asked(
+            "DescribeMediaJobs",
+            lambda: self.client.ci_list_media_jobs(
+                self.bucket,
+                TAG,
+                StartCreationTime=start,
+                OrderByTime="Asc",
+                Size=_PAGE_SIZE,
+                NextToken=token,
+            ),
+        )
+
+    def _described(self, job_ids: str) -> Any:
+        return self._asked("DescribeMediaJobs", lambda: self.client.ci_get_media_jobs(self.bucket, job_ids))
 
     def _request(self, object_key: str, card_type: CardType, reference: str) -> dict[str, Any]:
         settings = self.settings
