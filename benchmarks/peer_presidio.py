@@ -79,9 +79,8 @@ def main() -> int:
         for sample, (boxes, seconds) in zip(samples, _peer(paths), strict=True):
             theirs.add(sample, [[(a, b), (c, b), (c, d), (a, d)] for a, b, c, d in boxes], seconds)
     _print(ours, theirs)
-    print(
-        f"{arguments.count} pictures of the test part, seed {arguments.seed}; fully: at least 99.9% of the ink"
-    )
+    print("ink: mean share of a field's ink that is covered; fully: at least 99.9% of it")
+    print(f"{arguments.count} pictures of the test part, seed {arguments.seed}")
     return 0
 
 
@@ -123,12 +122,13 @@ def _peer(paths: Sequence[Path]) -> list[tuple[list[tuple[float, float, float, f
 
 def _print(ours: Tally, theirs: Tally) -> None:
     both = (ours, theirs)
-    print(f"{'field':<18}" + "".join(f"{tally.name + ' ink':>9} {'fully':>9}  " for tally in both))
+    print(f"{'field':<18}" + "  ".join(f"{tally.name:>19}" for tally in both))
+    print(f"{'':<18}" + "  ".join(f"{'ink':>9} {'fully':>9}" for _ in both))
     for name in ours.shares:
         print(f"{name:<18}" + "  ".join(tally.cells(tally.shares[name]) for tally in both))
     _row("all", both, lambda tally: tally.cells([share for own in tally.shares.values() for share in own]))
-    for label, at in (("p50", 50), ("p95", 95)):
-        _row(f"seconds {label}", both, lambda tally, at=at: f"{np.percentile(tally.seconds, at):>19.2f}")
+    _row("seconds p50", both, lambda tally: f"{np.percentile(tally.seconds, 50):>19.2f}")
+    _row("seconds p95", both, lambda tally: f"{np.percentile(tally.seconds, 95):>19.2f}")
 
 
 def _row(label: str, tallies: Sequence[Tally], cell: Callable[[Tally], str]) -> None:

@@ -1,4 +1,4 @@
-"""Runs in the peer's own environment: prints what Presidio with Tesseract would cover of each picture named."""
+"""Runs in the peer's own environment: prints what Presidio with Tesseract would cover of each picture."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from presidio_analyzer.nlp_engine import SpacyNlpEngine  # type: ignore[import-n
 from presidio_image_redactor import ImageAnalyzerEngine  # type: ignore[import-not-found]
 
 #: Presidio knows nothing of these cards, so it is given a pattern for every field that print can tell.
-#: Tesseract puts spaces between Chinese characters; `regex`, which Presidio uses, looks behind over any length.
+#: Tesseract puts spaces between Chinese characters; Presidio's `regex` looks behind over any length.
 PATTERNS = {
     "NUMBER": r"(?:\d\s*){17}[\dXx]",
     "NAME": r"(?<=姓\s*名\s*)[\u4e00-\u9fff·\s]{2,14}",
