@@ -1,4 +1,4 @@
-"""A timer has fired: finish what no event will finish."""
+"""A timer has fired: finish what no event will finish, and sweep."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ from cardveil.schedule import process_timer
 PACE = Pace()
 
 
-def main_handler(_event: Any, context: Any) -> dict[str, int]:
-    """Take a timer event; what it says does not matter."""
-    return process_timer(read_context(context), os.environ, PACE)
+def main_handler(event: Any, context: Any) -> dict[str, int]:
+    """Take a timer event; its message may say what is to be swept."""
+    return process_timer(read_context(context), os.environ, PACE, event)

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "layers" / "cardveil" / "cardveil"
 
 #: Rooms by floor, from the ground up; a module imports only what stands on its own floor or below.
 FLOORS = (
-    {"card", "idnumber", "ethnicity", "normalize", "errors", "geometry", "layout", "findings", "privacy",
+    {"card", "provinces", "idnumber", "ethnicity", "normalize", "errors", "geometry", "layout", "findings", "privacy",
      "retrying", "stages", "pacing", "signing"},
     {"events", "sidecar", "settings", "clients", "telemetry"},
     {"recognition", "bucket", "redaction"},

@@ -106,6 +106,26 @@ def ocr_client(settings: Settings, credentials: Credentials, proxy: str | None =
     return CommonClient("ocr", "2018-11-19", credential, settings.ocr_region, profile)
 
 
+def scf_client(settings: Settings, credentials: Credentials, region: str, proxy: str | None = None) -> Any:
+    """Build the generic API 3.0 client for SCF, by which functions are invoked."""
+    from tencentcloud.common.common_client import CommonClient
+    from tencentcloud.common.credential import Credential
+    from tencentcloud.common.profile.client_profile import ClientProfile
+    from tencentcloud.common.profile.http_profile import HttpProfile
+
+    _guard_plain_http(settings, proxy)
+    http = HttpProfile(
+        protocol=settings.scheme,
+        endpoint="scf.tencentcloudapi.com",
+        reqTimeout=settings.call_timeout_s,
+        keepAlive=True,
+        proxy=proxy,
+        certification=settings.ca_directory or None,
+    )
+    credential = Credential(credentials.secret_id, credentials.secret_key, credentials.token or None)
+    return CommonClient("scf", "2018-04-16", credential, region, ClientProfile(httpProfile=http))
+
+
 @contextmanager
 def vendor_errors(api: str) -> Iterator[None]:
     """Turn the SDKs' exceptions into leaves of the error tree.

@@ -24,13 +24,15 @@ class Pace:
         self._lock = threading.Lock()
         self._free_at = float("-inf")
 
-    def wait(self, per_second: float, remaining_s: Callable[[], float]) -> None:
+    def wait(self, per_second: float, remaining_s: Callable[[], float], api: str = "") -> None:  # noqa: ARG002
         """Wait until a call may be made: one second's worth at once, then evenly.
 
         Parameters
         ----------
         per_second : float
             Calls a second; 0 for no limit.
+        api : str
+            Which of the APIs is to be called, for paces that tell them apart; this one does not.
 
         Raises
         ------

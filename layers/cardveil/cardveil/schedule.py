@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cardveil.bucket.answers import expired
 from cardveil.errors import CardveilError, Halt
@@ -44,9 +44,14 @@ class Shift:
 
 
 def process_timer(
-    invocation: Invocation, environment: Mapping[str, str], pace: Pace | None = None
+    invocation: Invocation, environment: Mapping[str, str], pace: Pace | None = None, event: Any = None
 ) -> dict[str, int]:
-    """Run every sweep.
+    """Finish what is overdue and tidy up, then sweep what the timer's message selects.
+
+    Parameters
+    ----------
+    event : dict, optional
+        The timer's event; its ``Message`` is a selection as JSON (see `sweep.selection`), or empty.
 
     Returns
     -------
@@ -83,9 +88,37 @@ def process_timer(
         except CardveilError as error:
             telemetry.failure(None, error)
             failures.append(error)
+    if settings.sweep_execution != "off":
+        try:
+            sweep_bucket(shift, environment, event, counts)
+        except CardveilError as error:
+            telemetry.failure(None, error)
+            failures.append(error)
     if failures:
         raise failures[0]
     return dict(counts)
+
+
+def sweep_bucket(shift: Shift, environment: Mapping[str, str], event: Any, counts: Counter[str]) -> None:
+    """Go on with the sweep that the timer's message selects, or begin it when it is due.
+
+    Raises
+    ------
+    Halt
+        When the message cannot be read, or the account or the settings refuse.
+    """
+    from cardveil.sweep.assembling import assemble_means, selection_of_message
+    from cardveil.sweep.sweeper import sweep
+
+    message = event.get("Message") if isinstance(event, Mapping) else None
+    selection = selection_of_message(message, shift.settings)
+    means = assemble_means(shift.settings, environment, shift.invocation, telemetry=shift.telemetry)
+    run = sweep(means, selection, every_s=shift.settings.sweep_every_s)
+    if run is None:
+        counts["sweep_elsewhere"] += 1
+    else:
+        counts[f"sweep_{run.state}"] += 1
+        counts["swept"] += run.done
 
 
 def finish_overdue(shift: Shift, counts: Counter[str], failures: list[CardveilError]) -> None:

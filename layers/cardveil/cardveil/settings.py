@@ -85,6 +85,21 @@ class Settings:
         Seconds after which an open breaker lets one call through to see whether the account works again.
     answers_kept_s : float
         Seconds for which an answer that was paid for is kept until its sidecar is written; 0 keeps none.
+    sweep_execution : str
+        How a timer's sweep has cards done: ``direct`` (by itself), ``invoke`` (asynchronously by the upload
+        function), ``job`` (as a CI job); ``off`` for no sweep.
+    sweep_calls_per_second : float
+        Paid calls of one API a second that a sweep makes: its share of the quota. For ``invoke``, cards.
+    sweep_in_flight : int
+        Cards that a sweep has under way at a time.
+    sweep_calls_per_run, sweep_calls_per_day : int
+        Paid calls that one run, and all sweeps of a day (UTC), may make; with 0 only what is free is done.
+    sweep_every_s, sweep_min_age_s : float
+        Seconds after which a timer begins a new run, and the age below which sources are left to their event.
+    sweep_function : str
+        Name of the upload function, for ``invoke``.
+    prices : mapping
+        Price of one call by its API, in any one currency: what a dry run reckons with.
     bucket : str
         Full name of the bucket, for functions whose event names none.
     token_secrets : tuple of str
@@ -129,6 +144,15 @@ class Settings:
     calls_per_second: float = 5.0
     breaker_probe_s: float = 300.0
     answers_kept_s: float = 6 * 3600.0
+    sweep_execution: str = "off"
+    sweep_calls_per_second: float = 5.0
+    sweep_in_flight: int = 8
+    sweep_calls_per_run: int = 1000
+    sweep_calls_per_day: int = 5000
+    sweep_every_s: float = 86400.0
+    sweep_min_age_s: float = 900.0
+    sweep_function: str = "cardveil-on-upload"
+    prices: Mapping[str, float] = field(default_factory=dict)
     bucket: str = ""
     token_secrets: tuple[str, ...] = field(default=(), repr=False)
     cors_origins: tuple[str, ...] = ()
@@ -281,6 +305,23 @@ def _rules(raw: str) -> tuple[CardRule, ...]:
     return tuple(sorted(rules, key=lambda rule: len(rule.prefix), reverse=True))
 
 
+def _prices(raw: str) -> Mapping[str, float]:
+    prices = {}
+    for part in filter(None, (part.strip() for part in raw.split(";"))):
+        api, equals, price = part.partition("=")
+        if not equals or not api.strip() or not 0 <= float(price) < 1e6:
+            raise ValueError
+        prices[api.strip()] = float(price)
+    return prices
+
+
+def _function(raw: str) -> str:
+    # SCF's "FunctionName": 2 to 60 letters, digits, hyphens and underscores, a letter first, no sign last.
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,58}[A-Za-z0-9]", raw):
+        raise ValueError
+    return raw
+
+
 def _words(raw: str) -> frozenset[str]:
     return frozenset(filter(None, (word.strip() for word in raw.split(","))))
 
@@ -322,6 +363,15 @@ _PARSERS: Final[Mapping[str, tuple[Callable[[str], object], str]]] = {
     "calls_per_second": (_number(0, 1000), "calls a second, 0 for no limit"),
     "breaker_probe_s": (_number(1, 86400), "seconds from 1 to 86400"),
     "answers_kept_s": (_number(0, 86400), "seconds from 0 to 86400"),
+    "sweep_execution": (_one_of("off", "direct", "invoke", "job"), "off, direct, invoke or job"),
+    "sweep_calls_per_second": (_number(0.01, 1000), "calls a second from 0.01 to 1000"),
+    "sweep_in_flight": (_whole(1, 256), "a whole number from 1 to 256"),
+    "sweep_calls_per_run": (_whole(0, 10**9), "a number of calls, 0 or more"),
+    "sweep_calls_per_day": (_whole(0, 10**9), "a number of calls, 0 or more"),
+    "sweep_every_s": (_number(1, 31622400), "seconds from 1 to 31622400"),
+    "sweep_min_age_s": (_number(0, 31622400), "seconds from 0 to 31622400"),
+    "sweep_function": (_function, "a function's name"),
+    "prices": (_prices, "API=price of one call, separated by semicolons"),
     "log_level": (_one_of("DEBUG", "INFO", "WARNING", "ERROR"), "DEBUG, INFO, WARNING or ERROR"),
     "token_secrets": (_secrets, "one or more secrets of at least 32 characters, separated by commas"),
     "cors_origins": (_origins, "origins such as https://desk.example.com, separated by commas"),

@@ -67,6 +67,14 @@ class Leases:
         last = max(self.objects.list(prefix), default=None)
         return last is not None and self._read(last)[1] + _CLOCK_SKEW_S > self.now()
 
+    def renew(self, lease: Lease, prefix: str, duration_s: float) -> bool:
+        """Put a claim's expiry off; False when somebody else has taken it over, and it is lost."""
+        if max(self.objects.list(prefix), default="") != lease.key or self._read(lease.key)[0] != self.owner:
+            return False
+        note = orjson.dumps({"owner": self.owner, "expires": self.now() + duration_s})
+        self.objects.put(lease.key, note, media_type="application/json", meta={"kind": "state"})
+        return True
+
     def release(self, lease: Lease, prefix: str) -> None:
         """Give the claim back, with the void ones before it."""
         held = [lease.key] if lease.first else [key for key in self.objects.list(prefix) if key <= lease.key]

@@ -1,0 +1,87 @@
+"""What a sweep would cost before anything is paid: cards, calls, minutes and, with prices, money."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cardveil.card import CardType, Side
+from cardveil.settings import Settings
+
+
+def calls_of(key: str, settings: Settings) -> Counter[str]:
+    """Return the paid calls that a source is expected to cost, by API.
+
+    What the settings' rules do not tell is taken for the front of an ID card: a listing has no metadata.
+    """
+    rule = next((rule for rule in settings.card_rules if key.startswith(rule.prefix)), None)
+    text = {} if settings.text_provider == "none" else {settings.text_provider: 1}
+    calls: Counter[str] = Counter()
+    if rule and rule.card_type is CardType.DRIVER_LICENSE:
+        calls.update(AILicenseRec=1)
+    elif rule and rule.side is Side.BACK:
+        calls.update(text)
+        calls.update(OCR=1 if settings.general_ocr else 0)
+    else:
+        calls.update(AILicenseRec=1)
+        calls.update(text)
+    return calls + proof_of(settings)
+
+
+def proof_of(settings: Settings) -> Counter[str]:
+    """Return the paid calls that proving a copy costs."""
+    return Counter(OCR=1) if settings.proof == "recognise" else Counter()
+
+
+@dataclass
+class Estimate:
+    """What was planned.
+
+    Attributes
+    ----------
+    card_s : float
+        How long a card takes, as far as is known from an earlier run; 1 s otherwise.
+    """
+
+    settings: Settings
+    card_s: float = 1.0
+    cards: Counter[str] = field(default_factory=Counter)
+    calls: Counter[str] = field(default_factory=Counter)
+    listed: int = 0
+    looked: int = 0
+
+    @property
+    def total(self) -> int:
+        """Sources that would be taken up."""
+        return sum(self.cards.values())
+
+    def add(self, reason: str, calls: Mapping[str, int]) -> None:
+        """Count a source."""
+        self.cards[reason] += 1
+        self.calls.update(calls)
+
+    @property
+    def seconds(self) -> float:
+        """How long it takes: by the rate of the API that is called most, or by the cards under way."""
+        rate = max(self.calls.values(), default=0) / self.settings.sweep_calls_per_second
+        return max(rate, self.total * self.card_s / self.settings.sweep_in_flight)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as plain JSON values; `money` is None for an API without a price."""
+        prices = self.settings.prices
+        paid = {api: count for api, count in self.calls.items() if count}
+        known = all(api in prices for api in paid)
+        budget = min(self.settings.sweep_calls_per_run, self.settings.sweep_calls_per_day)
+        return {
+            "cards": self.total,
+            "by_reason": dict(sorted(self.cards.items())),
+            "calls": dict(sorted(paid.items())),
+            "paid_calls": sum(paid.values()),
+            "within_budget": sum(paid.values()) <= budget,
+            "minutes": round(self.seconds / 60, 1),
+            "money": round(sum(count * prices[api] for api, count in paid.items()), 2) if known else None,
+            "listed": self.listed,
+            "looked": self.looked,
+        }

@@ -1,0 +1,190 @@
+"""The three ways in which a sweep has a card done: by itself, by the upload function, or as a CI job."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol
+from urllib.parse import quote
+
+import orjson
+
+from cardveil.bucket.keys import keys_of
+from cardveil.bucket.listings import Entry
+from cardveil.bucket.results import Version
+from cardveil.clients import vendor_errors
+from cardveil.errors import Halt, from_vendor
+from cardveil.events.cos import Upload
+from cardveil.examine import PIPELINE_VERSION
+from cardveil.findings import Status
+from cardveil.jobs import Jobs
+from cardveil.pipeline import Outcome
+from cardveil.signing import source_digest
+from cardveil.stages import Stages
+from cardveil.sweep.pace import SweepPace
+
+#: Longest that one card may take in a sweep, in seconds; its lease holds as long.
+CARD_S: Final = 60.0
+#: How long the upload function is waited for: its own limit, and a retry of the platform a minute later.
+_INVOKED_S: Final = 150.0
+_LOOK_S: Final = 1.0
+_INVOKE: Final = "invoke"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One source to be done: recognised `anew` although it has a result, for so many paid `calls`."""
+
+    source: Entry
+    anew: bool
+    calls: int
+
+
+class Way(Protocol):
+    """A way of execution."""
+
+    def __call__(self, task: Task, stages: Stages) -> Outcome:
+        """Bring one source on its way; raises as `Pipeline.process` does."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """In this very process; a source that a job is under way for is left to it."""
+
+    flows: Jobs
+    region: str
+
+    def __call__(self, task: Task, stages: Stages) -> Outcome:
+        """Process a source; see `Pipeline.process`."""
+        flows, source = self.flows, task.source
+        if flows.signer.secrets:
+            note = flows.notes.get(source_digest(source.key))
+            if note is not None and note.etag == source.etag:
+                return Outcome("submitted")
+        upload = upload_of(source, flows.pipeline.sources.bucket, self.region)
+        return limited(flows).pipeline.process(upload, stages, anew=task.anew)
+
+
+@dataclass(frozen=True, slots=True)
+class AsJob:
+    """As CI jobs, which call back when they are done; at most `in_flight` are under way."""
+
+    flows: Jobs
+    region: str
+    in_flight: int
+    stop: Callable[[], bool]
+    sleep: Callable[[float], None] = time.sleep
+
+    def __call__(self, task: Task, stages: Stages) -> Outcome:
+        """Submit a source, or process it where no job can."""
+        while sum(1 for _ in self.flows.notes.objects.list(self.flows.notes.prefix)) >= self.in_flight:
+            if self.stop():
+                return Outcome("unfinished")
+            self.sleep(_LOOK_S)
+        flows = limited(self.flows)
+        settings = replace(flows.pipeline.settings, execution="job")
+        flows = replace(flows, pipeline=replace(flows.pipeline, settings=settings))
+        upload = upload_of(task.source, flows.pipeline.sources.bucket, self.region)
+        return flows.process(upload, stages, anew=task.anew)
+
+
+@dataclass(frozen=True, slots=True)
+class Invoked:
+    """By asynchronous invocations of the upload function: the platform spreads them over its instances.
+
+    The function is given the event that COS would have given it, and is done when the sidecar says so.
+
+    Attributes
+    ----------
+    client : tencentcloud.common.common_client.CommonClient
+        For SCF's API.
+    """
+
+    client: Any
+    flows: Jobs
+    region: str
+    app_id: str
+    function: str
+    pace: SweepPace
+    stop: Callable[[], bool]
+    sleep: Callable[[float], None] = time.sleep
+
+    def __call__(self, task: Task, stages: Stages) -> Outcome:
+        """Have a source processed, and wait for its result."""
+        if task.anew:
+            raise Halt(
+                "sweep_selection_invalid", "choose direct or job: events do nothing that is done already"
+            )
+        pipeline = self.flows.pipeline
+        with stages("recognise"):
+            # What the function will pay for is counted here: this process does not see its calls.
+            self.pace.turn(_INVOKE, pipeline.invocation.remaining_s, task.calls)
+            self.flows.patience.call(lambda: self._invoke(task.source))
+            return self._result(task.source)
+
+    def _invoke(self, source: Entry) -> None:
+        event = created_event(source, self.flows.pipeline.sources.bucket, self.region, self.app_id)
+        asked = {
+            "FunctionName": self.function,
+            "InvocationType": "Event",
+            "ClientContext": orjson.dumps(event).decode(),
+        }
+        with vendor_errors("Invoke"):
+            answer = self.client.call_json("Invoke", asked)
+        refused = answer.get("Response", {}).get("Error")
+        if refused:
+            raise from_vendor(
+                str(refused.get("Code", "")), api="Invoke", request_id=answer["Response"].get("RequestId")
+            )
+
+    def _result(self, source: Entry) -> Outcome:
+        pipeline = self.flows.pipeline
+        keys = keys_of(source.key, pipeline.settings)
+        version = Version(source.etag, pipeline.rules.policy.digest, PIPELINE_VERSION)
+        waited = 0.0
+        while waited < _INVOKED_S:
+            if self.stop():
+                return Outcome("invoked")
+            self.sleep(_LOOK_S)
+            waited += _LOOK_S
+            made = pipeline.results.current(keys)
+            if made is not None and version.made(made):
+                return Outcome("finished", Status(made.meta.get("x-cos-meta-status", "needs_review")))
+        return Outcome("invoked")
+
+
+def limited(flows: Jobs) -> Jobs:
+    """Return the flows for one card: with an end of its own, so that a lease left behind is soon void."""
+    invocation = flows.pipeline.invocation
+    deadline = min(invocation.deadline, invocation.clock() + CARD_S)
+    pipeline = replace(flows.pipeline, invocation=replace(invocation, deadline=deadline))
+    return replace(flows, pipeline=pipeline)
+
+
+def upload_of(source: Entry, bucket: str, region: str) -> Upload:
+    """Return a source in the form in which uploads are processed."""
+    return Upload(bucket, region, source.key, source.size, source.etag, "cos:ObjectCreated:Put", {})
+
+
+def created_event(source: Entry, bucket: str, region: str, app_id: str) -> dict[str, Any]:
+    """Return the event that COS sends when a source is created, as far as `events.cos` reads it."""
+    name = bucket.removesuffix(f"-{app_id}")
+    return {
+        "Records": [
+            {
+                "cos": {
+                    "cosBucket": {"appid": app_id, "cosRegion": region, "name": name},
+                    "cosObject": {
+                        "key": f"/{app_id}/{name}/{source.key}",
+                        "meta": {"ETag": f'"{source.etag}"'},
+                        "size": source.size,
+                        "url": f"http://{bucket}.cos.{region}.myqcloud.com/{quote(source.key, safe='/~')}",
+                    },
+                    "cosSchemaVersion": "1.0",
+                },
+                "event": {"eventName": "cos:ObjectCreated:Put", "eventSource": "qcs::cos"},
+            }
+        ]
+    }

@@ -1,0 +1,143 @@
+"""What a sweep works with: the bucket's flows and listings, and the plan over them."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from cardveil.bucket.keys import keys_of
+from cardveil.bucket.listings import Entry, Listing
+from cardveil.bucket.objects import Objects
+from cardveil.errors import Halt
+from cardveil.jobs import Jobs
+from cardveil.settings import Settings
+from cardveil.sweep.costs import calls_of, proof_of
+from cardveil.sweep.inventory import Inventory
+from cardveil.sweep.judging import FREE, Judge, Verified
+from cardveil.sweep.merge import Pair, Position, in_step
+from cardveil.sweep.run import Run
+from cardveil.sweep.selection import Selection
+
+if TYPE_CHECKING:
+    from cardveil.telemetry import Telemetry
+
+#: How long nobody else may go on with a sweep after its holder was last heard of, in seconds.
+LEASE_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """Everything that sweeps of one bucket need.
+
+    Attributes
+    ----------
+    flows : Jobs
+        The way of one picture.
+    sources, results : Listing
+        The buckets of the sources and of the results.
+    invoke : callable, optional
+        Makes the client of SCF's API, for the execution ``invoke``.
+    stop : callable
+        Whether a person wants it to stop.
+    tell : callable
+        Told of the run after each source, for progress.
+    lease_s : float
+        How long the sweeps' lease holds after it was last renewed.
+    """
+
+    flows: Jobs
+    sources: Listing
+    results: Listing
+    settings: Settings
+    telemetry: Telemetry | None = None
+    invoke: Callable[[], Any] | None = None
+    stop: Callable[[], bool] = field(default=lambda: False)
+    tell: Callable[[Run], None] = field(default=lambda _: None)
+    now: Callable[[], float] = field(default=time.time)
+    lease_s: float = LEASE_S
+
+    @property
+    def prefix(self) -> str:
+        """Where checkpoints, reports, the lease and the day's count stand."""
+        return f"{self.settings.state_prefix}sweeps/"
+
+    @property
+    def buckets(self) -> tuple[Objects, Objects]:
+        """The objects of the sources' and of the results' bucket."""
+        return self.flows.pipeline.sources, self.flows.pipeline.results.objects
+
+    @property
+    def policy_digest(self) -> str:
+        """The present policy."""
+        return self.flows.pipeline.rules.policy.digest
+
+    def judge(self, selection: Selection, started_at: float, verified: Verified | None) -> Judge:
+        """Return who decides over sources."""
+        return Judge(selection, self.settings, self.policy_digest, started_at, self.now(), verified)
+
+    def calls_for(self, reason: str, key: str) -> Counter[str]:
+        """Return the paid calls that a source is expected to cost, by API."""
+        return proof_of(self.settings) if reason in FREE else calls_of(key, self.settings)
+
+    def plan(
+        self, selection: Selection, start: Position, broken: Callable[[], None]
+    ) -> Generator[Pair, None, None]:
+        """Yield the sources of a selection, from `start` on; raises what `Inventory.pairs` does.
+
+        Parameters
+        ----------
+        broken : callable
+            Told of each line of an inventory that cannot be read.
+        """
+        if selection.keys:
+            return _named(selection.keys, start)
+        if selection.inventory:
+            inventory = Inventory(
+                self.sources, selection.inventory, self.flows.pipeline.sources.bucket, broken
+            )
+            return inventory.pairs(selection.prefix, start)
+        if self.settings.result_names == "digest":
+            # Results in the order of a hash: there is nothing to list in step with.
+            return _alone(self.sources.entries(selection.prefix, start.source_after))
+        return self._listed(selection.prefix, start)
+
+    def _listed(self, prefix: str, start: Position) -> Generator[Pair, None, None]:
+        settings = self.settings
+        below = f"{settings.sidecar_prefix}{prefix.removeprefix(settings.inbox_prefix)}"
+
+        def sidecar_of(key: str) -> str | None:
+            sidecar = keys_of(key, settings).sidecar
+            named = f"{settings.sidecar_prefix}{key.removeprefix(settings.inbox_prefix)}.json"
+            return sidecar if sidecar == named else None
+
+        sources = self.sources.entries(prefix, start.source_after)
+        sidecars = self.results.entries(below, start.sidecar_after)
+        return in_step(sources, sidecars, sidecar_of, start)
+
+
+def _named(keys: tuple[str, ...], start: Position) -> Generator[Pair, None, None]:
+    for line, key in enumerate(keys, start=1):
+        if line > start.line:
+            yield Pair(Entry(key, 0, "", 0.0), None, False, Position(line=line))
+
+
+def _alone(sources: Iterator[Entry]) -> Generator[Pair, None, None]:
+    for source in sources:
+        yield Pair(source, None, False, Position(source_after=source.key))
+
+
+def ready(means: Means) -> None:
+    """Refuse ways of execution that the settings do not allow.
+
+    Raises
+    ------
+    Halt
+        ``setting_invalid``.
+    """
+    if means.settings.sweep_execution == "job" and not means.flows.signer.secrets:
+        raise Halt("setting_invalid", "set CARDVEIL_JOB_SECRETS: jobs need a secret for their references")
+    if means.settings.sweep_execution == "invoke" and means.invoke is None:
+        raise Halt("setting_invalid", "choose CARDVEIL_SWEEP_EXECUTION direct or job")

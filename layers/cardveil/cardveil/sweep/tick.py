@@ -1,0 +1,230 @@
+"""One tick of a run: works until its plan, its time or its luck ends, and writes down where it stands."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from cardveil.assembly import Recognisers
+from cardveil.bucket.leases import Lease, Leases
+from cardveil.errors import CardveilError, Halt
+from cardveil.findings import Status
+from cardveil.jobs import Jobs
+from cardveil.pipeline import Outcome
+from cardveil.stages import Stages
+from cardveil.sweep.engine import Done, Engine
+from cardveil.sweep.executing import CARD_S, AsJob, Direct, Invoked, Task, Way
+from cardveil.sweep.judging import CLOCK_SKEW_S, Verified
+from cardveil.sweep.means import Means
+from cardveil.sweep.merge import Pair, Position
+from cardveil.sweep.pace import SPENT, Budget, SweepPace
+from cardveil.sweep.report import publish
+from cardveil.sweep.run import Checkpoints, Run
+from cardveil.sweep.selection import Selection
+
+#: Seconds between two checkpoints.
+_CHECKPOINT_S: Final = 5.0
+#: After so many failures on end nothing new is begun: it is not the cards.
+_STALLED: Final = 20
+#: Seconds that are kept for the last checkpoint and the report, besides those for the cards under way.
+_CLOSING_S: Final = 15.0
+
+
+@dataclass
+class Tick:
+    """Works on a run under the sweeps' lease."""
+
+    means: Means
+    selection: Selection
+    run: Run
+    checkpoints: Checkpoints
+    lease: Lease
+    lease_prefix: str
+    _halt: Halt | None = None
+    _lost: bool = False
+    _failures: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def work(self) -> Run:
+        """Work, and return the run as it then stands.
+
+        Raises
+        ------
+        Halt
+            What stopped it, after the checkpoint was written.
+        """
+        means, run = self.means, self.run
+        invocation = means.flows.pipeline.invocation
+        self._reserve_s = min(CARD_S + _CLOSING_S, invocation.remaining_s() / 2)
+        self._budget = Budget(
+            means.flows.pipeline.sources,
+            f"{means.prefix}spent.json",
+            means.settings.sweep_calls_per_run - run.paid_calls,
+            means.settings.sweep_calls_per_day,
+            means.now,
+        )
+        self._judge = means.judge(self.selection, run.started_at, run.verified)
+        self._way = self._chosen_way()
+        self._paid_before, self._worked_before = run.paid_calls, run.worked_s
+        self._listed_before, self._done_before = run.listed, run.done
+        self._began = self._saved = self._renewed = time.monotonic()
+        run.ticks += 1
+        run.state, run.code = "running", ""
+        self._save(run.position)
+        try:
+            ended = self._engine()
+        except Halt as halt:
+            self._halt, ended = halt, False
+        if self._lost:
+            return run  # somebody else goes on with it by now: its checkpoint is theirs
+        self._close(ended)
+        if self._halt:
+            raise self._halt
+        return run
+
+    def _engine(self) -> bool:
+        settings = self.means.settings
+        engine = Engine(
+            settings.sweep_in_flight, self._need, self._work, self._stop, self._tell, self._look_up
+        )
+        plan = self.means.plan(self.selection, self.run.position, self._broken)
+        with closing(plan):
+            position, passed, ended = engine.run(plan, self.run.position)
+        self.run.position = position
+        self.run.listed = self._listed_before + passed
+        return ended
+
+    def _close(self, ended: bool) -> None:
+        run, means = self.run, self.means
+        if self._halt:
+            run.state, run.code = "halted", self._halt.code
+        elif ended:
+            run.state, run.ended_at = "finished", means.now()
+            unfinished = run.left_over + run.counts["submitted"] + run.counts["invoked"]
+            if self.selection.whole and not unfinished:
+                margin = max(self.selection.min_age_s, CLOCK_SKEW_S)
+                run.verified = Verified(run.policy_digest, run.pipeline, run.started_at - margin)
+        else:
+            run.state = "stalled" if self._failures >= _STALLED else "stopped"
+        self._budget.settle()
+        self._save(run.position)
+        if run.over:
+            publish(means.flows.pipeline.sources, means.prefix, run)
+        if means.telemetry:
+            means.telemetry.metric("SweepTick", 1, state=run.state, code=run.code)
+            means.telemetry.metric("SweepCards", run.done - self._done_before)
+            means.telemetry.metric("SweepPaidCalls", self._budget.made)
+
+    def _stop(self) -> bool:
+        remaining_s = self.means.flows.pipeline.invocation.remaining_s()
+        over = remaining_s < self._reserve_s or self._failures >= _STALLED
+        return bool(over or self._halt or self._lost or self.means.stop())
+
+    def _need(self, pair: Pair) -> str | None:
+        need = self._judge.by_listing(pair)
+        self.run.looked += need == "look"
+        return need
+
+    def _work(self, pair: Pair, need: str) -> Done:
+        """Do one source, in a thread."""
+        means = self.means
+        if self._halt:
+            return Done("unfinished")
+        started, reason, stages = time.monotonic(), "", Stages()
+        try:
+            asked = self._judge.by_look(pair, *means.buckets) if need == "look" else (need, pair.source)
+            if asked is None:
+                return Done("current")
+            reason, source = asked
+            calls = means.calls_for(reason, source.key)
+            if calls.total() and self._budget.spent:
+                return Done("over_budget", reason)
+            task = Task(source, reason in self.selection.anew, calls.total())
+            outcome = self._way(task, stages)
+        except CardveilError as error:
+            return self._failed(pair, reason, error)
+        if means.telemetry:
+            means.telemetry.outcome(pair.source.key, outcome, stages.elapsed_ms)
+        return _done(outcome, reason, time.monotonic() - started)
+
+    def _failed(self, pair: Pair, reason: str, error: CardveilError) -> Done:
+        if error.code == SPENT:
+            return Done("over_budget", reason)
+        if self.means.telemetry:
+            self.means.telemetry.failure(pair.source.key, error)
+        if isinstance(error, Halt):
+            with self._lock:
+                self._halt = self._halt or error
+            return Done("unfinished", reason, error=error.code)
+        return Done("failed", reason, error=error.code)
+
+    def _tell(self, done: Done) -> None:
+        run = self.run
+        if done.error:
+            run.errors[done.error] += 1
+        if done.outcome not in {"current", "unfinished"}:
+            self._failures = self._failures + 1 if done.outcome == "failed" else 0
+            run.counts[done.outcome] += 1
+            run.reasons[done.reason] += 1
+            run.findings.update(done.findings)
+            if done.seconds:
+                run.took(done.seconds)
+        self.means.tell(run)
+
+    def _broken(self) -> None:
+        self.run.errors["inventory_line_broken"] += 1
+
+    def _look_up(self, position: Position, passed: int) -> None:
+        """Renew the lease and write a checkpoint, when it is time."""
+        now = time.monotonic()
+        leases = self.means.flows.pipeline.leases
+        if now - self._renewed >= self.means.lease_s / 3:
+            self._renewed = now
+            self._lost = self._lost or not leases.renew(self.lease, self.lease_prefix, self.means.lease_s)
+        if now - self._saved >= min(_CHECKPOINT_S, self.means.lease_s / 3) and not self._lost:
+            self.run.listed = self._listed_before + passed
+            self._save(position)
+
+    def _save(self, position: Position) -> None:
+        run = self.run
+        self._saved = time.monotonic()
+        run.position, run.updated_at = position, self.means.now()
+        run.paid_calls = self._paid_before + self._budget.made
+        run.worked_s = round(self._worked_before + self._saved - self._began, 1)
+        self.checkpoints.save(self.selection, run)
+
+    def _chosen_way(self) -> Way:
+        means = self.means
+        pace = SweepPace(means.settings.sweep_calls_per_second, self._budget)
+        flows = _own(means.flows, pace, self.run.run_id)
+        region = flows.pipeline.invocation.region
+        if means.settings.sweep_execution == "job":
+            return AsJob(flows, region, means.settings.sweep_in_flight, self._stop)
+        if means.settings.sweep_execution == "invoke" and means.invoke:
+            app_id = flows.pipeline.invocation.app_id or flows.pipeline.sources.bucket.rpartition("-")[2]
+            client = means.invoke()
+            return Invoked(client, flows, region, app_id, means.settings.sweep_function, pace, self._stop)
+        return Direct(flows, region)
+
+
+def _own(flows: Jobs, pace: SweepPace, run_id: str) -> Jobs:
+    """Return the flows at the sweep's pace, with leases that the run's next tick may take over at once.
+
+    Whoever goes on with a run holds the sweeps' lease: what was under way when the last was killed is its.
+    """
+    pipeline = flows.pipeline
+    recogniser = pipeline.recogniser
+    if isinstance(recogniser, Recognisers):
+        recogniser = replace(recogniser, pace=pace)
+    leases = Leases(pipeline.leases.objects, owner=f"sweep/{run_id}", now=pipeline.leases.now)
+    return replace(flows, pace=pace, pipeline=replace(pipeline, recogniser=recogniser, leases=leases))
+
+
+def _done(outcome: Outcome, reason: str, seconds: float) -> Done:
+    if outcome.kind == "unfinished":
+        return Done("unfinished", reason)
+    word = outcome.status.value if isinstance(outcome.status, Status) else outcome.kind
+    return Done(word, reason, outcome.findings, seconds=seconds)
