@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 import io
 import itertools
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +19,7 @@ import jsonschema
 import orjson
 import pytest
 import requests
+import yaml
 from PIL import Image
 
 from cardveil.http.access import role_of
@@ -685,3 +689,46 @@ def test_the_stored_events_are_answered(api: Api, name: str, status: int) -> Non
 def test_other_events_are_refused(api: Api, event: Any) -> None:
     done = api.bench.cloud.invoke("on_request", event, wait_s=20.0)
     assert orjson.loads(done.payload or "{}")["statusCode"] == 400
+
+
+def test_the_platform_s_own_signature_works_beside_the_token(tmp_path: Path) -> None:
+    """With CAM authentication the Authorization header is the signature's, so the token has its own."""
+    document = yaml.safe_load((ROOT / "serverless.yml").read_text("utf-8"))
+    document["inputs"]["src"] = str(ROOT)
+    trigger = next(t for t in document["inputs"]["triggers"] if t["function"] == "on_request")
+    trigger["parameters"]["authType"] = "CAM"
+    file = tmp_path / "serverless.yml"
+    file.write_text(yaml.safe_dump(document), "utf-8")
+    with api_bench(tmp_path / "cloud", serverless=file) as api:
+        assert api.call("GET", "/v1/cards").status_code == 401, "not signed"
+        token = {"X-Cardveil-Token": api.token("read")}
+        assert api.call("GET", "/v1/cards", roles=(), headers={**signed(api), **token}).status_code == 200
+        unsigned = api.call("GET", "/v1/cards", roles=(), headers=token)
+        assert unsigned.status_code == 401
+        assert "errorCode" in unsigned.json(), "the platform refuses it"
+        no_token = api.call("GET", "/v1/cards", roles=(), headers=signed(api))
+        problem(no_token, 401, "token_missing")
+
+
+def signed(api: Api) -> dict[str, str]:
+    """Return the headers of a GET without a query, signed by API 3.0's rules."""
+    endpoint = api.bench.endpoint
+    host = endpoint.proxy.removeprefix("http://")
+    now = int(time.time())
+    date = time.strftime("%Y-%m-%d", time.gmtime(now))
+    sign = "content-type;host"
+    lines = f"content-type:application/json\nhost:{host}\n"
+    empty = hashlib.sha256(b"").hexdigest()
+    canonical = f"GET\n/\n\n{lines}\n{sign}\n{empty}"
+    key = f"TC3{endpoint.secret_key}".encode()
+    for part in (date, "scf", "tc3_request"):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    to_sign = f"TC3-HMAC-SHA256\n{now}\n{date}/scf/tc3_request\n{digest}"
+    signature = hmac.new(key, to_sign.encode(), hashlib.sha256).hexdigest()
+    return {
+        "Content-Type": "application/json",
+        "X-TC-Timestamp": str(now),
+        "Authorization": f"TC3-HMAC-SHA256 Credential={endpoint.secret_id}/{date}/scf/tc3_request, "
+        f"SignedHeaders={sign}, Signature={signature}",
+    }
