@@ -92,7 +92,7 @@ def unpack(path: Path) -> tuple[dict[str, bytes], str, str]:
             metadata = data.decode("utf-8", "replace")
         if _LICENCE.search(inner) and (".dist-info/" in inner or "/" not in inner):
             kept[f"licences/{name}/{inner.rpartition('/')[2]}"] = data
-        elif ".dist-info/" not in inner and ".data/" not in inner and wanted(inner):
+        elif inner != "PKG-INFO" and not re.search(r"\.(dist-info|data)/", inner) and wanted(inner):
             kept[inner] = data
     headers = HeaderParser().parsestr(metadata)
     licence = headers.get("License-Expression") or _short(headers.get("License")) or _classified(metadata)

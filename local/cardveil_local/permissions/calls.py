@@ -30,7 +30,9 @@ ACTIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "ci_get_media_jobs": ("ci:DescribeMediaJobs",),
         "ci_list_media_jobs": ("ci:DescribeMediaJobs",),
         "ci_cancel_jobs": ("ci:CancelJob",),
-        "call_json": ("ocr:RecognizeMainlandIDCardOCR",),
+        # The generic client, by the action that it is given.
+        "call_json API": ("ocr:RecognizeMainlandIDCardOCR",),
+        "call_json Invoke": ("scf:Invoke",),
     }
 )
 #: Methods of a client that ask nothing of the service.
@@ -110,9 +112,14 @@ def _imports(tree: ast.Module) -> Iterator[str]:
 
 
 def _client_calls(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    named = {
+        id(node.func): f"call_json {ast.unparse(node.args[0])}".replace("'", "")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".call_json")
+    }
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and node.attr not in _SILENT:
             owner = ast.unparse(node.value)
             # ``http.client`` is the standard library's.
             if owner == "client" or (owner.endswith(".client") and owner != "http.client"):
-                yield node.attr, node.lineno
+                yield (named.get(id(node)) or node.attr), node.lineno

@@ -53,6 +53,8 @@ def grants(settings: Settings, *, jobs: bool) -> tuple[Grant, ...]:
     staged = f"{settings.state_prefix}staged/*"
     everywhere = _WORKERS
     desk = ("on_request",)
+    sweeper = ("on_schedule",)
+    sweeps = f"{settings.state_prefix}sweeps/*"
     found = [
         Grant("cos:GetObject", (inbox,), everywhere, "fetch the source; CI reads it by the same permission"),
         Grant("cos:HeadObject", (inbox,), everywhere, "confirm that the source has not changed"),
@@ -100,6 +102,11 @@ def grants(settings: Settings, *, jobs: bool) -> tuple[Grant, ...]:
         Grant("ci:DescribeMediaJobs", ("*",), everywhere, "read a job back, find a lost one", needs="jobs"),
         Grant("ci:CancelJob", ("*",), everywhere, "cancel a job that takes too long", needs="jobs"),
         Grant("cam:PassRole", (), everywhere, "hand CI's own role to a job", needs="jobs"),
+        Grant("cos:GetBucket", (inbox, sidecars, sweeps), sweeper, "find what is to be swept", needs="sweep"),
+        Grant("cos:GetObject", (sidecars, sweeps), sweeper, "read results and checkpoints", needs="sweep"),
+        Grant("cos:PutObject", (sweeps,), sweeper, "write checkpoints", needs="sweep"),
+        Grant("cos:DeleteObject", (sweeps,), sweeper, "clear checkpoints away", needs="sweep"),
+        Grant("scf:Invoke", (), sweeper, "hand cards to on_upload", needs="sweep_execution=invoke"),
     ]
     return tuple(grant for grant in found if _needed(grant.needs, settings, jobs))
 
@@ -107,6 +114,8 @@ def grants(settings: Settings, *, jobs: bool) -> tuple[Grant, ...]:
 def _needed(needs: str, settings: Settings, jobs: bool) -> bool:
     if needs == "jobs":
         return jobs
+    if needs == "sweep":
+        return settings.sweep_execution != "off"
     if needs == "general_ocr":
         return settings.general_ocr or settings.proof == "recognise"
     name, _, value = needs.partition("=")

@@ -55,8 +55,8 @@ _HEAD: Final = """\
 Made by `cardveil policies` from what the code calls; make yours with your own bucket. `serverless.yml` names
 the roles. A permission that the code does not call, or a call without its permission, fails a test.
 
-| permission | where | functions | why | called in |
-|---|---|---|---|---|
+| permission | where | functions | why |
+|---|---|---|---|
 """
 _DEPLOYER: Final = """
 `deployer.json` is for the key that runs `cardveil deploy`:
@@ -74,7 +74,5 @@ def _page(granted: tuple[Grant, ...], calls: Mapping[str, tuple[Call, ...]]) -> 
 
 def _row(grant: Grant, calls: Mapping[str, tuple[Call, ...]]) -> str:
     functions = [key for key in grant.functions if key in calls]
-    modules = {call.module for key in functions for call in calls[key] if call.action == grant.action}
     where = ", ".join(f"`{place.removeprefix('results:')}`" for place in grant.places) or "everywhere"
-    called = ", ".join(sorted(modules))
-    return f"| `{grant.action}` | {where} | {', '.join(functions)} | {grant.why} | {called} |"
+    return f"| `{grant.action}` | {where} | {', '.join(functions)} | {grant.why} |"

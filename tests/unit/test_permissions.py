@@ -1,0 +1,86 @@
+"""Least privilege: no call without its permission, no permission without its call, files as they are made."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cardveil.settings import Settings
+from cardveil_local.permissions.calls import UnknownCallError, calls_of
+from cardveil_local.permissions.documents import CamPolicy, Place, UngroundedError, function_policy, missing
+from cardveil_local.permissions.grants import grants
+from cardveil_local.permissions.write import calls_by_function, files
+
+ROOT = Path(__file__).parents[2]
+PLACE = Place("ap-shanghai", "1250000000", "cards-1250000000")
+FUNCTIONS = ("on_upload", "on_callback", "on_schedule", "on_request")
+
+
+def test_the_stored_policies_are_those_of_the_code() -> None:
+    made = files(ROOT, PLACE, Settings(), jobs=False)
+    assert {path.name: path.read_text("utf-8") for path in (ROOT / "policies").iterdir()} == made
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_call_has_its_permission_under_some_settings(function: str) -> None:
+    everything = [
+        *grants(Settings(sweep_execution="invoke"), jobs=True),
+        *grants(Settings(text_provider="IDCardOCR"), jobs=True),
+    ]
+    assert missing(function, calls_by_function(ROOT)[function], everything) == []
+    # The check itself notices what is taken away.
+    less = [grant for grant in everything if grant.action != "cos:DeleteObject"]
+    assert missing(function, calls_by_function(ROOT)[function], less) == ["cos:DeleteObject"]
+
+
+def test_a_permission_that_nothing_calls_is_refused() -> None:
+    granted = grants(Settings(), jobs=False)
+    extra = replace(granted[0], action="cos:PutBucketPolicy")
+    with pytest.raises(UngroundedError, match="cos:PutBucketPolicy"):
+        function_policy("on_upload", calls_by_function(ROOT)["on_upload"], [*granted, extra], PLACE)
+
+
+def test_a_call_that_nobody_has_judged_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "new.py").write_text("def go(client):\n    client.delete_bucket()\n")
+    entry = tmp_path / "index.py"
+    entry.write_text("from cardveil.new import go\n")
+    with pytest.raises(UnknownCallError, match=r"cardveil\.new:2 calls delete_bucket"):
+        calls_of(entry, tmp_path / "package")
+
+
+def test_settings_decide_what_is_granted() -> None:
+    def actions(settings: Settings, *, jobs: bool = False) -> set[str]:
+        return {grant.action for grant in grants(settings, jobs=jobs)}
+
+    assert "ci:CreateIDCardOCRJob" not in actions(Settings())
+    in_region = actions(Settings(text_provider="IDCardOCR"))
+    assert "ci:CreateIDCardOCRJob" in in_region
+    assert "ocr:RecognizeMainlandIDCardOCR" not in in_region
+    assert "ci:CreateOCRJob" not in actions(Settings(general_ocr=False))
+    assert "ci:CreateOCRJob" in actions(Settings(general_ocr=False, proof="recognise"))
+    assert {"ci:CreateMediaJobs", "cam:PassRole"} <= actions(Settings(), jobs=True)
+
+
+def test_no_role_reaches_beyond_its_places() -> None:
+    for path in (ROOT / "policies").glob("cardveil-*.json"):
+        policy = CamPolicy(json.loads(path.read_text("utf-8")))
+        bucket = "cos/cards-1250000000"
+        assert policy.allows("cos:GetObject", f"{bucket}/inbox/a.jpg")
+        assert not policy.allows("cos:DeleteObject", f"{bucket}/inbox/a.jpg"), "no source is ever deleted"
+        assert not policy.allows("cos:GetObject", f"{bucket}/.cardveil/deploy/a.zip")
+        assert not policy.allows("cos:GetObject", "cos/others-1250000000/inbox/a.jpg")
+        assert not policy.allows("cos:GetBucket", f"{bucket}/")
+        reads = policy.allows("cos:GetObject", f"{bucket}/sidecars/a.jpg.json")
+        assert reads is (path.name == "cardveil-on-request.json")
+        text = path.read_text("utf-8")
+        assert '"cos:*"' not in text
+        assert '"name/*"' not in text
+
+
+def test_only_what_is_understood_is_taken() -> None:
+    with pytest.raises(ValueError, match="allow"):
+        CamPolicy({"statement": [{"effect": "deny", "action": ["a"], "resource": ["*"]}]})

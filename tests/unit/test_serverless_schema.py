@@ -1,0 +1,105 @@
+"""serverless.yml: in order itself, and every kind of mistake is told with its line."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cardveil.settings import Settings, variable
+from cardveil_local.scf.deployment import load
+from cardveil_local.scf.schema import check
+
+ROOT = Path(__file__).parents[2]
+FILE = ROOT / "serverless.yml"
+VARIABLES = {"CARDVEIL_STAGE": "t", "CARDVEIL_BUCKET": "b-1", "TENCENTCLOUD_REGION": "ap-shanghai"}
+
+
+def test_the_file_is_in_order() -> None:
+    assert check(FILE) == []
+
+
+def test_every_setting_stands_in_it_and_nothing_else_does() -> None:
+    text = FILE.read_text("utf-8")
+    settings = {variable(field.name) for field in fields(Settings)}
+    assert {name for name in settings if name not in text} == set()
+    inputs = yaml.safe_load(text)["inputs"]
+    named = [entry["key"] for entry in inputs["environments"]]
+    named += [e["key"] for f in inputs["functions"].values() for e in f.get("environments", [])]
+    assert set(named) <= settings
+
+
+def test_every_function_has_what_an_operator_needs() -> None:
+    deployment = load(
+        FILE,
+        {
+            **VARIABLES,
+            "CARDVEIL_TOKEN_SECRETS": "",
+            "CARDVEIL_LOGSET": "set",
+            "CARDVEIL_LOG_TOPIC": "topic",
+            "CARDVEIL_DEAD_LETTER_TYPE": "Queue",
+            "CARDVEIL_DEAD_LETTER_QUEUE": "cards-dead",
+        },
+    )
+    assert {path.name for path in (ROOT / "functions").iterdir() if path.is_dir()} == set(
+        deployment.functions
+    )
+    by_url = {trigger.function for trigger in deployment.http}
+    for key, spec in deployment.functions.items():
+        assert spec.role == spec.name == f"cardveil-{key.replace('_', '-')}"
+        assert spec.logs == ("set", "topic")
+        assert spec.reserved_mb is not None
+        assert spec.reserved_mb % spec.memory_mb == 0
+        # Only events are laid among the dead letters; an HTTP request is answered.
+        assert (spec.dead_letter == ("Queue", "cards-dead")) == (key not in by_url or key == "on_callback")
+    triggered = {each.function for each in deployment.cos} | {each.function for each in deployment.timers}
+    assert triggered | by_url == set(deployment.functions)
+    assert all(each.enabled for each in deployment.cos)
+    assert all(each.enabled for each in deployment.timers)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line_of", "told"),
+    [
+        ("component: multi-scf", "component: scf", "component", "multi-scf is expected"),
+        ("  memorySize: 512", "  memorySize: 500", "memorySize", "64, or 128 to 3072"),
+        ("  memorySize: 512", "  memoriSize: 512", "memoriSize", "is memorySize meant?"),
+        ("  timeout: 60\n", "  timeout: 901\n", "timeout: 901", "1 to 900 seconds"),
+        ("  runtime: Python3.10", "  runtime: Python3.12", "runtime", "Python3.10"),
+        ("index.main_handler\n", "main_handler\n", "handler: main_handler", "FileName.FunctionName"),
+        ("name: cardveil-on-upload", "name: 1-cardveil", "1-cardveil", "a letter first"),
+        ("./functions/on_upload", "./functions/gone", "gone", "is not there"),
+        ("CARDVEIL_POLICY\n", "CARDVEIL_POLICI\n", "CARDVEIL_POLICI", "is CARDVEIL_POLICY meant?"),
+        ("authType: NONE", "authType: OPEN", "authType: OPEN", "NONE or CAM"),
+        ("type: timer", "type: apigw", "type: apigw", "apigw is gone"),
+        ("events: cos:ObjectCreated:*", "events: created", "events", "ObjectCreated"),
+        ('"0 */5 * * * * *"', '"*/5 * * * *"', "cronExpression", "seven fields"),
+        ("function: on_upload", "function: on_uplaod", "function: on_uplaod", "no function of that key"),
+        (
+            "reservedConcurrency: 5120",
+            "reservedConcurrency: 100",
+            "reservedConcurrency: 100",
+            "multiple of 128",
+        ),
+        ("enable: true", "enable: yes please", "yes please", "true or false"),
+        ("  region: ${env:TENCENTCLOUD_REGION}\n", "", "src: ./", "it is missing"),
+        ("  region:", "  timeout: 3\n  region:", "timeout: 60", "it stands here twice"),
+        ("  functions:", "  functions: [", "", "YAML"),
+        ("  triggers:\n", "  triggers: none\n  other:\n", "triggers: none", "a list is expected"),
+    ],
+)
+def test_a_mistake_is_told_with_its_line(tmp_path: Path, old: str, new: str, line_of: str, told: str) -> None:
+    (tmp_path / "functions").symlink_to(ROOT / "functions")
+    text = FILE.read_text("utf-8")
+    assert old in text
+    changed = text.replace(old, new, 1)
+    path = tmp_path / "serverless.yml"
+    path.write_text(changed, "utf-8")
+    problems = check(path)
+    assert any(told in str(problem) for problem in problems), [str(each) for each in problems]
+    assert all(str(problem).startswith("serverless.yml:") for problem in problems)
+    if line_of:
+        lines = changed.splitlines()
+        assert any(line_of in lines[each.line - 1] for each in problems if told in str(each))
