@@ -79,6 +79,7 @@ class Rule:
 @dataclass
 class FaultRules(NoFaults):
     """Injects the faults of its rules; `injected` counts them by service and kind, `calls` counts all calls.
+    `lost` counts answers that never arrived although their calls had their effect, by operation.
 
     At most one fault meets a call: the first rule, in their order, whose turn it is. With `roles_only` it
     meets only calls made with a role's temporary credentials, as functions make them, not a test's own.
@@ -89,6 +90,7 @@ class FaultRules(NoFaults):
     roles_only: bool = False
     injected: Counter[str] = field(default_factory=Counter)
     calls: Counter[str] = field(default_factory=Counter)
+    lost: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)  # noqa: S311 - faults are no secrets
@@ -103,6 +105,8 @@ class FaultRules(NoFaults):
         rule = self._draw(service, operation)
         if rule is None:
             return
+        if rule.kind in {"reset_after", "truncate"}:
+            self.lost[operation] += 1
         if rule.kind == "latency":
             await asyncio.sleep(rule.seconds * self._share())
         elif rule.kind == "error":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -185,3 +186,24 @@ def _without_time(flows: Jobs) -> Jobs:
 
     invocation = replace(flows.pipeline.invocation, deadline=0.5)
     return replace(flows, pipeline=replace(flows.pipeline, invocation=invocation))
+
+
+@pytest.mark.parametrize("job", [False, True])
+def test_a_look_that_was_too_early_pays_for_nothing(scene: MakeScene, job: bool) -> None:
+    """Source and result are looked at while the lease is taken; another may commit between the two."""
+    here = scene(job=job)
+    held: list[Any] = []
+
+    def check(request: str) -> None:
+        # The second instance has looked, and before its lease is created the first does all its work.
+        if request == "before create" and not held:
+            held.append(request)
+            time.sleep(0.2)
+            undisturbed(here)
+
+    second = here.instance(check)
+    outcome = second.process(here.upload)
+    assert held
+    assert outcome.kind == "already"
+    assert here.vendor.paid == {"locate": 1, "read": 1}
+    assert here.left() == []

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
@@ -21,13 +21,13 @@ from cardveil.bucket.leases import Lease, Leases
 from cardveil.bucket.objects import Objects, Stored
 from cardveil.bucket.results import Results, Version, staged
 from cardveil.card import CardType, Side
-from cardveil.errors import Reject, Retry
+from cardveil.errors import Halt, Reject, Retry
 from cardveil.events.context import Invocation
 from cardveil.events.cos import OUTPUT_MARK, Upload
 from cardveil.examine import PIPELINE_VERSION, Rules, Verdict, examine, sidecar_of
 from cardveil.findings import Status
 from cardveil.recognition.cloud import Stage
-from cardveil.recognition.reading import CardRecogniser, Hint
+from cardveil.recognition.reading import CardRecogniser, Hint, Image, Recognition
 from cardveil.renewal import renew
 from cardveil.settings import Settings
 from cardveil.sidecar import SourceFacts, to_json
@@ -151,6 +151,10 @@ class Pipeline:
             return Outcome("already")
         return None
 
+    def settled_meanwhile(self, claim: Claim, anew: bool = False) -> Outcome | None:
+        """Say the same of the moment at which the claim was made; to be asked before anything is paid for."""
+        return self.settled(replace(claim, made=claim.again.result()), anew)
+
     def renewable(self, claim: Claim) -> bool:
         """Say whether only the policy has changed since the present result, so that nothing need be paid."""
         return bool(claim.made and claim.data is not None and self._version(claim).located(claim.made))
@@ -164,7 +168,10 @@ class Pipeline:
         lease = taking.result()
         if lease and lease.first:
             with self._released_on_error(lease, keys):
-                return Claim(keys, lease, *fetching.result(), looking.result(), pool, breaker)
+                # That look may have been taken before the lease, while another was about to commit: one more,
+                # now that nobody else can. It is awaited only before something is paid for.
+                again = pool.submit(self.results.current, keys)
+                return Claim(keys, lease, *fetching.result(), looking.result(), pool, breaker, again)
         while lease is None:
             pause = random.uniform(0.5, 1.5) * _WAIT_S  # noqa: S311 - only spreads waiters
             if self.invocation.remaining_s() <= pause:
@@ -174,8 +181,9 @@ class Pipeline:
         with self._released_on_error(lease, keys):
             # Whoever held it before may have finished: look again.
             stored, data = self.sources.get(upload.key, max_bytes=self.settings.max_bytes)
-            made = self.results.current(keys)
-            return Claim(keys, lease, stored, data, made, pool, pool.submit(self.breaker.look))
+            again = pool.submit(self.results.current, keys)
+            breaker = pool.submit(self.breaker.look)
+            return Claim(keys, lease, stored, data, again.result(), pool, breaker, again)
 
     def _take(self, keys: Keys) -> Lease | None:
         return self.leases.take(keys.lease_prefix, self.invocation.remaining_s() + _LEASE_MARGIN_S)
@@ -207,7 +215,10 @@ class Pipeline:
             if document is not None and claim.data is not None:
                 verdict = renew(document, claim.data, recogniser, self.rules, stages)
             else:
-                verdict = self._examine(upload, claim, recogniser, stages)
+                unless = partial(self.settled_meanwhile, claim, anew)
+                verdict = self._examine(upload, claim, _Unless(unless, recogniser), stages)
+        except _SettledError as settled:
+            return settled.outcome
         finally:
             gate.leave()
         paid = len(verdict.calls) if document is None else 0
@@ -241,6 +252,10 @@ class Pipeline:
             known = document["source"]["etag"] == claim.stored.etag and not document.get("history")
         except (Reject, orjson.JSONDecodeError, KeyError, TypeError):
             return None
+        except Halt as refused:
+            if refused.code != "permission_missing":
+                raise
+            return None  # a role that may not read results: it is recognised again
         return document if known else None
 
     def _listed(self, prefix: str) -> set[str]:
@@ -276,6 +291,8 @@ class Claim:
         For what is done beside the work; it has ended when the source is given back.
     breaker : Future
         `Breaker.look`, asked for with the claim.
+    again : Future
+        The result that was there once the source was ours; `made` may be older.
     tidying : list of Future
         What is still being deleted.
     """
@@ -287,7 +304,34 @@ class Claim:
     made: Stored | None
     pool: Executor
     breaker: Future[Open | None]
+    again: Future[Stored | None]
     tidying: list[Future[None]] = field(default_factory=list)
+
+
+class _SettledError(Exception):
+    """There is nothing to do after all."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.kind)
+        self.outcome = outcome
+
+
+@dataclass(frozen=True, slots=True)
+class _Unless:
+    """A recogniser that is not asked if another has finished the picture just before it became ours."""
+
+    settled: Callable[[], Outcome | None]
+    recogniser: CardRecogniser
+
+    def recognise(self, image: Image, hint: Hint) -> Recognition:
+        """See `CardRecogniser.recognise`; raises `_SettledError`."""
+        if outcome := self.settled():
+            raise _SettledError(outcome)
+        return self.recogniser.recognise(image, hint)
+
+    def texts(self, image: Image) -> tuple[str, ...]:
+        """See `CardRecogniser.texts`."""
+        return self.recogniser.texts(image)
 
 
 class _Confirmation:

@@ -27,6 +27,8 @@ from cardveil_local.testbench import Bench
 #: What policy `standard` covers.
 _MASKED: Final = frozenset({"name", "birth_date", "address", "id_number", "licence_number"})
 _LOCATING: Final = frozenset({"AILicenseRec", "ImageLicenseRec"})
+#: Paid calls whose answer cannot be had again once it is lost; a job's can.
+_SYNCHRONOUS: Final = ("AILicenseRec", "RecognizeMainlandIDCardOCR", "OCR")
 #: Payments a picture that are allowed for, on average.
 PAID_LIMIT: Final = 1.05
 _LEAKS: Final = re.compile(
@@ -41,10 +43,6 @@ _LEAKS: Final = re.compile(
         )
     )
 )
-
-
-def _loses(name: str) -> bool:
-    return name.endswith(("reset_after", "truncate"))
 
 
 @dataclass
@@ -69,6 +67,7 @@ class Findings:
     outcomes: Counter[str] = field(default_factory=Counter)
     injected: Counter[str] = field(default_factory=Counter)
     calls: Counter[str] = field(default_factory=Counter)
+    lost_answers: Counter[str] = field(default_factory=Counter)
 
     @property
     def kept(self) -> bool:
@@ -94,9 +93,7 @@ class Findings:
     @property
     def unexplained(self) -> int:
         """Further payments beyond those that lost answers and kills, two calls each at most, account for."""
-        lost = sum(
-            n for name, n in self.injected.items() if name.split()[0] in {"ci", "ocr"} and _loses(name)
-        )
+        lost = sum(self.lost_answers[operation] for operation in _SYNCHRONOUS)
         paid, need = self.paid["all"]
         return max(0, paid - need - lost - 2 * self.kills)
 
@@ -127,6 +124,8 @@ class Findings:
             lines.append(f"{name:44}{found:10}{0:10}")
         for name, (paid, need) in sorted(self.paid.items()):
             lines.append(f"{'paid per picture, ' + name:44}{paid / max(1, need):10.4f}{PAID_LIMIT:10}")
+        lost = ", ".join(f"{self.lost_answers[name]} {name}" for name in _SYNCHRONOUS)
+        lines.append(f"  (answers lost on their way although paid for: {lost})")
         lines.append(f"{'payments that no lost answer or kill explains':46}{self.unexplained:8}{0:10}")
         lines += ["", "callbacks: " + ", ".join(f"{n} {name}" for name, n in sorted(self.outcomes.items()))]
         lines += ["faults: " + ", ".join(f"{n} {name}" for name, n in sorted(self.injected.items()))]
@@ -145,6 +144,7 @@ def judge(
 ) -> Findings:
     """Look at everything that a run has left."""
     found = Findings(plan, seconds, redriven=redriven, injected=faults.injected, calls=faults.calls)
+    found.lost_answers = faults.lost
     found.strangers_tried, found.strangers_accepted = strangers.tried, strangers.accepted
     found.kills = sum(n for name, n in faults.injected.items() if " kill" in name)
     logs = running.logs()
