@@ -37,9 +37,11 @@ def answer(
     """
     started = time.perf_counter()
     settings, noted, origin = Settings(), Noted(), ""
+    telemetry = Telemetry(invocation)
     try:
         settings = from_environment(environment)
-        asked = _read(event, Means(settings, environment, invocation, pace or Pace()))
+        telemetry = Telemetry(invocation, settings.log_level)
+        asked = _read(event, Means(settings, environment, invocation, pace or Pace(), telemetry.count))
         origin = asked.headers.get("origin", "")
         reply = _preflight(asked) or routed(asked, event, noted)
     except (Problem, CardveilError) as refusal:
@@ -47,7 +49,7 @@ def answer(
         reply = refused(refusal, invocation)
     headers = {**_HEADERS, **reply["headers"], "X-Request-Id": invocation.request_id}
     headers |= _cross_origin(origin, settings)
-    _log(Telemetry(invocation, settings.log_level), noted, reply["statusCode"], started)
+    _log(telemetry, noted, reply["statusCode"], started)
     return {"statusCode": reply["statusCode"], "headers": headers, "body": reply["body"]}
 
 

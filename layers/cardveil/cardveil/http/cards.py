@@ -90,6 +90,9 @@ def told(desk: Desk, found: Found, *, warnings: bool = True) -> dict[str, Any]:
         document["warnings"] = []
     if not desk.caller.may("read_text"):
         document["card"], masked = _masked(desk, found.document["card"])
+        if "history" in document:
+            # A reason is free text: it may well say what a card says.
+            document["history"] = [{**entry, "reason": ""} for entry in document["history"]]
     return {
         "ref": reference(found.key),
         "version": found.version,

@@ -29,12 +29,13 @@ _FETCH_SHARE: Final = 0.4
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What an invocation brings along, whoever calls."""
+    """What an invocation brings along, whoever calls; `tell` is told the names of metrics."""
 
     settings: Settings
     environment: Mapping[str, str]
     invocation: Invocation
     pace: Pace
+    tell: Callable[[str], None]
 
 
 @dataclass
@@ -73,6 +74,7 @@ class Desk:
             bucket=self.settings.bucket,
             region=self.invocation.region,
             pace=self.means.pace,
+            tell=self.means.tell,
         )
 
     @property
