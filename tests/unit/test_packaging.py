@@ -160,7 +160,7 @@ def test_of_a_source_archive_only_what_needs_no_compiler_is_taken(tmp_path: Path
             content = b"License: MIT\n" if name == "PKG-INFO" else b"x"
             entry.size = len(content)
             archive.addfile(entry, io.BytesIO(content))
-    kept, licence, _ = unpack(path)
+    kept, licence = unpack(path)
     assert set(kept) == {"crcmod/__init__.py", "licences/crcmod/LICENSE"}
     assert licence == "MIT"
 

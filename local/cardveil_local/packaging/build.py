@@ -15,11 +15,11 @@ import yaml
 
 from cardveil_local.packaging.authorities import hashed_directory
 from cardveil_local.packaging.compiling import Interpreter, check_syntax, find_interpreter, with_bytecode
-from cardveil_local.packaging.contents import Component, runtime_tree, unpack
+from cardveil_local.packaging.contents import Component, runtime_tree
 from cardveil_local.packaging.errors import PackagingError
 from cardveil_local.packaging.limits import Size, check
 from cardveil_local.packaging.native import NAME, PACKAGE, find_library
-from cardveil_local.packaging.pins import fetch, read_pins
+from cardveil_local.packaging.pins import fetch
 from cardveil_local.packaging.sbom import bill_of_materials, licence_list
 from cardveil_local.packaging.trees import Tree, digest, read_tree, unpacked_size, zipped
 
@@ -120,7 +120,7 @@ def build(
     tell("fetching the pinned packages")
     files = fetch(root / "layers" / "runtime" / "requirements.txt", cache, minor)
     tell("compiling")
-    runtime, components = _runtime(root, files, notes)
+    runtime, components = _runtime(files, notes)
     functions = {
         key: _finished(read_tree(folder), _FUNCTION_ROOT, interpreter, minor)
         for key, folder in function_folders(root / "serverless.yml").items()
@@ -179,16 +179,9 @@ def _domain(root: Path) -> Tree:
     return {f"cardveil/{name}": data for name, data in tree.items() if not name.endswith("py.typed")}
 
 
-def _runtime(root: Path, files: dict[str, Path], notes: list[str]) -> tuple[Tree, tuple[Component, ...]]:
-    versions = {pin.name: pin.version for pin in read_pins(root / "layers" / "runtime" / "requirements.txt")}
-    packages, used = runtime_tree(files)
+def _runtime(files: dict[str, Path], notes: list[str]) -> tuple[Tree, tuple[Component, ...]]:
+    packages, components = runtime_tree(files)
     tree = dict(packages)
-    by_path = {path: name for name, path in files.items()}
-    components = []
-    for path in used:
-        _, licence, _ = unpack(path)
-        name = by_path[path]
-        components.append(Component(name, versions[name], licence, path.name, digest(path.read_bytes())))
     tree |= {
         f"{AUTHORITIES}/{name}": data for name, data in hashed_directory(tree["certifi/cacert.pem"]).items()
     }

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from cardveil_local.packaging.errors import PackagingError
-from cardveil_local.packaging.trees import Tree
+from cardveil_local.packaging.trees import Tree, digest
 
 #: Packages of which nothing is imported. pycryptodome: only the COS SDK's client-side encryption imports it.
 LEFT_OUT: Final = frozenset({"pycryptodome"})
@@ -74,11 +74,10 @@ class Component:
     licence: str
     file: str
     sha256: str
-    homepage: str = ""
 
 
-def unpack(path: Path) -> tuple[dict[str, bytes], str, str]:
-    """Return what is kept of a wheel or source archive, its licence, and its home page.
+def unpack(path: Path) -> tuple[dict[str, bytes], str]:
+    """Return what is kept of a wheel or source archive, and its licence.
 
     Raises
     ------
@@ -100,7 +99,7 @@ def unpack(path: Path) -> tuple[dict[str, bytes], str, str]:
         raise PackagingError(f"{path.name} says nothing of its licence")
     if not any(inner.startswith("licences/") for inner in kept):
         kept[f"licences/{name}/METADATA"] = metadata.partition("\n\n")[0].encode()
-    return kept, licence or "see its licence file", headers.get("Home-page") or ""
+    return kept, licence or "see its licence file"
 
 
 def wanted(inner: str) -> bool:
@@ -140,8 +139,13 @@ def _classified(metadata: str) -> str:
     return " AND ".join(found)
 
 
-def runtime_tree(files: dict[str, Path]) -> tuple[Tree, list[Path]]:
-    """Return the packages side by side as they stand at the layer's root, and the files that were used.
+def runtime_tree(files: dict[str, Path]) -> tuple[Tree, list[Component]]:
+    """Return the packages side by side as they stand at the layer's root, and what they are.
+
+    Parameters
+    ----------
+    files
+        File of each package, by ``name==version``.
 
     Raises
     ------
@@ -149,13 +153,15 @@ def runtime_tree(files: dict[str, Path]) -> tuple[Tree, list[Path]]:
         If two packages hold a file of the same name.
     """
     tree: dict[str, bytes] = {}
-    used: list[Path] = []
-    for name in sorted(files):
+    components: list[Component] = []
+    for pin in sorted(files):
+        name, _, version = pin.partition("==")
         if name in LEFT_OUT:
             continue
-        kept, _, _ = unpack(files[name])
+        path = files[pin]
+        kept, licence = unpack(path)
         if twice := set(kept) & set(tree):
             raise PackagingError(f"{name} and another package both hold {sorted(twice)[0]}")
         tree.update(kept)
-        used.append(files[name])
-    return tree, used
+        components.append(Component(name, version, licence, path.name, digest(path.read_bytes())))
+    return tree, components

@@ -49,7 +49,7 @@ def read_pins(path: Path) -> tuple[Pin, ...]:
 
 
 def fetch(requirements: Path, cache: Path, minor: tuple[int, int]) -> dict[str, Path]:
-    """Return the file of every pin, from the cache or, failing that, from the package index.
+    """Return the file of every pin by ``name==version``, from the cache or else from the package index.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def fetch(requirements: Path, cache: Path, minor: tuple[int, int]) -> dict[str, 
     if len(found) < len(pins):
         _download(requirements, cache, minor)
         found = _cached(pins, cache, minor)
-    if missing := [pin.name for pin in pins if pin.name not in found]:
+    if missing := [pin.name for pin in pins if f"{pin.name}=={pin.version}" not in found]:
         raise PackagingError(f"not to be had for Python {minor[0]}.{minor[1]}: {', '.join(missing)}")
     return found
 
@@ -78,7 +78,9 @@ def _cached(pins: tuple[Pin, ...], cache: Path, minor: tuple[int, int]) -> dict[
     files = [path for path in sorted(cache.iterdir()) if path.is_file() and _fits(path.name, minor)]
     by_digest = {digest(path.read_bytes()): path for path in files}
     return {
-        pin.name: by_digest[found] for pin in pins if (found := next(iter(pin.hashes & set(by_digest)), None))
+        f"{pin.name}=={pin.version}": by_digest[found]
+        for pin in pins
+        if (found := next(iter(pin.hashes & set(by_digest)), None))
     }
 
 

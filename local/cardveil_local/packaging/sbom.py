@@ -42,7 +42,7 @@ def bill_of_materials(version: str, components: Sequence[Component]) -> bytes:
 
 
 def _entry(component: Component) -> Entry:
-    from cyclonedx.factory.license import LicenseFactory
+    from cyclonedx.contrib.license.factories import LicenseFactory
     from cyclonedx.model import HashAlgorithm, HashType
     from cyclonedx.model.component import Component as Entry
     from cyclonedx.model.component import ComponentType

@@ -44,7 +44,7 @@ def zipped(tree: Tree) -> bytes:
             entry.create_system = _UNIX
             entry.external_attr = (_LIBRARY if ".so" in name else _FILE) << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, tree[name], compresslevel=9)
+            archive.writestr(entry, tree[name], compresslevel=6)
     return buffer.getvalue()
 
 

@@ -130,7 +130,7 @@ def _covers(pattern: str, resource: str) -> bool:
         return True
     kind, _, asked = resource.partition("/")
     inner = pattern.split(":", 5)[-1].removeprefix("bucket/").removeprefix("namespace/default/")
-    if kind == "cos" and asked.endswith("/"):
+    if kind == "cos" and asked.count("/") == 1 and asked.endswith("/"):
         # A call that names the bucket alone.
         return inner == f"{asked}*"
     return fnmatchcase(asked, inner)

@@ -1,0 +1,387 @@
+"""From the zips: deployed to the local cloud by the official SDK, run, changed, rolled back, and refused."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from starlette.requests import Request
+
+from cardveil.errors import Halt
+from cardveil.settings import Settings
+from cardveil_local.ci.recognition import TableRecogniser
+from cardveil_local.cli import group
+from cardveil_local.cli.endpoint import Endpoint
+from cardveil_local.cloud import LocalCloud
+from cardveil_local.cos.contracts import DropConnection
+from cardveil_local.credentials import Policy
+from cardveil_local.deploying.account import Access, Account, access_from
+from cardveil_local.deploying.errors import DeployError
+from cardveil_local.deploying.plan import Plan, Planner
+from cardveil_local.deploying.rollback import rollback_plan
+from cardveil_local.deploying.wanted import Wanted, wanted
+from cardveil_local.faults import FaultHook, NoFaults
+from cardveil_local.options import Options
+from cardveil_local.packaging.build import Package, build, rehearsal_minor
+from cardveil_local.packaging.trees import unzip, zipped
+from cardveil_local.permissions.documents import CamPolicy, Place
+from cardveil_local.permissions.write import policies
+from cardveil_local.samples.kept import kept_pictures
+from cardveil_local.scf.deployment import load
+from cardveil_local.testbench import ROOT, Bench, kept, known
+
+BUCKET = "cards-1250000000"
+FRONT = "id-front-flat.redacted.jpg"
+
+
+@pytest.fixture(scope="module")
+def package() -> Package:
+    """The package, built once: for the platform's Python, or for this one where that is not found."""
+    return build(ROOT, ROOT / "build" / "wheels", rehearsal_minor())
+
+
+@pytest.fixture(scope="module")
+def folder(package: Package, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the package was written."""
+    written = tmp_path_factory.mktemp("dist")
+    package.write(written)
+    return written
+
+
+@dataclass
+class Scene:
+    """A local cloud without functions, and an account on it."""
+
+    bench: Bench
+    account: Account
+    package: Path
+
+    def wanted(self, *, app: str = "cardveil", **environment: str) -> Wanted:
+        """What serverless.yml says, with other values for some settings of every function."""
+        variables = {
+            "CARDVEIL_STAGE": "test",
+            "CARDVEIL_BUCKET": BUCKET,
+            "CARDVEIL_TOKEN_SECRETS": "",
+            "TENCENTCLOUD_REGION": "ap-shanghai",
+        }
+        deployment = load(ROOT / "serverless.yml", variables)
+        functions = {
+            key: replace(spec, environment={**spec.environment, **environment})
+            for key, spec in deployment.functions.items()
+        }
+        deployment = replace(deployment, functions=functions)
+        return wanted(deployment, self.package, app=app, stage="test", region="ap-shanghai")
+
+    def plan(self, state: Wanted) -> Plan:
+        return Planner(self.account, state).plan()
+
+    def deploy(self, state: Wanted) -> list[str]:
+        return [step.action() for step in self.plan(state).steps]
+
+    def policy_of(self, name: str) -> str:
+        """Upload a card and return the policy that its copy was made by."""
+        redaction = self.bench.run(name, kept(FRONT))["redaction"]
+        return str(redaction["policy"])
+
+
+@contextmanager
+def scene(
+    folder: Path,
+    data: Path,
+    *,
+    faults: FaultHook | None = None,
+    deployer: Policy | None = None,
+    roles: Mapping[str, Policy] | None = None,
+) -> Iterator[Scene]:
+    cloud = LocalCloud(
+        data,
+        recogniser_factory=lambda: TableRecogniser({each.read(): known(each) for each in kept_pictures()}),
+        retry_interval_s=0.1,
+        options=Options(scf_api=True, faults=faults, roles=roles or {}),
+    )
+    logging.getLogger("qcloud_cos").setLevel(logging.CRITICAL + 1)
+    with cloud.running() as ready:
+        endpoint = Endpoint(
+            ready.proxy_url, ready.secret_id, ready.secret_key, ready.region, ready.app_id, ready.bucket
+        )
+        key, secret = ready.secret_id, ready.secret_key
+        if deployer is not None:
+            key, secret = "AKIDdeployer", "k" * 32
+            cloud.credentials.add_permanent(key, secret, deployer)
+        access = Access(ready.region, key, secret, proxy=ready.proxy_url)
+        account = Account(access, BUCKET, sleep=lambda _: None)
+        yield Scene(Bench(cloud, endpoint, data, {}), account, folder)
+
+
+def role_policies() -> dict[str, dict[str, Any]]:
+    place = Place("ap-shanghai", "1250000000", BUCKET)
+    made = policies(ROOT, place, Settings(), jobs=False)
+    return {f"cardveil-{key.replace('_', '-')}": document for key, document in made.items()}
+
+
+def without(document: Mapping[str, Any], action: str) -> dict[str, Any]:
+    statements = [
+        {**each, "action": [name for name in each["action"] if name != action]}
+        for each in document["statement"]
+    ]
+    return {**document, "statement": [each for each in statements if each["action"]]}
+
+
+def deployer_policy() -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((ROOT / "policies" / "deployer.json").read_text("utf-8"))
+    return document
+
+
+def test_packaging_again_gives_the_same_bytes(package: Package) -> None:
+    again = build(ROOT, ROOT / "build" / "wheels", rehearsal_minor())
+    assert again.functions == package.functions
+    assert again.layers == package.layers
+    assert again.manifest() == package.manifest()
+
+
+def test_the_package_holds_what_it_must_and_nothing_more(
+    package: Package, folder: Path, tmp_path: Path
+) -> None:
+    unzip(package.layers["cardveil-runtime"], tmp_path)
+    there = {path.name for path in tmp_path.iterdir()}
+    assert {"qcloud_cos", "tencentcloud", "PIL", "orjson", "authorities", "licences"} <= there
+    assert not {"Crypto", "tests", "PKG-INFO"} & there
+    assert not list(tmp_path.glob("*.dist-info"))
+    bill = json.loads((folder / "sbom.cdx.json").read_text("utf-8"))
+    assert bill["bomFormat"] == "CycloneDX"
+    names = {component["name"] for component in bill["components"]}
+    assert {"pillow", "orjson", "cos-python-sdk-v5"} <= names
+    assert "pycryptodome" not in names
+    for component in bill["components"]:
+        assert component["licenses"]
+        assert component["hashes"][0]["content"]
+        assert (tmp_path / "licences" / component["name"].lower()).is_dir() or component["name"].startswith(
+            "lib"
+        )
+    for key, data in package.functions.items():
+        unzip(data, tmp_path / key)
+        assert (tmp_path / key / "index.py").is_file()
+
+
+def test_deployed_changed_and_rolled_back(folder: Path, tmp_path: Path) -> None:
+    everything = {name: CamPolicy(document) for name, document in role_policies().items()}
+    with scene(folder, tmp_path, deployer=CamPolicy(deployer_policy()), roles=everything) as here:
+        first, other = here.wanted(), here.wanted(CARDVEIL_POLICY="strict")
+        assert here.bench.listing() == []
+        assert [line[0] for line in here.plan(first).lines()][:3] == ["+", "+", "+"]
+        here.deploy(first)
+        assert here.plan(first).lines() == [], "a second time there is nothing to do"
+        assert here.bench.listing(".cardveil/deploy/") == [], "zips are taken away again"
+        assert here.policy_of("one.jpg") == "standard"
+
+        lines = here.plan(other).lines()
+        assert len(lines) == 2 * len(first.functions)
+        assert all("~CARDVEIL_POLICY" in line or "set live" in line for line in lines)
+        assert "strict" not in "".join(lines), "values may be secrets"
+        here.deploy(other)
+        assert here.policy_of("two.jpg") == "strict"
+
+        for step in rollback_plan(here.account, first).steps:
+            step.action()
+        assert here.policy_of("three.jpg") == "standard"
+        # What is wanted is published already: only the alias moves.
+        assert here.deploy(other) == [
+            f"function {each.spec.name}: live is version 2" for each in other.functions
+        ]
+        assert here.policy_of("four.jpg") == "strict"
+        assert "cold" in here.bench.logs()
+
+
+def test_what_was_deployed_is_there_after_a_restart(folder: Path, tmp_path: Path) -> None:
+    with scene(folder, tmp_path) as here:
+        here.deploy(here.wanted())
+    with scene(folder, tmp_path) as here:
+        assert here.plan(here.wanted()).lines() == []
+        assert here.policy_of("one.jpg") == "standard"
+
+
+class Broken(NoFaults):
+    """Lets so many changes through, and then drops every connection."""
+
+    def __init__(self, changes: int) -> None:
+        self.left = changes
+
+    async def before(self, service: str, operation: str, request: Request) -> None:
+        if service == "scf" and operation.startswith(("Create", "Update", "Publish", "Put")):
+            if self.left == 0:
+                raise DropConnection
+            self.left -= 1
+
+
+def test_an_interrupted_deployment_goes_on_from_where_it_was(folder: Path, tmp_path: Path) -> None:
+    faults = Broken(0)
+    with scene(folder, tmp_path, faults=faults) as here:
+        state, tries, told = here.wanted(), 0, list[str]()
+        while True:
+            faults.left, tries = 5, tries + 1
+            try:
+                here.deploy(state)
+            except DeployError as error:
+                told.append(str(error))
+            else:
+                break
+            assert tries < 12
+        assert tries > 3
+        assert all("it goes on from there" in each for each in told)
+        assert here.plan(state).lines() == []
+        for function in state.functions:
+            found = here.account.call("ListVersionByFunction", FunctionName=function.spec.name)
+            assert len(found["Versions"]) == 2, "the latest, and one that was published once"
+        layers = here.account.call("ListLayerVersions", LayerName="cardveil-runtime")["LayerVersions"]
+        assert len(layers) == 1
+        assert here.policy_of("one.jpg") == "standard"
+
+
+@pytest.mark.parametrize(
+    "action", ["scf:PublishLayerVersion", "scf:CreateFunction", "scf:PublishVersion", "scf:CreateTrigger"]
+)
+def test_a_permission_that_the_deployer_lacks_is_named(folder: Path, tmp_path: Path, action: str) -> None:
+    with (
+        scene(folder, tmp_path, deployer=CamPolicy(without(deployer_policy(), action))) as here,
+        pytest.raises(DeployError, match=f"not permitted: grant {action}"),
+    ):
+        here.deploy(here.wanted())
+
+
+@pytest.mark.parametrize("action", ["cos:PutObject", "ocr:RecognizeMainlandIDCardOCR"])
+def test_a_permission_that_a_role_lacks_is_named(folder: Path, tmp_path: Path, action: str) -> None:
+    roles = {name: CamPolicy(without(document, action)) for name, document in role_policies().items()}
+    with scene(folder, tmp_path, roles=roles) as here:
+        here.deploy(here.wanted())
+        here.bench.upload("inbox/one.jpg", kept(FRONT))
+        here.bench.settle()
+        assert here.bench.sidecar("one.jpg") is None
+        (letter,) = here.bench.cloud.dead_letters
+        assert "permission_missing" in letter["ErrorMessage"]
+        # After the first refusal of a paid call none is made any more: the log has named it by then.
+        assert action.rpartition(":")[2] in letter["ErrorMessage"] + here.bench.logs()
+        assert Halt.__name__ in letter["ErrorMessage"]
+
+
+def test_nothing_is_touched_that_others_made(folder: Path, tmp_path: Path) -> None:
+    with scene(folder, tmp_path) as here:
+        state = here.wanted()
+        code = here.account.code(zipped({"index.py": b"def main_handler(e, c): return 1\n"}))
+        here.account.call(
+            "CreateFunction", FunctionName="cardveil-on-upload", Code=code, Description="Theirs."
+        )
+        with pytest.raises(DeployError, match="cardveil-on-upload was not made by cardveil"):
+            here.plan(state)
+        with pytest.raises(DeployError, match="no version to go back to"):
+            rollback_plan(here.account, state)
+
+
+def test_a_trigger_of_others_stays_and_one_of_ours_is_replaced(folder: Path, tmp_path: Path) -> None:
+    with scene(folder, tmp_path) as here:
+        state = here.wanted()
+        here.deploy(state)
+        theirs = {
+            "FunctionName": "cardveil-on-schedule",
+            "TriggerName": "theirs",
+            "Type": "timer",
+            "TriggerDesc": '{"cron":"0 0 0 1 * * *"}',
+            "Qualifier": "live",
+        }
+        here.account.call("CreateTrigger", **theirs)
+        plan = here.plan(state)
+        assert plan.steps == []
+        assert any("left alone" in line for line in plan.lines())
+        schedule = next(each for each in state.functions if each.key == "on_schedule")
+        (timer,) = schedule.triggers
+        slower = replace(timer, parameters={"cron": "0 0 * * * * *"})
+        functions = tuple(
+            replace(each, triggers=(slower,)) if each is schedule else each for each in state.functions
+        )
+        changed = replace(state, functions=functions)
+        signs = [step.sign for step in here.plan(changed).steps]
+        assert signs == ["-", "+"], "first what is gone: one name cannot be twice"
+        here.deploy(changed)
+        found = here.account.call("ListTriggers", FunctionName="cardveil-on-schedule")["Triggers"]
+        assert {each["TriggerName"]: json.loads(each["TriggerDesc"])["cron"] for each in found} == {
+            "theirs": "0 0 0 1 * * *",
+            "every-five-minutes": "0 0 * * * * *",
+        }
+
+
+def test_two_stages_do_not_take_each_other_over(folder: Path, tmp_path: Path) -> None:
+    with scene(folder, tmp_path) as here:
+        here.deploy(here.wanted())
+        with pytest.raises(DeployError, match="for this app and stage"):
+            here.plan(here.wanted(app="another"))
+
+
+@pytest.mark.parametrize("name", ["TENCENTCLOUD_SECRETID", "TENCENTCLOUD_SECRETKEY", "TENCENTCLOUD_REGION"])
+def test_missing_credentials_are_named(name: str) -> None:
+    names = {"TENCENTCLOUD_SECRETID", "TENCENTCLOUD_SECRETKEY", "TENCENTCLOUD_REGION"}
+    with pytest.raises(DeployError, match=f"{name} is not set"):
+        access_from(dict.fromkeys(names - {name}, "x"))
+
+
+def test_a_wrong_key_is_refused_without_being_shown(folder: Path, tmp_path: Path) -> None:
+    with scene(folder, tmp_path) as here:
+        access = Access("ap-shanghai", "AKIDwrong", "SECRET", proxy=here.bench.endpoint.proxy)
+        with pytest.raises(DeployError, match="the key was refused") as refused:
+            Planner(Account(access, BUCKET), here.wanted()).plan()
+        assert "SECRET" not in str(refused.value)
+
+
+def test_without_a_package_it_says_so(tmp_path: Path) -> None:
+    deployment = load(
+        ROOT / "serverless.yml",
+        {
+            "CARDVEIL_STAGE": "t",
+            "CARDVEIL_BUCKET": BUCKET,
+            "CARDVEIL_TOKEN_SECRETS": "",
+            "TENCENTCLOUD_REGION": "r",
+        },
+    )
+    with pytest.raises(DeployError, match="run `cardveil package` first"):
+        wanted(deployment, tmp_path, app="a", stage="t", region="r")
+
+
+def test_the_command_plans_deploys_and_rolls_back(folder: Path, tmp_path: Path) -> None:
+    with scene(folder, tmp_path) as here:
+        (tmp_path / "endpoint.json").write_bytes(here.bench.endpoint.to_line())
+        common = ["deploy", "--local", str(tmp_path), "--package", str(folder)]
+
+        def run(*arguments: str) -> tuple[int, str]:
+            done = CliRunner().invoke(group, [*common, *arguments])
+            return done.exit_code, done.output
+
+        code, planned = run("--plan")
+        assert code == 0
+        assert "+ function cardveil-on-upload: create" in planned
+        assert "done" not in planned
+        assert here.account.call("ListFunctions", Limit=20)["TotalCount"] == 0
+        code, done = run("--json")
+        assert code == 0
+        assert json.loads(done.splitlines()[0]) == {"done": "layer cardveil: version 1"}
+        assert run() == (0, "nothing to do\n")
+        code, refused = run("--rollback")
+        assert code == 1
+        assert "no version to go back to" in refused
+
+
+def test_the_command_refuses_a_file_with_mistakes(tmp_path: Path) -> None:
+    (tmp_path / "endpoint.json").write_bytes(
+        Endpoint("http://127.0.0.1:1", "i", "k", "ap-shanghai", "1250000000", BUCKET).to_line()
+    )
+    path = tmp_path / "serverless.yml"
+    path.write_text(
+        (ROOT / "serverless.yml").read_text("utf-8").replace("timeout: 60", "timeout: 0"), "utf-8"
+    )
+    done = CliRunner().invoke(group, ["deploy", "--local", str(tmp_path), "--file", str(path)])
+    assert done.exit_code == 1
+    assert "timeout: 1 to 900 seconds" in done.output
