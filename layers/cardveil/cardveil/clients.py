@@ -80,6 +80,7 @@ def cos_client(settings: Settings, credentials: Credentials, region: str, proxy:
         Proxies={"http": proxy, "https": proxy} if proxy else None,
         VerifySSL=settings.ca_directory or None,
         AllowRedirects=False,
+        PoolMaxSize=64,  # connections that are kept: a sweep has many requests under way
     )
     # Its own retries sleep past any deadline and repeat what must not be repeated: `retrying` decides alone.
     return AIRecognitionClient(config, retry=0)

@@ -13,6 +13,7 @@ _COMMANDS: Final = {
     "serve": ("cardveil_local.cli.serve", "Start the local cloud with the console."),
     "token": ("cardveil_local.cli.token", "Make a token for the HTTP API and the console."),
     "put": ("cardveil_local.cli.put", "Upload pictures to the local cloud."),
+    "sweep": ("cardveil_local.cli.sweep", "Bring what is missing or out of date up to date."),
     "package": ("cardveil_local.cli.package", "Build the zips as they are deployed."),
     "deploy": ("cardveil_local.cli.deploy", "Bring the account to the state of serverless.yml."),
     "policies": ("cardveil_local.cli.policies", "Write the policies of the roles."),

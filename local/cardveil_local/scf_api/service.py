@@ -25,6 +25,8 @@ from cardveil_local.faults import NoFaults
 from cardveil_local.ocr_api.errors import ApiError, error_body
 from cardveil_local.ocr_api.tc3 import SignedRequest, verify
 from cardveil_local.options import Account
+from cardveil_local.scf.queue import EventRefusedError
+from cardveil_local.scf.results import Status
 from cardveil_local.scf.service import ScfService
 from cardveil_local.scf_api.actions import Actions
 from cardveil_local.scf_api.fields import name_of, take
@@ -160,14 +162,14 @@ class ScfApi:
         return data
 
     async def _invoke(self, body: dict[str, Any]) -> dict[str, Any]:
-        function = self._records.function(name_of(body))
-        qualifier = take(body, "Qualifier", str, LATEST)
-        function.resolve(qualifier)
+        key = self._key(name_of(body), take(body, "Qualifier", str, LATEST))
         try:
             event = json.loads(take(body, "ClientContext", str, "{}"))
         except ValueError:
             raise ApiError("InvalidParameterValue.ClientContext", "The event is not JSON.") from None
-        result = await self._scf.invoke(key_of(function.name, qualifier), event, wait_s=15.0)
+        if take(body, "InvocationType", str, "RequestResponse") == "Event":
+            return self._queued(key, event)
+        result = await self._scf.invoke(key, event, wait_s=15.0)
         return {
             "Result": {
                 "FunctionRequestId": result.request_id,
@@ -180,6 +182,24 @@ class ScfApi:
                 "Log": "",
             }
         }
+
+    def _queued(self, key: str, event: Any) -> dict[str, Any]:
+        try:
+            request_id = self._scf.invoke_async(key, event)
+        except EventRefusedError as refused:
+            code = "FunctionNotFound" if refused.status is Status.FUNCTION_NOT_FOUND else "PayloadTooLarge"
+            raise ApiError(f"InvalidParameterValue.{code}", "The event was not taken.") from None
+        nothing = {"RetMsg": "", "ErrMsg": "", "Log": "", "Duration": 0, "BillDuration": 0, "MemUsage": 0}
+        return {"Result": {"FunctionRequestId": request_id, "InvokeResult": 0, **nothing}}
+
+    def _key(self, name: str, qualifier: str) -> str:
+        """Find a function among those that were deployed, else among those of serverless.yml."""
+        fixed = {spec.name: key for key, spec in self._scf.deployment.functions.items()}
+        if name not in self._records.functions and name in fixed and qualifier == LATEST:
+            return fixed[name]
+        function = self._records.function(name)
+        function.resolve(qualifier)
+        return key_of(function.name, qualifier)
 
     def _check_grants(self, credential: Credential, action: str, body: dict[str, Any]) -> None:
         name = body.get("FunctionName") or body.get("LayerName") or "*"

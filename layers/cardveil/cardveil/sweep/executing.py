@@ -94,7 +94,8 @@ class AsJob:
 class Invoked:
     """By asynchronous invocations of the upload function: the platform spreads them over its instances.
 
-    The function is given the event that COS would have given it, and is done when the sidecar says so.
+    The function is given the event that COS would have given it, and is done when the sidecar says so. What
+    is free is done here instead: that function's role may not read results.
 
     Attributes
     ----------
@@ -118,6 +119,8 @@ class Invoked:
                 "sweep_selection_invalid", "choose direct or job: events do nothing that is done already"
             )
         pipeline = self.flows.pipeline
+        if not task.calls:
+            return Direct(self.flows, self.region)(task, stages)
         with stages("recognise"):
             # What the function will pay for is counted here: this process does not see its calls.
             self.pace.turn(_INVOKE, pipeline.invocation.remaining_s, task.calls)

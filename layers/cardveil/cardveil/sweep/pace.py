@@ -138,10 +138,11 @@ class SweepPace(Pace):
             now = self._clock()
             turns = self._turns.setdefault(api, deque(maxlen=self._count))
             turn = now
-            if turns:
-                turn = max(turn, turns[-1] + _CLOSEST * self._window / self._count)
+            even = self._window / self._count
             if len(turns) == self._count:
-                turn = max(turn, turns[0] + self._window)
+                turn = max(turn, turns[0] + self._window, turns[-1] + _CLOSEST * even)
+            elif turns:
+                turn = max(turn, turns[-1] + even)  # the first calls take longest: nothing is caught up yet
             if turn > now and turn - now >= remaining_s():
                 raise Retry("out_of_time", "nothing: it is done by the next run")
             self._budget.take(calls)
