@@ -5,11 +5,16 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 import resource
+import subprocess
 import sys
+import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +57,7 @@ class Tally:
             "p50_s": round(float(np.percentile(self.seconds, 50)), 2),
             "p95_s": round(float(np.percentile(self.seconds, 95)), 2),
             "cpu50_s": round(float(np.percentile(self.cpu, 50)), 2),
+            "cpu95_s": round(float(np.percentile(self.cpu, 95)), 2),
         }
 
 
@@ -61,8 +67,12 @@ def _share(part: int, whole: int) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=40, help="pictures (default 40)")
-    parser.add_argument("--seed", type=int, default=7001)
+    parser.add_argument("--count", type=int, default=38, help="pictures of cards (default 38)")
+    parser.add_argument("--negatives", type=int, default=8, help="pictures without a card (default 8)")
+    parser.add_argument(
+        "--full", action="store_true", help="320 pictures of cards and 56 without: half an hour on two cores"
+    )
+    parser.add_argument("--seed", type=int, default=9090)
     parser.add_argument(
         "--part", choices=("tuning", "test"), default="test", help="fonts and backgrounds (default test)"
     )
@@ -72,37 +82,97 @@ def main() -> int:
     parser.add_argument(
         "--mistakes", action="store_true", help="print every field that was misread or not covered"
     )
+    parser.add_argument(
+        "--minutes", type=float, default=60.0, help="measure no more pictures after so long (default 60)"
+    )
+    parser.add_argument("--memory-of", nargs="+", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    conditions = tuple(arguments.condition or CONDITIONS)
     recogniser = Recogniser(threads=arguments.threads)
-    # Models are loaded, and the first run's memory is taken, before the clock runs.
+    if arguments.memory_of:
+        return _memory(recogniser, arguments.memory_of)
+    # Models are loaded before the clock runs.
     recogniser.recognise(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8))
     tallies: dict[str, Tally] = defaultdict(Tally)
-    for i, sample in enumerate(
-        make_samples(arguments.count, arguments.seed, part=arguments.part, conditions=conditions)
-    ):
-        _measure(recogniser, sample, (tallies[sample.condition], tallies["all"]), arguments.mistakes)
-        if sys.stderr.isatty():
-            print(f"\r{i + 1}/{arguments.count}", end="", file=sys.stderr, flush=True)
-    rows = {name: tallies[name].row() for name in (*conditions, "all") if name in tallies}
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    calibration = _calibration(tallies["all"].fields)
+    count, negatives = (320, 56) if arguments.full else (arguments.count, arguments.negatives)
+    end = time.monotonic() + 60 * arguments.minutes
+    with tempfile.TemporaryDirectory() as folder:
+        for i, sample in enumerate(_samples(arguments, count, negatives)):
+            names = ("all", f"  {sample.condition}", *_kinds(sample))
+            _measure(recogniser, sample, [tallies[name] for name in names], arguments.mistakes)
+            if i % max(1, (count + negatives) // 24) == 0:
+                Path(folder, f"{i}{sample.suffix}").write_bytes(sample.encode())
+            if time.monotonic() > end:
+                break
+            if sys.stderr.isatty():
+                print(f"\r{i + 1}/{count + negatives}", end="", file=sys.stderr, flush=True)
+        peak = _peak(arguments.threads, sorted(str(path) for path in Path(folder).iterdir()))
+    rows = {name: tallies[name].row() for name in sorted(tallies, key=lambda name: (name[0] != " ", name))}
+    remarks = [*_calibration(tallies["all"].fields), *_names(tallies)]
     if arguments.json:
-        print(
-            json.dumps(
-                {"rows": rows, "calibration": calibration, "peak_mb": round(peak), "part": arguments.part}
-            )
-        )
-    else:
-        _print(rows)
-        for line in calibration:
-            print(line)
-        print(f"peak memory {peak:.0f} MB, with the making of the pictures")
-        print(f"part {arguments.part}, seed {arguments.seed}, {arguments.threads} threads")
+        print(json.dumps({"rows": rows, "remarks": remarks, "peak_mb": peak, "part": arguments.part}))
+        return 0
+    _print(rows)
+    for line in remarks:
+        print(line)
+    print(f"peak memory of a process that decodes and recognises such pictures: {peak} MB")
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    print(f"part {arguments.part}, seed {arguments.seed}, {arguments.threads} threads, machine's load {load}")
     return 0
 
 
-def _measure(recogniser: Recogniser, sample: Sample, tallies: tuple[Tally, ...], mistakes: bool) -> None:
+def _samples(arguments: argparse.Namespace, count: int, negatives: int) -> Iterator[Sample]:
+    conditions = tuple(arguments.condition or CONDITIONS)
+    cards = tuple(name for name in conditions if name != "negative")
+    if "negative" in conditions:
+        yield from make_samples(negatives, arguments.seed + 1, part=arguments.part, conditions=("negative",))
+    if cards:
+        yield from make_samples(count, arguments.seed, part=arguments.part, conditions=cards)
+
+
+def _kinds(sample: Sample) -> list[str]:
+    """Return the groups, besides its condition, that a sample is counted in."""
+    height, width = sample.picture.shape[:2]
+    sizes = {630_000: "1000x630", 12_000_000: "12 MP"}
+    kinds = {f"{card.type.value} {card.side.value}" for card in sample.cards}
+    named = [kinds.pop()] if len(kinds) == 1 else []
+    size = sizes.get(width * height)
+    return [*named, size] if size and sample.cards else named
+
+
+def _memory(recogniser: Recogniser, paths: list[str]) -> int:
+    for path in paths:
+        with Image.open(path) as image:
+            recogniser.recognise(np.asarray(ImageOps.exif_transpose(image).convert("RGB")))
+    print(round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+    return 0
+
+
+def _peak(threads: int, paths: list[str]) -> int:
+    """Return the peak memory in MB of a process of its own, in which no pictures are made."""
+    command = [sys.executable, "-m", "benchmarks.recogniser", "--threads", str(threads), "--memory-of"]
+    done = subprocess.run([*command, *paths], capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+def _names(tallies: Mapping[str, Tally]) -> list[str]:
+    """Tell names with rare characters apart, and fields with and without the pictures that hold them."""
+    everything, rare = tallies["all"].fields, tallies["  rare"].fields if "  rare" in tallies else []
+    lines = []
+    for label, fields in (("rare characters", rare), ("all", everything)):
+        own = [f for f in fields if f.name == "name"]
+        lines.append(f"names, {label}: {sum(f.exact for f in own)}/{len(own)} exact")
+    texts = [f for f in everything if f.name != PORTRAIT]
+    wrong_rare = sum(not f.exact for f in rare if f.name != PORTRAIT)
+    count_rare = sum(f.name != PORTRAIT for f in rare)
+    wrong = sum(not f.exact for f in texts)
+    lines.append(
+        f"fields exact: {_share(len(texts) - wrong, len(texts))} with rare names, "
+        f"{_share(len(texts) - count_rare - wrong + wrong_rare, len(texts) - count_rare)} without"
+    )
+    return lines
+
+
+def _measure(recogniser: Recogniser, sample: Sample, tallies: Sequence[Tally], mistakes: bool) -> None:
     picture = _decoded(sample)
     start, cpu = time.perf_counter(), time.process_time()
     found = recogniser.recognise(picture)
@@ -143,9 +213,9 @@ def _calibration(fields: list[FieldScore]) -> list[str]:
 
 def _print(rows: dict[str, dict[str, object]]) -> None:
     names = list(next(iter(rows.values())))
-    print(f"{'condition':<10}" + "".join(f"{name:>11}" for name in names))
+    print(f"{'condition':<20}" + "".join(f"{name:>11}" for name in names))
     for condition, row in rows.items():
-        print(f"{condition:<10}" + "".join(f"{row[name]!s:>11}" for name in names))
+        print(f"{condition:<20}" + "".join(f"{row[name]!s:>11}" for name in names))
 
 
 if __name__ == "__main__":

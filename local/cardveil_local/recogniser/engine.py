@@ -228,7 +228,9 @@ def _onnxruntime(path: Path, threads: int) -> _Run:
 
 def _openvino(path: Path, threads: int) -> _Run:
     openvino: Any = importlib.import_module("openvino")
-    model = openvino.Core().compile_model(str(path), "CPU", {"INFERENCE_NUM_THREADS": threads})
+    # What is kept for each size of batch would add up to gigabytes, and is hardly used again.
+    options = {"INFERENCE_NUM_THREADS": threads, "CPU_RUNTIME_CACHE_CAPACITY": 0}
+    model = openvino.Core().compile_model(str(path), "CPU", options)
     lock = threading.Lock()
 
     def run(batch: Floats) -> Floats:
