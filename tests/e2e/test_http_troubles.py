@@ -92,7 +92,7 @@ def test_no_url_of_a_stranger_reaches_a_listener_here(tmp_path: Path) -> None:
         for place in (
             f"127.0.0.1:{port}", f"localhost:{port}", f"2130706433:{port}", f"0x7f000001:{port}",
             f"0177.0.0.1:{port}", f"[::1]:{port}", f"[::ffff:127.0.0.1]:{port}", f"127.1:{port}",
-            f"0.0.0.0:{port}", f"localhost.:{port}", f"a@127.0.0.1:{port}", f"public.example.com@127.0.0.1:{port}",
+            f"0.0.0.0:{port}", f"localhost.:{port}", f"a@127.0.0.1:{port}", f"a.example.com@127.0.0.1:{port}",
             f"127.0.0.1:{port}#@public.example.com", f"{socket.gethostname()}:{port}",
             f"public.example.com:{port}", cos, f"{cos}/fn/on_request/v1/health",
         ):  # fmt: skip
