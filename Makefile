@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FONTS := fonts-noto-cjk fonts-wqy-zenhei fonts-wqy-microhei fonts-arphic-uming fonts-arphic-ukai
 SOURCES := layers functions local tests benchmarks
 
-.PHONY: help demo test check serve bench chaos fuzz lock clean
+.PHONY: help demo test check serve package bench chaos fuzz lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo "make test   set-up, then all checks and tests"
 	@echo "make serve  set-up, then the local cloud with the console on port 8411, data in out/cloud"
 	@echo "make up     set-up, then the local cloud on port 8411, data in out/cloud"
+	@echo "make package  set-up, then the zips as they are deployed, in dist"
 	@echo "make bench  measurements, with the machine they were made on"
 	@echo "make fuzz   the redactor against 100,000 mutated files (SEED, MUTATIONS)"
 	@echo "make chaos  the functions under faults: 10,000 deliveries of 4,000 pictures, and whether all promises held"
@@ -32,6 +33,16 @@ $(VENV)/.test: requirements/test.txt $(VENV)/.local
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/test.txt
 	@touch $@
 
+# The runtime layer's packages, fetched once; tests build the layer from them. Pins name the platform's Python;
+# where no such Python is found, rehearsals need the packages for the one that runs here.
+build/.wheels: layers/runtime/requirements.txt $(VENV)/.local
+	@echo "Fetching the runtime layer's packages into build/wheels …"
+	@$(BIN)/cardveil package --rehearsal --out build/rehearsal >/dev/null
+	@touch $@
+
+package: $(VENV)/.local
+	@$(BIN)/cardveil package
+
 demo: $(VENV)/.local
 	@$(BIN)/cardveil demo --out out/demo
 
@@ -46,10 +57,10 @@ check: $(VENV)/.test
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy $(SOURCES)
 
-test: check
+test: check build/.wheels
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-bench: $(VENV)/.test
+bench: $(VENV)/.test build/.wheels
 	$(BIN)/python -m benchmarks
 
 SEED ?= 1
@@ -67,7 +78,7 @@ lock: $(VENV)/.test
 	$(BIN)/uv pip compile -q --upgrade pyproject.toml --extra local --extra test --universal --python-version 3.10 \
 		--generate-hashes --no-header --no-annotate -o requirements/test.txt
 	$(BIN)/uv pip compile -q --upgrade pyproject.toml --python-version 3.10 \
-		--python-platform x86_64-manylinux2014 --generate-hashes --no-header --no-annotate \
+		--python-platform x86_64-manylinux2014 --only-binary :all: --no-binary crcmod --generate-hashes --no-header --no-annotate \
 		-o layers/runtime/requirements.txt
 
 clean:

@@ -16,6 +16,7 @@ _COMMANDS: Final = {
     "sweep": ("cardveil_local.cli.sweep", "Bring what is missing or out of date up to date."),
     "package": ("cardveil_local.cli.package", "Build the zips as they are deployed."),
     "deploy": ("cardveil_local.cli.deploy", "Bring the account to the state of serverless.yml."),
+    "operations": ("cardveil_local.cli.operations", "Write the runbook, alarms and dashboard."),
     "policies": ("cardveil_local.cli.policies", "Write the policies of the roles."),
     "demo": ("cardveil_local.cli.demo", "Show the main job on the sample cards."),
 }

@@ -1,0 +1,1 @@
+"""What a person who runs the package needs: every code, metric and alarm with what it wants done."""
