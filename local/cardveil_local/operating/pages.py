@@ -18,20 +18,23 @@ Made by `cardveil operations` from the code; a test finds what is missing here.
 
 ## When an alarm goes off
 
-1. Look the alarm up below, and the code of the last `failed` line of the log (`leaf`, `code`, `what_to_do`).
+1. Look the alarm up below, and the code of the last `failed` line of the log (`leaf`, `code`,
+   `what_to_do`).
 2. *Halt*: do what the code says. The breaker closes by itself after one call succeeds; deleting
    `.cardveil/breaker.json` closes it at once.
-3. Send the dead letters again: each holds the event under `Body.ClientContext`. What was done already costs nothing.
-   Or let a sweep find what is not done.
-4. A bad release: `cardveil deploy --rollback` takes every function back to the version before in one call each.
+3. Send the dead letters again: each holds the event under `Body.ClientContext`. What was done already
+   costs nothing. Or let a sweep find what is not done.
+4. A bad release: `cardveil deploy --rollback` takes every function back to the version before in one
+   call each.
 
 ## Logs
 
-JSON lines, one a card (`message: card`), one a failure (`failed`), one a metric (`metric`). Every line carries
-`function_request_id` and `function_name`. A key appears as the first 16 digits of its SHA-256 (`key_digest`); nothing
-else of a card, a key, a credential or an event is ever written. Keep them as long as you must be able to say what
-happened to a picture: 30 days is a fair beginning. Index `message`, `level`, `metric.name`, `metric.value`,
-`metric.leaf`, `metric.code`, `metric.status`, `metric.outcome`, `metric.route`, `key_digest` and `code`.
+JSON lines, one a card (`message: card`), one a failure (`failed`), one a metric (`metric`). Every line
+carries `function_request_id` and `function_name`. A key appears as the first 16 digits of its SHA-256
+(`key_digest`); nothing else of a card, a key, a credential or an event is ever written. Keep them as
+long as you must be able to say what happened to a picture: 30 days is a fair beginning. Index
+`message`, `level`, `metric.name`, `metric.value`, `metric.leaf`, `metric.code`, `metric.status`,
+`metric.outcome`, `metric.route`, `key_digest` and `code`.
 
 """
 

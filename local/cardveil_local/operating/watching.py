@@ -27,7 +27,7 @@ WATCHING: Final[Mapping[str, str]] = MappingProxyType(
         "SweepTick": "by state; no tick for a day although sweeps are on: look at the timer",
         "SweepCards": "cards that a sweep handled",
         "SweepPaidCalls": "what a sweep has cost; its limits are settings",
-        "CardDuration": "one card; beyond 10 s at the 95th percentile the vendor is slow, or the memory short",
+        "CardDuration": "one card; beyond 10 s at the 95th percentile the vendor is slow or the memory short",
         "HttpRequests": "by route and status; 401 and 403 in numbers: somebody tries tokens",
         "HttpDuration": "one request; beyond the function URL's limit clients give up",
     }
