@@ -210,6 +210,7 @@ def test_a_correction_by_keyboard_alone(desk: Desk, api: Api) -> None:
 def test_single_keys_do_nothing_while_typing(desk: Desk) -> None:
     desk.enter()
     version = desk.open("front.jpg")["version"]
+    expect(desk.page.locator("#actions kbd")).to_have_text(["A", "R", "N", "P"])
     desk.page.locator("#reason").focus()
     desk.page.keyboard.type("around rare areas")
     desk.page.locator("#status").focus()

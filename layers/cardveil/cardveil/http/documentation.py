@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any, Final
 
 import orjson
 
+_CODE: Final = re.compile(r"`([^`]*)`")
 _METHODS: Final = ("get", "post")
 
 
@@ -23,7 +25,7 @@ def documentation(api: Mapping[str, Any], style: str) -> str:
     models = "".join(_models(api))
     links = "".join(
         f'<li><a href="#{_anchor(method, path)}"><code>{method.upper()} {escape(path)}</code></a></li>'
-        for path, item in api["paths"].items()
+        for path, item in sorted(api["paths"].items())
         for method in _METHODS
         if method in item
     )
@@ -33,7 +35,7 @@ def documentation(api: Mapping[str, Any], style: str) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<link rel="icon" href="data:,"><style>{style}</style></head>'
         f"<body><header><h1>{title} API</h1>"
-        f"<p>{escape(api['info']['description'])}</p>"
+        f"<p>{_prose(api['info']['description'])}</p>"
         '<p><a href="openapi.json">OpenAPI document</a></p></header>'
         f'<nav aria-label="Operations"><ul>{links}</ul></nav>'
         f"<main>{parts}<h2>Models</h2>{models}</main></body></html>"
@@ -41,14 +43,14 @@ def documentation(api: Mapping[str, Any], style: str) -> str:
 
 
 def _operations(api: Mapping[str, Any]) -> Iterator[str]:
-    for path, item in api["paths"].items():
+    for path, item in sorted(api["paths"].items()):
         for method in _METHODS:
             if method not in item:
                 continue
             operation = item[method]
             yield (
                 f'<section id="{_anchor(method, path)}"><h2><code>{method.upper()} {escape(path)}</code></h2>'
-                f"<p>{escape(operation['summary'])}. {escape(operation.get('description', ''))}</p>"
+                f"<p>{_prose(operation['summary'])}. {_prose(operation.get('description', ''))}</p>"
                 f"{_parameters(operation)}{_body(operation)}{_answers(operation)}</section>"
             )
 
@@ -56,7 +58,7 @@ def _operations(api: Mapping[str, Any]) -> Iterator[str]:
 def _parameters(operation: Mapping[str, Any]) -> str:
     rows = "".join(
         f"<tr><td><code>{escape(p['name'])}</code></td><td>{escape(p['in'])}</td>"
-        f"<td>{_shape(p['schema'])}</td><td>{escape(p.get('description', ''))}</td></tr>"
+        f"<td>{_shape(p['schema'])}</td><td>{_prose(p.get('description', ''))}</td></tr>"
         for p in operation.get("parameters", ())
     )
     if not rows:
@@ -98,6 +100,11 @@ def _shape(schema: Mapping[str, Any]) -> str:
         return f'<a href="#model-{escape(name)}"><code>{escape(name)}</code></a>'
     shown = {key: value for key, value in schema.items() if key not in {"title", "description"}}
     return f"<code>{escape(orjson.dumps(shown).decode())}</code>"
+
+
+def _prose(text: str) -> str:
+    """Write Markdown's one sign that is used here, the backtick, as HTML."""
+    return _CODE.sub(r"<code>\1</code>", escape(text))
 
 
 def _anchor(method: str, path: str) -> str:

@@ -172,7 +172,7 @@ const showActions = () => {
   const readable = Boolean(answer.sidecar.source.width);
   if (!place.firstChild) place.append(...actions(readable));
   $('accept').textContent = word(dirty ? 'save' : 'accept');
-  $('accept').disabled = !readable;
+  $('accept').disabled = !readable || !(answer.sidecar.card || state.open.kind);
   $('discard').disabled = !dirty;
   $('changed').textContent = changes.size ? word('changed', { names: [...changes.keys()].map((name) => word(`name.${name}`)).join(', ') }) : '';
 };
@@ -190,7 +190,7 @@ const actions = (readable) => {
     make('select', { id: 'add' }, ...missing.map((name) => option(name, word(`name.${name}`)))),
     make('button', { type: 'button', id: 'add-it', onclick: () => { const name = $('add').value; $('actions').replaceChildren(); mark(name); } }, word('mark')),
     make('span', { class: 'note' }, word('add_how'))) : null;
-  const parts = word('keys').split(/\{(\w)\}/).map((part, at) => (at % 2 ? make('kbd', {}, part.toUpperCase()) : part));
+  const parts = word('keys', { a: '{a}', r: '{r}', n: '{n}', p: '{p}' }).split(/\{(\w)\}/).map((part, at) => (at % 2 ? make('kbd', {}, part.toUpperCase()) : part));
   return [
     readable ? kinds : null, readable ? add : null,
     make('p', { class: 'note', id: 'changed' }),
