@@ -101,17 +101,20 @@ def _matches(label: str, text: str) -> list[list[tuple[int, int]]]:
         return [[(i, start + i) for i in range(len(label))] for start in exact]
     if len(label) < 4:
         return []
+    least = 4 if label.isascii() else 3
+    # Most lines share next to nothing with a label: they are told by this at once.
+    there = set(text)
+    if sum(character in there for character in label) < least:
+        return []
     best: list[tuple[int, int]] = []
     # The line may have been cut short, or begin within the label: parts count as well.
     for shift in range(-len(label) + 3, len(text) - 2):
-        equal = [
-            (i, shift + i)
-            for i in range(len(label))
-            if 0 <= shift + i < len(text) and label[i] == text[shift + i]
-        ]
+        first, end = max(0, -shift), min(len(label), len(text) - shift)
+        if end - first <= len(best):
+            continue
+        equal = [(i, shift + i) for i in range(first, end) if label[i] == text[shift + i]]
         if len(equal) > len(best):
             best = equal
-    least = 4 if label.isascii() else 3
     inside = len(best) >= max(least, _ENOUGH * len(label))
     partly = len(best) >= least + 1 and _is_run(best)
     return [best] if inside or partly else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -86,7 +87,9 @@ def split_rows(quads: Sequence[Quad]) -> list[Quad]:
 
 
 def _size(quad: Quad) -> tuple[float, float]:
-    return float(np.linalg.norm(quad[1] - quad[0])), float(np.linalg.norm(quad[3] - quad[0]))
+    # Python's own floats: called for every pair of boxes, and NumPy is slow on two numbers.
+    (ax, ay), (bx, by), _, (dx, dy) = quad.tolist()
+    return math.hypot(bx - ax, by - ay), math.hypot(dx - ax, dy - ay)
 
 
 def _direction(quad: Quad) -> Quad:
@@ -95,24 +98,24 @@ def _direction(quad: Quad) -> Quad:
 
 
 def _belong(one: Quad, other: Quad, touching: bool) -> bool:
-    thick, thin = sorted((_size(one)[1], _size(other)[1]), reverse=True)
+    (length, height), (other_length, other_height) = _size(one), _size(other)
+    thick, thin = max(height, other_height), min(height, other_height)
+    apart = other.mean(axis=0) - one.mean(axis=0)
+    if math.hypot(*apart.tolist()) > (length + other_length) / 2 + _ALONG * thick:
+        # Farther apart than any rule below allows.
+        return False
     along = _direction(one) + np.sign(_direction(one) @ _direction(other)) * _direction(other)
     if thick > _THICKER * thin or np.linalg.norm(along) < 1.9:
         return False
     along = along / np.linalg.norm(along)
-    apart = other.mean(axis=0) - one.mean(axis=0)
     across = abs(float(apart[0] * along[1] - apart[1] * along[0]))
     if across >= _ACROSS * thin:
         return False
     distance = abs(float(apart @ along))
-    lengths = _size(one)[0], _size(other)[0]
-    if (
-        lengths[0] <= _SHORT * _size(one)[1]
-        and lengths[1] <= _SHORT * _size(other)[1]
-        and distance < _ALONG * thin
-    ):
+    both_short = length <= _SHORT * height and other_length <= _SHORT * other_height
+    if both_short and distance < _ALONG * thin:
         return True
-    return touching and distance - sum(lengths) / 2 < _TOUCHING * thin
+    return touching and distance - (length + other_length) / 2 < _TOUCHING * thin
 
 
 def _hull(chain: list[Quad]) -> list[Quad]:
