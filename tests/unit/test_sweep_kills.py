@@ -1,0 +1,201 @@
+"""A sweep killed at twenty random requests ends as one that was never killed, and pays 1% more at most."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+import orjson
+
+from cardveil.assembly import Recognisers
+from cardveil.bucket.breaker import Breaker
+from cardveil.bucket.job_notes import JobNotes
+from cardveil.bucket.leases import Leases
+from cardveil.bucket.listings import Entry
+from cardveil.bucket.results import Results
+from cardveil.card import CardType, Field, Side
+from cardveil.events.context import Invocation
+from cardveil.examine import Rules
+from cardveil.jobs import Jobs
+from cardveil.pacing import Pace
+from cardveil.pipeline import Pipeline
+from cardveil.recognition.reading import Image, Reading
+from cardveil.redaction import Limits, load_policy
+from cardveil.retrying import Patience
+from cardveil.settings import Settings
+from cardveil.signing import Signer
+from cardveil.sweep.means import Means
+from cardveil.sweep.run import Run
+from cardveil.sweep.selection import Selection, selection_of
+from cardveil.sweep.sweeper import sweep
+from cardveil_local.chaos.memory import Instance, Killed, MemoryBucket
+from cardveil_local.chaos.pictures import picture
+
+CARDS = 300
+KILLS = 20
+LEASE_S = 60.0
+SETTINGS = Settings(
+    sweep_execution="direct",
+    sweep_calls_per_run=10**6,
+    sweep_calls_per_day=10**6,
+    sweep_calls_per_second=1000.0,
+    sweep_in_flight=2,
+    sweep_min_age_s=0.0,
+)
+
+
+@dataclass
+class Vendor:
+    """Both paid APIs; counts what it is asked."""
+
+    paid: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def locate(self, image: Image, card_type: CardType) -> Reading:
+        with self.lock:
+            self.paid += 1
+        fields = tuple(
+            Field(f.name, f.text, score=99.0, polygon=f.polygon, sources=("AILicenseRec",))
+            for f in picture(0).card.card.fields
+            if f.polygon and f.text
+        )
+        return Reading("AILicenseRec", fields, CardType.ID_CARD, Side.FRONT, request_id="l")
+
+    def read(self, image: Image, side: Side | None) -> Reading:
+        with self.lock:
+            self.paid += 1
+        fields = tuple(
+            Field(f.name, f.text, score=99.0, sources=("Reader",))
+            for f in picture(0).card.card.fields
+            if f.text
+        )
+        return Reading("Reader", fields, CardType.ID_CARD, Side.FRONT, request_id="r")
+
+
+@dataclass(frozen=True)
+class MemoryListing:
+    """Listings of a bucket in memory: sources from before, results just written."""
+
+    objects: Instance
+
+    def entries(self, prefix: str, after: str = "") -> Iterator[Entry]:
+        for key in self.objects.list(prefix):
+            if key > after:
+                stored = self.objects.head(key)
+                assert stored is not None
+                yield Entry(key, stored.size, stored.etag, 1.0 if key.startswith("inbox/") else 2.0)
+
+    def fetch(self, key: str, file: BinaryIO) -> None:
+        raise NotImplementedError
+
+
+@dataclass
+class World:
+    """What outlives every instance: the bucket, the vendor, the clock."""
+
+    memory: MemoryBucket = field(default_factory=MemoryBucket)
+    vendor: Vendor = field(default_factory=Vendor)
+    now: float = 1_000_000.0
+    instances: int = 0
+
+    def means(self, last: int) -> tuple[Means, Selection]:
+        """Return a new instance's means; it is killed at its request number `last`."""
+        self.instances += 1
+        left, lock = [last], threading.Lock()
+
+        def check(_: str) -> None:
+            with lock:
+                left[0] -= 1
+                if left[0] < 0:
+                    raise Killed
+
+        objects = Instance(self.memory, check=check)
+        leases = Leases(objects, owner=f"i{self.instances}", now=lambda: self.now)
+        patience = Patience(2, lambda: 1e6, sleep=lambda _: None)
+        recognisers = Recognisers(self.vendor, self.vendor, None, patience, Pace(), 0.0)
+        pipeline = Pipeline(
+            settings=SETTINGS,
+            rules=Rules(load_policy("standard"), Limits()),
+            sources=objects,
+            results=Results(objects),
+            leases=leases,
+            breaker=Breaker(objects, leases, SETTINGS.state_prefix, 300.0, now=lambda: self.now),
+            recogniser=recognisers,
+            invocation=Invocation("r", "f", "ap-shanghai", "1250000000", 1e6, clock=lambda: 0.0),
+            sleep=lambda _: None,
+        )
+        flows = Jobs(
+            pipeline=pipeline,
+            service=None,  # type: ignore[arg-type]  # there are no jobs here
+            notes=JobNotes(objects, f"{SETTINGS.state_prefix}jobs/"),
+            signer=Signer(()),
+            patience=patience,
+            pace=Pace(),
+        )
+        listing = MemoryListing(objects)
+        means = Means(flows, listing, listing, SETTINGS, now=lambda: self.now, lease_s=LEASE_S)
+        return means, selection_of({}, SETTINGS)
+
+    def states(self) -> list[tuple[Any, bytes]]:
+        """Return every sidecar, times apart, and every copy."""
+        found = []
+        for key in self.memory.keys("sidecars/"):
+            sidecar = orjson.loads(self.memory.content[key][0])
+            del sidecar["created_at"]
+            sidecar["calls"] = sorted(call["api"] for call in sidecar["calls"])
+            copy = self.memory.content[f"redacted/{key[9:-5]}"][0]
+            found.append((sidecar, copy))
+        return found
+
+
+def filled() -> World:
+    world, data = World(), picture(0).data()
+    for number in range(CARDS):
+        world.memory.content[f"inbox/{number:04}.jpg"] = data, {}
+    return world
+
+
+def test_twenty_kills_change_nothing_and_cost_next_to_nothing() -> None:
+    calm = filled()
+    undisturbed = sweep(*calm.means(10**9))
+    assert undisturbed is not None
+    assert (undisturbed.counts, calm.vendor.paid) == ({"redacted": CARDS}, 2 * CARDS)
+
+    world, chance, killed = filled(), random.Random(6), 0
+    run: Run | None = None
+    while killed < KILLS:
+        try:
+            run = sweep(*world.means(chance.randrange(20, 2 * 25 * CARDS // KILLS)))
+        except Killed:
+            killed += 1
+            world.now += LEASE_S + 10  # whoever comes next finds the lease void
+        assert run is None, "it was to be killed while there is work"
+    run = sweep(*world.means(10**9))
+    assert run is not None
+    assert run.state == "finished"
+    assert run.ticks == killed + 1
+    assert world.states() == calm.states()
+    assert world.vendor.paid <= 1.01 * 2 * CARDS, world.vendor.paid
+
+
+def test_who_lost_the_lease_does_not_write_over_the_others_checkpoint() -> None:
+    world = filled()
+    means, selection = world.means(10**9)
+    taken: list[bool] = []
+
+    def tell(run: Run) -> None:
+        if run.done == 20 and not taken:
+            taken.append(True)
+            prefix = ".cardveil/sweeps/lease/"
+            (held,) = world.memory.keys(prefix)
+            world.memory.content[f"{prefix}00000002"] = world.memory.content[held]
+            object.__setattr__(means, "lease_s", 0.0)  # look at it at once
+
+    object.__setattr__(means, "tell", tell)
+    run = sweep(means, selection)
+    assert run is not None
+    assert run.state == "running", "it did not end the run"
+    assert run.done < CARDS
