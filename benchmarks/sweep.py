@@ -95,9 +95,9 @@ def child_sweep(line: str, lease_s: float, settings: dict[str, str]) -> None:
     selection = selection_of({"prefix": "inbox/cards/"}, means.settings)
     while (run := sweep(means, selection)) is None:
         time.sleep(0.2)
-    print(
-        json.dumps({"counts": run.counts, "paid": run.paid_calls, "errors": run.errors, "state": run.state})
-    )
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    told = {"counts": run.counts, "paid": run.paid_calls, "errors": run.errors, "state": run.state}
+    print(json.dumps({**told, "cpu": used.ru_utime + used.ru_stime}))
 
 
 def child(*arguments: str) -> subprocess.Popen[bytes]:
@@ -224,6 +224,7 @@ def at_quota(cards: int, rate: float, delay_s: float, uploads: bool) -> None:
           f"{done['counts']}")  # fmt: skip
     print(f"  steady state: {used:.2f} calls/s, {100 * used / QUOTA:.1f}% of the quota; refused after the "
           f"first second: {len(late)} of {len(calls)}")  # fmt: skip
+    print(f"  our own work: {1000 * done['cpu'] / cards:.0f} ms of processor time a card")
     if uploads:
         alone, beside = statistics.median(quiet), statistics.median(felt)
         print(f"  live uploads: median {alone:.2f} s alone, {beside:.2f} s ({beside / alone:.2f}x) beside "

@@ -120,7 +120,8 @@ class OcrApi:
     def _check_grants(self, credential: Credential) -> None:
         if not credential.allows(f"ocr:{ACTION}", "*"):
             raise ApiError("AuthFailure.UnauthorizedOperation")
-        if not self._rate.grant((credential.secret_id, ACTION)):
+        # To the whole account, whose keys and roles all these credentials are.
+        if not self._rate.grant(ACTION):
             raise ApiError("RequestLimitExceeded")
 
     async def _recognise(self, body: dict[str, Any]) -> dict[str, Any]:
