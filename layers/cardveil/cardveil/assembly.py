@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from secrets import token_hex
 from typing import Any
-from uuid import uuid4
 
 from cardveil.bucket.answers import Answers
 from cardveil.bucket.breaker import Breaker, Gate
@@ -111,7 +111,7 @@ def assemble_jobs(
     patience = Patience(settings.call_attempts, invocation.remaining_s)
     sources = CosObjects(client, bucket, patience)
     results = CosObjects(client, settings.result_bucket or bucket, patience)
-    leases = Leases(sources, owner=f"{invocation.request_id}/{uuid4().hex}")
+    leases = Leases(sources, owner=f"{invocation.request_id}/{token_hex(16)}")
     pipeline = Pipeline(
         settings=settings,
         rules=Rules(

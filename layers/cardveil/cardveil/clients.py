@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 from xml.etree import ElementTree  # the vendor's own answers, over TLS; expat here expands no external entity
@@ -87,13 +89,36 @@ def cos_client(settings: Settings, credentials: Credentials, region: str, proxy:
 
 
 def ocr_client(settings: Settings, credentials: Credentials, proxy: str | None = None) -> Any:
-    """Build the generic API 3.0 client for the OCR service."""
+    """Return the generic API 3.0 client for the OCR service; it is built when it is first called.
+
+    Many pictures end before their text is asked for, and the calls before it need not wait for this SDK.
+    """
+    _guard_plain_http(settings, proxy)
+    return _Later(partial(_ocr_client, settings, credentials, proxy))
+
+
+class _Later:
+    """A client that is built by its first call, which may come from any thread."""
+
+    def __init__(self, build: Callable[[], Any]) -> None:
+        self._build = build
+        self._lock = threading.Lock()
+        self._built: Any = None
+
+    def call_json(self, action: str, parameters: Mapping[str, Any]) -> Any:
+        """Call an action; see the SDK's `CommonClient.call_json`."""
+        with self._lock:
+            if self._built is None:
+                self._built = self._build()
+        return self._built.call_json(action, parameters)
+
+
+def _ocr_client(settings: Settings, credentials: Credentials, proxy: str | None) -> Any:
     from tencentcloud.common.common_client import CommonClient
     from tencentcloud.common.credential import Credential
     from tencentcloud.common.profile.client_profile import ClientProfile
     from tencentcloud.common.profile.http_profile import HttpProfile
 
-    _guard_plain_http(settings, proxy)
     http = HttpProfile(
         protocol=settings.scheme,
         endpoint=settings.ocr_endpoint,

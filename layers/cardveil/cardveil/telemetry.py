@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from cardveil.privacy import DIGITS, digest
@@ -46,14 +47,21 @@ class Telemetry:
     """One invocation's log; every line carries the request id and the function's name."""
 
     def __init__(self, invocation: Invocation, level: str = "INFO") -> None:
+        self._invocation = invocation
+        self._level = level
+
+    @cached_property
+    def _logger(self) -> Logger:
+        # With the first line: nothing has to wait for it before.
         from aws_lambda_powertools import Logger
 
-        self._logger: Logger = Logger(
-            service="cardveil", level=level, log_uncaught_exceptions=False, use_rfc3339=True
+        logger = Logger(
+            service="cardveil", level=self._level, log_uncaught_exceptions=False, use_rfc3339=True
         )
-        self._logger.append_keys(
-            function_request_id=invocation.request_id, function_name=invocation.function_name
+        logger.append_keys(
+            function_request_id=self._invocation.request_id, function_name=self._invocation.function_name
         )
+        return logger
 
     def outcome(self, key: str, outcome: Outcome, elapsed_ms: Mapping[str, float]) -> None:
         """Log how one upload ended, with the milliseconds of its stages."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from uuid import uuid4
+from secrets import token_hex
 
 from cardveil.bucket.keys import Keys
 from cardveil.bucket.objects import Objects, Stored
@@ -107,7 +107,7 @@ class Results:
 @contextmanager
 def staged(objects: Objects, keys: Keys, image: Image) -> Iterator[str]:
     """Put an upright copy where CI can read it, give its key, and take it away again whatever happens."""
-    key = f"{keys.staged_prefix}{uuid4().hex}"
+    key = f"{keys.staged_prefix}{token_hex(16)}"
     try:
         objects.put(key, image.data, media_type="application/octet-stream", meta={"kind": "staged"})
         yield key

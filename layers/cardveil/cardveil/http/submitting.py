@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from secrets import token_hex
 from typing import Final
-from uuid import uuid4
 
 from cardveil.bucket.answers import Answers
 from cardveil.bucket.breaker import Gate
@@ -87,7 +87,7 @@ def new_key(desk: Desk, name: str) -> str:
     Problem
         422 ``name_refused`` for a name that would be passed over, or is too long.
     """
-    key = f"{desk.settings.inbox_prefix}{uuid4().hex}/{name}"
+    key = f"{desk.settings.inbox_prefix}{token_hex(16)}/{name}"
     if name.lower().endswith(OTHER_ENDINGS) or name in {".", ".."} or not is_source(key, desk.settings):
         raise Problem(422, "name_refused", "give a short name with the ending of a picture, or none")
     return key
