@@ -28,6 +28,10 @@ class Given:
         One card in the function, recognition included: about 1 s of it is recognition.
     in_flight : int
         Cards under way in one function at a time (512 MB).
+    elsewhere : int
+        Cards under way elsewhere that one sweep watches at a time (the most that the setting takes).
+    look_s : float
+        How much later than it ends, on average, it is seen that a card has ended.
     cpu_s : float
         Processor seconds of ours a card (measured: 34 ms); one instance has one core at most.
     instances : int
@@ -37,7 +41,7 @@ class Given:
     job_s : float
         One job, from submission to callback.
     duty : float
-        Part of the time that the timer's function works: 285 s of each 300.
+        Part of the time that the timer's function, which sets the pace, works: 255 s of each 300.
     list_rate : float
         Keys a second that are planned by listings in step; over the network a page of 1,000 takes about
         0.1 s, two listings at a time.
@@ -54,11 +58,13 @@ class Given:
     share: float = 0.8
     card_s: float = 1.1
     in_flight: int = 24
+    elsewhere: int = 256
+    look_s: float = 0.5
     cpu_s: float = 0.035
     instances: int = 60
     job_slots: int = 20
     job_s: float = 5.0
-    duty: float = 0.95
+    duty: float = 0.85
     list_rate: float = 10_000.0
     price_locate: float = 0.1
     price_read: float = 0.1
@@ -89,17 +95,20 @@ def direct(given: Given) -> Outlook:
 def invoke(given: Given) -> Outlook:
     """By asynchronous invocations: an instance of `on_upload` does one card at a time."""
     limits = {**_quotas(given), "instances": given.instances / given.card_s}
+    limits["cards under way"] = given.elsewhere / (given.card_s + given.look_s) * given.duty
     return _least(limits, given, 0.5 * given.card_s * _least(limits, given, 0.0).rate)
 
 
 def job(given: Given) -> Outlook:
     """By CI jobs: `on_callback` reads the text, so the text provider's quota holds as well."""
     limits = {**_quotas(given), "CI's queue": given.job_slots / given.job_s}
+    limits["cards under way"] = given.elsewhere / (given.job_s + given.look_s) * given.duty
     return _least(limits, given, 0.5 * given.card_s * _least(limits, given, 0.0).rate)
 
 
 def _quotas(given: Given) -> dict[str, float]:
-    return {"OCR API's quota": given.ocr_quota * given.share, "CI's quota": given.ci_quota * given.share}
+    share = given.share * given.duty
+    return {"OCR API's quota": given.ocr_quota * share, "CI's quota": given.ci_quota * share}
 
 
 def _least(limits: dict[str, float], given: Given, gigabytes: float) -> Outlook:

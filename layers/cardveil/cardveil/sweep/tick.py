@@ -16,7 +16,7 @@ from cardveil.jobs import Jobs
 from cardveil.pipeline import Outcome
 from cardveil.stages import Stages
 from cardveil.sweep.engine import Done, Engine
-from cardveil.sweep.executing import CARD_S, AsJob, Direct, Invoked, Task, Way
+from cardveil.sweep.executing import AsJob, Direct, Invoked, Task, Way
 from cardveil.sweep.judging import CLOCK_SKEW_S, Verified
 from cardveil.sweep.means import Means
 from cardveil.sweep.merge import Pair, Position
@@ -29,8 +29,8 @@ from cardveil.sweep.selection import Selection
 _CHECKPOINT_S: Final = 5.0
 #: After so many failures on end nothing new is begun: it is not the cards.
 _STALLED: Final = 20
-#: Seconds that are kept for the last checkpoint and the report, besides those for the cards under way.
-_CLOSING_S: Final = 15.0
+#: Nothing is begun in an invocation's last seconds: cards under way end, checkpoint and report are written.
+_CLOSING_S: Final = 45.0
 
 
 @dataclass
@@ -58,7 +58,7 @@ class Tick:
         """
         means, run = self.means, self.run
         invocation = means.flows.pipeline.invocation
-        self._reserve_s = min(CARD_S + _CLOSING_S, invocation.remaining_s() / 2)
+        self._reserve_s = min(_CLOSING_S, invocation.remaining_s() / 2)
         self._budget = Budget(
             means.flows.pipeline.sources,
             f"{means.prefix}spent.json",
