@@ -12,6 +12,8 @@ from pathlib import Path
 MODULES = (
     "benchmarks.redaction",
     "benchmarks.pipeline",
+    "benchmarks.latency",
+    "benchmarks.cold_start",
     "benchmarks.command",
     "benchmarks.recogniser",
     "benchmarks.http_api",

@@ -40,7 +40,8 @@ class Dispatcher:
         await self._service(scope)(scope, receive, _Spoiler(scope, send).send)
 
     def _service(self, scope: Scope) -> ASGIApp:
-        host = Request(scope).headers.get("host", "").lower()
+        # Tencent's command line, told an endpoint with its scheme, sends both as its host; no browser can.
+        host = Request(scope).headers.get("host", "").lower().removeprefix("http://")
         name = re.sub(r":\d+$", "", host)
         if name in OWN_HOSTS:
             return self._own

@@ -11,8 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from click.testing import CliRunner
 from starlette.requests import Request
+from tencentcloud.common.credential import Credential
+from tencentcloud.common.profile.client_profile import ClientProfile
+from tencentcloud.common.profile.http_profile import HttpProfile
+from tencentcloud.scf.v20180416 import models, scf_client
 
 from cardveil.errors import Halt
 from cardveil.settings import Settings
@@ -197,6 +202,43 @@ def test_deployed_changed_and_rolled_back(folder: Path, tmp_path: Path) -> None:
         ]
         assert here.policy_of("four.jpg") == "strict"
         assert "cold" in here.bench.logs()
+
+
+def test_every_function_runs_from_its_zip(folder: Path, tmp_path: Path) -> None:
+    secrets = "a secret of this test that is long enough"
+    with scene(folder, tmp_path) as here:
+        here.deploy(here.wanted(CARDVEIL_TOKEN_SECRETS=secrets, CARDVEIL_JOB_SECRETS=secrets))
+        session = requests.Session()
+        session.trust_env = False
+        urls = f"{here.bench.endpoint.proxy}/fn"
+        health = session.get(f"{urls}/cardveil-on-request.live/v1/health", timeout=60)
+        assert (health.status_code, health.json()["status"]) == (200, "ok")
+        page = session.get(f"{urls}/cardveil-on-request.live/", timeout=60)
+        assert page.status_code == 200
+        # A stranger's callback is answered, not obeyed.
+        assert session.post(f"{urls}/cardveil-on-callback.live", data=b"{}", timeout=60).status_code == 400
+        here.bench.cloud.fire_timer("every-five-minutes")
+        here.bench.settle()
+        assert here.bench.cloud.dead_letters == []
+
+
+def test_the_vendors_command_line_can_list_it(folder: Path, tmp_path: Path) -> None:
+    # As `tccli scf ListFunctions --endpoint http://127.0.0.1:PORT` sets the SDK up: the scheme in the endpoint.
+    with scene(folder, tmp_path) as here:
+        here.deploy(here.wanted())
+        endpoint = here.bench.endpoint
+        profile = ClientProfile(
+            httpProfile=HttpProfile(reqTimeout=60, reqMethod="POST", endpoint=endpoint.proxy)
+        )
+        credential = Credential(endpoint.secret_id, endpoint.secret_key)
+        client = scf_client.ScfClient(credential, endpoint.region, profile)
+        found = client.ListFunctions(models.ListFunctionsRequest())
+        assert {each.FunctionName for each in found.Functions} == {
+            "cardveil-on-upload",
+            "cardveil-on-callback",
+            "cardveil-on-schedule",
+            "cardveil-on-request",
+        }
 
 
 def test_what_was_deployed_is_there_after_a_restart(folder: Path, tmp_path: Path) -> None:
