@@ -61,7 +61,8 @@ def main() -> None:
         runs = [run(running, f"{number}.jpg", sample.read()) for number in range(ROUNDS + 1)][1:]
     ratios = sorted(whole / slowest for whole, slowest, _ in runs)
     print(
-        f"Simulated: COS {COS_S * 1000:.0f} ms, AILicenseRec {LICENCE_S * 1000:.0f} ms, OCR {TEXT_S * 1000:.0f} ms"
+        f"Simulated milliseconds: COS {COS_S * 1000:.0f}, AILicenseRec {LICENCE_S * 1000:.0f}, "
+        f"OCR {TEXT_S * 1000:.0f}"
     )
     print(f"{ROUNDS} warm runs of {sample.file}, milliseconds, medians:")
     print(f"whole invocation {statistics.median(each[0] for each in runs):8.1f}")

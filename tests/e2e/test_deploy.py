@@ -223,7 +223,7 @@ def test_every_function_runs_from_its_zip(folder: Path, tmp_path: Path) -> None:
 
 
 def test_the_vendors_command_line_can_list_it(folder: Path, tmp_path: Path) -> None:
-    # As `tccli scf ListFunctions --endpoint http://127.0.0.1:PORT` sets the SDK up: the scheme in the endpoint.
+    # As `tccli scf ListFunctions --endpoint http://127.0.0.1:PORT` sets the SDK up: scheme in the endpoint.
     with scene(folder, tmp_path) as here:
         here.deploy(here.wanted())
         endpoint = here.bench.endpoint

@@ -15,8 +15,8 @@ PACKAGE = ROOT / "layers" / "cardveil" / "cardveil"
 
 #: Rooms by floor, from the ground up; a module imports only what stands on its own floor or below.
 FLOORS = (
-    {"card", "provinces", "idnumber", "ethnicity", "normalize", "errors", "geometry", "layout", "findings", "privacy",
-     "retrying", "stages", "pacing", "signing"},
+    {"card", "provinces", "idnumber", "ethnicity", "normalize", "errors", "geometry", "layout", "findings",
+     "privacy", "retrying", "stages", "pacing", "signing"},
     {"events", "sidecar", "settings", "clients", "telemetry"},
     {"recognition", "bucket", "redaction"},
     {"examine", "pipeline", "assembly", "uploads", "jobs", "job_submission", "callbacks", "schedule", "http",
