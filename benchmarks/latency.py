@@ -26,7 +26,7 @@ TARGET: Final = 1.12
 class Latency(NoFaults):
     """Holds every request up by its service's time."""
 
-    async def before(self, service: str, operation: str, request: Request) -> None:
+    async def before(self, service: str, operation: str, request: Request) -> None:  # noqa: ARG002
         """Wait before the effect, as a network and a queue would."""
         if service == "ocr":
             await asyncio.sleep(TEXT_S)
