@@ -16,6 +16,7 @@ MODULES = (
     "benchmarks.cold_start",
     "benchmarks.command",
     "benchmarks.recogniser",
+    "benchmarks.peer_presidio",
     "benchmarks.http_api",
 )
 

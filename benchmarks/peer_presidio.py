@@ -49,7 +49,7 @@ def missing() -> str | None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=20, help="pictures (default 20)")
+    parser.add_argument("--count", type=int, default=12, help="pictures (default 12)")
     parser.add_argument("--seed", type=int, default=4242)
     arguments = parser.parse_args()
     if lacks := missing():
