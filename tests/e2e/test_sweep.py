@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 import pytest
 from PIL import Image
+from starlette.requests import Request
 
 from cardveil.errors import Halt
 from cardveil.events.context import Invocation
@@ -29,6 +30,8 @@ from cardveil.sweep.run import Run
 from cardveil.sweep.selection import Selection, selection_of
 from cardveil.sweep.sweeper import estimate, sweep
 from cardveil_local.ci.recognition import KnownPicture
+from cardveil_local.faults import NoFaults
+from cardveil_local.ocr_api.errors import ApiError
 from cardveil_local.samples.kept import kept_pictures
 from cardveil_local.testbench import Bench, kept, known
 
@@ -177,6 +180,55 @@ def test_a_budget_holds_and_what_is_free_goes_on(start: Start, front: bytes) -> 
     run = swept(bench, policy="strict")
     assert run.counts == {"redacted": 2}
     assert calls(bench) - paid == 8, "the answer that was paid for was kept"
+
+
+class Refusing(NoFaults):
+    """Answers every recognition with an error for as long as it is set."""
+
+    code: str | None = None
+    refused = 0
+
+    async def before(self, service: str, operation: str, request: Request) -> None:
+        if service == "ocr" and self.code:
+            self.refused += 1
+            raise ApiError(self.code)
+
+
+def test_a_refused_account_stops_the_sweep_and_it_goes_on_afterwards(start: Start, front: bytes) -> None:
+    faults = Refusing()
+    bench = start(faults=faults)
+    for number in range(30):
+        put(bench, f"{number:02}.jpg", front)
+    faults.code = "ResourceUnavailable.InArrears"
+    with pytest.raises(Halt, match="account_in_arrears"):
+        swept(bench, sweep_in_flight="2")
+    assert faults.refused <= 2
+    with pytest.raises(Halt, match="account_in_arrears"):
+        swept(bench)
+    assert faults.refused <= 2, "the breaker is open: nobody asked again"
+    faults.code = None
+    time.sleep(1.1)  # until a probe is due
+    run = swept(bench, breaker_probe_s="1", sweep_in_flight="4")
+    assert (run.state, dict(run.counts), run.ticks) == ("finished", {"redacted": 30}, 3)
+    assert run.errors["account_in_arrears"] >= 2
+
+
+def test_when_everything_fails_it_is_not_the_cards(start: Start, front: bytes) -> None:
+    faults = Refusing()
+    bench = start(faults=faults)
+    for number in range(60):
+        put(bench, f"{number:02}.jpg", front)
+    faults.code = "FailedOperation.OcrFailed"
+    run = swept(bench, call_attempts="1", sweep_in_flight="2")
+    assert run.state == "stalled"
+    assert 20 <= run.counts["failed"] <= 24
+    faults.code = None
+    again = swept(bench)
+    assert again.run_id == run.run_id
+    assert again.counts["redacted"] >= 60 - 24
+    last = swept(bench)
+    assert last.run_id != run.run_id, "what was left over is for the next run"
+    assert last.counts["redacted"] + again.counts["redacted"] == 60
 
 
 def test_only_one_sweeps_at_a_time(start: Start, front: bytes) -> None:

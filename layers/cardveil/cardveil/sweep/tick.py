@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -47,6 +47,7 @@ class Tick:
     _lost: bool = False
     _failures: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _turn: threading.Lock = field(default_factory=threading.Lock)
 
     def work(self) -> Run:
         """Work, and return the run as it then stands.
@@ -68,6 +69,9 @@ class Tick:
         )
         self._judge = means.judge(self.selection, run.started_at, run.verified)
         self._way = self._chosen_way()
+        # While the breaker is open one card at a time asks whether the account works again: were several to
+        # ask, all but one would be told that it does not.
+        self._probing = means.flows.pipeline.breaker.look() is not None
         self._paid_before, self._worked_before = run.paid_calls, run.worked_s
         self._listed_before, self._done_before = run.listed, run.done
         self._began = self._saved = self._renewed = time.monotonic()
@@ -143,7 +147,11 @@ class Tick:
             if calls.total() and self._budget.spent:
                 return Done("over_budget", reason)
             task = Task(source, reason in self.selection.anew, calls.total())
-            outcome = self._way(task, stages)
+            with self._turn if self._probing else nullcontext():
+                if self._halt:
+                    return Done("unfinished", reason)
+                outcome = self._way(task, stages)
+                self._probing = False
         except CardveilError as error:
             return self._failed(pair, reason, error)
         if means.telemetry:
