@@ -41,9 +41,6 @@ from cardveil_local.faults import NoFaults
 from cardveil_local.ocr_api.ratelimit import RateLimit
 from cardveil_local.testbench import Bench, bench
 
-#: Calls that the local API grants a second, and the sweep's share of them.
-QUOTA = 20
-
 
 def means_of(line: str, lease_s: float = 60.0, **settings: str) -> Means:
     """Build a sweep's means for the local cloud at an endpoint."""
@@ -190,20 +187,20 @@ def filled(running: Bench, data: bytes, count: int) -> None:
         running.cloud.store.put(running.bucket, f"inbox/cards/{number:06}.jpg", data)
 
 
-def at_quota(cards: int, rate: float, delay_s: float, uploads: bool) -> None:
+def at_quota(cards: int, quota: int, share: float, delay_s: float, uploads: bool) -> None:
     """Sweep at a share of the quota and print what of it was used, and what live uploads felt."""
-    data = picture(0).data()
+    data, rate = picture(0).data(), quota * share
     with (
         tempfile.TemporaryDirectory() as folder,
         counted() as calls,
-        bench(Path(folder), ocr_rate=QUOTA, pictures=_known(data), faults=Slow(delay_s)) as running,
+        bench(Path(folder), ocr_rate=quota, pictures=_known(data), faults=Slow(delay_s)) as running,
     ):
         filled(running, data, cards)
         quiet = _uploads_alone(running, data) if uploads else []
         calls.clear()
         settings = {
             "sweep_calls_per_second": str(rate),
-            "sweep_in_flight": str(round(rate * (delay_s + 0.6))),
+            "sweep_in_flight": str(max(4, round(rate * (delay_s + 1.5)))),
         }
         stop, felt = threading.Event(), []
         visitor = threading.Thread(target=lambda: felt.extend(live(running, data, stop, 2.0)))
@@ -220,9 +217,9 @@ def at_quota(cards: int, rate: float, delay_s: float, uploads: bool) -> None:
     steady = [at for at in steady if at <= last]
     used = (len(steady) - 1) / (steady[-1] - steady[0])
     late = [at for at, granted in calls if not granted and at > first + 1]
-    print(f"{cards} cards at {rate:g}/s, the API grants {QUOTA}/s, a recognition takes {delay_s:g} s: "
+    print(f"{cards} cards at {rate:g}/s, the API grants {quota}/s, a recognition takes {delay_s:g} s: "
           f"{done['counts']}")  # fmt: skip
-    print(f"  steady state: {used:.2f} calls/s, {100 * used / QUOTA:.1f}% of the quota; refused after the "
+    print(f"  steady state: {used:.2f} calls/s, {100 * used / quota:.1f}% of the quota; refused after the "
           f"first second: {len(late)} of {len(calls)}")  # fmt: skip
     print(f"  our own work: {1000 * done['cpu'] / cards:.0f} ms of processor time a card")
     if uploads:
@@ -325,7 +322,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", default=["planning", "quota", "live", "kills"])
     parser.add_argument("--keys", type=int, default=1_000_000)
     parser.add_argument("--cards", type=int, default=2000)
-    parser.add_argument("--rate", type=float, default=20.0, help="the sweep's share of the quota of 20")
+    parser.add_argument("--quota", type=int, default=20, help="calls a second that the local API grants")
     parser.add_argument("--delay", type=float, default=0.3, help="seconds that a recognition takes")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
@@ -333,9 +330,9 @@ def main() -> None:
     if "planning" in chosen.parts:
         planning(chosen.keys)
     if "quota" in chosen.parts:
-        at_quota(chosen.cards, chosen.rate, chosen.delay, uploads=False)
+        at_quota(chosen.cards, chosen.quota, 1.0, chosen.delay, uploads=False)
     if "live" in chosen.parts:
-        at_quota(chosen.cards // 4, 15.0, chosen.delay, uploads=True)
+        at_quota(chosen.cards // 4, chosen.quota, 0.75, chosen.delay, uploads=True)
     if "kills" in chosen.parts:
         kills(chosen.cards, chosen.kills, chosen.seed)
 

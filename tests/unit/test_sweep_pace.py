@@ -46,6 +46,26 @@ def test_no_second_holds_more_calls_than_the_rate(rate: float) -> None:
     assert (len(steady) - 1) / (steady[-1] - steady[0]) >= 0.95 * rate * min(1, 1 / (1 + GUARD_S))
 
 
+def test_who_is_refused_gives_way_and_comes_back() -> None:
+    clock = Clock()
+    pace = SweepPace(10.0, budget(MemoryBucket()), clock, clock.sleep)
+
+    def seconds(calls: int) -> float:
+        began = clock.now
+        for _ in range(calls):
+            pace.wait(0.0, lambda: 1e9, "read")
+        return clock.now - began
+
+    seconds(50)
+    usual = seconds(100)
+    for _ in range(20):
+        pace.refused("read")
+    slower = seconds(100)
+    assert 1.05 * usual < slower < 1.3 * usual
+    seconds(1000)
+    assert seconds(100) == pytest.approx(usual, rel=0.01)
+
+
 def test_apis_are_paced_apart() -> None:
     clock = Clock()
     pace = SweepPace(1.0, budget(MemoryBucket()), clock, clock.sleep)

@@ -54,3 +54,6 @@ class Pace:
             self._free_at = turn + 1.0 / per_second
         if pause > 0:
             self._sleep(pause)
+
+    def refused(self, api: str) -> None:
+        """Hear that a call was refused for the rate; this pace does not change for it."""

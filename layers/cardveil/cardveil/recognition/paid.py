@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 from cardveil.bucket.answers import Answers
 from cardveil.bucket.breaker import Gate
 from cardveil.card import CardType, Field, Polygon, Side
-from cardveil.errors import CardveilError, Halt, Reject, Review
+from cardveil.errors import CardveilError, Halt, Reject, Retry, Review
 from cardveil.pacing import Pace
 from cardveil.recognition.reading import (
     Image,
@@ -42,7 +42,12 @@ class PaidCalls:
         def once() -> T:
             self.gate.enter()
             self.pace.wait(self.per_second, self.patience.remaining_s, api)
-            return action()
+            try:
+                return action()
+            except Retry as refused:
+                if refused.code == "throttled":
+                    self.pace.refused(api)
+                raise
 
         try:
             answer = self.patience.call(once)

@@ -16,6 +16,11 @@ from cardveil.pacing import Pace
 
 #: Two calls of a network may trade this much of their distance, in seconds, before the vendor counts them.
 GUARD_S: Final = 0.025
+#: What a refusal for the rate multiplies that with, up to this share of the window, and what each call that
+#: was made takes back of it: live uploads, or a slow machine, have the sweep give way.
+_WIDER: Final = 1.5
+_WIDEST: Final = 0.25
+_NARROWER: Final = 0.995
 #: The least distance of two calls, as a share of the even one: what a stall has lost may be caught up.
 _CLOSEST: Final = 0.5
 #: Calls that are written down as made before they are; a crash leaves the day's count too high by fewer.
@@ -124,9 +129,11 @@ class SweepPace(Pace):
     ) -> None:
         super().__init__(clock, sleep)
         self._count = max(1, int(per_second))
-        self._window = self._count / per_second + GUARD_S
+        self._span = self._count / per_second
+        self._guard = GUARD_S
         self._budget = budget
-        self._turns: dict[str, deque[float]] = {}
+        #: Of each API's last calls the moments when they were made, or will be.
+        self._turns: dict[str, deque[list[float]]] = {}
 
     def wait(self, per_second: float, remaining_s: Callable[[], float], api: str = "") -> None:  # noqa: ARG002
         """Wait until a call may be made, and count it; see `Pace.wait` and `Budget.take`."""
@@ -135,20 +142,33 @@ class SweepPace(Pace):
     def turn(self, api: str, remaining_s: Callable[[], float], calls: int = 1) -> None:
         """Wait for the next turn, which stands for so many paid calls; raises as `wait` does."""
         with self._lock:
-            now = self._clock()
+            now = turn = self._clock()
             turns = self._turns.setdefault(api, deque(maxlen=self._count))
-            turn = now
-            even = self._window / self._count
-            if len(turns) == self._count:
-                turn = max(turn, turns[0] + self._window, turns[-1] + _CLOSEST * even)
+            before = turns[0] if len(turns) == self._count else None
+            window = self._span + self._guard
+            if before:
+                turn = max(turn, before[0] + window, turns[-1][0] + _CLOSEST * window / self._count)
             elif turns:
-                turn = max(turn, turns[-1] + even)  # the first calls take longest: nothing is caught up yet
+                # The first calls take longest: nothing is caught up yet.
+                turn = max(turn, turns[-1][0] + window / self._count)
             if turn > now and turn - now >= remaining_s():
                 raise Retry("out_of_time", "nothing: it is done by the next run")
             self._budget.take(calls)
-            turns.append(turn)
-        if turn > now:
+            mine = [turn]
+            turns.append(mine)
+            self._guard = max(GUARD_S, self._guard * _NARROWER)
+        while turn > now:
             self._sleep(turn - now)
+            with self._lock:
+                # Who was called late, by a busy machine, moves the window of the one after.
+                now = self._clock()
+                turn = max(turn, before[0] + window) if before else turn
+                mine[0] = max(turn, now)
+
+    def refused(self, api: str) -> None:  # noqa: ARG002
+        """Give way: the vendor has refused a call for the rate."""
+        with self._lock:
+            self._guard = min(self._guard * _WIDER, _WIDEST * self._span)
 
 
 def _day(now: float) -> str:
