@@ -116,6 +116,8 @@ def shown(page: Page, point: list[float], sidecar: dict[str, Any]) -> tuple[floa
 def test_the_overlay_s_corners_are_the_sidecar_s(desk: Desk, name: str) -> None:
     desk.enter()
     sidecar = desk.open(name)["sidecar"]
+    # Until the picture is there its frame has another shape.
+    desk.page.wait_for_function("document.querySelector('#figure-source img').naturalWidth > 0")
     seen = 0
     for width in (1280, 700):
         desk.page.set_viewport_size({"width": width, "height": 900})
