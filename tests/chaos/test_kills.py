@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -182,8 +183,6 @@ def test_while_the_living_work_nobody_else_does(scene: MakeScene) -> None:
 
 
 def _without_time(flows: Jobs) -> Jobs:
-    from dataclasses import replace
-
     invocation = replace(flows.pipeline.invocation, deadline=0.5)
     return replace(flows, pipeline=replace(flows.pipeline, invocation=invocation))
 
@@ -207,3 +206,28 @@ def test_a_look_that_was_too_early_pays_for_nothing(scene: MakeScene, job: bool)
     assert outcome.kind == "already"
     assert here.vendor.paid == {"locate": 1, "read": 1}
     assert here.left() == []
+
+
+def test_nothing_is_paid_for_without_the_time_to_use_it(scene: MakeScene) -> None:
+    here = scene()
+    flows = here.instance()
+    patience = replace(flows.patience, remaining_s=lambda: 1.9)
+    recogniser = replace(flows.pipeline.recogniser, patience=patience)
+    with pytest.raises(Retry, match="out_of_time"):
+        replace(flows.pipeline, recogniser=recogniser).process(here.upload)
+    assert not here.vendor.paid
+
+
+def test_who_waits_leaves_time_for_the_work(scene: MakeScene) -> None:
+    here = scene()
+    with here.instance().pipeline.claimed(here.upload, Stages()):
+        clock = [0.0]
+        flows = here.instance()
+        invocation = replace(flows.pipeline.invocation, clock=lambda: clock[0])
+
+        def sleep(seconds: float) -> None:
+            clock[0] += seconds
+
+        with pytest.raises(Retry, match="taken_by_another"):
+            replace(flows.pipeline, invocation=invocation, sleep=sleep).process(here.upload)
+    assert 20.0 < clock[0] <= 30.0, "half of a minute"

@@ -137,3 +137,15 @@ def test_a_job_s_copy_stays_while_the_job_is_under_way(scene: MakeScene) -> None
 def test_a_schedule_without_a_bucket_says_so() -> None:
     with pytest.raises(Halt, match="CARDVEIL_BUCKET"):
         process_timer(INVOCATION, {})
+
+
+def test_what_another_works_on_is_not_waited_for(scene: MakeScene) -> None:
+    here = scene(job=True)
+    here.instance().process(here.upload)
+    here.vendor.end("j0")
+    here.now += 901.0
+    with here.instance().pipeline.claimed(here.upload, Stages()):
+        before = here.now
+        assert swept(here, finish_overdue) == ({"busy": 1}, [])
+        assert here.now == before
+    assert swept(here, finish_overdue) == ({"overdue": 1}, [])

@@ -78,6 +78,8 @@ class Pipeline:
     recogniser : callable
         Builds the recogniser of one picture from the means to stage a copy of it, the answers that were paid
         for before, and the breaker's gate.
+    waiting_share : float
+        Share of the invocation's time that may be spent on waiting for a source that another works on.
     """
 
     settings: Settings
@@ -89,6 +91,7 @@ class Pipeline:
     recogniser: Callable[[Stage, Answers, Gate], CardRecogniser]
     invocation: Invocation
     sleep: Callable[[float], None] = field(default=time.sleep)
+    waiting_share: float = 0.5
 
     def process(self, upload: Upload, stages: Stages | None = None, *, anew: bool = False) -> Outcome:
         """Bring one upload to its final state.
@@ -165,6 +168,7 @@ class Pipeline:
         fetching = pool.submit(self.sources.get, upload.key, max_bytes=self.settings.max_bytes)
         looking = pool.submit(self.results.current, keys)
         breaker = pool.submit(self.breaker.look)
+        budget = self.invocation.remaining_s()
         lease = taking.result()
         if lease and lease.first:
             with self._released_on_error(lease, keys):
@@ -174,7 +178,8 @@ class Pipeline:
                 return Claim(keys, lease, *fetching.result(), looking.result(), pool, breaker, again)
         while lease is None:
             pause = random.uniform(0.5, 1.5) * _WAIT_S  # noqa: S311 - only spreads waiters
-            if self.invocation.remaining_s() <= pause:
+            # Who waits to the end has no time left for the work, and would be ended in the middle of it.
+            if self.invocation.remaining_s() - pause <= (1.0 - self.waiting_share) * budget:
                 raise Retry("taken_by_another", "nothing: it is tried again")
             self.sleep(pause)
             lease = self._take(keys)

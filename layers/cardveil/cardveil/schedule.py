@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -126,6 +126,8 @@ def finish_overdue(shift: Shift, counts: Counter[str], failures: list[CardveilEr
     from cardveil.stages import Stages
 
     flows = shift.flows
+    # What another works on right now is not overdue: nothing is waited for.
+    flows = replace(flows, pipeline=replace(flows.pipeline, waiting_share=0.0))
     notes = (note for note in flows.notes.all() if flows.overdue(note))
     for batch in _batches(notes):
         for note, job in flows.due(batch):
@@ -135,6 +137,9 @@ def finish_overdue(shift: Shift, counts: Counter[str], failures: list[CardveilEr
             try:
                 outcome = flows.finish(note, job, stages)
             except CardveilError as error:
+                if error.code == "taken_by_another":
+                    counts["busy"] += 1
+                    continue
                 shift.telemetry.failure(note.key, error)
                 failures.append(error)
                 if isinstance(error, Halt):

@@ -24,6 +24,8 @@ from cardveil.recognition.reading import (
 from cardveil.retrying import Patience
 
 T = TypeVar("T")
+#: A call takes a second or so; one that is begun with less time left is paid for and comes to nothing.
+_ROOM_S: Final = 2.0
 _REFUSALS: Final[Mapping[str, type[Reject] | type[Review]]] = {"Reject": Reject, "Review": Review}
 
 
@@ -40,6 +42,8 @@ class PaidCalls:
         """Run `action`, which calls a paid API; see `Patience.call` for what may be raised."""
 
         def once() -> T:
+            if self.patience.remaining_s() < _ROOM_S:
+                raise Retry("out_of_time", "nothing: it is tried again; raise the time limit if it recurs")
             self.gate.enter()
             self.pace.wait(self.per_second, self.patience.remaining_s, api)
             try:
