@@ -225,10 +225,14 @@ def test_when_everything_fails_it_is_not_the_cards(start: Start, front: bytes) -
     faults.code = None
     again = swept(bench)
     assert again.run_id == run.run_id
-    assert again.counts["redacted"] >= 60 - 24
-    last = swept(bench)
-    assert last.run_id != run.run_id, "what was left over is for the next run"
-    assert last.counts["redacted"] + again.counts["redacted"] == 60
+    assert again.counts["redacted"] + again.counts["failed"] == 60, "every card once, and none a second time"
+    redacted = again.counts["redacted"]
+    # What was left over is for the next run; on a quick machine the API's rate refuses a few more of them.
+    for _ in range(3):
+        last = swept(bench)
+        assert last.run_id != run.run_id
+        redacted += last.counts["redacted"]
+    assert redacted == 60
 
 
 def test_only_one_sweeps_at_a_time(start: Start, front: bytes) -> None:
