@@ -116,7 +116,7 @@ def test_what_is_missing_is_done_once_and_what_changed_again(start: Start, front
 
 def test_a_changed_policy_is_applied_without_paying(start: Start, front: bytes) -> None:
     back = kept("id-back-flat.redacted.png")
-    bench = start()
+    bench = start(ocr_rate=None)
     for name, data in {"a.jpg": front, "b.png": back, "none.png": small(1)}.items():
         bench.upload(f"inbox/{name}", data)
     bench.settle()
@@ -154,7 +154,7 @@ def start_again(bench: Bench, front: bytes) -> bytes | None:
 
 
 def test_the_upload_function_renews_too(start: Start, front: bytes) -> None:
-    bench = start()
+    bench = start(ocr_rate=None)
     bench.run("a.jpg", front)
     swept(bench, policy="strict")
     paid = calls(bench)
@@ -164,7 +164,7 @@ def test_the_upload_function_renews_too(start: Start, front: bytes) -> None:
 
 
 def test_a_budget_holds_and_what_is_free_goes_on(start: Start, front: bytes) -> None:
-    bench = start()
+    bench = start(ocr_rate=None)
     bench.run("old.jpg", front)
     for number in range(4):
         put(bench, f"{number}.jpg", front)
@@ -196,7 +196,7 @@ class Refusing(NoFaults):
 
 def test_a_refused_account_stops_the_sweep_and_it_goes_on_afterwards(start: Start, front: bytes) -> None:
     faults = Refusing()
-    bench = start(faults=faults)
+    bench = start(faults=faults, ocr_rate=None)
     for number in range(30):
         put(bench, f"{number:02}.jpg", front)
     faults.code = "ResourceUnavailable.InArrears"
@@ -215,7 +215,7 @@ def test_a_refused_account_stops_the_sweep_and_it_goes_on_afterwards(start: Star
 
 def test_when_everything_fails_it_is_not_the_cards(start: Start, front: bytes) -> None:
     faults = Refusing()
-    bench = start(faults=faults)
+    bench = start(faults=faults, ocr_rate=None)
     for number in range(60):
         put(bench, f"{number:02}.jpg", front)
     faults.code = "FailedOperation.OcrFailed"
@@ -236,7 +236,7 @@ def test_when_everything_fails_it_is_not_the_cards(start: Start, front: bytes) -
 
 
 def test_only_one_sweeps_at_a_time(start: Start, front: bytes) -> None:
-    bench = start(delay_s=0.2)
+    bench = start(delay_s=0.2, ocr_rate=None)
     for number in range(6):
         put(bench, f"{number}.jpg", front)
     made = [means(bench, sweep_in_flight="1") for _ in range(2)]
@@ -252,7 +252,7 @@ def test_only_one_sweeps_at_a_time(start: Start, front: bytes) -> None:
 
 
 def test_a_stopped_run_goes_on_where_it_stopped(start: Start) -> None:
-    bench = start()
+    bench = start(ocr_rate=None)
     for number in range(40):
         put(bench, f"{number:03}.png", small(number))
     stop = threading.Event()
@@ -303,7 +303,7 @@ def line(key: str) -> str:
 
 
 def test_an_inventory_is_read_and_its_broken_lines_are_passed_over(start: Start) -> None:
-    bench = start()
+    bench = start(ocr_rate=None)
     put(bench, "a b.png", small(1))
     put(bench, "c.png", small(2))
     put(bench, "unlisted.png", small(3))
@@ -333,7 +333,7 @@ UNUSABLE: list[tuple[dict[str, Any], str]] = [
 
 
 def test_an_inventory_that_cannot_be_used_halts_with_nothing_done(start: Start) -> None:
-    bench = start()
+    bench = start(ocr_rate=None)
     put(bench, "a.png", small(1))
     for changes, code in UNUSABLE:
         manifest = inventory(bench, [line("inbox/a.png")], **changes)
@@ -345,7 +345,7 @@ def test_an_inventory_that_cannot_be_used_halts_with_nothing_done(start: Start) 
 
 
 def test_keys_and_statuses_choose(start: Start, front: bytes) -> None:
-    bench = start()
+    bench = start(ocr_rate=None)
     bench.run("good.jpg", front)
     bench.run("none.png", small(1))
     put(bench, "other.png", small(2))
@@ -360,7 +360,7 @@ def test_keys_and_statuses_choose(start: Start, front: bytes) -> None:
 
 
 def test_the_upload_function_does_the_cards_when_it_is_invoked(start: Start, front: bytes) -> None:
-    bench = start(scf_api=True)
+    bench = start(scf_api=True, ocr_rate=None)
     for name in ("a.jpg", "证件 b.jpg"):
         put(bench, name, front)
     run = swept(bench, sweep_execution="invoke", sweep_function="cardveil-on-upload")
