@@ -210,6 +210,7 @@ class Services:
         """Let go of threads and of the data folder."""
         if not self._closed:
             self._closed = True
+            self.ci_jobs.close()
             self._engine.close()
             self.store.close()
 

@@ -142,3 +142,16 @@ def test_a_failing_account_stops_the_calls_of_all_functions(start: Start, front:
     assert bench.cloud.usage.by_operation() == asked, "nothing was paid for any more"
     assert '"BreakerOpened"' in bench.logs()
     assert '"PaidCallsStopped"' in bench.logs()
+
+
+def test_many_callbacks_at_a_time_do_not_stand_in_their_own_way(start: Start, front: bytes) -> None:
+    """Each waits for a function that needs the local cloud itself: with shared threads none would end."""
+    bench = start(environment=JOBS, max_instances=4)
+    bench.cloud.call(bench.cloud.jobs.pause)
+    for number in range(12):
+        bench.upload(f"inbox/{number}.jpg", front)
+    bench.cloud.wait_idle(120)
+    bench.cloud.call(bench.cloud.jobs.resume)
+    bench.settle()
+    assert outcomes(bench) == ["accepted"] * 12
+    assert bench.cloud.usage.by_operation() == {"ImageLicenseRec": 12, "RecognizeMainlandIDCardOCR": 12}

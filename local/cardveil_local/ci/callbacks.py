@@ -8,6 +8,7 @@ import logging
 import re
 import secrets
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -20,6 +21,9 @@ from cardveil_local.dispatch import OWN_HOSTS
 _log = logging.getLogger(__name__)
 #: How long an address may take to answer, in seconds: longer than a function may run here.
 _TIMEOUT_S: Final = (3.0, 90.0)
+
+#: Callbacks under way at a time.
+_SENDERS: Final = 16
 
 #: Takes a queue's message to a function: the queue's name, and the event.
 Deliver = Callable[[str, Mapping[str, Any]], None]
@@ -40,6 +44,12 @@ class Callbacks:
         self._proxy_url = proxy_url
         self._deliver = deliver
         self._region = region
+        # Threads of their own: each waits for a function that may itself need one of the shared ones.
+        self._pool = ThreadPoolExecutor(max_workers=_SENDERS, thread_name_prefix="callback")
+
+    def close(self) -> None:
+        """Let go of the threads; nothing further is sent."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def send(self, job: Job, delay_s: float = 0.0) -> None:
         """Tell of a job, once; nobody tries again, since nothing says that CI does."""
@@ -48,7 +58,9 @@ class Callbacks:
         if notify.kind == "TDMQ":
             self._deliver(notify.address, self._tdmq_event(job))
         elif notify.address and notify.address.lower() != "no":
-            status = await asyncio.to_thread(self._post, notify.address, self._body(job), notify.form)
+            loop = asyncio.get_running_loop()
+            body = self._body(job)
+            status = await loop.run_in_executor(self._pool, self._post, notify.address, body, notify.form)
             if status != 200:
                 _log.info("a callback was answered with %d", status)
 

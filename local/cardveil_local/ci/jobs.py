@@ -74,6 +74,10 @@ class CiJobs:
         self.jobs = JobStore(self._recognise, self._tell, clock)
         self._callbacks = callbacks
 
+    def close(self) -> None:
+        """Let go of what sends callbacks; the queue itself is stopped by its loop (`JobStore.stop`)."""
+        self._callbacks.close()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         request = Request(scope, receive)
