@@ -127,6 +127,45 @@ def test_two_that_see_the_same_expired_lease_race_for_one_name(now: Now) -> None
     assert winners == ["a"]
 
 
+def test_a_void_generation_above_a_gap_hides_nobody(now: Now) -> None:
+    """A release was cut short: the second generation stands, void, and the first was made anew."""
+    void = orjson.dumps({"owner": "dead", "expires": 0})
+    bucket = Memory(content={"l/00000002": void})
+    living = Leases(bucket, "living", now).take("l/", 60)
+    assert living is not None
+    assert Leases(bucket, "other", now).take("l/", 60) is None
+    assert Leases(bucket, "other", now).held("l/")
+    Leases(bucket, "living", now).clear("l/")
+    assert bucket.content == {}
+
+
+def test_a_lease_that_is_given_back_just_now_is_not_passed_over(now: Now) -> None:
+    """It is gone between the listing and the reading: the next claim is the first again, not the second."""
+
+    class Fading(Memory):
+        def list(self, prefix: str) -> Iterator[str]:
+            found = list(super().list(prefix))
+            self.content.clear()
+            return iter(found)
+
+    bucket = Fading()
+    bucket.content["l/00000001"] = orjson.dumps({"owner": "other", "expires": now() + 60})
+    lease = Leases(bucket, "me", now).take("l/", 60)
+    assert lease is not None
+    assert list(bucket.content) == ["l/00000001"]
+
+
+def test_a_release_that_is_cut_short_lets_nobody_in_beside_another(now: Now) -> None:
+    bucket = Memory()
+    assert Leases(bucket, "dead", now).take("l/", 1)
+    now.seconds += 100
+    mine = Leases(bucket, "me", now)
+    lease = mine.take("l/", 60)
+    assert lease is not None
+    mine.release(lease, "l/")
+    assert [key for verb, key in bucket.log if verb == "delete"] == ["l/00000001", "l/00000002"], "own last"
+
+
 def test_a_lost_answer_is_not_taken_for_somebody_elses_lease(now: Now) -> None:
     bucket = Memory(lose_answers=1)
     assert Leases(bucket, "me", now).take("l/", 60) is not None

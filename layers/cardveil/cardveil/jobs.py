@@ -144,6 +144,8 @@ class Jobs:
                 outcome = pipeline.settled(claim, note.anew) or pipeline.conclude(
                     upload, claim, stages, anew=note.anew
                 )
+                for tidying in claim.tidying:
+                    tidying.result()  # what fails here is found again only as long as the note stands
                 self.notes.drop(note)
                 return outcome
         except Reject as refusal:

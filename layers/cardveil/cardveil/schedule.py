@@ -188,7 +188,7 @@ def tidy_after_the_killed(shift: Shift, counts: Counter[str], failures: list[Car
                 for key in pipeline.sources.list(f"{prefix}staged/{source}/"):
                     pipeline.sources.delete(key)
         finally:
-            pipeline.leases.release(lease, lease_prefix)
+            pipeline.leases.clear(lease_prefix)
         counts["tidied"] += 1
 
 

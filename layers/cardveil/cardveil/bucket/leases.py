@@ -47,53 +47,70 @@ class Leases:
         duration_s : float
             Seconds after which the claim is void; a little more than the work can take.
         """
-        note = orjson.dumps({"owner": self.owner, "expires": self.now() + duration_s})
-        if self._create(key := f"{prefix}{1:08d}", note):
+        claim = orjson.dumps({"owner": self.owner, "expires": self.now() + duration_s})
+        if self._create(key := f"{prefix}{1:08d}", claim):
             return Lease(key, first=True)
-        held = max(self.objects.list(prefix), default=None)
-        if held is None:
-            # It was given back between the two requests.
-            return Lease(key, first=False) if self._create(key, note) else None
-        owner, expires = self._read(held)
-        if owner == self.owner:
-            return Lease(held, first=False)
-        if expires + _CLOCK_SKEW_S > self.now():
+        found = {held: self._read(held) for held in self.objects.list(prefix)}
+        standing = {held: note for held, note in found.items() if note}
+        if not standing:
+            # It was given back since the first request.
+            return Lease(key, first=False) if self._create(key, claim) else None
+        mine = [held for held, (owner, _) in standing.items() if owner == self.owner]
+        if mine:
+            return Lease(max(mine), first=False)
+        if any(self._living(expires) for _, expires in standing.values()):
             return None
-        following = f"{prefix}{int(held.removeprefix(prefix)) + 1:08d}"
-        return Lease(following, first=False) if self._create(following, note) else None
+        if len(standing) < len(found):
+            # It is being given back right now. A generation taken over now would stand above a gap, beside
+            # which the next one to come would make the first anew.
+            return None
+        following = f"{prefix}{int(max(found).removeprefix(prefix)) + 1:08d}"
+        return Lease(following, first=False) if self._create(following, claim) else None
 
     def held(self, prefix: str) -> bool:
         """Say whether somebody holds what `prefix` stands for, without claiming it."""
-        last = max(self.objects.list(prefix), default=None)
-        return last is not None and self._read(last)[1] + _CLOCK_SKEW_S > self.now()
+        found = [self._read(key) for key in self.objects.list(prefix)]
+        return any(self._living(note[1]) for note in found if note)
 
     def renew(self, lease: Lease, prefix: str, duration_s: float) -> bool:
         """Put a claim's expiry off; False when somebody else has taken it over, and it is lost."""
-        if max(self.objects.list(prefix), default="") != lease.key or self._read(lease.key)[0] != self.owner:
+        found = self._read(lease.key)
+        if max(self.objects.list(prefix), default="") != lease.key or not found or found[0] != self.owner:
             return False
         note = orjson.dumps({"owner": self.owner, "expires": self.now() + duration_s})
         self.objects.put(lease.key, note, media_type="application/json", meta={"kind": "state"})
         return True
 
+    def clear(self, prefix: str) -> None:
+        """Delete every generation, void ones above a gap too; only for who holds what `prefix` stands for."""
+        for key in sorted(self.objects.list(prefix)):
+            self.objects.delete(key)
+
     def release(self, lease: Lease, prefix: str) -> None:
         """Give the claim back, with the void ones before it."""
         held = [lease.key] if lease.first else [key for key in self.objects.list(prefix) if key <= lease.key]
-        # The newest first: were this cut short, no generation must be left above a gap, where nobody looks.
-        for key in sorted(held, reverse=True):
+        # Our own last: as long as it stands nobody takes over, so that none is above a gap and relied on.
+        for key in sorted(held):
             self.objects.delete(key)
+
+    def _living(self, expires: float) -> bool:
+        return expires + _CLOCK_SKEW_S > self.now()
 
     def _create(self, key: str, note: bytes) -> bool:
         try:
             return self.objects.create(key, note)
         except Retry:
             # The answer was lost, perhaps after the effect: what stands there now tells.
-            return self._read(key)[0] == self.owner or self.objects.create(key, note)
+            found = self._read(key)
+            return (found is not None and found[0] == self.owner) or self.objects.create(key, note)
 
-    def _read(self, key: str) -> tuple[str, float]:
-        """Return a lease's owner and expiry; one that was given back, or cannot be read, is void."""
+    def _read(self, key: str) -> tuple[str, float] | None:
+        """Return a lease's owner and expiry, None when it was given back; one that cannot be read is void."""
         try:
             _, data = self.objects.get(key, max_bytes=_MAX_NOTE_BYTES)
             note = orjson.loads(data or b"")
             return str(note["owner"]), float(note["expires"])
-        except (Reject, orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+        except Reject:
+            return None
+        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
             return "", 0.0
