@@ -7,7 +7,8 @@ import statistics
 
 from PIL import Image
 
-from cardveil.examine import Rules, examine
+from cardveil.covering import Rules
+from cardveil.examine import examine
 from cardveil.recognition.reading import Hint
 from cardveil.redaction import Limits, load_policy
 from cardveil.stages import Stages

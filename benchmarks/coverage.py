@@ -17,8 +17,9 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from cardveil.card import PORTRAIT, Card, Field, Polygon
-from cardveil.examine import Rules, examine
-from cardveil.recognition.reading import Hint, Recognition
+from cardveil.covering import Rules
+from cardveil.examine import examine
+from cardveil.recognition.reading import Hint, Located, Recognition
 from cardveil.recognition.reading import Image as Sent
 from cardveil.redaction import Limits, load_policy
 from cardveil_local.embedded import embedded_recogniser
@@ -35,7 +36,12 @@ class TightBoxes:
     sample: Sample
     random: Random
 
-    def recognise(self, image: Sent, hint: Hint) -> Recognition:  # noqa: ARG002 - the protocol's
+    def recognise(
+        self,
+        image: Sent,  # noqa: ARG002 - the protocol's
+        hint: Hint,  # noqa: ARG002
+        located: Located | None = None,  # noqa: ARG002
+    ) -> Recognition:
         if len(self.sample.cards) != 1:
             return Recognition(findings=("several_cards",))
         truth = self.sample.cards[0]

@@ -7,6 +7,7 @@ import json
 import re
 import statistics
 import tempfile
+import time
 from pathlib import Path
 from typing import Final
 
@@ -18,22 +19,29 @@ from cardveil_local.samples.kept import kept_pictures
 from cardveil_local.testbench import ROOT, Bench, bench
 
 ROUNDS: Final = 15
-#: Seconds from request to answer, apart from what the local cloud itself takes.
+#: Seconds from request to answer.
 COS_S, LICENCE_S, TEXT_S = 0.015, 0.4, 0.6
 TARGET: Final = 1.12
+_DUE: Final = "benchmark.due"
 
 
 class Latency(NoFaults):
-    """Holds every request up by its service's time."""
+    """Has every request take its service's time, of which what the local cloud itself needs is a part."""
 
-    async def before(self, service: str, operation: str, request: Request) -> None:  # noqa: ARG002
-        """Wait before the effect, as a network and a queue would."""
-        if service == "ocr":
-            await asyncio.sleep(TEXT_S)
-        elif operation in {"AILicenseRec", "OCR", "IDCardOCR"}:
-            await asyncio.sleep(LICENCE_S)
-        else:
-            await asyncio.sleep(COS_S)
+    async def before(self, service: str, operation: str, request: Request) -> None:
+        """Wait for half the time before the effect, as on the way there."""
+        request.scope[_DUE] = time.monotonic() + _takes(service, operation)
+        await asyncio.sleep(_takes(service, operation) / 2)
+
+    async def after(self, service: str, operation: str, request: Request) -> None:  # noqa: ARG002
+        """Wait for what is left of it."""
+        await asyncio.sleep(max(0.0, request.scope[_DUE] - time.monotonic()))
+
+
+def _takes(service: str, operation: str) -> float:
+    if service == "ocr":
+        return TEXT_S
+    return LICENCE_S if operation in {"AILicenseRec", "OCR", "IDCardOCR"} else COS_S
 
 
 def run(running: Bench, name: str, data: bytes) -> tuple[float, float, dict[str, float]]:

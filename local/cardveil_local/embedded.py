@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cardveil.card import CardType, Side
 from cardveil.errors import Reject
 from cardveil.recognition.join import check
-from cardveil.recognition.reading import Call, Hint, Image, Recognition
+from cardveil.recognition.reading import Call, Hint, Image, Located, Recognition
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +34,12 @@ class EmbeddedRecogniser:
         self._load = load
         self._engine: Recogniser | None = None
 
-    def recognise(self, image: Image, hint: Hint) -> Recognition:
+    def recognise(
+        self,
+        image: Image,
+        hint: Hint,
+        located: Located | None = None,  # noqa: ARG002 - places and texts are known at once here
+    ) -> Recognition:
         """Recognise the card of a picture; two or more cards are a finding."""
         started = time.perf_counter()
         found = self._ready().recognise(_pixels(image.data), card_type=hint.card_type)

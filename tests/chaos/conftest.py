@@ -18,10 +18,10 @@ from cardveil.bucket.job_notes import JobNotes
 from cardveil.bucket.leases import Leases
 from cardveil.bucket.results import Results
 from cardveil.card import CardType, Field, Side
+from cardveil.covering import Rules
 from cardveil.errors import CardveilError, Reject
 from cardveil.events.context import Invocation
 from cardveil.events.cos import Upload
-from cardveil.examine import Rules
 from cardveil.jobs import Jobs
 from cardveil.pacing import Pace
 from cardveil.pipeline import Pipeline

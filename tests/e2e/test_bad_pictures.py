@@ -11,7 +11,8 @@ import orjson
 import pytest
 from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
-from cardveil.examine import Rules, Verdict, examine, sidecar_of
+from cardveil.covering import Rules
+from cardveil.examine import Verdict, examine, sidecar_of
 from cardveil.findings import FINDINGS, Status, status_of
 from cardveil.recognition.reading import Hint
 from cardveil.redaction import Limits, load_policy

@@ -16,11 +16,11 @@ PACKAGE = ROOT / "layers" / "cardveil" / "cardveil"
 #: Rooms by floor, from the ground up; a module imports only what stands on its own floor or below.
 FLOORS = (
     {"card", "provinces", "idnumber", "ethnicity", "normalize", "errors", "geometry", "layout", "findings",
-     "privacy", "retrying", "stages", "pacing", "signing"},
+     "privacy", "records", "retrying", "stages", "pacing", "signing"},
     {"events", "sidecar", "settings", "clients", "telemetry"},
     {"recognition", "bucket", "redaction"},
-    {"examine", "pipeline", "assembly", "uploads", "jobs", "job_submission", "callbacks", "schedule", "http",
-     "renewal", "sweep"},
+    {"claiming", "covering", "examine", "pipeline", "assembly", "uploads", "jobs", "job_submission",
+     "callbacks", "schedule", "http", "renewal", "sweep"},
 )  # fmt: skip
 MODULES = sorted(
     path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py" or path.parent != PACKAGE

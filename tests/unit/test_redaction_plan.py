@@ -28,6 +28,10 @@ POSES = {
 STANDARD = load_policy("standard")
 
 
+def planned(card: Card, policy: Policy, picture: Picture) -> tuple[Region, ...]:
+    return plan(card, policy, picture, place(card))
+
+
 def _picture(width: int = 1600, height: int = 1200) -> Picture:
     return Picture(b"", "jpeg", width, height, 1, False, width, height, "srgb")
 
@@ -87,7 +91,7 @@ def test_the_portrait_is_covered_from_the_places_of_the_text(
     kind: tuple[CardType, Side], pose: str, off: float
 ) -> None:
     layout, card = layout_of(*kind), _card(kind, pose, off=off)
-    regions = tuple(r for r in plan(card, STANDARD, _picture()) if r.field == "portrait")
+    regions = tuple(r for r in planned(card, STANDARD, _picture()) if r.field == "portrait")
     assert layout.portrait is not None
     assert _covered(regions, layout.portrait, _matrix(layout, pose))
     # And not half the card with it: it must not reach the fields that are kept.
@@ -103,7 +107,7 @@ def test_every_masked_text_is_covered_and_every_kept_one_is_not(
 ) -> None:
     layout, card = layout_of(*kind), _card(kind, pose)
     matrix = _matrix(layout, pose)
-    regions = plan(card, STANDARD, _picture())
+    regions = planned(card, STANDARD, _picture())
     for name in layout.fields:
         ink = _ink(layout, name)
         if STANDARD.action_for(*kind, name) == "mask":
@@ -121,7 +125,7 @@ def test_a_text_that_was_found_only_in_part_is_covered_in_its_whole_zone() -> No
     first_line = Polygon.of(project(matrix, c) for c in Box(short.x, short.y, short.width / 3, 3.2).corners())
     fields = tuple(replace(f, polygon=first_line) if f.name == "address" else f for f in card.fields)
     regions = tuple(
-        r for r in plan(replace(card, fields=fields), STANDARD, _picture()) if r.field == "address"
+        r for r in planned(replace(card, fields=fields), STANDARD, _picture()) if r.field == "address"
     )
     assert _covered(regions, layout.fields["address"].grown(-0.2), matrix)
 
@@ -129,13 +133,13 @@ def test_a_text_that_was_found_only_in_part_is_covered_in_its_whole_zone() -> No
 @pytest.mark.parametrize("missing", ["name", "address", "id_number", "birth_date"])
 def test_a_card_that_lacks_a_masked_field_gets_no_copy(missing: str) -> None:
     with pytest.raises(Review) as caught:
-        plan(_card(ID_FRONT, "flat", without=(missing,)), STANDARD, _picture())
+        planned(_card(ID_FRONT, "flat", without=(missing,)), STANDARD, _picture())
     assert caught.value.code == "fields_missing"
     assert missing in caught.value.what_to_do
 
 
 def test_a_card_that_lacks_a_kept_field_gets_one() -> None:
-    assert plan(_card(ID_FRONT, "flat", without=("ethnicity",)), STANDARD, _picture())
+    assert planned(_card(ID_FRONT, "flat", without=("ethnicity",)), STANDARD, _picture())
 
 
 @pytest.mark.parametrize(
@@ -153,7 +157,7 @@ def test_a_place_that_says_nothing_counts_as_missing(polygon: Polygon | None) ->
     card = _card(ID_FRONT, "flat")
     fields = tuple(replace(f, polygon=polygon) if f.name == "name" else f for f in card.fields)
     with pytest.raises(Review, match="fields_missing"):
-        plan(replace(card, fields=fields), STANDARD, _picture())
+        planned(replace(card, fields=fields), STANDARD, _picture())
 
 
 def test_a_portrait_that_cannot_be_placed_is_missing() -> None:
@@ -163,19 +167,19 @@ def test_a_portrait_that_cannot_be_placed_is_missing() -> None:
     shuffled = tuple(replace(f, polygon=places[-1 - i]) for i, f in enumerate(card.fields))
     assert place(replace(card, fields=shuffled)) is None
     with pytest.raises(Review, match="portrait"):
-        plan(replace(card, fields=shuffled), STANDARD, _picture())
+        planned(replace(card, fields=shuffled), STANDARD, _picture())
 
 
 def test_a_portrait_that_a_recogniser_saw_is_covered_as_well() -> None:
     seen = Polygon.box(980, 200, 1380, 720)
     card = _card(ID_FRONT, "flat")
     card = replace(card, fields=(*card.fields, Field("portrait", polygon=seen)))
-    regions = [r for r in plan(card, STANDARD, _picture()) if r.field == "portrait"]
+    regions = [r for r in planned(card, STANDARD, _picture()) if r.field == "portrait"]
     assert len(regions) == 2
     assert any(all(_holds(r, p) for p in seen.points) for r in regions)
     alone = Card(*ID_FRONT, tuple(f for f in card.fields if f.name in ("portrait", "name")))
     with pytest.raises(Review) as caught:
-        plan(alone, STANDARD, _picture())
+        planned(alone, STANDARD, _picture())
     assert "portrait" not in caught.value.what_to_do
 
 
@@ -187,7 +191,7 @@ def _policy(**changes: object) -> Policy:
 def test_an_incomplete_card_is_covered_whole_if_the_policy_says_so(pose: str) -> None:
     layout = layout_of(*ID_FRONT)
     card = _card(ID_FRONT, pose, without=("name",))
-    regions = plan(card, _policy(incomplete="mask_card"), _picture())
+    regions = planned(card, _policy(incomplete="mask_card"), _picture())
     assert [r.field for r in regions] == ["card"]
     assert _covered(regions, layout.outline, _matrix(layout, pose))
 
@@ -195,16 +199,16 @@ def test_an_incomplete_card_is_covered_whole_if_the_policy_says_so(pose: str) ->
 def test_where_the_card_is_not_known_the_whole_picture_is_covered() -> None:
     card = Card(*ID_FRONT, (Field("sex", polygon=Polygon.box(10, 10, 40, 40)),))
     for incomplete in ("mask_card", "mask_picture"):
-        regions = plan(card, _policy(incomplete=incomplete), _picture())
+        regions = planned(card, _policy(incomplete=incomplete), _picture())
         assert regions == (Region("picture", Polygon.box(0, 0, 1600, 1200), "mask"),)
 
 
 def test_the_back_of_a_card_is_left_readable_only_when_all_of_it_was_found() -> None:
-    assert plan(_card(ID_BACK, "flat"), STANDARD, _picture()) == ()
+    assert planned(_card(ID_BACK, "flat"), STANDARD, _picture()) == ()
     for missing in ("authority", "valid_period"):
         with pytest.raises(Review, match="fields_missing"):
-            plan(_card(ID_BACK, "flat", without=(missing,)), STANDARD, _picture())
-    assert {r.field for r in plan(_card(ID_BACK, "flat"), load_policy("strict"), _picture())} == {
+            planned(_card(ID_BACK, "flat", without=(missing,)), STANDARD, _picture())
+    assert {r.field for r in planned(_card(ID_BACK, "flat"), load_policy("strict"), _picture())} == {
         "authority",
         "valid_period",
     }
@@ -213,7 +217,7 @@ def test_the_back_of_a_card_is_left_readable_only_when_all_of_it_was_found() -> 
 def test_a_card_without_any_field_never_passes() -> None:
     for kind in (ID_FRONT, ID_BACK, LICENCE, (CardType.DRIVER_LICENSE, Side.BACK)):
         with pytest.raises(Review, match="fields_missing"):
-            plan(Card(*kind, ()), STANDARD, _picture())
+            planned(Card(*kind, ()), STANDARD, _picture())
 
 
 def test_an_unknown_field_is_covered() -> None:
@@ -221,7 +225,7 @@ def test_an_unknown_field_is_covered() -> None:
     card = replace(
         card, fields=(*card.fields, Field("blood_group", polygon=Polygon.box(200, 1000, 300, 1040)))
     )
-    assert any(r.field == "blood_group" for r in plan(card, STANDARD, _picture()))
+    assert any(r.field == "blood_group" for r in planned(card, STANDARD, _picture()))
 
 
 def test_a_field_that_was_found_twice_is_covered_twice() -> None:
@@ -230,8 +234,8 @@ def test_a_field_that_was_found_twice_is_covered_twice() -> None:
     twice = replace(card, fields=(*card.fields, second))
     # With two numbers the card's place is in doubt, and the portrait's with it.
     with pytest.raises(Review, match="portrait"):
-        plan(twice, STANDARD, _picture())
-    regions = plan(twice, load_policy("cards: {IDCard: {portrait: keep}}\n"), _picture())
+        planned(twice, STANDARD, _picture())
+    regions = planned(twice, load_policy("cards: {IDCard: {portrait: keep}}\n"), _picture())
     for field in twice.fields:
         if field.name == "id_number" and field.polygon:
             assert all(any(_holds(r, p) for r in regions) for p in field.polygon.points)
@@ -248,7 +252,7 @@ def test_part_of_a_number_is_covered_to_the_character(pose: str, first: int, las
     policy = load_policy(
         f"cards: {{IDCard: {{id_number: {{partial: {{keep_first: {first}, keep_last: {last}}}}}}}}}\n"
     )
-    regions = tuple(r for r in plan(card, policy, _picture()) if r.field == "id_number")
+    regions = tuple(r for r in planned(card, policy, _picture()) if r.field == "id_number")
     assert [r.action for r in regions] == ["partial"]
     ink, matrix = _ink(layout, "id_number"), _matrix(layout, pose)
     pitch = ink.width / 18
@@ -280,7 +284,9 @@ def test_what_cannot_be_cut_is_covered_whole() -> None:
     ):
         fields = tuple(changed if f.name == "id_number" else f for f in card.fields)
         actions = {
-            r.action for r in plan(replace(card, fields=fields), policy, _picture()) if r.field == "id_number"
+            r.action
+            for r in planned(replace(card, fields=fields), policy, _picture())
+            if r.field == "id_number"
         }
         assert actions == {"mask"}
 

@@ -14,8 +14,8 @@ from cardveil.bucket.leases import Leases
 from cardveil.bucket.objects import CosObjects
 from cardveil.bucket.results import Results
 from cardveil.clients import Credentials, cos_client, credentials_from, ocr_client
+from cardveil.covering import Rules
 from cardveil.events.context import Invocation
-from cardveil.examine import Rules
 from cardveil.jobs import Jobs
 from cardveil.pacing import Pace
 from cardveil.pipeline import Pipeline

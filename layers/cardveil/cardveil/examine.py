@@ -7,50 +7,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Final
 
-from cardveil.card import PORTRAIT, Card, Field
+from cardveil.card import Card
+from cardveil.covering import MAX_SENT_BYTES, Covering, Rules
 from cardveil.errors import Reject, Review
 from cardveil.findings import Status, status_of
 from cardveil.recognition.reading import Call, CardRecogniser, Hint, Image, Recognition, VendorWarning
-from cardveil.redaction import (
-    Limits,
-    Picture,
-    Policy,
-    RedactedCopy,
-    Region,
-    forbidden_texts,
-    inspect,
-    kept_texts,
-    place,
-    plan,
-    prove_unreadable,
-    redact,
-    upright_copy,
-)
+from cardveil.redaction import Picture, Policy, RedactedCopy, Region, inspect, redact, upright_copy
 from cardveil.sidecar import RedactionDone, RegionDone, Sidecar, SourceFacts
 from cardveil.stages import Stages
 
 #: To be raised whenever the same source would be given another result; older results are then out of date.
 PIPELINE_VERSION: Final = "1"
-#: 7 MB after Base64 is the limit of every recognition API used (their pages, "Input Parameters").
-_MAX_SENT_BYTES: Final = 7 * 1024 * 1024 * 3 // 4 - 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What decides over a picture, apart from the picture.
-
-    Attributes
-    ----------
-    proof : str
-        ``geometry`` or ``recognise`` (see `Settings.proof`).
-    review_warnings : frozenset of str
-        Vendor warnings that send a card to review.
-    """
-
-    policy: Policy
-    limits: Limits
-    proof: str = "geometry"
-    review_warnings: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +68,8 @@ def examine(
     try:
         with stages("inspect"):
             picture = inspect(data, rules.limits)
-        recognition = _recognise(picture, hint, recogniser, key, stages)
+        covering = Covering(picture, rules)
+        recognition = _recognise(picture, hint, recogniser, key, stages, covering)
         findings = _all_findings(recognition, hint, rules)
         if recognition.refusal:
             raise recognition.refusal
@@ -109,23 +77,13 @@ def examine(
             raise Reject("no_card", "upload a picture of an ID card or of a licence's main page")
         if status_of(findings) is Status.NEEDS_REVIEW:
             return _without_copy(Status.NEEDS_REVIEW, picture, recognition, findings)
-        regions, copy = cover(picture, recognition.card, recogniser, rules, stages)
+        done = covering.cover(recognition.card, recogniser, stages)
     except (Reject, Review) as refusal:
         status = Status.REJECTED if isinstance(refusal, Reject) else Status.NEEDS_REVIEW
         findings = tuple(dict.fromkeys([refusal.code, *_all_findings(recognition, hint, rules)]))
         return _without_copy(status, picture, recognition, findings)
     verdict = _without_copy(Status.REDACTED, picture, recognition, findings)
-    return replace(verdict, card=with_portrait(recognition.card), regions=regions, copy=copy)
-
-
-def with_portrait(card: Card) -> Card:
-    """Return the card with its portrait among the fields, where the other fields tell its place."""
-    placement = place(card)
-    box = placement.layout.portrait if placement else None
-    if card.field(PORTRAIT) or placement is None or box is None or not placement.trusted(box):
-        return card
-    portrait = Field(PORTRAIT, polygon=placement.polygon(box), sources=("layout",))
-    return replace(card, fields=(*card.fields, portrait))
+    return replace(verdict, card=done.card, regions=done.regions, copy=done.copy)
 
 
 def redact_places(
@@ -157,7 +115,7 @@ def sent_copy(data: bytes, key: str, rules: Rules, stages: Stages) -> Image:
     with stages("inspect"):
         picture = inspect(data, rules.limits)
     with stages("upright"):
-        upright = upright_copy(picture, max_bytes=_MAX_SENT_BYTES)
+        upright = upright_copy(picture, max_bytes=MAX_SENT_BYTES)
     return Image(upright.data, upright.width, upright.height, key if upright.data == data else None)
 
 
@@ -199,51 +157,32 @@ def sidecar_of(
 
 
 def _recognise(
-    picture: Picture, hint: Hint, recogniser: CardRecogniser, key: str | None, stages: Stages
+    picture: Picture,
+    hint: Hint,
+    recogniser: CardRecogniser,
+    key: str | None,
+    stages: Stages,
+    covering: Covering,
 ) -> Recognition:
     """Recognise an upright copy that the APIs take, and put its polygons back into the picture's frame."""
     with stages("upright"):
-        upright = upright_copy(picture, max_bytes=_MAX_SENT_BYTES)
+        upright = upright_copy(picture, max_bytes=MAX_SENT_BYTES)
         untouched = upright.data == picture.data
     image = Image(upright.data, upright.width, upright.height, key if untouched else None)
-    with stages("recognise"):
-        recognition = recogniser.recognise(image, hint)
-    if recognition.card is None or (upright.width, upright.height) == (picture.width, picture.height):
-        return recognition
     fx, fy = picture.width / upright.width, picture.height / upright.height
+    with stages("recognise"):
+        recognition = recogniser.recognise(image, hint, lambda card: covering.ahead(_scaled(card, fx, fy)))
+    return replace(recognition, card=_scaled(recognition.card, fx, fy)) if recognition.card else recognition
+
+
+def _scaled(card: Card, fx: float, fy: float) -> Card:
+    if (fx, fy) == (1.0, 1.0):
+        return card
     fields = tuple(
         replace(field, polygon=field.polygon.scaled(fx, fy)) if field.polygon else field
-        for field in recognition.card.fields
+        for field in card.fields
     )
-    return replace(recognition, card=replace(recognition.card, fields=fields))
-
-
-def cover(
-    picture: Picture, card: Card, recogniser: CardRecogniser, rules: Rules, stages: Stages
-) -> tuple[tuple[Region, ...], RedactedCopy]:
-    """Cover a located card by the policy, and prove the copy as the rules want it proven.
-
-    Raises
-    ------
-    Reject, Review
-        When there is no copy.
-    """
-    with stages("plan"):
-        regions = plan(card, rules.policy, picture)
-    with stages("redact"):
-        # No regions: the policy keeps every field of this side, and each of them was located.
-        copy = redact(picture, regions, fill=rules.policy.fill, allow_empty=True)
-    if rules.proof == "recognise":
-        with stages("prove"):
-
-            def read_text(data: bytes) -> Sequence[str]:
-                shown = upright_copy(inspect(data, rules.limits), max_bytes=_MAX_SENT_BYTES)
-                return recogniser.texts(Image(shown.data, shown.width, shown.height))
-
-            copy = prove_unreadable(
-                copy, forbidden_texts(card, rules.policy), read_text, kept=kept_texts(card, rules.policy)
-            )
-    return regions, copy
+    return replace(card, fields=fields)
 
 
 def _all_findings(recognition: Recognition, hint: Hint, rules: Rules) -> tuple[str, ...]:

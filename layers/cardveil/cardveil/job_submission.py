@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Final
 
 from cardveil.bucket.breaker import Gate
 from cardveil.bucket.job_notes import JobNote, JobNotes
 from cardveil.card import CardType, Side
+from cardveil.claiming import Claim
 from cardveil.errors import Halt, Reject
 from cardveil.events.cos import Upload
 from cardveil.examine import sent_copy
 from cardveil.pacing import Pace
-from cardveil.pipeline import Claim, Outcome, Pipeline, hint_of
+from cardveil.pipeline import Outcome, Pipeline
+from cardveil.recognition.hints import hint_of
 from cardveil.recognition.license_job import Job, LicenseJobs
 from cardveil.recognition.reading import Image
+from cardveil.records import dataclass, replace
 from cardveil.retrying import Patience
 from cardveil.signing import Reference, Signer, source_digest
 from cardveil.stages import Stages

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
 from typing import Final
@@ -24,14 +23,16 @@ from typing import Final
 from cardveil.bucket.answers import Answers
 from cardveil.bucket.breaker import Gate
 from cardveil.bucket.job_notes import JobNote, JobNotes
+from cardveil.claiming import Claim
 from cardveil.errors import Halt, Reject
 from cardveil.events.cos import Upload
 from cardveil.job_submission import Submissions
 from cardveil.pacing import Pace
-from cardveil.pipeline import Claim, Outcome, Pipeline
+from cardveil.pipeline import Outcome, Pipeline
 from cardveil.recognition.cloud import CloudRecogniser, Stage
 from cardveil.recognition.license_job import Job, JobLocator, LicenseJobs, is_job_id
 from cardveil.recognition.reading import CardRecogniser
+from cardveil.records import dataclass, replace
 from cardveil.retrying import Patience
 from cardveil.signing import ReferenceRefusedError, Signer
 from cardveil.stages import Stages

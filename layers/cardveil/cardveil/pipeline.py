@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, Future
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
@@ -15,34 +14,27 @@ from typing import Any, Final
 import orjson
 
 from cardveil.bucket.answers import Answers
-from cardveil.bucket.breaker import Breaker, Gate, Open
-from cardveil.bucket.keys import Keys, keys_of
-from cardveil.bucket.leases import Lease, Leases
-from cardveil.bucket.objects import Objects, Stored
+from cardveil.bucket.breaker import Breaker, Gate
+from cardveil.bucket.leases import Leases
+from cardveil.bucket.objects import Objects, Stored, delete_under
 from cardveil.bucket.results import Results, Version, staged
-from cardveil.card import CardType, Side
+from cardveil.claiming import Claim, Claims
+from cardveil.covering import Rules
 from cardveil.errors import Halt, Reject, Retry
 from cardveil.events.context import Invocation
 from cardveil.events.cos import OUTPUT_MARK, Upload
-from cardveil.examine import PIPELINE_VERSION, Rules, Verdict, examine, sidecar_of
+from cardveil.examine import PIPELINE_VERSION, Verdict, examine, sidecar_of
 from cardveil.findings import Status
 from cardveil.recognition.cloud import Stage
-from cardveil.recognition.reading import CardRecogniser, Hint, Image, Recognition
+from cardveil.recognition.hints import hint_of
+from cardveil.recognition.reading import CardRecogniser, Hint, Image, Located, Recognition
 from cardveil.renewal import renew
 from cardveil.settings import Settings
 from cardveil.sidecar import SourceFacts, to_json
 from cardveil.stages import Stages
 
-#: Pause between two looks at a lease that somebody else holds, in seconds.
-_WAIT_S: Final = 1.0
-#: A lease outlives the function that took it by this much, so that nobody takes over from the living.
-_LEASE_MARGIN_S: Final = 5.0
 #: More than any card's sidecar has.
 _MAX_SIDECAR_BYTES: Final = 4 * 1024 * 1024
-
-
-#: Enough for all that is done beside the work: four requests of a claim; answers, a look, deletions.
-_WORKERS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,31 +109,19 @@ class Pipeline:
                 return Outcome("gone")
             raise
 
-    @contextmanager
-    def claimed(self, upload: Upload, stages: Stages) -> Iterator[Claim]:
-        """Hold the source for as long as the block lasts; nobody else works on it meanwhile.
-
-        Raises
-        ------
-        Retry
-            ``taken_by_another`` when it stays taken until this invocation's end.
-        Reject
-            ``source_gone``.
-        """
-        keys = keys_of(upload.key, self.settings)
-        with ThreadPoolExecutor(max_workers=_WORKERS) as pool:
-            with stages("claim"):
-                claim = self._claim(upload, keys, pool)
-            try:
-                if not claim.lease.first:
-                    # Who had it before may have been killed: the copy of a job that is under way stays.
-                    self._delete_under(keys.staged_prefix, but=keys.job_copy)
-                yield claim
-            finally:
-                with stages("release"):
-                    self.leases.release(claim.lease, keys.lease_prefix)
-                    for tidying in claim.tidying:
-                        tidying.result()
+    def claimed(self, upload: Upload, stages: Stages) -> AbstractContextManager[Claim]:
+        """Hold the source for as long as the block lasts; see `Claims.claimed`."""
+        claims = Claims(
+            self.settings,
+            self.sources,
+            self.results,
+            self.leases,
+            self.breaker,
+            self.invocation,
+            self.sleep,
+            self.waiting_share,
+        )
+        return claims.claimed(upload, stages)
 
     def settled(self, claim: Claim, anew: bool = False) -> Outcome | None:
         """Say that there is nothing to do, if so: it is our own output, or was finished before."""
@@ -150,7 +130,7 @@ class Pipeline:
         version = self._version(claim)
         if claim.made and (version.decided(claim.made) if anew else version.made(claim.made)):
             # Who made it may have been killed between the commit and the tidying.
-            self._delete_under(claim.keys.answers_prefix)
+            delete_under(self.sources, claim.keys.answers_prefix)
             return Outcome("already")
         return None
 
@@ -162,56 +142,19 @@ class Pipeline:
         """Say whether only the policy has changed since the present result, so that nothing need be paid."""
         return bool(claim.made and claim.data is not None and self._version(claim).located(claim.made))
 
-    def _claim(self, upload: Upload, keys: Keys, pool: Executor) -> Claim:
-        """Take the lease, waiting for another's; what is needed next is fetched meanwhile."""
-        taking = pool.submit(self._take, keys)
-        fetching = pool.submit(self.sources.get, upload.key, max_bytes=self.settings.max_bytes)
-        looking = pool.submit(self.results.current, keys)
-        breaker = pool.submit(self.breaker.look)
-        budget = self.invocation.remaining_s()
-        lease = taking.result()
-        if lease and lease.first:
-            with self._released_on_error(lease, keys):
-                # That look may have been taken before the lease, while another was about to commit: one more,
-                # now that nobody else can. It is awaited only before something is paid for.
-                again = pool.submit(self.results.current, keys)
-                return Claim(keys, lease, *fetching.result(), looking.result(), pool, breaker, again)
-        while lease is None:
-            pause = random.uniform(0.5, 1.5) * _WAIT_S  # noqa: S311 - only spreads waiters
-            # Who waits to the end has no time left for the work, and would be ended in the middle of it.
-            if self.invocation.remaining_s() - pause <= (1.0 - self.waiting_share) * budget:
-                raise Retry("taken_by_another", "nothing: it is tried again")
-            self.sleep(pause)
-            lease = self._take(keys)
-        with self._released_on_error(lease, keys):
-            # Whoever held it before may have finished: look again.
-            stored, data = self.sources.get(upload.key, max_bytes=self.settings.max_bytes)
-            again = pool.submit(self.results.current, keys)
-            breaker = pool.submit(self.breaker.look)
-            return Claim(keys, lease, stored, data, again.result(), pool, breaker, again)
-
-    def _take(self, keys: Keys) -> Lease | None:
-        return self.leases.take(keys.lease_prefix, self.invocation.remaining_s() + _LEASE_MARGIN_S)
-
-    @contextmanager
-    def _released_on_error(self, lease: Lease, keys: Keys) -> Iterator[None]:
-        try:
-            yield
-        except BaseException:
-            self.leases.release(lease, keys.lease_prefix)
-            raise
-
     def conclude(self, upload: Upload, claim: Claim, stages: Stages, *, anew: bool = False) -> Outcome:
         """Examine and publish what was claimed; raises as `process` does."""
+        prefix, kept_s = claim.keys.answers_prefix, self.settings.answers_kept_s
+        answers = Answers(self.sources, prefix, claim.kept, kept_s, claim.pool)
+        try:
+            return self._conclude(upload, claim, stages, answers, anew)
+        finally:
+            answers.settle()
+
+    def _conclude(
+        self, upload: Upload, claim: Claim, stages: Stages, answers: Answers, anew: bool
+    ) -> Outcome:
         stored, keys = claim.stored, claim.keys
-        answers = Answers(
-            self.sources,
-            keys.answers_prefix,
-            # Asked for while the picture is looked at.
-            claim.pool.submit(self._listed, keys.answers_prefix),
-            self.settings.answers_kept_s,
-            claim.pool,
-        )
         confirmation = _Confirmation(partial(self.sources.head, upload.key), claim.pool)
         gate = Gate(self.breaker, claim.breaker, confirmation.start)
         try:
@@ -226,6 +169,7 @@ class Pipeline:
             return settled.outcome
         finally:
             gate.leave()
+            answers.settle()
         paid = len(verdict.calls) if document is None else 0
         with stages("confirm"):
             # CI reads by key: had the object been replaced meanwhile, the places were another picture's.
@@ -263,14 +207,6 @@ class Pipeline:
             return None  # a role that may not read results: it is recognised again
         return document if known else None
 
-    def _listed(self, prefix: str) -> set[str]:
-        return set(self.sources.list(prefix))
-
-    def _delete_under(self, prefix: str, but: str = "") -> None:
-        for key in list(self.sources.list(prefix)):
-            if key != but:
-                self.sources.delete(key)
-
     def _version(self, claim: Claim) -> Version:
         return Version(claim.stored.etag, self.rules.policy.digest, PIPELINE_VERSION)
 
@@ -282,35 +218,6 @@ class Pipeline:
         except Reject as refusal:
             return Verdict(Status.REJECTED, findings=(refusal.code,))
         return examine(claim.data, hint, recogniser, self.rules, key=upload.key, stages=stages)
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A source that is ours for a while.
-
-    Attributes
-    ----------
-    data : bytes or None
-        None when it is larger than the settings allow.
-    pool : Executor
-        For what is done beside the work; it has ended when the source is given back.
-    breaker : Future
-        `Breaker.look`, asked for with the claim.
-    again : Future
-        The result that was there once the source was ours; `made` may be older.
-    tidying : list of Future
-        What is still being deleted.
-    """
-
-    keys: Keys
-    lease: Lease
-    stored: Stored
-    data: bytes | None
-    made: Stored | None
-    pool: Executor
-    breaker: Future[Open | None]
-    again: Future[Stored | None]
-    tidying: list[Future[None]] = field(default_factory=list)
 
 
 class _SettledError(Exception):
@@ -328,11 +235,11 @@ class _Unless:
     settled: Callable[[], Outcome | None]
     recogniser: CardRecogniser
 
-    def recognise(self, image: Image, hint: Hint) -> Recognition:
+    def recognise(self, image: Image, hint: Hint, located: Located | None = None) -> Recognition:
         """See `CardRecogniser.recognise`; raises `_SettledError`."""
         if outcome := self.settled():
             raise _SettledError(outcome)
-        return self.recogniser.recognise(image, hint)
+        return self.recogniser.recognise(image, hint, located)
 
     def texts(self, image: Image) -> tuple[str, ...]:
         """See `CardRecogniser.texts`."""
@@ -356,25 +263,3 @@ class _Confirmation:
     def result(self) -> Stored | None:
         """Return the source's head as it was after the last reading."""
         return self._latest.result() if self._latest else self._look()
-
-
-def hint_of(key: str, meta: Mapping[str, str], settings: Settings) -> Hint:
-    """Say what card is to be expected: by the object's metadata, else by the settings' rules, else unknown.
-
-    Raises
-    ------
-    Reject
-        ``hint_invalid`` when the metadata names a card type or side that does not exist.
-    """
-    card_type, side = meta.get("x-cos-meta-card-type"), meta.get("x-cos-meta-card-side")
-    try:
-        if card_type or side:
-            return Hint(CardType(card_type) if card_type else None, Side(side.lower()) if side else None)
-    except ValueError:
-        raise Reject(
-            "hint_invalid", "set x-cos-meta-card-type to IDCard or DriverLicense, card-side to front or back"
-        ) from None
-    for rule in settings.card_rules:
-        if key.startswith(rule.prefix):
-            return Hint(rule.card_type, rule.side)
-    return Hint()

@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import Any, Final
 
 from cardveil.card import PORTRAIT, Card
+from cardveil.covering import Covering, Rules
 from cardveil.errors import Reject, Review
-from cardveil.examine import Rules, Verdict, cover, with_portrait
+from cardveil.examine import Verdict
 from cardveil.findings import Status, status_of
 from cardveil.recognition.reading import Call, CardRecogniser, VendorWarning
-from cardveil.redaction import Limits, Policy, inspect, plan, redact
+from cardveil.redaction import Limits, Policy, inspect, place, plan, redact
 from cardveil.sidecar import card_of
 from cardveil.stages import Stages
 
@@ -42,7 +43,7 @@ def covered(verdict: Verdict, card: Card, data: bytes, policy: Policy, limits: L
         When the picture cannot be read, a place is missing, or the copy cannot be proven.
     """
     picture = inspect(data, limits)
-    regions = plan(card, policy, picture)
+    regions = plan(card, policy, picture, place(card))
     # No regions: the policy keeps every field of this side, and each of them has its place.
     copy = redact(picture, regions, fill=policy.fill, allow_empty=True)
     return replace(verdict, picture=picture, regions=regions, copy=copy)
@@ -81,10 +82,10 @@ def renew(
         stored, fields=tuple(f for f in stored.fields if (f.name, f.sources) != (PORTRAIT, ("layout",)))
     )
     try:
-        regions, copy = cover(picture, card, recogniser, rules, stages)
+        done = Covering(picture, rules).cover(card, recogniser, stages)
     except (Reject, Review) as refusal:
         status = Status.REJECTED if isinstance(refusal, Reject) else Status.NEEDS_REVIEW
         verdict = stored_verdict(document, status, card, (refusal.code, *findings))
         return replace(verdict, picture=picture)
-    verdict = stored_verdict(document, Status.REDACTED, with_portrait(card), findings)
-    return replace(verdict, picture=picture, regions=regions, copy=copy)
+    verdict = stored_verdict(document, Status.REDACTED, done.card, findings)
+    return replace(verdict, picture=picture, regions=done.regions, copy=done.copy)

@@ -7,8 +7,8 @@ use after `kept_s`, and are swept away after that; a setting switches them off.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Set
-from concurrent.futures import Executor, Future
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -34,16 +34,16 @@ class Answers:
     kept_s : float
         Seconds for which an answer is of use; 0 keeps nothing.
     pool : Executor
-        Deletes while other work goes on; it is waited for before the invocation ends.
+        Writes and deletes while other work goes on; it is waited for before the invocation ends.
     """
 
     objects: Objects
     prefix: str
-    listing: Future[Set[str]]
+    listing: Future[set[str]]
     kept_s: float
     pool: Executor
     now: Callable[[], float] = time.time
-    _written: set[str] = field(default_factory=set)
+    _writing: dict[str, Future[None]] = field(default_factory=dict)
 
     def recall(self, name: str, image_sha256: str) -> Mapping[str, Any] | None:
         """Return the answer of one call about one picture, None when it has to be paid for."""
@@ -57,16 +57,16 @@ class Answers:
         return content if isinstance(content, Mapping) else None
 
     def keep(self, name: str, image_sha256: str, content: Mapping[str, Any]) -> None:
-        """Keep an answer. That it could not be kept is no failure: it may cost a second payment, no more."""
+        """Keep an answer, beside what is done next with it."""
         if self.kept_s <= 0:
             return
         note = {"form": _FORM, "image": image_sha256, "until": self.now() + self.kept_s, "content": content}
         key = f"{self.prefix}{name}"
-        self._written.add(key)
-        try:
-            self.objects.put(key, orjson.dumps(note), media_type="application/json", meta={"kind": "answer"})
-        except Retry:
-            return
+        self._writing[key] = self.pool.submit(self._write, key, orjson.dumps(note))
+
+    def settle(self) -> None:
+        """Wait until every answer is kept; whoever takes the source over must find them."""
+        wait(self._writing.values())
 
     def forget(self) -> list[Future[None]]:
         """Delete what was kept, whoever kept it.
@@ -76,8 +76,19 @@ class Answers:
         list of Future
             The deletions, which are under way; their results are to be asked for, so that no failure is lost.
         """
-        keys = sorted(self.listing.result() | self._written)
-        return [self.pool.submit(self.objects.delete, key) for key in keys]
+        keys = sorted(self.listing.result() | self._writing.keys())
+        return [self.pool.submit(self._delete, key) for key in keys]
+
+    def _write(self, key: str, data: bytes) -> None:
+        try:
+            self.objects.put(key, data, media_type="application/json", meta={"kind": "answer"})
+        except Retry:
+            return  # that it could not be kept is no failure: it may cost a second payment, no more
+
+    def _delete(self, key: str) -> None:
+        if writing := self._writing.get(key):
+            writing.result()  # it was submitted before: this waits for no turn of its own
+        self.objects.delete(key)
 
 
 def expired(objects: Objects, key: str, now: float) -> bool:

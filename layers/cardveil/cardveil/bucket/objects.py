@@ -166,6 +166,13 @@ class CosObjects:
         return self.patience.call(once)
 
 
+def delete_under(objects: Objects, prefix: str, but: str = "") -> None:
+    """Delete all objects under a prefix, apart from one."""
+    for key in list(objects.list(prefix)):
+        if key != but:
+            objects.delete(key)
+
+
 def _stored(headers: Mapping[str, Any]) -> Stored:
     lower = {str(name).lower(): value for name, value in headers.items() if isinstance(value, str)}
     try:

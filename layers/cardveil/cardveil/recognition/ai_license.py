@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from cardveil.card import CardType, Field, Polygon, Side
@@ -12,6 +11,7 @@ from cardveil.clients import vendor_errors
 from cardveil.recognition.answers import many, number_of, polygon_of, response_of, text_of
 from cardveil.recognition.names import field_name
 from cardveil.recognition.reading import Image, Reading
+from cardveil.records import dataclass
 
 API: Final = "AILicenseRec"
 

@@ -17,6 +17,7 @@ from cardveil.recognition.reading import (
     Call,
     Hint,
     Image,
+    Located,
     Locator,
     Reading,
     Recognition,
@@ -52,12 +53,12 @@ class CloudRecogniser:
     patience: Patience
     stage: Stage
 
-    def recognise(self, image: Image, hint: Hint) -> Recognition:
+    def recognise(self, image: Image, hint: Hint, located: Located | None = None) -> Recognition:
         """Recognise the card; `Reject` and `Review` of the vendor become the answer's `refusal`."""
         with ExitStack() as stack:
             if image.key is None:
                 image = replace(image, key=stack.enter_context(self.stage(image)))
-            return _Attempt(self, image, hint).run()
+            return _Attempt(self, image, hint, located).run()
 
     def texts(self, image: Image) -> tuple[str, ...]:
         """Read all text with the general recogniser."""
@@ -73,10 +74,11 @@ class CloudRecogniser:
 class _Attempt:
     """One picture on its way through the calls; collects what is to be remembered of each."""
 
-    def __init__(self, recogniser: CloudRecogniser, image: Image, hint: Hint) -> None:
+    def __init__(self, recogniser: CloudRecogniser, image: Image, hint: Hint, told: Located | None) -> None:
         self._cloud = recogniser
         self._image = image
         self._hint = hint
+        self._told = told
         self._readings: list[Reading] = []
         self._findings: list[str] = []
         self._refusal: Reject | Review | None = None
@@ -93,6 +95,9 @@ class _Attempt:
             locating = None if self._hint.side is Side.BACK else pool.submit(self._locate, CardType.ID_CARD)
             reading = pool.submit(self._read) if self._cloud.reader else None
             located = locating.result() if locating else None
+            if self._told and reading and located and located.fields:
+                # While the text is waited for, which takes longest.
+                self._told(join(CardType.ID_CARD, Side.FRONT, located, None)[0])
             read = self._text_of(reading) if reading else None
         if read:
             self._findings.extend(read.findings)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 from xml.etree.ElementTree import ParseError
 
@@ -12,6 +11,7 @@ from cardveil.clients import vendor_errors
 from cardveil.errors import Retry
 from cardveil.recognition.answers import many, number_of, polygon_of, response_of, text_of
 from cardveil.recognition.reading import Image, Reading, TextLine
+from cardveil.records import dataclass
 
 API: Final = "OCR"
 

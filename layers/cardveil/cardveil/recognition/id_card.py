@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
@@ -16,6 +15,7 @@ from cardveil.recognition.answers import many, response_of, text_of
 from cardveil.recognition.names import field_name
 from cardveil.recognition.reading import Image, Reading
 from cardveil.recognition.warnings import CI_WARNINGS, warnings_of
+from cardveil.records import dataclass
 
 API: Final = "IDCardOCR"
 #: Element names of each side (CI `IDCardOCR` and API 3.0 `RecognizeMainlandIDCardOCR` use the same).

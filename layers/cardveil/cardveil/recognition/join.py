@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import date
 from typing import Final
 
@@ -14,6 +13,7 @@ from cardveil.card import FIELDS, Card, CardType, Check, Field, Side
 from cardveil.normalize import LONG_TERM, normalize
 from cardveil.provinces import same_province
 from cardveil.recognition.reading import Reading
+from cardveil.records import replace
 
 #: Below this score (of 100) a text is not to be relied on unseen.
 LOW_SCORE: Final = 80.0

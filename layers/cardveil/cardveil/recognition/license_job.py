@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from hashlib import sha256
@@ -17,6 +16,7 @@ from cardveil.errors import Reject, Retry, Review, from_vendor
 from cardveil.recognition.ai_license import read_answer
 from cardveil.recognition.answers import many, text_of
 from cardveil.recognition.reading import Image, Locator, Reading
+from cardveil.records import dataclass, replace
 from cardveil.retrying import Patience
 from cardveil.settings import Settings
 

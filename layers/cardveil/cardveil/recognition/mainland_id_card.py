@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from cardveil.card import Side
@@ -15,6 +14,7 @@ from cardveil.recognition.answers import many
 from cardveil.recognition.id_card import reading_of_texts
 from cardveil.recognition.reading import Image, Reading
 from cardveil.recognition.warnings import API_WARNINGS, warnings_of
+from cardveil.records import dataclass
 
 API: Final = "RecognizeMainlandIDCardOCR"
 

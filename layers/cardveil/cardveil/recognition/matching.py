@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import replace
 from difflib import SequenceMatcher
 from typing import Final
 
 from cardveil.card import Field, Point, Polygon
 from cardveil.normalize import normalize
 from cardveil.recognition.reading import TextLine
+from cardveil.records import replace
 
 #: Share of a value's characters that must be found again; a misread character or two must not lose the place.
 _ENOUGH: Final = 0.8

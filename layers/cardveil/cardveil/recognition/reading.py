@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -132,11 +133,21 @@ class Recognition:
     refusal: Reject | Review | None = None
 
 
+#: Is told a card whose places are known.
+Located = Callable[[Card], None]
+
+
 class CardRecogniser(Protocol):
     """Finds and reads the card of a picture, by whatever means."""
 
-    def recognise(self, image: Image, hint: Hint) -> Recognition:
+    def recognise(self, image: Image, hint: Hint, located: Located | None = None) -> Recognition:
         """Recognise the card.
+
+        Parameters
+        ----------
+        located : callable, optional
+            Told the card as soon as its places are known, if its text is still to come; what it says and
+            which findings it has may change until then.
 
         Raises
         ------

@@ -9,7 +9,7 @@ from cardveil.card import FIELDS, PORTRAIT, Card, Field, Polygon
 from cardveil.errors import Review
 from cardveil.redaction.outline import cut, grown, straight, text_height, usable
 from cardveil.redaction.picture import Picture
-from cardveil.redaction.placing import Placement, place
+from cardveil.redaction.placing import Placement
 from cardveil.redaction.policy import Partial, Policy
 from cardveil.redaction.results import Region
 
@@ -24,7 +24,7 @@ _DOUBTS: Final = 1.5
 _TEXT_MM: Final = 3.3
 
 
-def plan(card: Card, policy: Policy, picture: Picture) -> tuple[Region, ...]:
+def plan(card: Card, policy: Policy, picture: Picture, placement: Placement | None) -> tuple[Region, ...]:
     """Decide what is covered.
 
     A text is covered where it was found, grown by the policy's margin, and, where the card's place in the
@@ -42,7 +42,6 @@ def plan(card: Card, policy: Policy, picture: Picture) -> tuple[Region, ...]:
     Review
         ``fields_missing`` when something that must be covered was not located and the policy asks for review.
     """
-    placement = place(card)
     regions: list[Region] = []
     missing: list[str] = []
     located = {f.name: f for f in card.fields if _located(f, picture)}

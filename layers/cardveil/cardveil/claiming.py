@@ -1,0 +1,175 @@
+"""Claims a source: taken by a lease, fetched, and looked at, all at once; given back whatever happens."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from typing import Final, Generic, TypeVar
+
+from cardveil.bucket.breaker import Breaker, Open
+from cardveil.bucket.keys import Keys, keys_of
+from cardveil.bucket.leases import Lease, Leases
+from cardveil.bucket.objects import Objects, Stored, delete_under
+from cardveil.bucket.results import Results
+from cardveil.errors import Retry
+from cardveil.events.context import Invocation
+from cardveil.events.cos import Upload
+from cardveil.records import dataclass, field
+from cardveil.settings import Settings
+from cardveil.stages import Stages
+
+T = TypeVar("T")
+#: Pause between two looks at a lease that somebody else holds, in seconds.
+_WAIT_S: Final = 1.0
+#: A lease outlives the function that took it by this much, so that nobody takes over from the living.
+_LEASE_MARGIN_S: Final = 5.0
+#: Enough for all that is done beside the work: five requests of a claim; answers, a look, deletions.
+_WORKERS: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A source that is ours for a while.
+
+    Attributes
+    ----------
+    data : bytes or None
+        None when it is larger than the settings allow.
+    pool : Executor
+        For what is done beside the work; it has ended when the source is given back.
+    breaker : Future
+        `Breaker.look`, asked for with the claim.
+    again : Future
+        The result that was there once the source was ours; `made` may be older.
+    kept : Future
+        The keys of the answers that were there once the source was ours.
+    tidying : list of Future
+        What is still being deleted.
+    """
+
+    keys: Keys
+    lease: Lease
+    stored: Stored
+    data: bytes | None
+    made: Stored | None
+    pool: Executor
+    breaker: Future[Open | None]
+    again: Future[Stored | None]
+    kept: Future[set[str]]
+    tidying: list[Future[None]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """Takes sources of one bucket for one invocation; the attributes are those of `Pipeline`."""
+
+    settings: Settings
+    sources: Objects
+    results: Results
+    leases: Leases
+    breaker: Breaker
+    invocation: Invocation
+    sleep: Callable[[float], None]
+    waiting_share: float
+
+    @contextmanager
+    def claimed(self, upload: Upload, stages: Stages) -> Iterator[Claim]:
+        """Hold the source for as long as the block lasts; nobody else works on it meanwhile.
+
+        Raises
+        ------
+        Retry
+            ``taken_by_another`` when it stays taken until this invocation's end.
+        Reject
+            ``source_gone``.
+        """
+        keys = keys_of(upload.key, self.settings)
+        with ThreadPoolExecutor(max_workers=_WORKERS) as pool:
+            with stages("claim"):
+                claim = self._claim(upload, keys, pool)
+            try:
+                if not claim.lease.first:
+                    # Who had it before may have been killed: the copy of a job that is under way stays.
+                    delete_under(self.sources, keys.staged_prefix, but=keys.job_copy)
+                yield claim
+            finally:
+                with stages("release"):
+                    self.leases.release(claim.lease, keys.lease_prefix)
+                    for tidying in claim.tidying:
+                        tidying.result()
+
+    def _claim(self, upload: Upload, keys: Keys, pool: Executor) -> Claim:
+        """Take the lease, waiting for another's; what is needed next is fetched meanwhile."""
+        taking = pool.submit(self._take, keys)
+        fetching = pool.submit(self.sources.get, upload.key, max_bytes=self.settings.max_bytes)
+        breaker = pool.submit(self.breaker.look)
+        # Sent after the lease, so that they are likely to be answered after it.
+        looking = pool.submit(_Look.beside, taking, partial(self.results.current, keys))
+        listing = pool.submit(_Look.beside, taking, partial(self._listed, keys.answers_prefix))
+        budget = self.invocation.remaining_s()
+        lease = taking.result()
+        if lease and lease.first:
+            with self._released_on_error(lease, keys):
+                stored, data = fetching.result()
+                made = looking.result().found
+                # Awaited only before something is paid for.
+                again = pool.submit(_Look.surely, looking, partial(self.results.current, keys))
+                kept = pool.submit(_Look.surely, listing, partial(self._listed, keys.answers_prefix))
+                return Claim(keys, lease, stored, data, made, pool, breaker, again, kept)
+        while lease is None:
+            pause = random.uniform(0.5, 1.5) * _WAIT_S  # noqa: S311 - only spreads waiters
+            # Who waits to the end has no time left for the work, and would be ended in the middle of it.
+            if self.invocation.remaining_s() - pause <= (1.0 - self.waiting_share) * budget:
+                raise Retry("taken_by_another", "nothing: it is tried again")
+            self.sleep(pause)
+            lease = self._take(keys)
+        with self._released_on_error(lease, keys):
+            # Whoever held it before may have finished: look again.
+            stored, data = self.sources.get(upload.key, max_bytes=self.settings.max_bytes)
+            again = pool.submit(self.results.current, keys)
+            kept = pool.submit(self._listed, keys.answers_prefix)
+            breaker = pool.submit(self.breaker.look)
+            return Claim(keys, lease, stored, data, again.result(), pool, breaker, again, kept)
+
+    def _take(self, keys: Keys) -> Lease | None:
+        return self.leases.take(keys.lease_prefix, self.invocation.remaining_s() + _LEASE_MARGIN_S)
+
+    @contextmanager
+    def _released_on_error(self, lease: Lease, keys: Keys) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.leases.release(lease, keys.lease_prefix)
+            raise
+
+    def _listed(self, prefix: str) -> set[str]:
+        return set(self.sources.list(prefix))
+
+
+@dataclass(frozen=True, slots=True)
+class _Look(Generic[T]):
+    """What was seen beside the taking of a lease, and whether nobody else can have changed it since.
+
+    Another may commit and give its lease back between our look and our claim. Its giving back is sent when
+    its commit is answered: a whole round trip lies between the two. If our lease was answered before our look
+    was, then the look was served after the lease, or before it by less than an answer's way back: it saw the
+    commit.
+    """
+
+    found: T
+    sure: bool
+
+    @classmethod
+    def beside(cls, taking: Future[Lease | None], look: Callable[[], T]) -> _Look[T]:
+        """Look while a lease is being taken."""
+        found = look()
+        return cls(found, taking.done())
+
+    @staticmethod
+    def surely(looking: Future[_Look[T]], look: Callable[[], T]) -> T:
+        """Return what was seen, or what is seen now that nobody else can change it."""
+        seen = looking.result()
+        return seen.found if seen.sure else look()

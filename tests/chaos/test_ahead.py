@@ -1,0 +1,127 @@
+"""What is done beside something else changes no result: looks beside the lease, copies ahead of the text."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from cardveil import covering
+from cardveil.bucket.objects import Stored
+from cardveil.card import CardType, Side
+from cardveil.events.cos import Upload
+from cardveil.jobs import Jobs
+from cardveil.recognition.reading import Image, Reading
+from cardveil.redaction import redact
+from cardveil.stages import Stages
+from cardveil_local.chaos.memory import Instance
+
+MakeScene = Callable[..., Any]
+
+
+@dataclass
+class Delayed(Instance):
+    """Answers the first look at a result while, between it and the lease, another commits and is gone."""
+
+    commit: Callable[[], None] = lambda: None
+    looked: bool = False
+    seen: threading.Event = field(default_factory=threading.Event)
+
+    def head(self, key: str) -> Stored | None:
+        found = super().head(key)
+        if key.startswith("sidecars/") and not self.looked:
+            self.looked = True
+            self.commit()
+            self.seen.set()
+        return found
+
+    def create(self, key: str, data: bytes) -> bool:
+        assert self.seen.wait(10)
+        return super().create(key, data)
+
+
+def test_who_commits_between_our_look_and_our_lease_is_not_paid_for_twice(scene: MakeScene) -> None:
+    here = scene()
+    other = here.instance()
+    flows = here.instance()
+    objects = Delayed(here.memory, commit=lambda: other.process(here.upload) and None, seen=threading.Event())
+    pipeline = replace(
+        flows.pipeline,
+        sources=objects,
+        results=replace(flows.pipeline.results, objects=objects),
+        leases=replace(flows.pipeline.leases, objects=objects),
+    )
+    assert pipeline.process(here.upload).kind == "already"
+    assert max(here.vendor.paid.values()) == 1
+    assert here.left() == []
+
+
+def finish(flows: Jobs, upload: Upload) -> None:
+    assert flows.process(upload).kind == "finished"
+
+
+@pytest.fixture
+def copies(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Count how often a copy is made."""
+    made: list[int] = []
+
+    def counted(*arguments: Any, **more: Any) -> Any:
+        made.append(len(made))
+        return redact(*arguments, **more)
+
+    monkeypatch.setattr(covering, "redact", counted)
+    return made
+
+
+def test_the_copy_that_was_made_ahead_is_the_one(scene: MakeScene, copies: list[int]) -> None:
+    here = scene()
+    here.instance().process(here.upload)
+    assert len(copies) == 1
+    assert here.result()
+
+
+def test_a_copy_that_was_made_ahead_is_dropped_when_the_text_changes_what_is_covered(
+    scene: MakeScene, copies: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without its text an ID number is covered whole; with it, the policy keeps its first characters."""
+    told = [_without_numbers_text(scene(policy="minimal")) for _ in range(2)]
+    told[0].instance().process(told[0].upload)
+    assert len(copies) == 2
+    monkeypatch.setattr(covering.Covering, "ahead", lambda _self, _card: None)
+    told[1].instance().process(told[1].upload)
+    assert len(copies) == 3
+    assert told[0].result() == told[1].result()
+    assert "partial" in {region["action"] for region in told[0].result()[0]["redaction"]["regions"]}
+
+
+def _without_numbers_text(here: Any) -> Any:
+    honest = here.vendor.locate
+
+    def silent(image: Image, card_type: CardType) -> Reading:
+        reading: Reading = honest(image, card_type)
+        fields = tuple(replace(f, text=None) if f.name == "id_number" else f for f in reading.fields)
+        return replace(reading, fields=fields)
+
+    here.vendor.locate = silent
+    return here
+
+
+def test_what_was_made_ahead_is_not_published_when_the_text_asks_for_a_person(
+    scene: MakeScene, copies: list[int]
+) -> None:
+    here = scene()
+    honest = here.vendor.read
+
+    def other_number(image: Image, side: Side | None) -> Reading:
+        reading: Reading = honest(image, side)
+        fields = tuple(replace(f, text="0000") if f.name == "id_number" else f for f in reading.fields)
+        return replace(reading, fields=fields)
+
+    here.vendor.read = other_number
+    here.instance().process(here.upload, Stages())
+    sidecar, copy = here.result()
+    assert (len(copies), sidecar["status"], copy) == (1, "needs_review", None)
+    assert here.memory.keys("redacted/") == []
