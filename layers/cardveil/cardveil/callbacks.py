@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +12,7 @@ from cardveil.errors import CardveilError, Reject
 from cardveil.events.callback import Delivery, Told, read_callback, read_delivery
 from cardveil.events.context import Invocation
 from cardveil.pacing import Pace
+from cardveil.records import dataclass
 from cardveil.settings import Settings, from_environment
 from cardveil.signing import ReferenceRefusedError, Signer
 

@@ -6,13 +6,13 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 from xml.etree import ElementTree  # the vendor's own answers, over TLS; expat here expands no external entity
 
 from cardveil.errors import CardveilError, Halt, Retry, from_vendor
+from cardveil.records import dataclass
 from cardveil.settings import Settings
 
 #: What an answer without a body means (every refusal of a HEAD), by status. A HEAD of ours is well formed, so

@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from cardveil.errors import Retry
+from cardveil.records import dataclass, field
 
 T = TypeVar("T")
 

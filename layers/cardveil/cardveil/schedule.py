@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +12,7 @@ from cardveil.bucket.answers import expired
 from cardveil.errors import CardveilError, Halt
 from cardveil.events.context import Invocation
 from cardveil.pacing import Pace
+from cardveil.records import dataclass, replace
 from cardveil.settings import Settings, from_environment, variable
 
 if TYPE_CHECKING:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
 from typing import Final
 
 from cardveil.card import CardType, Side
 from cardveil.errors import Halt
+from cardveil.records import dataclass, field, fields
 
 #: Longest key that COS takes, in bytes of UTF-8 ("Object overview", COS documentation).
 MAX_KEY_BYTES: Final = 850

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
@@ -12,6 +12,7 @@ import orjson
 
 from cardveil.card import Card, CardType, Check, Field, Polygon, Side
 from cardveil.findings import Status
+from cardveil.records import dataclass
 
 if TYPE_CHECKING:
     from cardveil.recognition.reading import Call, VendorWarning

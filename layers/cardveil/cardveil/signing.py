@@ -9,8 +9,9 @@ import hmac
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from cardveil.records import dataclass
 
 #: CI passes through printable ASCII of at most this many characters (`UserData`, "Submitting Tasks").
 MAX_CHARACTERS: Final = 1024

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 from xml.etree import ElementTree
 
 import orjson
 
 from cardveil.errors import Reject
+from cardveil.records import dataclass
 
 #: A callback of a job with its whole result is some kilobytes; what is larger is not read at all.
 MAX_BYTES: Final = 256 * 1024

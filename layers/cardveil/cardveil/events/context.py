@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from cardveil.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from cardveil.errors import Reject
+from cardveil.records import dataclass
 from cardveil.settings import Settings
 
 #: COS's short region codes, as old events carry them in `cosBucket.region`.

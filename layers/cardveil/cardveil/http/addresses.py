@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
 from cardveil.http.problems import Problem
+from cardveil.records import dataclass
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
@@ -16,6 +15,7 @@ from cardveil.errors import Reject
 from cardveil.http.desk import Desk
 from cardveil.http.problems import Problem
 from cardveil.http.references import keys_meant, reference, unknown
+from cardveil.records import dataclass
 
 #: Sidecars are a few kilobytes; this bounds what a broken one may cost.
 _MAX_SIDECAR_BYTES: Final = 1024 * 1024

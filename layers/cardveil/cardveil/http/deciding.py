@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Final
 
@@ -21,6 +20,7 @@ from cardveil.http.problems import Problem
 from cardveil.http.references import unknown
 from cardveil.normalize import normalize
 from cardveil.recognition.join import check
+from cardveil.records import dataclass, replace
 from cardveil.redaction import Policy
 from cardveil.renewal import covered, stored_verdict
 from cardveil.sidecar import Decision, SourceFacts, card_of, history_of, to_json

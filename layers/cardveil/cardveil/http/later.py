@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from cardveil.card import CardType
@@ -12,6 +11,7 @@ from cardveil.http.desk import Desk
 from cardveil.http.models import JobRequest
 from cardveil.http.problems import Problem
 from cardveil.http.references import is_source, keys_meant, reference, unknown
+from cardveil.records import replace
 from cardveil.settings import CardRule
 from cardveil.signing import source_digest
 

@@ -7,7 +7,6 @@ import binascii
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from secrets import token_hex
 from typing import Final
 
@@ -31,6 +30,7 @@ from cardveil.recognition.cloud import CloudRecogniser, Stage
 from cardveil.recognition.id_card import API, parameters, read_answer
 from cardveil.recognition.paid import PaidCalls
 from cardveil.recognition.reading import CardRecogniser, Image, Reading
+from cardveil.records import dataclass, replace
 from cardveil.redaction import Policy
 from cardveil.retrying import Patience
 from cardveil.stages import Stages

@@ -8,10 +8,11 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
+
+from cardveil.records import dataclass
 
 ROLES: Final = ("submit", "read", "read_text", "review")
 #: The one algorithm there is. A token's own header decides nothing: it must be this (RFC 8725, 3.1).

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
 from cardveil.errors import Reject, Review
+from cardveil.records import dataclass
 from cardveil.redaction import turbo
 from cardveil.redaction.cover import Cover
 from cardveil.redaction.hidden import holds_hidden_content

@@ -5,10 +5,10 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from cardveil.errors import Reject
+from cardveil.records import dataclass
 from cardveil.redaction import exif
 from cardveil.redaction.limits import Limits, corrupt, truncated, unsupported
 

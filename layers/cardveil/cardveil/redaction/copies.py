@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cardveil.errors import Reject
+from cardveil.records import dataclass
 from cardveil.redaction import pixels
 from cardveil.redaction.picture import Picture
 

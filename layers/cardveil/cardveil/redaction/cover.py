@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from cardveil.card import Point
+from cardveil.records import dataclass
 
 #: Pixels added on every side before snapping: half a pixel of rounding and one of chroma interpolation.
 SLACK: Final = 1.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
+from cardveil.records import dataclass
 from cardveil.redaction.limits import Limits, corrupt, truncated, unsupported
 
 SOI, EOI, SOS, DQT, DHT, DRI, APP0, APP1, APP2, APP14, COM = (

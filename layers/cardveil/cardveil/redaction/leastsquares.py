@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from cardveil.records import dataclass
 
 #: Millimetres by which printing and boxes of text differ from the layout at the least; fewer are luck.
 LEAST_ERROR: Final = 0.5

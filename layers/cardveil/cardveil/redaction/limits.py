@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cardveil.errors import Reject
+from cardveil.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
 from cardveil.errors import Reject
+from cardveil.records import dataclass, field
 from cardveil.redaction import colour, containers, exif, jpegfile
 from cardveil.redaction.jpegfile import JpegHeader
 from cardveil.redaction.limits import Limits, corrupt, truncated, unsupported

@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
@@ -14,6 +13,7 @@ from typing import Any, Final, Literal
 
 from cardveil.card import FIELDS, CardType, Side
 from cardveil.errors import Halt
+from cardveil.records import dataclass
 
 BUILT_IN: Final = ("strict", "standard", "minimal")
 INCOMPLETE: Final = ("review", "mask_card", "mask_picture")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import Final
 
+from cardveil.records import dataclass
 from cardveil.redaction import exif, jpegcopy, jpegfile
 from cardveil.redaction.coefficients import proof_failed
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import os
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
+
+from cardveil.records import dataclass
 
 #: Environment variable that names the library's file; ``off`` switches the coefficient path off.
 SETTING: Final = "CARDVEIL_TURBOJPEG"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import Final
 
 from cardveil.card import Card
+from cardveil.records import replace
 from cardveil.redaction.coefficients import proof_failed
 from cardveil.redaction.policy import Partial, Policy
 from cardveil.redaction.results import RedactedCopy
