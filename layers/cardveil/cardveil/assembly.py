@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any
 
@@ -27,6 +26,7 @@ from cardveil.recognition.license_job import LicenseJobs
 from cardveil.recognition.mainland_id_card import MainlandIdCardReader
 from cardveil.recognition.paid import PaidCalls, Remembered
 from cardveil.recognition.reading import Locator, TextLocator, TextReader
+from cardveil.records import dataclass
 from cardveil.redaction import Limits, load_policy
 from cardveil.retrying import Patience
 from cardveil.settings import Settings

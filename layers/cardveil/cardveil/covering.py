@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Final
 
 from cardveil.card import PORTRAIT, Card, Field
 from cardveil.errors import Reject, Review
 from cardveil.recognition.reading import CardRecogniser, Image
+from cardveil.records import dataclass, replace
 from cardveil.redaction import (
     Limits,
     Picture,

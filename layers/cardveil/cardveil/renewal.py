@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from cardveil.card import PORTRAIT, Card
@@ -12,6 +11,7 @@ from cardveil.errors import Reject, Review
 from cardveil.examine import Verdict
 from cardveil.findings import Status, status_of
 from cardveil.recognition.reading import Call, CardRecogniser, VendorWarning
+from cardveil.records import replace
 from cardveil.redaction import Limits, Policy, inspect, place, plan, redact
 from cardveil.sidecar import card_of
 from cardveil.stages import Stages

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +11,7 @@ import orjson
 
 from cardveil.card import Card, CardType, Check, Field, Polygon, Side
 from cardveil.findings import Status
-from cardveil.records import dataclass
+from cardveil.records import dataclass, fields
 
 if TYPE_CHECKING:
     from cardveil.recognition.reading import Call, VendorWarning
@@ -138,7 +137,10 @@ def to_json(sidecar: Sidecar) -> bytes:
         "created_at": sidecar.created_at.isoformat(timespec="seconds"),
     }
     if sidecar.history:
-        document["history"] = [asdict(decision) for decision in sidecar.history]
+        document["history"] = [
+            {each.name: getattr(decision, each.name) for each in fields(decision)}
+            for decision in sidecar.history
+        ]
     return orjson.dumps(document, option=orjson.OPT_INDENT_2)
 
 

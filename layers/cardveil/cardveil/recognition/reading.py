@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 from cardveil.card import Card, CardType, Field, Polygon, Side
 from cardveil.errors import Reject, Review
+from cardveil.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from cardveil.card import Polygon
-from cardveil.records import dataclass
+from cardveil.records import dataclass, fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,10 @@ class Proof:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
-        return {**asdict(self), "structure": list(self.structure)}
+        return {
+            **{each.name: getattr(self, each.name) for each in fields(self)},
+            "structure": list(self.structure),
+        }
 
 
 @dataclass(frozen=True, slots=True)
