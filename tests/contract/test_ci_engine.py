@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cardveil_local.ci.engine import RecognitionEngine
-from cardveil_local.ci.pictures import PictureRefusedError, decode
+from cardveil_local.ci.engine import RecognitionEngine, Recognised
+from cardveil_local.ci.pictures import Picture, PictureRefusedError, decode
 from cardveil_local.ci.recognition import TableRecogniser
 
 Scenario = Callable[[RecognitionEngine], Awaitable[None]]
@@ -59,6 +59,34 @@ def test_caller_that_goes_away_takes_nothing_from_the_others() -> None:
         assert table.recognitions == 1
 
     _run(table, scenario)
+
+
+def test_what_follows_from_a_picture_is_worked_out_once_for_each_question() -> None:
+    asked: list[str] = []
+
+    def work(word: str) -> Callable[[Recognised, Picture], str]:
+        def look(found: Recognised, picture: Picture) -> str:
+            assert (found.width, found.height) == (picture.width, picture.height) == (32, 32)
+            asked.append(word)
+            if word == "bad":
+                raise PictureRefusedError("FailedOperation.ImageBlur")
+            return word.upper()
+
+        return look
+
+    async def scenario(engine: RecognitionEngine) -> None:
+        answers = await asyncio.gather(
+            *(engine.derived(_picture(1), word, work(word)) for word in ("a", "b", "a"))
+        )
+        assert answers == ["A", "B", "A"]
+        assert await engine.derived(_picture(2), "a", work("a")) == "A"
+        assert sorted(asked) == ["a", "a", "b"]
+        for _ in range(2):
+            with pytest.raises(PictureRefusedError):
+                await engine.derived(_picture(1), "bad", work("bad"))
+        assert asked.count("bad") == 2
+
+    _run(TableRecogniser({}), scenario)
 
 
 class _Counting:

@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
@@ -55,6 +55,7 @@ class RecognitionEngine:
         )
         self._cards: _SingleFlight[Recognised] = _SingleFlight()
         self._lines: _SingleFlight[tuple[TextLine, ...]] = _SingleFlight()
+        self._derived: _SingleFlight[Any] = _SingleFlight()
 
     async def cards(self, data: bytes) -> Recognised:
         """Find and read the cards in an encoded picture.
@@ -75,6 +76,30 @@ class RecognitionEngine:
     async def picture(self, data: bytes) -> Picture:
         """Decode a picture off the event loop; raises as `decode` does."""
         return await asyncio.get_running_loop().run_in_executor(None, decode, data)
+
+    async def derived(
+        self, data: bytes, what: Hashable, work: Callable[[Recognised, Picture], Answer]
+    ) -> Answer:
+        """Work something out from a picture and what was found in it, once for the same bytes.
+
+        Looking at sharpness, glare and borders takes fifty times as long as answering a request; done again
+        for each call it would be this machine that bounds the rate of calls, not the quota.
+
+        Parameters
+        ----------
+        what
+            Tells apart what is worked out from the same picture.
+        work
+            Called off the event loop; raises as `decode` does.
+        """
+        found = await self.cards(data)
+
+        async def look() -> Answer:
+            picture = await self.picture(data)
+            return await asyncio.to_thread(work, found, picture)
+
+        answer: Answer = await self._derived.get(data, look, what)
+        return answer
 
     def close(self) -> None:
         """Let go of the threads; a recognition that runs is waited for."""
@@ -108,20 +133,22 @@ class _SingleFlight(Generic[Answer]):
     """Answers by the picture's digest, the least recently used forgotten first; failures are not kept."""
 
     def __init__(self) -> None:
-        self._tasks: OrderedDict[bytes, asyncio.Task[Answer]] = OrderedDict()
+        self._tasks: OrderedDict[Hashable, asyncio.Task[Answer]] = OrderedDict()
 
-    async def get(self, data: bytes, work: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
-        digest = hashlib.sha256(data).digest()
-        task = self._tasks.get(digest)
+    async def get(
+        self, data: bytes, work: Callable[[], Coroutine[Any, Any, Answer]], what: Hashable = None
+    ) -> Answer:
+        key = (hashlib.sha256(data).digest(), what)
+        task = self._tasks.get(key)
         if task is None:
-            task = self._tasks[digest] = asyncio.ensure_future(work())
-            task.add_done_callback(lambda done: self._forget_failure(digest, done))
+            task = self._tasks[key] = asyncio.ensure_future(work())
+            task.add_done_callback(lambda done: self._forget_failure(key, done))
             while len(self._tasks) > _CAPACITY:
                 self._tasks.popitem(last=False)
-        self._tasks.move_to_end(digest)
+        self._tasks.move_to_end(key)
         # Shielded: a caller that goes away must not cancel what the others wait for.
         return await asyncio.shield(task)
 
-    def _forget_failure(self, digest: bytes, done: asyncio.Task[Answer]) -> None:
-        if (done.cancelled() or done.exception() is not None) and self._tasks.get(digest) is done:
-            del self._tasks[digest]
+    def _forget_failure(self, key: Hashable, done: asyncio.Task[Answer]) -> None:
+        if (done.cancelled() or done.exception() is not None) and self._tasks.get(key) is done:
+            del self._tasks[key]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -96,18 +95,15 @@ class CiService:
         side, options = id_card_ocr.side_of(call.params), id_card_ocr.options_of(call.params)
         if call.data is None:
             raise CiError("InvalidArgument", "An object is expected: this operation takes no URL.")
-        found = await self._engine.cards(call.data)
+        await self._engine.cards(call.data)
         self._usage.record("IDCardOCR", call.data)
-        picture = await self._engine.picture(call.data)
         today = datetime.fromtimestamp(self._clock(), timezone.utc).date()
-        return await asyncio.to_thread(
-            id_card_ocr.contents,
-            found.cards,
-            picture,
-            side,
-            options,
-            texts=self._style.texts,
-            today=today,
+        return await self._engine.derived(
+            call.data,
+            ("IDCardOCR", side, options, today),
+            lambda found, picture: id_card_ocr.contents(
+                found.cards, picture, side, options, texts=self._style.texts, today=today
+            ),
         )
 
     async def _general_ocr(self, call: CiCall) -> list[tuple[str, Content]]:

@@ -45,6 +45,12 @@ async def receive_blob(call: Call) -> Blob:
     CosError
         ``MissingContentLength``, ``EntityTooLarge``, ``InvalidDigest``, ``BadDigest``.
     """
+    body = await receive_body(call)
+    return await run_in_threadpool(call.context.store.take, body) if isinstance(body, bytes) else body
+
+
+async def receive_body(call: Call) -> bytes | Blob:
+    """Take the body in: a short one as it is, a longer one as a finished blob; raises as `receive_blob`."""
     length = call.headers.get("content-length")
     if length is None and "transfer-encoding" not in call.headers:
         raise CosError("MissingContentLength")
@@ -53,8 +59,14 @@ async def receive_blob(call: Call) -> Blob:
     return await store_stream(call.context.store, call.request.stream(), declared_md5(call.headers))
 
 
-async def store_stream(store: Storage, chunks: AsyncIterator[bytes], md5: bytes | None) -> Blob:
-    """Write a stream to a blob; `CosError` ``BadDigest`` when ``md5`` is given and differs."""
+async def store_stream(store: Storage, chunks: AsyncIterator[bytes], md5: bytes | None) -> bytes | Blob:
+    """Return a stream's bytes when they are few, else write them to a blob.
+
+    Raises
+    ------
+    CosError
+        ``BadDigest`` when ``md5`` is given and differs.
+    """
     buffer = bytearray()
     async for chunk in chunks:
         buffer += chunk
@@ -62,7 +74,10 @@ async def store_stream(store: Storage, chunks: AsyncIterator[bytes], md5: bytes 
             blob = await _write(store, bytes(buffer), chunks)
             break
     else:
-        blob = await run_in_threadpool(store.take, bytes(buffer))
+        body = bytes(buffer)
+        if md5 is not None and md5 != hashlib.md5(body, usedforsecurity=False).digest():
+            raise CosError("BadDigest")
+        return body
     if md5 is not None and md5 != blob.md5:
         await run_in_threadpool(store.discard, blob)
         raise CosError("BadDigest")

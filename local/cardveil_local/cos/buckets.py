@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -91,11 +92,13 @@ async def get_location(call: Call) -> Response:
 
 async def list_objects(call: Call) -> Response:
     """GET Bucket: one page of its objects."""
+    body = await run_in_threadpool(_listed, call, bounded(call.query, "max-keys"), encoder(call.query))
+    return Response(body, media_type=_XML)
+
+
+def _listed(call: Call, limit: int, encode: Callable[[str], str]) -> bytes:
     query = call.query
-    limit = bounded(query, "max-keys")
-    encode = encoder(query)
-    page = await run_in_threadpool(
-        call.context.store.list,
+    page = call.context.store.list(
         call.bucket,
         prefix=query.get("prefix", ""),
         delimiter=query.get("delimiter", ""),
@@ -126,7 +129,7 @@ async def list_objects(call: Call) -> Response:
         ]
         content.append(("Contents", fields))
     content += [("CommonPrefixes", [("Prefix", encode(prefix.decode()))]) for prefix in page.prefixes]
-    return Response(await run_in_threadpool(xml.render, "ListBucketResult", content), media_type=_XML)
+    return xml.render("ListBucketResult", content)
 
 
 async def delete_objects(call: Call) -> Response:

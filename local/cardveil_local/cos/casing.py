@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from starlette.types import Message, Send
 
 _ODD_ONES = {"etag": "ETag", "content-md5": "Content-MD5"}
@@ -31,13 +33,17 @@ def canonical_name(name: str) -> str:
     return _ODD_ONES.get(lower) or "-".join(word.capitalize() for word in lower.split("-"))
 
 
+@lru_cache(maxsize=1024)
+def _cased_name(name: bytes) -> _CasedName:
+    return _CasedName(canonical_name(name.decode("latin-1")).encode("latin-1"))
+
+
 def cased(send: Send) -> Send:
     """Wrap an ASGI ``send`` so that the answer's header names go out in COS's case."""
 
     async def send_cased(message: Message) -> None:
         if message["type"] == "http.response.start":
-            names = [(canonical_name(name.decode("latin-1")), value) for name, value in message["headers"]]
-            headers = [(_CasedName(name.encode("latin-1")), value) for name, value in names]
+            headers = [(_cased_name(name), value) for name, value in message["headers"]]
             message = {**message, "headers": headers}
         await send(message)
 

@@ -1,4 +1,8 @@
-"""Handlers of single objects: put, get, head, delete and their tags."""
+"""Handlers of single objects: put, get, head, delete and their tags.
+
+What only reads the index, or a short file, is done at once: that takes less than handing it to a thread and
+back. What commits is done in one, since the disk may take its time.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ from cardveil_local.cos.attributes import (
     tags_from_xml,
     to_headers,
 )
-from cardveil_local.cos.bodies import receive_blob, receive_xml
+from cardveil_local.cos.bodies import receive_body, receive_xml
 from cardveil_local.cos.call import Call
 from cardveil_local.cos.conditions import byte_range, check_conditions
 from cardveil_local.cos.errors import CosError
@@ -29,12 +33,12 @@ _CHUNK = 256 * 1024
 async def put_object(call: Call) -> Response:
     """PUT Object."""
     attributes = from_headers(call.headers)
-    blob = await receive_blob(call)
+    body = await receive_body(call)
     info = await run_in_threadpool(
         call.context.store.put,
         call.bucket,
         call.key,
-        blob,
+        body,
         attributes,
         forbid_overwrite=call.forbid_overwrite,
     )
@@ -53,14 +57,14 @@ def stored_headers(info: ObjectInfo) -> dict[str, str]:
 
 async def head_object(call: Call) -> Response:
     """HEAD Object."""
-    info = await run_in_threadpool(call.context.store.head, call.bucket, call.key)
+    info = call.context.store.head(call.bucket, call.key)
     check_conditions(info, call.headers)
     return Response(headers={**to_headers(info), "content-length": str(info.size)})
 
 
 async def get_object(call: Call) -> Response:
     """GET Object, whole or one range of it."""
-    info, file = await run_in_threadpool(call.context.store.open, call.bucket, call.key)
+    info, file = call.context.store.open(call.bucket, call.key)
     try:
         check_conditions(info, call.headers)
         asked = byte_range(call.headers.get("range"), info.size)
@@ -76,7 +80,7 @@ async def get_object(call: Call) -> Response:
         status = 200 if asked is None else 206
         file.seek(begin)
         if length <= _CHUNK:
-            data = await run_in_threadpool(file.read, length)
+            data = file.read(length)
             file.close()
             return Response(data, status_code=status, headers=headers)
     except BaseException:
@@ -106,7 +110,7 @@ async def remove(call: Call, key: str) -> None:
     store = call.context.store
     if await run_in_threadpool(store.delete, call.bucket, key) is None:
         return
-    bucket = await run_in_threadpool(store.bucket, call.bucket)
+    bucket = store.bucket(call.bucket)
     name = "DeleteMarkerCreated" if bucket.ever_versioned else "Delete"
     await call.emit(f"ObjectRemove:{name}", key)
 

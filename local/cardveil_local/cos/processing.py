@@ -49,7 +49,7 @@ async def process(call: Call) -> Response:
     if call.key:
         _, data = await run_in_threadpool(call.context.store.get, call.bucket, call.key)
     else:
-        await run_in_threadpool(call.context.store.bucket, call.bucket)
+        call.context.store.bucket(call.bucket)
     params = {name: value for name, value in call.query.items() if name not in SIGNATURE_PARAMETERS}
     return await ci.process(
         CiCall(

@@ -125,9 +125,10 @@ class CosService:
         if faults is None:
             return await effect()
         await faults.before(service, name, request)
-        response = await effect()
-        await faults.after(service, name, request)
-        return response
+        try:
+            return await effect()
+        finally:
+            await faults.after(service, name, request)  # a refusal is an answer too
 
 
 def new_request_id(now: float) -> str:

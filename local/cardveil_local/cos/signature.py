@@ -7,6 +7,7 @@ import hmac
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from urllib.parse import quote
 
@@ -158,6 +159,11 @@ def hmac_sha1(key: str, message: str) -> str:
 
 def _canonical(values: Mapping[str, bytes], listed: str) -> str:
     """``name=value`` of the listed names, in order; a listed name that the request lacks counts as empty."""
-    encoded = {quote(name, safe="-_.~").lower(): quote(value, safe="-_.~") for name, value in values.items()}
+    named = {_encoded_name(name): value for name, value in values.items()}
     names = sorted(name.lower() for name in listed.split(";") if name)
-    return "&".join(f"{name}={encoded.get(name, '')}" for name in names)
+    return "&".join(f"{name}={quote(named.get(name, b''), safe='-_.~')}" for name in names)
+
+
+@lru_cache(maxsize=4096)
+def _encoded_name(name: str) -> str:
+    return quote(name, safe="-_.~").lower()

@@ -8,6 +8,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -131,11 +132,13 @@ class OcrApi:
             data = await self._urls.fetch(asked.image_url)
         else:
             data = await asyncio.to_thread(mainland_id_card.decode_base64, asked.image_base64 or "")
-        found = await self._engine.cards(data)
+        await self._engine.cards(data)
         self._usage.record(ACTION, data)
-        picture = await self._engine.picture(data)
-        return await asyncio.to_thread(
-            mainland_id_card.answer, found.cards, picture, asked, texts=self._texts
+        asked = replace(asked, image_base64=None, image_url=None)
+        return await self._engine.derived(
+            data,
+            (ACTION, asked),
+            lambda found, picture: mainland_id_card.answer(found.cards, picture, asked, texts=self._texts),
         )
 
 
