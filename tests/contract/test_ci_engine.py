@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cardveil_local.ci.engine import RecognitionEngine, Recognised
+from cardveil_local.ci.engine import Recognised, RecognitionEngine
 from cardveil_local.ci.pictures import Picture, PictureRefusedError, decode
 from cardveil_local.ci.recognition import TableRecogniser
 
