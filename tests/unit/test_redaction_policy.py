@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,12 @@ def test_every_field_of_every_card_has_an_entry_in_every_built_in_policy(name: s
     assert policy.name == name
     for (card_type, _), fields in FIELDS.items():
         assert set(fields) <= set(policy.rules[card_type])
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_a_packaged_policy_is_what_its_file_says(name: str) -> None:
+    said = resources.files("cardveil.redaction") / "policies" / f"{name}.yml"
+    assert load_policy(name) == load_policy(said.read_text("utf-8"))
 
 
 def test_standard_covers_who_and_keeps_what() -> None:

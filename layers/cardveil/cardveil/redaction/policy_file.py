@@ -1,0 +1,128 @@
+"""Reads a policy that somebody has written, so strictly that no slip of the pen uncovers a field."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from cardveil.card import FIELDS, CardType
+from cardveil.errors import Halt
+from cardveil.redaction.policy import BUILT_IN, INCOMPLETE, USUAL_MARGIN, Action, Partial, Policy, policy_of
+
+_LONGEST: Final = 65536
+_WIDEST_MARGIN: Final = 20.0
+_COLOUR: Final = re.compile(r"#[0-9a-fA-F]{6}")
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def read_policy(source: str | Path) -> Policy:
+    """Read a policy from a YAML file, or from the YAML itself (a text of several lines).
+
+    Raises
+    ------
+    Halt
+        ``policy_missing`` or ``policy_invalid``, which names the line and what is wrong with it.
+    """
+    if isinstance(source, str) and "\n" in source:
+        return _parse(source)
+    try:
+        path = Path(source)
+        if path.stat().st_size > _LONGEST:
+            raise _invalid(1, "a policy has at most 64 KB")
+        return _parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        what = f"name a policy that is there: {', '.join(BUILT_IN)}, or a readable YAML file in UTF-8"
+        raise Halt("policy_missing", what) from None
+
+
+def _parse(text: str) -> Policy:
+    if len(text) > _LONGEST:
+        raise _invalid(1, "a policy has at most 64 KB")
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise _invalid(mark.line + 1 if mark else 1, "this is not YAML") from None
+    except RecursionError:
+        raise _invalid(1, "this is nested too deeply") from None
+    if root is None:
+        raise _invalid(1, "a policy says at least what it does with cards")
+    items = _mapping(root, {"name", "margin_mm", "fill", "incomplete", "cards"}, "setting")
+    if "cards" not in items:
+        raise _invalid(root.start_mark.line + 1, "`cards` is missing")
+    cards = _mapping(items["cards"], {t.value for t in CardType}, "card type")
+    rules = {CardType(name): _rules(CardType(name), node) for name, node in cards.items()}
+    name = (
+        _text(items["name"], _NAME, "a name of letters, digits, `.`, `_`, `-`")
+        if "name" in items
+        else "custom"
+    )
+    margin = _number(items["margin_mm"]) if "margin_mm" in items else USUAL_MARGIN
+    fill = (
+        _text(items["fill"], _COLOUR, 'a quoted colour such as "#000000"') if "fill" in items else "#000000"
+    )
+    incomplete = items.get("incomplete")
+    if incomplete is not None and incomplete.value not in INCOMPLETE:
+        raise _invalid(incomplete.start_mark.line + 1, f"expected one of {', '.join(INCOMPLETE)}")
+    chosen = incomplete.value if incomplete is not None else "review"
+    rgb = (int(fill[1:3], 16), int(fill[3:5], 16), int(fill[5:7], 16))
+    return policy_of(name, rules, margin, rgb, chosen)
+
+
+def _rules(card_type: CardType, node: Any) -> dict[str, Action]:
+    known = {field for (kind, _), fields in FIELDS.items() if kind is card_type for field in fields}
+    return {name: _action(value) for name, value in _mapping(node, known, "field").items()}
+
+
+def _action(node: Any) -> Action:
+    if isinstance(node, yaml.ScalarNode) and node.value in ("keep", "mask"):
+        return "keep" if node.value == "keep" else "mask"
+    if not isinstance(node, yaml.MappingNode):
+        raise _invalid(node.start_mark.line + 1, "unknown action: expected keep, mask or partial")
+    parts = _mapping(node, {"partial"}, "action")
+    if "partial" not in parts:
+        raise _invalid(node.start_mark.line + 1, "unknown action: expected keep, mask or partial")
+    counts = _mapping(parts["partial"], {"keep_first", "keep_last"}, "setting of partial")
+    first, last = (_count(counts[n]) if n in counts else 0 for n in ("keep_first", "keep_last"))
+    if not first and not last:
+        raise _invalid(node.start_mark.line + 1, "partial keeps at least one character; otherwise say mask")
+    return Partial(first, last)
+
+
+def _mapping(node: Any, known: set[str], what: str) -> dict[str, Any]:
+    if not isinstance(node, yaml.MappingNode):
+        raise _invalid(node.start_mark.line + 1, f"expected a mapping of {what}s")
+    found: dict[str, Any] = {}
+    for key, value in node.value:
+        line = key.start_mark.line + 1
+        name = key.value if isinstance(key, yaml.ScalarNode) else ""
+        if name not in known:
+            raise _invalid(line, f"unknown {what} {name[:40]!r}: expected one of {', '.join(sorted(known))}")
+        if name in found:
+            raise _invalid(line, f"{what} {name!r} is given twice")
+        found[name] = value
+    return found
+
+
+def _text(node: Any, pattern: re.Pattern[str], expected: str) -> str:
+    if not isinstance(node, yaml.ScalarNode) or not pattern.fullmatch(node.value):
+        raise _invalid(node.start_mark.line + 1, f"expected {expected}")
+    return str(node.value)
+
+
+def _number(node: Any) -> float:
+    value = float(_text(node, re.compile(r"\d{1,2}(\.\d{1,6})?"), "a number of millimetres, 0 to 20"))
+    if value > _WIDEST_MARGIN:
+        raise _invalid(node.start_mark.line + 1, "expected a number of millimetres, 0 to 20")
+    return value
+
+
+def _count(node: Any) -> int:
+    return int(_text(node, re.compile(r"\d{1,2}"), "a number of characters, 0 to 99"))
+
+
+def _invalid(line: int, what: str) -> Halt:
+    return Halt("policy_invalid", f"correct line {line} of the policy: {what}")
