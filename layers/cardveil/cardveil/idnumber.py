@@ -13,7 +13,7 @@ from cardveil.records import dataclass
 _WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 #: GB 11643-1999, table 1: check character for the weighted sum modulo 11.
 _CHECK_CHARACTERS: Final = "10X98765432"
-_SHAPE: Final = re.compile(r"\d{17}[\dX]")
+_SHAPE: Final = r"\d{17}[\dX]"
 #: The first two digits that GB/T 2260 gives to provinces and their equals.
 PROVINCES: Final = frozenset(
     f"{first}{second}"
@@ -95,7 +95,7 @@ def inspect(number: str) -> IdNumber:
         If the shape is not 17 digits and a check character (the text does not repeat the number).
     """
     number = number.strip().upper()
-    if not (number.isascii() and _SHAPE.fullmatch(number)):
+    if not (number.isascii() and re.fullmatch(_SHAPE, number)):
         raise ValueError("an identification number is 17 digits and a check character")
     born = _date_of(number[6:14])
     return IdNumber(
@@ -128,7 +128,7 @@ def repair(text: str) -> str | None:
     folded = "".join(
         _CONFUSIONS.get(character, character) for character in re.sub(r"[\s.·:-]", "", text)
     ).upper()
-    if not (folded.isascii() and _SHAPE.fullmatch(folded)):
+    if not (folded.isascii() and re.fullmatch(_SHAPE, folded)):
         return None
     if is_valid(folded):
         return folded

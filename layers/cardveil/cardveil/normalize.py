@@ -35,20 +35,18 @@ _CHINA: Final = frozenset(
     }
 )
 #: Ministry of Public Security order 162, annex 1: the classes a licence may name.
-_CLASSES: Final = re.compile(r"(?:A[123]|B[12]|C[1-6]|[DEFMNP])+")
+_CLASSES: Final = r"(?:A[123]|B[12]|C[1-6]|[DEFMNP])+"
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH: Final = (
     r"(?P<word>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
     r"|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
 )
-_DATE_FORMS: Final = tuple(
-    re.compile(form)
-    for form in (
-        r"(?P<year>\d{4})(?:年|[-./,·])(?P<month>\d{1,2})(?:月|[-./,·])(?P<day>\d{1,2})日?",
-        r"(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})",
-        _MONTH + r"(?P<day>\d{1,2})(?:st|nd|rd|th)?,?(?P<year>\d{4})",
-        r"(?P<day>\d{1,2})(?:st|nd|rd|th)?" + _MONTH + r",?(?P<year>\d{4})",
-    )
+#: Compiled (by `re`, which keeps them) when they are first tried: few cards need more than the first.
+_DATE_FORMS: Final = (
+    r"(?P<year>\d{4})(?:年|[-./,·])(?P<month>\d{1,2})(?:月|[-./,·])(?P<day>\d{1,2})日?",
+    r"(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})",
+    _MONTH + r"(?P<day>\d{1,2})(?:st|nd|rd|th)?,?(?P<year>\d{4})",
+    r"(?P<day>\d{1,2})(?:st|nd|rd|th)?" + _MONTH + r",?(?P<year>\d{4})",
 )
 _FOREVER: Final = frozenset(
     {
@@ -63,7 +61,7 @@ _FOREVER: Final = frozenset(
         "forever",
     }
 )
-_BETWEEN: Final = re.compile(r"至|到|to|until|through|[-~—–_一]+|/")
+_BETWEEN: Final = r"至|到|to|until|through|[-~—–_一]+|/"
 
 
 def normalize(field_name: str, text: str) -> str | None:
@@ -101,7 +99,7 @@ def _folded(text: str) -> str:
 def _date(text: str) -> str | None:
     compact = re.sub(r"\s+", "", text).lower()
     for form in _DATE_FORMS:
-        match = form.fullmatch(compact)
+        match = re.fullmatch(form, compact)
         if match is None:
             continue
         parts = match.groupdict()
@@ -117,7 +115,7 @@ def _valid_period(text: str) -> str | None:
     compact = re.sub(r"\s+", "", text).lower().removeprefix("from")
     # The sign between the dates may also stand inside them, so every place to part them is tried.
     found = set()
-    for match in _BETWEEN.finditer(compact):
+    for match in re.finditer(_BETWEEN, compact):
         start, end = _date(compact[: match.start()]), compact[match.end() :]
         finish = LONG_TERM if end in _FOREVER else _date(end)
         if start and finish and (finish == LONG_TERM or start <= finish):
@@ -149,7 +147,7 @@ def _nationality(text: str) -> str | None:
 
 def _vehicle_class(text: str) -> str | None:
     compact = re.sub(r"[\s,、/+.;]", "", text).upper()
-    return compact if _CLASSES.fullmatch(compact) else None
+    return compact if re.fullmatch(_CLASSES, compact) else None
 
 
 def _words(text: str) -> str | None:
@@ -161,8 +159,13 @@ def _words(text: str) -> str | None:
 
 def _name(text: str) -> str | None:
     # The point between the parts of a name is printed, and read, in several forms.
-    words = _words(re.sub(r"\s*[·•・‧∙⋅.]\s*(?=[\u3400-\u9fff])", "·", text))
+    words = _words(re.sub(r"\s*[·•・‧∙⋅.](?=\s*(\S?))", _point, text))
     return words.strip("·") or None if words else None
+
+
+def _point(match: re.Match[str]) -> str:
+    # A range of Chinese characters in the pattern itself would take a millisecond to compile.
+    return "·" if "\u3400" <= match[1] <= "\u9fff" else match[0]
 
 
 _RULES: Final[Mapping[str, Callable[[str], str | None]]] = MappingProxyType(

@@ -14,7 +14,7 @@ from cardveil.records import dataclass, field, fields
 MAX_KEY_BYTES: Final = 850
 #: Shortest secret that is taken: 32 characters of hexadecimal are 128 bits.
 _SECRET_CHARACTERS: Final = 32
-_ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?")
+_ORIGIN: Final = r"https?://[a-z0-9.-]+(:\d{1,5})?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +328,7 @@ def _words(raw: str) -> frozenset[str]:
 
 def _origins(raw: str) -> tuple[str, ...]:
     origins = tuple(filter(None, (origin.strip() for origin in raw.split(","))))
-    if not all(_ORIGIN.fullmatch(origin) for origin in origins):
+    if not all(re.fullmatch(_ORIGIN, origin) for origin in origins):
         raise ValueError
     return origins
 

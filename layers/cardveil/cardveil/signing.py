@@ -16,8 +16,9 @@ from cardveil.records import dataclass
 #: CI passes through printable ASCII of at most this many characters (`UserData`, "Submitting Tasks").
 MAX_CHARACTERS: Final = 1024
 _VERSION: Final = "cv1"
-_FORM: Final = re.compile(
-    r"cv1\.(?P<bucket>[a-z0-9-]{1,80})\.(?P<source>[0-9a-f]{64})\.(?P<nonce>[0-9a-f]{32})\.(?P<expires>[0-9]{1,12})"
+_FORM: Final = (
+    r"cv1\.(?P<bucket>[a-z0-9-]{1,80})\.(?P<source>[0-9a-f]{64})"
+    r"\.(?P<nonce>[0-9a-f]{32})\.(?P<expires>[0-9]{1,12})"
 )
 
 
@@ -94,7 +95,7 @@ class Signer:
         given = _bytes(seal)
         # Every secret is tried, whichever fits, so that time does not tell which.
         fits = [hmac.compare_digest(given, _digest(secret, text)) for secret in self.secrets]
-        match = _FORM.fullmatch(text)
+        match = re.fullmatch(_FORM, text)
         if match is None or not any(fits):
             raise ReferenceRefusedError("forged")
         reference = Reference(match["bucket"], match["source"], match["nonce"], int(match["expires"]))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from difflib import SequenceMatcher
 from typing import Final
 
 from cardveil.card import Field, Point, Polygon
@@ -16,7 +15,7 @@ from cardveil.records import replace
 #: Share of a value's characters that must be found again; a misread character or two must not lose the place.
 _ENOUGH: Final = 0.8
 #: Printed labels of an ID card's back, which may stand on one line with their values.
-_LABELS: Final = re.compile(r"^(签发机关|有效期限)")
+_LABELS: Final = ("签发机关", "有效期限")
 
 
 def place_fields(fields: Sequence[Field], lines: Sequence[TextLine], source: str) -> tuple[Field, ...]:
@@ -50,7 +49,7 @@ def _lines_of(field: Field, lines: Sequence[TextLine]) -> list[TextLine]:
     wanted = _fold(field.text)
     value = normalize(field.name, field.text)
     for line in lines:
-        text = _LABELS.sub("", _fold(line.text))
+        text = _value(line)
         if text == wanted or (
             field.name == "valid_period" and value and normalize(field.name, text) == value
         ):
@@ -61,16 +60,27 @@ def _lines_of(field: Field, lines: Sequence[TextLine]) -> list[TextLine]:
     # A long authority is printed on two lines: the parts in the order in which the value holds them.
     parts: list[tuple[int, TextLine]] = []
     for line in lines:
-        text = _LABELS.sub("", _fold(line.text))
+        text = _value(line)
         if len(text) >= 2 and (position := wanted.find(text)) >= 0:
             parts.append((position, line))
     parts.sort(key=lambda part: part[0])
-    length = sum(len(_LABELS.sub("", _fold(line.text))) for _, line in parts)
+    length = sum(len(_value(line)) for _, line in parts)
     return [line for _, line in parts] if _ENOUGH * len(wanted) <= length <= len(wanted) / _ENOUGH else []
 
 
+def _value(line: TextLine) -> str:
+    """Return a line's text, folded, without the label that it may begin with."""
+    text = _fold(line.text)
+    for label in _LABELS:
+        if text.startswith(label):
+            return text[len(label) :]
+    return text
+
+
 def _likeness(wanted: str, line: TextLine) -> float:
-    return SequenceMatcher(None, wanted, _LABELS.sub("", _fold(line.text)), autojunk=False).ratio()
+    from difflib import SequenceMatcher  # only what is not found literally needs it
+
+    return SequenceMatcher(None, wanted, _value(line), autojunk=False).ratio()
 
 
 def _around(lines: Sequence[TextLine]) -> Polygon:

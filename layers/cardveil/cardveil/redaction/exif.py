@@ -8,7 +8,7 @@ from typing import Final
 
 _ORIENTATION_TAG: Final = 0x0112
 _MOST_ENTRIES: Final = 1024
-_XMP_ORIENTATION: Final = re.compile(rb"tiff:Orientation\s*(?:=\s*[\"']|>)\s*(\d{1,3})")
+_XMP_ORIENTATION: Final = rb"tiff:Orientation\s*(?:=\s*[\"']|>)\s*(\d{1,3})"
 
 
 def orientations(tiff: bytes) -> tuple[int, ...]:
@@ -40,7 +40,7 @@ def orientations(tiff: bytes) -> tuple[int, ...]:
 
 def xmp_orientations(packet: bytes) -> tuple[int, ...]:
     """Return every ``tiff:Orientation`` that an XMP packet names."""
-    return tuple(int(value) for value in _XMP_ORIENTATION.findall(packet))
+    return tuple(int(value) for value in re.findall(_XMP_ORIENTATION, packet))
 
 
 def settle(exif: tuple[int, ...], xmp: tuple[int, ...] = ()) -> tuple[int, bool]:
