@@ -120,6 +120,7 @@ class Covering:
 
 
 def _places(card: Card) -> object:
+    """Return all that `place` looks at."""
     return card.type, card.side, [(field.name, field.polygon) for field in card.fields]
 
 

@@ -169,7 +169,6 @@ class Pipeline:
             return settled.outcome
         finally:
             gate.leave()
-            answers.settle()
         paid = len(verdict.calls) if document is None else 0
         with stages("confirm"):
             # CI reads by key: had the object been replaced meanwhile, the places were another picture's.

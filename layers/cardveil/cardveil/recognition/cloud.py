@@ -92,8 +92,9 @@ class _Attempt:
 
     def _id_card(self) -> Card | None:
         with ThreadPoolExecutor(max_workers=2) as pool:
-            locating = None if self._hint.side is Side.BACK else pool.submit(self._locate, CardType.ID_CARD)
+            # First the one that takes longest.
             reading = pool.submit(self._read) if self._cloud.reader else None
+            locating = None if self._hint.side is Side.BACK else pool.submit(self._locate, CardType.ID_CARD)
             located = locating.result() if locating else None
             if self._told and reading and located and located.fields:
                 # While the text is waited for, which takes longest.
