@@ -123,8 +123,9 @@ class Invoked:
             return Direct(self.flows, self.region)(task, stages)
         with stages("recognise"):
             # What the function will pay for is counted here: this process does not see its calls.
-            self.pace.turn(_INVOKE, pipeline.invocation.remaining_s, task.calls)
+            turn = self.pace.turn(_INVOKE, pipeline.invocation.remaining_s, task.calls)
             self.flows.patience.call(lambda: self._invoke(task.source))
+            self.pace.answered(turn)
             return self._result(task.source)
 
     def _invoke(self, source: Entry) -> None:

@@ -1,118 +1,102 @@
-"""A sweep's own rate and budget: every paid call waits here for its turn, and is counted beforehand."""
+"""A sweep's own rate: never more calls in any one second than its share, and nearly as many.
+
+The vendor refuses what is too much within a second, and counts a call when it arrives, which nobody here
+sees. A call leaves after its turn, by what a busy machine takes to build and send it, and arrives after
+that. So turns that are a second apart do not keep calls a second apart, and a guard between them that is
+wide enough for every stall would cost more of the rate than stalls do.
+
+For a rate of N calls a second there are N places. A call takes the place of the Nth call before it, once
+that one is known to have arrived a second ago. If any two calls of each place arrive a second apart, no
+second holds more than N: of N + 1 calls two would have the same place.
+
+When a call has arrived at the latest, its answer tells. Let `fastest` be the shortest time that an answer
+was waited for. A call that took d was on its way for d - `fastest` longer than the fastest at most, if the
+service took no less. So the next of its place may have its turn a second and d - `fastest` after it: it can
+only be on its way longer than the fastest was. This holds whatever stalls there are. To wait for less than
+the usual d (three of four take no longer) would gain little, so that is the guard. Where the service's own
+time varies, d says less: the guard has its bounds, and what is waited beyond it has one too.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
 
-import orjson
-
-from cardveil.bucket.objects import Objects
-from cardveil.errors import Halt, Reject, Retry
+from cardveil.card import CardType, Side
+from cardveil.errors import CardveilError, Retry
 from cardveil.pacing import Pace
+from cardveil.recognition.reading import Image, Reading, TextLine
+from cardveil.sweep.budget import Budget
 
-#: Two calls of a network may trade this much of their distance, in seconds, before the vendor counts them.
+#: The guard's bounds in seconds; the wider one holds as long as there are too few answers to tell.
+LEAST_GUARD_S: Final = 0.005
 GUARD_S: Final = 0.025
-#: What a refusal for the rate multiplies that with, up to this share of the window, and what each call that
-#: was made takes back of it: live uploads, or a slow machine, have the sweep give way.
+#: What it is at first, since the first calls build connections.
+FIRST_GUARD_S: Final = 0.1
+#: What is added to the measured guard: the fastest of the answers that are remembered may not be the fastest.
+_SLACK_S: Final = 0.002
+#: Longest that the answer to one call is taken for a sign that it arrived late, in seconds.
+LATEST_S: Final = 0.05
+#: So many answers are remembered; fewer than the second number tell nothing.
+_REMEMBERED: Final = 200
+_TELLING: Final = 10
+_USUAL: Final = 0.75
+#: What a refusal for the rate multiplies the guard with, up to this share of the window, and what each call
+#: that was made takes back of it: live uploads, or a slow machine, have the sweep give way.
 _WIDER: Final = 1.5
 _WIDEST: Final = 0.25
 _NARROWER: Final = 0.995
 #: The least distance of two calls, as a share of the even one: what a stall has lost may be caught up.
 _CLOSEST: Final = 0.5
-#: Calls that are written down as made before they are; a crash leaves the day's count too high by fewer.
-_AHEAD: Final = 50
-SPENT: Final = "sweep_budget_spent"
 
 
-class Budget:
-    """Paid calls that a run and a day may make.
+@dataclass(slots=True, eq=False)
+class _Turn:
+    """One call: when it was let go, or will be, and how long its answer took, None before there is one."""
 
-    The day's count stands in the bucket. Only the one who holds the sweeps' lease writes it.
+    api: str
+    at: float
+    gone: bool = False
+    took: float | None = None
 
-    Parameters
-    ----------
-    key : str
-        Where the day's count stands.
-    run_limit, day_limit : int
-        Calls that this run may still make, and that all sweeps of a day (UTC) may make.
-    """
 
-    def __init__(
-        self,
-        objects: Objects,
-        key: str,
-        run_limit: int,
-        day_limit: int,
-        now: Callable[[], float] = time.time,
-    ) -> None:
-        self._objects = objects
-        self._key = key
-        self._run_limit = run_limit
-        self._day_limit = day_limit
-        self._now = now
-        self._lock = threading.Lock()
-        self._day = _day(now())
-        self._of_day = self._noted = self._read()
-        self.made = 0
+@dataclass
+class _Lane:
+    """The calls of one API."""
 
-    @property
-    def spent(self) -> bool:
-        """Whether no further call may be made now."""
-        with self._lock:
-            self._turn()
-            return self.made >= self._run_limit or self._of_day >= self._day_limit
+    turns: deque[_Turn]
+    answers: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+    usual: float = float("inf")
+    guard: float = GUARD_S
+    widened: float = FIRST_GUARD_S
 
-    def take(self, calls: int = 1) -> None:
-        """Count calls that are about to be made.
+    def answered(self, took: float) -> None:
+        self.answers.append(took)
+        if len(self.answers) == _TELLING:
+            self.widened = 0.0
+        if len(self.answers) >= _TELLING:
+            ordered = sorted(self.answers)
+            self.usual = ordered[int(_USUAL * len(ordered))]
+            self.guard = min(max(LEAST_GUARD_S, self.usual - ordered[0] + _SLACK_S), GUARD_S)
 
-        Raises
-        ------
-        Halt
-            ``sweep_budget_spent``.
-        """
-        with self._lock:
-            self._turn()
-            if self.made + calls > self._run_limit or self._of_day + calls > self._day_limit:
-                raise Halt(SPENT, "raise CARDVEIL_SWEEP_CALLS_PER_RUN or _PER_DAY, or wait for the next day")
-            if self._of_day + calls > self._noted:
-                self._note(min(self._of_day + calls + _AHEAD, self._day_limit))
-            self.made += calls
-            self._of_day += calls
-
-    def settle(self) -> None:
-        """Write down what was really made."""
-        with self._lock:
-            if self._noted != self._of_day:
-                self._note(self._of_day)
-
-    def _turn(self) -> None:
-        if (today := _day(self._now())) != self._day:
-            self._day, self._of_day, self._noted = today, 0, 0
-
-    def _note(self, calls: int) -> None:
-        note = orjson.dumps({"day": self._day, "calls": calls})
-        self._objects.put(self._key, note, media_type="application/json", meta={"kind": "sweep"})
-        self._noted = calls
-
-    def _read(self) -> int:
-        try:
-            _, data = self._objects.get(self._key, max_bytes=4096)
-            note = orjson.loads(data or b"")
-            return int(note["calls"]) if note["day"] == self._day else 0
-        except (Reject, orjson.JSONDecodeError, KeyError, TypeError, ValueError):
-            return 0
+    def free(self, before: _Turn, span: float, now: float) -> float:
+        """Return when the place of a call may be taken by another."""
+        went = before.at if before.gone else max(before.at, now)
+        took = now - went if before.took is None else before.took
+        late = min(max(0.0, took - self.usual), LATEST_S)
+        return went + span + max(self.guard, self.widened) + late
 
 
 class SweepPace(Pace):
     """Calls of each API in windows: never more in any one second than the rate, whatever came before.
 
-    The vendor refuses what is too much within a second. A burst of what was saved up while nothing was to do,
-    or after a stall, would be refused; here only the distance of calls shrinks, by half, until the window is
-    full.
+    A burst of what was saved up while nothing was to do, or after a stall, would be refused; here only the
+    distance of calls shrinks, by half, until every place is taken.
 
     Parameters
     ----------
@@ -130,46 +114,93 @@ class SweepPace(Pace):
         super().__init__(clock, sleep)
         self._count = max(1, int(per_second))
         self._span = self._count / per_second
-        self._guard = GUARD_S
         self._budget = budget
-        #: Of each API's last calls the moments when they were made, or will be.
-        self._turns: dict[str, deque[list[float]]] = {}
+        self._lanes: dict[str, _Lane] = {}
+        self._local = threading.local()
 
     def wait(self, per_second: float, remaining_s: Callable[[], float], api: str = "") -> None:  # noqa: ARG002
         """Wait until a call may be made, and count it; see `Pace.wait` and `Budget.take`."""
-        self.turn(api, remaining_s)
+        self._local.turn = self.turn(api, remaining_s)
 
-    def turn(self, api: str, remaining_s: Callable[[], float], calls: int = 1) -> None:
+    def turn(self, api: str, remaining_s: Callable[[], float], calls: int = 1) -> _Turn:
         """Wait for the next turn, which stands for so many paid calls; raises as `wait` does."""
         with self._lock:
-            now = turn = self._clock()
-            turns = self._turns.setdefault(api, deque(maxlen=self._count))
+            lane = self._lanes.setdefault(api, _Lane(deque(maxlen=self._count)))
+            now = at = self._clock()
+            turns = lane.turns
             before = turns[0] if len(turns) == self._count else None
-            window = self._span + self._guard
+            even = (self._span + max(lane.guard, lane.widened)) / self._count
             if before:
-                turn = max(turn, before[0] + window, turns[-1][0] + _CLOSEST * window / self._count)
+                at = max(at, lane.free(before, self._span, now), turns[-1].at + _CLOSEST * even)
             elif turns:
                 # The first calls take longest: nothing is caught up yet.
-                turn = max(turn, turns[-1][0] + window / self._count)
-            if turn > now and turn - now >= remaining_s():
+                at = max(at, turns[-1].at + even)
+            if at > now and at - now >= remaining_s():
                 raise Retry("out_of_time", "nothing: it is done by the next run")
             self._budget.take(calls)
-            mine = [turn]
+            mine = _Turn(api, at, gone=at <= now)
             turns.append(mine)
-            self._guard = max(GUARD_S, self._guard * _NARROWER)
-        while turn > now:
-            self._sleep(turn - now)
+            lane.widened *= _NARROWER
+        while at > now:
+            self._sleep(at - now)
             with self._lock:
-                # Who was called late, by a busy machine, moves the window of the one after.
+                # Who was called late, by a busy machine, moves the one after; so does a late answer.
                 now = self._clock()
-                turn = max(turn, before[0] + window) if before else turn
-                mine[0] = max(turn, now)
+                at = max(at, lane.free(before, self._span, now)) if before else at
+                mine.at, mine.gone = max(at, now), at <= now
+        return mine
 
-    def refused(self, api: str) -> None:  # noqa: ARG002
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Time the call that this thread has waited for; without an answer it counts as late."""
+        try:
+            yield
+        except Retry:
+            raise
+        except CardveilError:
+            self.answered(self._local.turn)
+            raise
+        self.answered(self._local.turn)
+
+    def answered(self, turn: _Turn) -> None:
+        """Hear that the call of a turn was answered."""
+        with self._lock:
+            turn.took = self._clock() - turn.at
+            self._lanes[turn.api].answered(turn.took)
+
+    def refused(self, api: str) -> None:
         """Give way: the vendor has refused a call for the rate."""
         with self._lock:
-            self._guard = min(self._guard * _WIDER, _WIDEST * self._span)
+            lane = self._lanes[api]
+            lane.widened = min(max(lane.guard, lane.widened) * _WIDER, _WIDEST * self._span)
 
 
-def _day(now: float) -> str:
-    return time.strftime("%Y-%m-%d", time.gmtime(now))
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """An adapter to a paid API, whose calls are timed; see `reading` for what its methods do."""
+
+    adapter: Any
+    pace: SweepPace
+
+    @property
+    def by_key(self) -> bool:
+        """Whether the service reads the picture by its key."""
+        return bool(getattr(self.adapter, "by_key", True))
+
+    def locate(self, image: Image, card_type: CardType) -> Reading:
+        """See `Locator.locate`."""
+        with self.pace.timed():
+            reading: Reading = self.adapter.locate(image, card_type)
+            return reading
+
+    def read(self, image: Image, side: Side | None) -> Reading:
+        """See `TextReader.read`."""
+        with self.pace.timed():
+            reading: Reading = self.adapter.read(image, side)
+            return reading
+
+    def lines(self, image: Image) -> tuple[tuple[TextLine, ...], Reading]:
+        """See `TextLocator.lines`."""
+        with self.pace.timed():
+            found: tuple[tuple[TextLine, ...], Reading] = self.adapter.lines(image)
+            return found

@@ -15,12 +15,13 @@ from cardveil.findings import Status
 from cardveil.jobs import Jobs
 from cardveil.pipeline import Outcome
 from cardveil.stages import Stages
+from cardveil.sweep.budget import SPENT, Budget
 from cardveil.sweep.engine import Done, Engine
 from cardveil.sweep.executing import AsJob, Direct, Invoked, Task, Way
 from cardveil.sweep.judging import CLOCK_SKEW_S, Verified
 from cardveil.sweep.means import Means
 from cardveil.sweep.merge import Pair, Position
-from cardveil.sweep.pace import SPENT, Budget, SweepPace
+from cardveil.sweep.pace import SweepPace, Timed
 from cardveil.sweep.report import publish
 from cardveil.sweep.run import Checkpoints, Run
 from cardveil.sweep.selection import Selection
@@ -226,7 +227,13 @@ def _own(flows: Jobs, pace: SweepPace, run_id: str) -> Jobs:
     pipeline = flows.pipeline
     recogniser = pipeline.recogniser
     if isinstance(recogniser, Recognisers):
-        recogniser = replace(recogniser, pace=pace)
+        recogniser = replace(
+            recogniser,
+            pace=pace,
+            locator=Timed(recogniser.locator, pace),
+            reader=Timed(recogniser.reader, pace) if recogniser.reader else None,
+            general=Timed(recogniser.general, pace) if recogniser.general else None,
+        )
     leases = Leases(pipeline.leases.objects, owner=f"sweep/{run_id}", now=pipeline.leases.now)
     return replace(flows, pace=pace, pipeline=replace(pipeline, recogniser=recogniser, leases=leases))
 
