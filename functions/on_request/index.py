@@ -6,8 +6,11 @@ import os
 from typing import Any
 
 from cardveil.events.context import read_context
-from cardveil.http.app import answer
+from cardveil.importing import uncollected
 from cardveil.pacing import Pace
+
+with uncollected():
+    from cardveil.http.app import answer
 
 #: One a process: calls are paced over all invocations of this instance.
 PACE = Pace()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cardveil.errors import CardveilError, Reject
 from cardveil.events.callback import Delivery, Told, read_callback, read_delivery
 from cardveil.events.context import Invocation
+from cardveil.importing import uncollected
 from cardveil.pacing import Pace
 from cardveil.records import dataclass
 from cardveil.settings import Settings, from_environment
@@ -76,8 +77,9 @@ class Receiver:
             reference = Signer(self.settings.job_secrets).verify(told.user_data, self.now())
         except ReferenceRefusedError as refused:
             return refused.reason
-        from cardveil.assembly import assemble_jobs
-        from cardveil.stages import Stages
+        with uncollected():
+            from cardveil.assembly import assemble_jobs
+            from cardveil.stages import Stages
 
         flows = assemble_jobs(
             self.settings,

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from xml.etree import ElementTree  # the vendor's own answers, over TLS; expat here expands no external entity
 
 from cardveil.errors import CardveilError, Halt, Retry, from_vendor
+from cardveil.importing import uncollected
 from cardveil.records import dataclass
 from cardveil.settings import Settings
 
@@ -64,8 +65,9 @@ def cos_client(settings: Settings, credentials: Credentials, region: str, proxy:
     Halt
         ``region_missing``; ``setting_invalid`` for plain HTTP without a proxy on loopback.
     """
-    from qcloud_cos import CosConfig
-    from qcloud_cos.ai_recognition import AIRecognitionClient
+    with uncollected():
+        from qcloud_cos import CosConfig
+        from qcloud_cos.ai_recognition import AIRecognitionClient
 
     if not region:
         raise Halt("region_missing", "set TENCENTCLOUD_REGION to the bucket's region")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cardveil.bucket.answers import expired
 from cardveil.errors import CardveilError, Halt
 from cardveil.events.context import Invocation
+from cardveil.importing import uncollected
 from cardveil.pacing import Pace
 from cardveil.records import dataclass, replace
 from cardveil.settings import Settings, from_environment, variable
@@ -63,8 +64,9 @@ def process_timer(
     CardveilError
         The first failure, after everything was tried; what is left over is found by the next run.
     """
-    from cardveil.assembly import assemble_jobs
-    from cardveil.telemetry import Telemetry
+    with uncollected():
+        from cardveil.assembly import assemble_jobs
+        from cardveil.telemetry import Telemetry
 
     settings = from_environment(environment)
     if not settings.bucket:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cardveil.errors import CardveilError, Halt, Reject
 from cardveil.events.context import Invocation
 from cardveil.events.cos import Upload, not_ours, read_upload, records_of
+from cardveil.importing import uncollected
 from cardveil.pacing import Pace
 from cardveil.settings import Settings, from_environment
 
@@ -68,10 +69,11 @@ def _process(
     pace: Pace | None,
 ) -> None:
     """Process what is ours. The SDKs are imported here, so that passing a record over costs nothing."""
-    from cardveil.assembly import assemble_jobs
-    from cardveil.redaction import coefficient_path_available
-    from cardveil.stages import Stages
-    from cardveil.telemetry import Telemetry
+    with uncollected():
+        from cardveil.assembly import assemble_jobs
+        from cardveil.redaction import coefficient_path_available
+        from cardveil.stages import Stages
+        from cardveil.telemetry import Telemetry
 
     telemetry = Telemetry(invocation, settings.log_level)
     if not (fast := coefficient_path_available()):
