@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -65,6 +66,8 @@ def cos_client(settings: Settings, credentials: Credentials, region: str, proxy:
     Halt
         ``region_missing``; ``setting_invalid`` for plain HTTP without a proxy on loopback.
     """
+    # The runtime layer leaves such a library out: UTF-8 is taken then, which is what the vendors send.
+    warnings.filterwarnings("ignore", "Unable to find acceptable character detection dependency")
     with uncollected():
         from qcloud_cos import CosConfig
         from qcloud_cos.ai_recognition import AIRecognitionClient
