@@ -179,6 +179,8 @@ def test_twenty_kills_change_nothing_and_cost_next_to_nothing() -> None:
     # One that was killed before its first checkpoint is no tick of the run.
     assert killed // 2 < run.ticks <= killed + 1
     assert world.states() == calm.states()
+    # Of cards that were done as the sweep was killed nothing is left either.
+    assert [key for key in world.memory.keys(".cardveil/") if "/sweeps/" not in key] == []
     # Lost is what was asked and not yet kept: less than a call a kill, which is 0.5% of 2,000 cards' calls.
     assert world.vendor.paid - 2 * CARDS <= KILLS
 

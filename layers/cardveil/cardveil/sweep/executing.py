@@ -95,7 +95,7 @@ class Invoked:
     """By asynchronous invocations of the upload function: the platform spreads them over its instances.
 
     The function is given the event that COS would have given it, and is done when the sidecar says so. What
-    is free is done here instead: that function's role may not read results.
+    costs nothing is done here instead: it takes less time than an invocation.
 
     Attributes
     ----------

@@ -5,26 +5,27 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import closing, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
-from cardveil.assembly import Recognisers
-from cardveil.bucket.leases import Lease, Leases
+from cardveil.bucket.leases import Lease
+from cardveil.bucket.listings import Entry
 from cardveil.errors import CardveilError, Halt
 from cardveil.findings import Status
-from cardveil.jobs import Jobs
 from cardveil.pipeline import Outcome
 from cardveil.stages import Stages
 from cardveil.sweep.budget import SPENT, Budget
 from cardveil.sweep.engine import Done, Engine
-from cardveil.sweep.executing import AsJob, Direct, Invoked, Task, Way
+from cardveil.sweep.executing import Task
 from cardveil.sweep.judging import CLOCK_SKEW_S, Verified
+from cardveil.sweep.leftovers import Leftovers
 from cardveil.sweep.means import Means
 from cardveil.sweep.merge import Pair, Position
-from cardveil.sweep.pace import SweepPace, Timed
+from cardveil.sweep.pace import SweepPace
 from cardveil.sweep.report import publish
 from cardveil.sweep.run import Checkpoints, Run
 from cardveil.sweep.selection import Selection
+from cardveil.sweep.ways import chosen_way, own
 
 #: Seconds between two checkpoints.
 _CHECKPOINT_S: Final = 5.0
@@ -69,7 +70,12 @@ class Tick:
             means.now,
         )
         self._judge = means.judge(self.selection, run.started_at, run.verified)
-        self._way = self._chosen_way()
+        pace = SweepPace(means.settings.sweep_calls_per_second, self._budget)
+        flows = own(means.flows, pace, run.run_id)
+        self._way = chosen_way(means, flows, pace, self._stop)
+        self._left = Leftovers(flows.pipeline.sources, flows.pipeline.leases, means.settings)
+        if run.ticks and run.state == "running":
+            self._left = self._left.look()  # the last tick was killed
         # While the breaker is open one card at a time asks whether the account works again: were several to
         # ask, all but one would be told that it does not.
         self._probing = means.flows.pipeline.breaker.look() is not None
@@ -130,6 +136,8 @@ class Tick:
 
     def _need(self, pair: Pair) -> str | None:
         need = self._judge.by_listing(pair)
+        if need is None and self._left.of(pair.source.key):
+            need = "tidy"
         self.run.looked += need == "look"
         return need
 
@@ -140,8 +148,12 @@ class Tick:
             return Done("unfinished")
         started, reason, stages = time.monotonic(), "", Stages()
         try:
-            asked = self._judge.by_look(pair, *means.buckets) if need == "look" else (need, pair.source)
-            if asked is None:
+            asked: tuple[str, Entry] | None = (need, pair.source)
+            if need in {"look", "tidy"}:
+                asked = self._judge.by_look(pair, *means.buckets)
+            if asked is None and self._left.of(pair.source.key):
+                self._left.tidy(pair.source.key)
+            if asked is None or need == "tidy":
                 return Done("current")
             reason, source = asked
             calls = means.calls_for(reason, source.key)
@@ -204,38 +216,6 @@ class Tick:
         run.paid_calls = self._paid_before + self._budget.made
         run.worked_s = round(self._worked_before + self._saved - self._began, 1)
         self.checkpoints.save(self.selection, run)
-
-    def _chosen_way(self) -> Way:
-        means = self.means
-        pace = SweepPace(means.settings.sweep_calls_per_second, self._budget)
-        flows = _own(means.flows, pace, self.run.run_id)
-        region = flows.pipeline.invocation.region
-        if means.settings.sweep_execution == "job":
-            return AsJob(flows, region, means.settings.sweep_in_flight, self._stop)
-        if means.settings.sweep_execution == "invoke" and means.invoke:
-            app_id = flows.pipeline.invocation.app_id or flows.pipeline.sources.bucket.rpartition("-")[2]
-            client = means.invoke()
-            return Invoked(client, flows, region, app_id, means.settings.sweep_function, pace, self._stop)
-        return Direct(flows, region)
-
-
-def _own(flows: Jobs, pace: SweepPace, run_id: str) -> Jobs:
-    """Return the flows at the sweep's pace, with leases that the run's next tick may take over at once.
-
-    Whoever goes on with a run holds the sweeps' lease: what was under way when the last was killed is its.
-    """
-    pipeline = flows.pipeline
-    recogniser = pipeline.recogniser
-    if isinstance(recogniser, Recognisers):
-        recogniser = replace(
-            recogniser,
-            pace=pace,
-            locator=Timed(recogniser.locator, pace),
-            reader=Timed(recogniser.reader, pace) if recogniser.reader else None,
-            general=Timed(recogniser.general, pace) if recogniser.general else None,
-        )
-    leases = Leases(pipeline.leases.objects, owner=f"sweep/{run_id}", now=pipeline.leases.now)
-    return replace(flows, pace=pace, pipeline=replace(pipeline, recogniser=recogniser, leases=leases))
 
 
 def _done(outcome: Outcome, reason: str, seconds: float) -> Done:
