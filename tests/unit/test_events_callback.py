@@ -84,8 +84,10 @@ EXTERNAL = (
         "<!DOCTYPE html><Response><JobsDetail/></Response>",
         "<a>" * 5000,
         "[" * 100_000,
+        '{"JobsDetail": ' * 20_000,
+        "[" + "1" * 5000 + "]",
     ],
-    ids=range(18),
+    ids=range(20),
 )
 def test_what_cannot_be_read_is_refused_without_repeating_it(body: str) -> None:
     with pytest.raises(Reject, match="callback_unreadable") as caught:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
-from xml.etree import ElementTree
-
-import orjson
 
 from cardveil.errors import Reject
 from cardveil.records import dataclass
@@ -96,13 +94,14 @@ def _text(body: Any) -> str:
     """Return a body as text; queues' connectors hand JSON on as an object now and then."""
     if body is None:
         return ""
-    return body if isinstance(body, str) else orjson.dumps(body).decode()
+    return body if isinstance(body, str) else json.dumps(body)
 
 
 def _of_json(text: str) -> tuple[Told, ...]:
     try:
-        document = orjson.loads(text)
-    except orjson.JSONDecodeError:
+        # Not by orjson, whose import costs a stranger's callback more than all else here.
+        document = json.loads(text)
+    except (ValueError, RecursionError):
         raise _unreadable() from None
     if isinstance(document, Mapping) and isinstance(document.get("Response"), Mapping):
         document = document["Response"]
@@ -122,15 +121,16 @@ def _of_detail(detail: Mapping[str, Any]) -> Told:
     return Told(job_id if isinstance(job_id, str) else "", user_data if isinstance(user_data, str) else None)
 
 
-class _NoDoctype(ElementTree.TreeBuilder):
-    """Refuses a document type before anything in it is read: without one no entity can be declared."""
-
-    def doctype(self, _name: str, _pubid: str | None, _system: str | None) -> None:
-        raise _unreadable()
-
-
 def _of_xml(text: str) -> tuple[Told, ...]:
-    parser = ElementTree.XMLParser(target=_NoDoctype())  # noqa: S314 - no DTD, and no more than MAX_BYTES
+    from xml.etree import ElementTree
+
+    class NoDoctype(ElementTree.TreeBuilder):
+        """Refuses a document type before anything in it is read: without one no entity can be declared."""
+
+        def doctype(self, _name: str, _pubid: str | None, _system: str | None) -> None:
+            raise _unreadable()
+
+    parser = ElementTree.XMLParser(target=NoDoctype())  # noqa: S314 - no DTD, and no more than MAX_BYTES
     try:
         parser.feed(text)
         root = parser.close()
