@@ -84,7 +84,7 @@ EXTERNAL = (
         "<!DOCTYPE html><Response><JobsDetail/></Response>",
         "<a>" * 5000,
         "[" * 100_000,
-        '{"JobsDetail": ' * 20_000,
+        '{"JobsDetail": ' * 10_000,
         "[" + "1" * 5000 + "]",
     ],
     ids=range(20),
