@@ -203,11 +203,13 @@ def at_quota(cards: int, quota: int, share: float, delay_s: float, uploads: bool
             "sweep_in_flight": str(max(4, round(rate * (delay_s + 1.5)))),
         }
         stop, felt = threading.Event(), []
-        visitor = threading.Thread(target=lambda: felt.extend(live(running, data, stop, 2.0)))
+        visitor = threading.Thread(target=lambda: felt.extend(live(running, data, stop, 0.8)))
+        clouds = time.process_time()
         process = child("sweep", running.endpoint.to_line().decode(), "60", json.dumps(settings))
         if uploads:
             visitor.start()
         done = answer(process)
+        clouds = time.process_time() - clouds
         stop.set()
         if uploads:
             visitor.join()
@@ -221,7 +223,8 @@ def at_quota(cards: int, quota: int, share: float, delay_s: float, uploads: bool
           f"{done['counts']}")  # fmt: skip
     print(f"  steady state: {used:.2f} calls/s, {100 * used / quota:.1f}% of the quota; refused after the "
           f"first second: {len(late)} of {len(calls)}")  # fmt: skip
-    print(f"  our own work: {1000 * done['cpu'] / cards:.0f} ms of processor time a card")
+    print(f"  processor time a card: {1000 * done['cpu'] / cards:.0f} ms for our own work, "
+          f"{1000 * clouds / cards:.0f} ms for the local cloud")  # fmt: skip
     if uploads:
         alone, beside = statistics.median(quiet), statistics.median(felt)
         print(f"  live uploads: median {alone:.2f} s alone, {beside:.2f} s ({beside / alone:.2f}x) beside "
@@ -332,7 +335,8 @@ def main() -> None:
     if "quota" in chosen.parts:
         at_quota(chosen.cards, chosen.quota, 1.0, chosen.delay, uploads=False)
     if "live" in chosen.parts:
-        at_quota(chosen.cards // 4, chosen.quota, 0.75, chosen.delay, uploads=True)
+        # A call a second is left to uploads, of which each makes one and waits for its end.
+        at_quota(chosen.cards, chosen.quota, 1.0 - 1.0 / chosen.quota, chosen.delay, uploads=True)
     if "kills" in chosen.parts:
         kills(chosen.cards, chosen.kills, chosen.seed)
 
