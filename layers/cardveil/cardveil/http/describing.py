@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from aws_lambda_powertools.event_handler.openapi.models import APIKey, HTTPBearer
 from pydantic import BaseModel
 
 from cardveil.examine import PIPELINE_VERSION
@@ -44,6 +43,9 @@ def described(summary: str, answer: type[BaseModel], *, role: str | None = None)
 
 def document(app: UrlResolver) -> dict[str, Any]:
     """Return the API's document."""
+    # Some forty models, which take as long to import as all that a request needs of Powertools.
+    from aws_lambda_powertools.event_handler.openapi.models import APIKey, HTTPBearer
+
     described_by_routes = app.get_openapi_schema(
         title="Cardveil",
         version=PIPELINE_VERSION,

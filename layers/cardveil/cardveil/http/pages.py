@@ -15,7 +15,6 @@ from cardveil.card import FIELDS
 from cardveil.http.access import ANYBODY, wants
 from cardveil.http.adapter import UrlResolver
 from cardveil.http.describing import document
-from cardveil.http.documentation import documentation
 
 #: One script in four files; a block keeps their names off the window.
 _SCRIPTS: Final = ("base.js", "inbox.js", "card.js", "page.js")
@@ -45,6 +44,8 @@ def add_pages(app: UrlResolver) -> None:
     @app.get("/docs", include_in_schema=False)
     @wants(ANYBODY)
     def docs() -> Response[Any]:
+        from cardveil.http.documentation import documentation
+
         style = _part("docs.css")
         return _page(documentation(api(), style), style, "")
 
