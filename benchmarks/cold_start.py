@@ -34,7 +34,8 @@ CONTEXT: Final = {
 _HEAD: Final = "import json, os, sys; sys.path.insert(0, os.getcwd()); "
 _INVOKE: Final = (
     _HEAD + "from index import main_handler; e = json.load(open(os.environ['EVENT'])); "
-    "c = json.loads(os.environ['CONTEXT']); r = main_handler(e, c); assert os.environ['EXPECTED'] in r, r"
+    "c = json.loads(os.environ['CONTEXT']); r = main_handler(e, c); "
+    "assert os.environ['EXPECTED'] in str(r), r"
 )
 _READY: Final = (
     _HEAD + "from index import main_handler; from cardveil.events.context import read_context; "
@@ -68,11 +69,12 @@ def processor_ms(python: str, program: str, cwd: Path, environment: dict[str, st
     return (usage.ru_utime + usage.ru_stime) * 1000
 
 
-def mounted(folder: Path, minor: tuple[int, int]) -> tuple[Path, Path]:
-    """Unpack the upload function and the layers as the platform does."""
+def mounted(folder: Path, minor: tuple[int, int]) -> tuple[dict[str, Path], Path]:
+    """Unpack the functions, each by itself, and the layers as the platform does."""
     package = build(ROOT, ROOT / "build" / "wheels", minor)
-    code, layers = folder / "user", folder / "opt"
-    unzip(package.functions["on_upload"], code)
+    code, layers = {key: folder / "user" / key for key in package.functions}, folder / "opt"
+    for key, data in package.functions.items():
+        unzip(data, code[key])
     for data in package.layers.values():
         unzip(data, layers)
     return code, layers
@@ -132,7 +134,8 @@ def main() -> None:
     own = ROOT / "events" / "cos-object-created-own-sidecar.json"
     with tempfile.TemporaryDirectory() as name, bare_cloud(Path(name) / "cloud") as endpoint:
         folder, client = Path(name), endpoint.cos_client()
-        code, layers = mounted(folder, minor)
+        functions, layers = mounted(folder, minor)
+        code = functions["on_upload"]
         credentials = {
             "TENCENTCLOUD_SECRETID": endpoint.secret_id,
             "TENCENTCLOUD_SECRETKEY": endpoint.secret_key,
@@ -146,18 +149,36 @@ def main() -> None:
             "CONTEXT": json.dumps(CONTEXT),
             **credentials,
         }
+        # The layer leaves out a library of which requests warns; the functions silence that themselves.
+        quiet = {**base, "PYTHONWARNINGS": "ignore"}
         passed = {**base, "EVENT": str(own), "EXPECTED": "not_in_inbox"}
+        stranger, asked = (
+            {
+                **base,
+                "PYTHONPATH": f"{functions[key]}:{layers}",
+                "CARDVEIL_JOB_SECRETS": "j" * 32,
+                "CARDVEIL_TOKEN_SECRETS": "t" * 32,
+                "EVENT": str(ROOT / "events" / event),
+                "EXPECTED": f"'statusCode': {status}",
+            }
+            for key, event, status in (
+                ("on_callback", "callback-url-json-object.json", 403),
+                ("on_request", "function-url-api-list-cards.json", 401),
+            )
+        )
         first = {**base, "EXPECTED": "redacted"}
         models = naive_models(folder / "naive")
         rows: list[tuple[str, str, dict[str, str]]] = [
             ("bare interpreter", "pass", base),
             ("an event that is not ours", _INVOKE, passed),
-            ("importing qcloud_cos alone", _QCLOUD, base),
+            ("importing qcloud_cos alone", _QCLOUD, quiet),
             ("ready to process", _READY, base),
             ("first card done", _INVOKE, first),
+            ("a stranger's callback refused", _INVOKE, stranger),
+            ("an HTTP request with a bad token refused", _INVOKE, asked),
         ]
         if models:
-            naive = {**base, "PYTHONPATH": f"{code}:{layers}:{models}"}
+            naive = {**quiet, "PYTHONPATH": f"{code}:{layers}:{models}"}
             merge = (
                 f"import os, tencentcloud; tencentcloud.__path__.append({str(models / 'tencentcloud')!r}); "
             )
@@ -174,7 +195,9 @@ def main() -> None:
                     key = f"inbox/{turn}.jpg"
                     client.put_object(Bucket=endpoint.bucket, Key=key, Body=sample.read())
                     environment = {**environment, "EVENT": str(event_of(key, folder))}
-                spent = processor_ms(interpreter.path, program, code, environment)
+                # The program looks for `index` in its own folder first.
+                cwd = Path(environment["PYTHONPATH"].partition(":")[0])
+                spent = processor_ms(interpreter.path, program, cwd, environment)
                 if turn:
                     times[label].append(spent)
         for label, _, _ in rows:
