@@ -5,17 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
 from cardveil.card import Card, Field
+from cardveil.errors import Halt
+from cardveil.settings import Settings, from_environment
 from cardveil_local.ci.recognition import CardRecogniser, KnownCard, KnownLine, KnownPicture, TableRecogniser
 from cardveil_local.cli.endpoint import Endpoint
 from cardveil_local.cloud import LocalCloud
 from cardveil_local.faults import FaultHook
 from cardveil_local.options import Options
+from cardveil_local.permissions.calls import Call
+from cardveil_local.permissions.documents import CamPolicy, Place
+from cardveil_local.permissions.write import calls_by_function, policies_of
 from cardveil_local.samples.kept import KeptPicture, kept_pictures
 
 #: The checkout that holds serverless.yml, the functions and the stored events.
@@ -123,6 +129,8 @@ def bench(
 ) -> Iterator[Bench]:
     """Run a cloud whose recogniser knows the kept pictures by heart: everything around it is real.
 
+    Each function may do what the policy of its role allows under these settings, and no more.
+
     Parameters
     ----------
     pictures : mapping of encoded picture to truth, optional
@@ -138,20 +146,36 @@ def bench(
     def table() -> CardRecogniser:
         return TableRecogniser(pictures or {k.read(): known(k) for k in kept_pictures()}, delay_s=delay_s)
 
+    told = {"CARDVEIL_SCHEME": "http", **(environment or {})}
+    options.setdefault("policies", role_policies({**options.get("variables", {}), **told}))
     cloud = LocalCloud(
         folder,
         serverless=serverless,
         recogniser_factory=recogniser or table,
         retry_interval_s=retry_interval_s,
-        options=Options(
-            faults=faults, environment={"CARDVEIL_SCHEME": "http", **(environment or {})}, **options
-        ),
+        options=Options(faults=faults, environment=told, **options),
     )
     with cloud.running() as ready:
         endpoint = Endpoint(
             ready.proxy_url, ready.secret_id, ready.secret_key, ready.region, ready.app_id, ready.bucket
         )
         yield Bench(cloud, endpoint, folder, ready.function_urls)
+
+
+def role_policies(environment: Mapping[str, str]) -> dict[str, CamPolicy]:
+    """Return what each function's role may do under some settings, by the function's key."""
+    try:
+        settings = from_environment(environment)
+    except Halt:
+        settings = Settings()  # the functions will refuse them
+    place = Place("ap-shanghai", "1250000000", "cards-1250000000", settings.result_bucket)
+    made = policies_of(_calls(), place, settings, jobs=bool(settings.job_secrets))
+    return {key: CamPolicy(document) for key, document in made.items()}
+
+
+@cache
+def _calls() -> Mapping[str, tuple[Call, ...]]:
+    return calls_by_function(ROOT)
 
 
 def known(picture: KeptPicture) -> KnownPicture:

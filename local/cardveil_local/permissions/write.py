@@ -23,7 +23,14 @@ def calls_by_function(root: Path) -> dict[str, tuple[Call, ...]]:
 
 
 def policies(root: Path, place: Place, settings: Settings, *, jobs: bool) -> dict[str, dict[str, Any]]:
-    """Return the policy of each function's role, by function key.
+    """Return the policy of each function's role, by function key; raises as `policies_of` does."""
+    return policies_of(calls_by_function(root), place, settings, jobs=jobs)
+
+
+def policies_of(
+    calls: Mapping[str, tuple[Call, ...]], place: Place, settings: Settings, *, jobs: bool
+) -> dict[str, dict[str, Any]]:
+    """Return the policy of each function's role, by function key, from what the functions call.
 
     Raises
     ------
@@ -31,9 +38,7 @@ def policies(root: Path, place: Place, settings: Settings, *, jobs: bool) -> dic
         If grants and code disagree.
     """
     granted = grants(settings, jobs=jobs)
-    return {
-        key: function_policy(key, calls, granted, place) for key, calls in calls_by_function(root).items()
-    }
+    return {key: function_policy(key, called, granted, place) for key, called in calls.items()}
 
 
 def files(root: Path, place: Place, settings: Settings, *, jobs: bool) -> dict[str, str]:
