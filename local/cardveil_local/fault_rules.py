@@ -195,4 +195,6 @@ class FaultRules(NoFaults):
 
 
 #: Operations of CI's own host, which puts errors into CI's form itself.
-_JOB_OPERATIONS: Final = frozenset({"CreateMediaJobs", "DescribeMediaJobs", "CancelJob", "ImageLicenseRec"})
+_JOB_OPERATIONS: Final = frozenset(
+    {"CreateMediaJobs", "DescribeMediaJob", "DescribeMediaJobs", "CancelMediaJob", "ImageLicenseRec"}
+)

@@ -118,9 +118,9 @@ class CiJobs:
         if path == "/jobs" and method == "GET":
             return "DescribeMediaJobs", self._list
         if path.startswith("/jobs/") and method == "GET":
-            return "DescribeMediaJobs", self._describe
+            return "DescribeMediaJob", self._describe
         if path.startswith("/jobs/") and method == "PUT" and "cancel" in query:
-            return "CancelJob", self._cancel
+            return "CancelMediaJob", self._cancel
         raise CiError("MethodNotAllowed")
 
     async def _create(self, request: Request, bucket: str, region: str, principal: Principal) -> Response:

@@ -27,9 +27,9 @@ ACTIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "send_request": ("cos:PutObject", "ci:CreateAILicenseRecognitionJob"),
         # A job works by CI's own role, which the caller passes on.
         "ci_create_media_jobs": ("ci:CreateMediaJobs", "cam:PassRole", "cos:GetObject"),
-        "ci_get_media_jobs": ("ci:DescribeMediaJobs",),
+        "ci_get_media_jobs": ("ci:DescribeMediaJob",),
         "ci_list_media_jobs": ("ci:DescribeMediaJobs",),
-        "ci_cancel_jobs": ("ci:CancelJob",),
+        "ci_cancel_jobs": ("ci:CancelMediaJob",),
         # The generic client, by the action that it is given.
         "call_json API": ("ocr:RecognizeMainlandIDCardOCR",),
         "call_json Invoke": ("scf:Invoke",),

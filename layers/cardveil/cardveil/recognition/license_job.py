@@ -123,7 +123,7 @@ class LicenseJobs:
             The leaf of the vendor's code.
         """
         self.patience.call(
-            lambda: self._asked("CancelJob", lambda: self.client.ci_cancel_jobs(self.bucket, job_id))
+            lambda: self._asked("CancelMediaJob", lambda: self.client.ci_cancel_jobs(self.bucket, job_id))
         )
 
     def _listed(self, since: float) -> Iterator[Job]:
@@ -150,7 +150,7 @@ class LicenseJobs:
         )
 
     def _described(self, job_ids: str) -> Any:
-        return self._asked("DescribeMediaJobs", lambda: self.client.ci_get_media_jobs(self.bucket, job_ids))
+        return self._asked("DescribeMediaJob", lambda: self.client.ci_get_media_jobs(self.bucket, job_ids))
 
     def _request(self, object_key: str, card_type: CardType, reference: str) -> dict[str, Any]:
         settings = self.settings
