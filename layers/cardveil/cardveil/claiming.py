@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
+from cardveil.bucket.answers import look
 from cardveil.bucket.breaker import Breaker, Open
 from cardveil.bucket.keys import Keys, keys_of
 from cardveil.bucket.leases import Lease, Leases
@@ -45,7 +46,7 @@ class Claim:
     again : Future
         The result that was there once the source was ours; `made` may be older.
     kept : Future
-        The keys of the answers that were there once the source was ours.
+        The answers that were kept before the source was ours; see `answers.look`.
     tidying : list of Future
         What is still being deleted.
     """
@@ -58,7 +59,7 @@ class Claim:
     pool: Executor
     breaker: Future[Open | None]
     again: Future[Stored | None]
-    kept: Future[set[str]]
+    kept: Future[Mapping[str, Any] | None]
     tidying: list[Future[None]] = field(default_factory=list)
 
 
@@ -108,7 +109,7 @@ class Claims:
         breaker = pool.submit(self.breaker.look)
         # Sent after the lease, so that they are likely to be answered after it.
         looking = pool.submit(_Look.beside, taking, partial(self.results.current, keys))
-        listing = pool.submit(_Look.beside, taking, partial(self._listed, keys.answers_prefix))
+        asking = pool.submit(_Look.beside, taking, partial(look, self.sources, keys.answers))
         budget = self.invocation.remaining_s()
         lease = taking.result()
         if lease and lease.first:
@@ -117,7 +118,7 @@ class Claims:
                 made = looking.result().found
                 # Awaited only before something is paid for.
                 again = pool.submit(_Look.surely, looking, partial(self.results.current, keys))
-                kept = pool.submit(_Look.surely, listing, partial(self._listed, keys.answers_prefix))
+                kept = pool.submit(_Look.surely, asking, partial(look, self.sources, keys.answers))
                 return Claim(keys, lease, stored, data, made, pool, breaker, again, kept)
         while lease is None:
             pause = random.uniform(0.5, 1.5) * _WAIT_S  # noqa: S311 - only spreads waiters
@@ -130,7 +131,7 @@ class Claims:
             # Whoever held it before may have finished: look again.
             stored, data = self.sources.get(upload.key, max_bytes=self.settings.max_bytes)
             again = pool.submit(self.results.current, keys)
-            kept = pool.submit(self._listed, keys.answers_prefix)
+            kept = pool.submit(look, self.sources, keys.answers)
             breaker = pool.submit(self.breaker.look)
             return Claim(keys, lease, stored, data, again.result(), pool, breaker, again, kept)
 
@@ -144,9 +145,6 @@ class Claims:
         except BaseException:
             self.leases.release(lease, keys.lease_prefix)
             raise
-
-    def _listed(self, prefix: str) -> set[str]:
-        return set(self.sources.list(prefix))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import orjson
 from cardveil.bucket.answers import Answers
 from cardveil.bucket.breaker import Breaker, Gate
 from cardveil.bucket.leases import Leases
-from cardveil.bucket.objects import Objects, Stored, delete_under
+from cardveil.bucket.objects import Objects, Stored
 from cardveil.bucket.results import Results, Version, staged
 from cardveil.claiming import Claim, Claims
 from cardveil.covering import Rules
@@ -130,7 +130,8 @@ class Pipeline:
         version = self._version(claim)
         if claim.made and (version.decided(claim.made) if anew else version.made(claim.made)):
             # Who made it may have been killed between the commit and the tidying.
-            delete_under(self.sources, claim.keys.answers_prefix)
+            if claim.kept.result() is not None:
+                self.sources.delete(claim.keys.answers)
             return Outcome("already")
         return None
 
@@ -144,8 +145,8 @@ class Pipeline:
 
     def conclude(self, upload: Upload, claim: Claim, stages: Stages, *, anew: bool = False) -> Outcome:
         """Examine and publish what was claimed; raises as `process` does."""
-        prefix, kept_s = claim.keys.answers_prefix, self.settings.answers_kept_s
-        answers = Answers(self.sources, prefix, claim.kept, kept_s, claim.pool)
+        kept_s = self.settings.answers_kept_s
+        answers = Answers(self.sources, claim.keys.answers, claim.kept, kept_s, claim.pool)
         try:
             return self._conclude(upload, claim, stages, answers, anew)
         finally:

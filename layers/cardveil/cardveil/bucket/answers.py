@@ -1,23 +1,24 @@
 """Answers that were paid for, kept until the sidecar is committed, so that a failure costs no second payment.
 
-They hold what a card says. They stand under ``<state prefix>answers/``, are deleted at the commit, are of no
-use after `kept_s`, and are swept away after that; a setting switches them off.
+They hold what a card says. Those about one source stand in one object under ``<state prefix>answers/``. It is
+deleted at the commit, is of no use after `kept_s`, and is swept away after that; a setting switches it off.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future, wait
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
 
 from cardveil.bucket.objects import Objects
 from cardveil.errors import Reject, Retry
+from cardveil.records import dataclass, field
 
-_FORM: Final = 1
+_FORM: Final = 2
 _MAX_BYTES: Final = 4 * 1024 * 1024
 
 
@@ -27,10 +28,10 @@ class Answers:
 
     Attributes
     ----------
-    prefix : str
-        Where this source's answers stand.
-    listing : Future
-        The keys under `prefix`; asked for beforehand, since most sources have none.
+    key : str
+        Where they stand.
+    kept : Future
+        What `look` has found there; asked for beforehand, since most sources have none.
     kept_s : float
         Seconds for which an answer is of use; 0 keeps nothing.
     pool : Executor
@@ -38,20 +39,19 @@ class Answers:
     """
 
     objects: Objects
-    prefix: str
-    listing: Future[set[str]]
+    key: str
+    kept: Future[Mapping[str, Any] | None]
     kept_s: float
     pool: Executor
     now: Callable[[], float] = time.time
-    _writing: dict[str, Future[None]] = field(default_factory=dict)
+    _new: dict[str, Any] = field(default_factory=dict)
+    _writes: list[Future[None]] = field(default_factory=list)
+    _turn: threading.Lock = field(default_factory=threading.Lock)
 
     def recall(self, name: str, image_sha256: str) -> Mapping[str, Any] | None:
         """Return the answer of one call about one picture, None when it has to be paid for."""
-        key = f"{self.prefix}{name}"
-        if self.kept_s <= 0 or key not in self.listing.result():
-            return None
-        note = _read(self.objects, key)
-        if note is None or note.get("image") != image_sha256 or float(note.get("until", 0)) < self.now():
+        note = self._before().get(name)
+        if not isinstance(note, Mapping) or note.get("image") != image_sha256 or _until(note) < self.now():
             return None
         content = note.get("content")
         return content if isinstance(content, Mapping) else None
@@ -60,13 +60,12 @@ class Answers:
         """Keep an answer, beside what is done next with it."""
         if self.kept_s <= 0:
             return
-        note = {"form": _FORM, "image": image_sha256, "until": self.now() + self.kept_s, "content": content}
-        key = f"{self.prefix}{name}"
-        self._writing[key] = self.pool.submit(self._write, key, orjson.dumps(note))
+        self._new[name] = {"image": image_sha256, "until": self.now() + self.kept_s, "content": content}
+        self._writes.append(self.pool.submit(self._write))
 
     def settle(self) -> None:
         """Wait until every answer is kept; whoever takes the source over must find them."""
-        wait(self._writing.values())
+        wait(self._writes)
 
     def forget(self) -> list[Future[None]]:
         """Delete what was kept, whoever kept it.
@@ -74,33 +73,52 @@ class Answers:
         Returns
         -------
         list of Future
-            The deletions, which are under way; their results are to be asked for, so that no failure is lost.
+            The deletion, if one is needed, which is under way; its result is to be asked for, so that no
+            failure is lost.
         """
-        keys = sorted(self.listing.result() | self._writing.keys())
-        return [self.pool.submit(self._delete, key) for key in keys]
+        if self.kept.result() is None and not self._writes:
+            return []
+        return [self.pool.submit(self._delete)]
 
-    def _write(self, key: str, data: bytes) -> None:
-        try:
-            self.objects.put(key, data, media_type="application/json", meta={"kind": "answer"})
-        except Retry:
-            return  # that it could not be kept is no failure: it may cost a second payment, no more
+    def _before(self) -> Mapping[str, Any]:
+        return (self.kept.result() or {}) if self.kept_s > 0 else {}
 
-    def _delete(self, key: str) -> None:
-        if writing := self._writing.get(key):
-            writing.result()  # it was submitted before: this waits for no turn of its own
-        self.objects.delete(key)
+    def _write(self) -> None:
+        with self._turn:  # one after the other, and each writes all that there is by then
+            note = {"form": _FORM, "answers": {**self._before(), **self._new}}
+            try:
+                self.objects.put(
+                    self.key, orjson.dumps(note), media_type="application/json", meta={"kind": "answer"}
+                )
+            except Retry:
+                return  # that it could not be kept is no failure: it may cost a second payment, no more
+
+    def _delete(self) -> None:
+        for writing in self._writes:
+            writing.result()  # they were submitted before: this waits for no turn of its own
+        self.objects.delete(self.key)
+
+
+def look(objects: Objects, key: str) -> Mapping[str, Any] | None:
+    """Return the kept answers by name, None where nothing stands; what cannot be read holds none."""
+    try:
+        _, data = objects.get(key, max_bytes=_MAX_BYTES)
+    except Reject:
+        return None
+    try:
+        note = orjson.loads(data or b"")
+    except orjson.JSONDecodeError:
+        return {}
+    answers = note.get("answers") if isinstance(note, Mapping) and note.get("form") == _FORM else None
+    return answers if isinstance(answers, Mapping) else {}
 
 
 def expired(objects: Objects, key: str, now: float) -> bool:
-    """Say whether a kept answer is of no use any more; one that cannot be read is of none."""
-    note = _read(objects, key)
-    return note is None or float(note.get("until", 0)) < now
+    """Say whether no kept answer is of use any more; one that cannot be read is of none."""
+    found = look(objects, key)
+    return found is not None and all(_until(note) < now for note in found.values())
 
 
-def _read(objects: Objects, key: str) -> Mapping[str, Any] | None:
-    try:
-        _, data = objects.get(key, max_bytes=_MAX_BYTES)
-        note = orjson.loads(data or b"")
-    except (Reject, orjson.JSONDecodeError):
-        return None
-    return note if isinstance(note, Mapping) and note.get("form") == _FORM else None
+def _until(note: Any) -> float:
+    until = note.get("until") if isinstance(note, Mapping) else None
+    return float(until) if isinstance(until, int | float) else 0.0

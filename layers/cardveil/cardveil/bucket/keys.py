@@ -17,7 +17,7 @@ class Keys:
     lease_prefix: str
     staged_prefix: str
     job_copy: str
-    answers_prefix: str
+    answers: str
 
 
 def keys_of(source: str, settings: Settings) -> Keys:
@@ -40,5 +40,5 @@ def keys_of(source: str, settings: Settings) -> Keys:
         staged_prefix=f"{settings.state_prefix}staged/{whole}/",
         # One name a source: a crash leaves a copy that the next submission writes over.
         job_copy=f"{settings.state_prefix}staged/{whole}/job",
-        answers_prefix=f"{settings.state_prefix}answers/{whole}/",
+        answers=f"{settings.state_prefix}answers/{whole}/kept",
     )

@@ -47,7 +47,7 @@ class Leftovers:
         if self.leases.take(keys.lease_prefix, _LEASE_S) is None:
             return
         try:
-            delete_under(self.objects, keys.answers_prefix)
+            self.objects.delete(keys.answers)
             delete_under(self.objects, keys.staged_prefix, but=keys.job_copy)  # a job may be under way
         finally:
             self.leases.clear(keys.lease_prefix)
