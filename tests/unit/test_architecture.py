@@ -68,6 +68,12 @@ def test_a_module_says_in_one_line_why_it_exists(path: Path) -> None:
     assert docstring.splitlines()[0].endswith((".", ":"))
 
 
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_what_a_card_needs_is_made_of_records_that_are_quick_to_make(path: Path) -> None:
+    if room(path) not in {"http", "sweep", "records"}:
+        assert "dataclasses" not in imported(path)
+
+
 def test_handlers_are_short() -> None:
     handlers = sorted((ROOT / "functions").glob("*/index.py"))
     assert handlers

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Final
 
@@ -12,6 +11,7 @@ from cardveil.covering import MAX_SENT_BYTES, Covering, Rules
 from cardveil.errors import Reject, Review
 from cardveil.findings import Status, status_of
 from cardveil.recognition.reading import Call, CardRecogniser, Hint, Image, Recognition, VendorWarning
+from cardveil.records import dataclass, replace
 from cardveil.redaction import Picture, Policy, RedactedCopy, Region, inspect, redact, upright_copy
 from cardveil.sidecar import RedactionDone, RegionDone, Sidecar, SourceFacts
 from cardveil.stages import Stages

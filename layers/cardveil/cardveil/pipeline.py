@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
@@ -28,6 +27,7 @@ from cardveil.findings import Status
 from cardveil.recognition.cloud import Stage
 from cardveil.recognition.hints import hint_of
 from cardveil.recognition.reading import CardRecogniser, Hint, Image, Located, Recognition
+from cardveil.records import dataclass, field, replace
 from cardveil.renewal import renew
 from cardveil.settings import Settings
 from cardveil.sidecar import SourceFacts, to_json

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from typing import Final
 
 import orjson
@@ -14,6 +13,7 @@ import orjson
 from cardveil.bucket.leases import Lease, Leases
 from cardveil.bucket.objects import Objects
 from cardveil.errors import VENDOR_CODES, Halt, Reject
+from cardveil.records import dataclass, field
 
 #: Refusals of one request, or of one instance's clock: no reason to stop everybody else.
 OF_ONE_REQUEST: Final = frozenset({"request_refused", "vendor_code_unknown", "clock_wrong", "region_missing"})

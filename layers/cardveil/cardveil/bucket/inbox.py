@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 from urllib.parse import unquote
 
 from cardveil.bucket.objects import CosObjects
 from cardveil.clients import vendor_errors
+from cardveil.records import dataclass
 
 _API: Final = "COS"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
 
 import orjson
 
@@ -11,6 +10,7 @@ from cardveil.bucket.objects import Objects
 from cardveil.card import CardType
 from cardveil.errors import Reject
 from cardveil.events.cos import Upload
+from cardveil.records import dataclass, fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class JobNotes:
 
     def put(self, note: JobNote) -> None:
         """Write a note, in place of an older one."""
-        content = orjson.dumps(asdict(note))
+        content = orjson.dumps({each.name: getattr(note, each.name) for each in fields(note)})
         self.objects.put(self._key(note), content, media_type="application/json", meta={"kind": "job"})
 
     def drop(self, note: JobNote) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 
+from cardveil.records import dataclass
 from cardveil.settings import MAX_KEY_BYTES, Settings
 
 

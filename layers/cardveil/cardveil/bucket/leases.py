@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 import orjson
 
 from cardveil.bucket.objects import Objects
 from cardveil.errors import Reject, Retry
+from cardveil.records import dataclass
 
 #: Clocks of two instances may differ by this much, in seconds.
 _CLOCK_SKEW_S: Final = 5.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
 from typing import Any, BinaryIO, Final, Protocol
@@ -12,6 +11,7 @@ from urllib.parse import unquote
 
 from cardveil.bucket.objects import CosObjects
 from cardveil.clients import vendor_errors
+from cardveil.records import dataclass
 
 _API: Final = "COS"
 _PIECE: Final = 1024 * 1024

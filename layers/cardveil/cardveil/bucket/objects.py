@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 from urllib.parse import unquote
@@ -11,6 +10,7 @@ from urllib.parse import unquote
 from cardveil.clients import vendor_errors
 from cardveil.errors import Reject, Retry
 from cardveil.events.cos import OUTPUT_MARK
+from cardveil.records import dataclass
 from cardveil.retrying import Patience
 
 #: Read the permission that a refused call lacks from an error's `api`.

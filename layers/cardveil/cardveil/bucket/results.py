@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from secrets import token_hex
 
 from cardveil.bucket.keys import Keys
 from cardveil.bucket.objects import Objects, Stored
 from cardveil.findings import Status
 from cardveil.recognition.reading import Image
+from cardveil.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

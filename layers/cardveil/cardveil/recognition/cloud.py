@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -24,6 +23,7 @@ from cardveil.recognition.reading import (
     TextLocator,
     TextReader,
 )
+from cardveil.records import dataclass, replace
 from cardveil.retrying import Patience
 
 NO_CARD: Final = "no_card"

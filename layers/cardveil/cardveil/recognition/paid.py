@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final, TypeVar
 
@@ -21,6 +20,7 @@ from cardveil.recognition.reading import (
     TextReader,
     VendorWarning,
 )
+from cardveil.records import dataclass
 from cardveil.retrying import Patience
 
 T = TypeVar("T")
