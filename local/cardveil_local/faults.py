@@ -10,6 +10,8 @@ from starlette.requests import Request
 
 from cardveil_local.cos.contracts import Faults
 
+#: Key of a request's scope: when it arrived, in seconds of the monotonic clock.
+ARRIVED: Final = "cardveil.arrived"
 #: Key of a request's scope: a `BodyFault` that the answer's body is to meet.
 BODY_FAULT: Final = "cardveil.body_fault"
 

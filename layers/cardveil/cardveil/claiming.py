@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, TypeVar
 
 from cardveil.bucket.answers import look
 from cardveil.bucket.breaker import Breaker, Open
@@ -43,8 +43,6 @@ class Claim:
         For what is done beside the work; it has ended when the source is given back.
     breaker : Future
         `Breaker.look`, asked for with the claim.
-    again : Future
-        The result that was there once the source was ours; `made` may be older.
     kept : Future
         The answers that were kept before the source was ours; see `answers.look`.
     tidying : list of Future
@@ -58,7 +56,6 @@ class Claim:
     made: Stored | None
     pool: Executor
     breaker: Future[Open | None]
-    again: Future[Stored | None]
     kept: Future[Mapping[str, Any] | None]
     tidying: list[Future[None]] = field(default_factory=list)
 
@@ -108,18 +105,15 @@ class Claims:
         fetching = pool.submit(self.sources.get, upload.key, max_bytes=self.settings.max_bytes)
         breaker = pool.submit(self.breaker.look)
         # Sent after the lease, so that they are likely to be answered after it.
-        looking = pool.submit(_Look.beside, taking, partial(self.results.current, keys))
-        asking = pool.submit(_Look.beside, taking, partial(look, self.sources, keys.answers))
+        current = partial(self.results.current, keys)
+        looking = pool.submit(_once_taken, taking, current)
+        answers = partial(look, self.sources, keys.answers)
+        kept = pool.submit(_once_taken, taking, answers)
         budget = self.invocation.remaining_s()
         lease = taking.result()
         if lease and lease.first:
             with self._released_on_error(lease, keys):
-                stored, data = fetching.result()
-                made = looking.result().found
-                # Awaited only before something is paid for.
-                again = pool.submit(_Look.surely, looking, partial(self.results.current, keys))
-                kept = pool.submit(_Look.surely, asking, partial(look, self.sources, keys.answers))
-                return Claim(keys, lease, stored, data, made, pool, breaker, again, kept)
+                return Claim(keys, lease, *fetching.result(), looking.result(), pool, breaker, kept)
         while lease is None:
             pause = random.uniform(0.5, 1.5) * _WAIT_S  # noqa: S311 - only spreads waiters
             # Who waits to the end has no time left for the work, and would be ended in the middle of it.
@@ -130,10 +124,8 @@ class Claims:
         with self._released_on_error(lease, keys):
             # Whoever held it before may have finished: look again.
             stored, data = self.sources.get(upload.key, max_bytes=self.settings.max_bytes)
-            again = pool.submit(self.results.current, keys)
-            kept = pool.submit(look, self.sources, keys.answers)
-            breaker = pool.submit(self.breaker.look)
-            return Claim(keys, lease, stored, data, again.result(), pool, breaker, again, kept)
+            breaker, kept = pool.submit(self.breaker.look), pool.submit(answers)
+            return Claim(keys, lease, stored, data, current(), pool, breaker, kept)
 
     def _take(self, keys: Keys) -> Lease | None:
         return self.leases.take(keys.lease_prefix, self.invocation.remaining_s() + _LEASE_MARGIN_S)
@@ -147,27 +139,16 @@ class Claims:
             raise
 
 
-@dataclass(frozen=True, slots=True)
-class _Look(Generic[T]):
-    """What was seen beside the taking of a lease, and whether nobody else can have changed it since.
+def _once_taken(taking: Future[Lease | None], seen: Callable[[], T]) -> T:
+    """Return what is seen once a lease is taken: at once, where the look was answered after the lease was.
 
     Another may commit and give its lease back between our look and our claim. Its giving back is sent when
     its commit is answered: a whole round trip lies between the two. If our lease was answered before our look
     was, then the look was served after the lease, or before it by less than an answer's way back: it saw the
     commit.
     """
-
-    found: T
-    sure: bool
-
-    @classmethod
-    def beside(cls, taking: Future[Lease | None], look: Callable[[], T]) -> _Look[T]:
-        """Look while a lease is being taken."""
-        found = look()
-        return cls(found, taking.done())
-
-    @staticmethod
-    def surely(looking: Future[_Look[T]], look: Callable[[], T]) -> T:
-        """Return what was seen, or what is seen now that nobody else can change it."""
-        seen = looking.result()
-        return seen.found if seen.sure else look()
+    found = seen()
+    if taking.done():
+        return found
+    taking.result()
+    return seen()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, lru_cache, partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 from xml.etree import ElementTree  # the vendor's own answers, over TLS; expat here expands no external entity
@@ -20,6 +21,7 @@ from cardveil.settings import Settings
 #: What an answer without a body means (every refusal of a HEAD), by status. A HEAD of ours is well formed, so
 #: what is left of the errors of status 400 is a token that has expired on the way.
 _BODILESS: Final = {400: "ExpiredToken", 403: "AccessDenied", 404: "NoSuchKey", 412: "PreconditionFailed"}
+_KEPT_CONNECTIONS: Final = 64
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -71,12 +73,14 @@ def cos_client(settings: Settings, credentials: Credentials, region: str, proxy:
     with uncollected():
         from qcloud_cos import CosConfig
         from qcloud_cos.ai_recognition import AIRecognitionClient
+        from requests.utils import get_environ_proxies
 
     if not region:
         raise Halt("region_missing", "set TENCENTCLOUD_REGION to the bucket's region")
     _guard_plain_http(settings, proxy)
     # At ERROR it logs whole URLs, with keys; what matters of its errors is in the error tree.
     logging.getLogger("qcloud_cos").setLevel(logging.CRITICAL + 1)
+    host = f"{settings.scheme}://cos.{region}.myqcloud.com/"
     config = CosConfig(
         Region=region,
         SecretId=credentials.secret_id,
@@ -84,13 +88,30 @@ def cos_client(settings: Settings, credentials: Credentials, region: str, proxy:
         Token=credentials.token or None,
         Scheme=settings.scheme,
         Timeout=(min(3.0, settings.call_timeout_s), settings.call_timeout_s),
-        Proxies={"http": proxy, "https": proxy} if proxy else None,
-        VerifySSL=settings.ca_directory or None,
+        Proxies={"http": proxy, "https": proxy} if proxy else get_environ_proxies(host, None),
+        VerifySSL=settings.ca_directory or os.environ.get("REQUESTS_CA_BUNDLE") or None,
         AllowRedirects=False,
-        PoolMaxSize=64,  # connections that are kept: a sweep has many requests under way
     )
     # Its own retries sleep past any deadline and repeat what must not be repeated: `retrying` decides alone.
-    return AIRecognitionClient(config, retry=0)
+    return AIRecognitionClient(config, retry=0, session=_connections(os.getpid()))
+
+
+@cache
+def _connections(process: int) -> Any:  # noqa: ARG001 - a forked process must not share them
+    """Return the connections of this process, which outlive its invocations.
+
+    The SDK's own look through the whole environment, and for a ``.netrc``, at each request: a fifth of its
+    processor time.
+    """
+    from requests import Session
+    from requests.adapters import HTTPAdapter
+
+    session = Session()
+    session.trust_env = False
+    for scheme in ("http://", "https://"):
+        # Connections that are kept: a sweep has many requests under way.
+        session.mount(scheme, HTTPAdapter(pool_maxsize=_KEPT_CONNECTIONS))
+    return session
 
 
 def ocr_client(settings: Settings, credentials: Credentials, proxy: str | None = None) -> Any:
@@ -118,43 +139,56 @@ class _Later:
         return self._built.call_json(action, parameters)
 
 
-def _ocr_client(settings: Settings, credentials: Credentials, proxy: str | None) -> Any:
-    from tencentcloud.common.common_client import CommonClient
-    from tencentcloud.common.credential import Credential
-    from tencentcloud.common.profile.client_profile import ClientProfile
-    from tencentcloud.common.profile.http_profile import HttpProfile
-
-    http = HttpProfile(
-        protocol=settings.scheme,
-        endpoint=settings.ocr_endpoint,
-        reqTimeout=settings.call_timeout_s,
-        keepAlive=True,
-        proxy=proxy,
-        certification=settings.ca_directory or None,
-    )
-    credential = Credential(credentials.secret_id, credentials.secret_key, credentials.token or None)
-    profile = ClientProfile(language="en-US", httpProfile=http)
-    return CommonClient("ocr", "2018-11-19", credential, settings.ocr_region, profile)
-
-
 def scf_client(settings: Settings, credentials: Credentials, region: str, proxy: str | None = None) -> Any:
     """Build the generic API 3.0 client for SCF, by which functions are invoked."""
+    _guard_plain_http(settings, proxy)
+    service = ("scf", "2018-04-16", "scf.tencentcloudapi.com", region)
+    return _api_client(service, *_ways(settings, credentials, proxy))
+
+
+def _ocr_client(settings: Settings, credentials: Credentials, proxy: str | None) -> Any:
+    service = ("ocr", "2018-11-19", settings.ocr_endpoint, settings.ocr_region)
+    return _api_client(service, *_ways(settings, credentials, proxy))
+
+
+def _ways(settings: Settings, credentials: Credentials, proxy: str | None) -> tuple[Any, ...]:
+    secrets = (credentials.secret_id, credentials.secret_key, credentials.token)
+    verify = settings.ca_directory or None
+    return (settings.scheme, settings.call_timeout_s, proxy, verify, secrets, os.getpid())
+
+
+@lru_cache(maxsize=4)
+def _api_client(
+    service: tuple[str, str, str, str],
+    scheme: str,
+    timeout_s: float,
+    proxy: str | None,
+    verify: str | None,
+    secrets: tuple[str, str, str],
+    process: int,  # noqa: ARG001 - a forked process must not share connections
+) -> Any:
+    """Build a client of an API 3.0 service, once for as long as a role's credentials last.
+
+    Its connection outlives an invocation with it: another would cost three round trips, and the OCR API is
+    far away.
+    """
     from tencentcloud.common.common_client import CommonClient
     from tencentcloud.common.credential import Credential
     from tencentcloud.common.profile.client_profile import ClientProfile
     from tencentcloud.common.profile.http_profile import HttpProfile
 
-    _guard_plain_http(settings, proxy)
+    name, version, endpoint, region = service
     http = HttpProfile(
-        protocol=settings.scheme,
-        endpoint="scf.tencentcloudapi.com",
-        reqTimeout=settings.call_timeout_s,
+        protocol=scheme,
+        endpoint=endpoint,
+        reqTimeout=timeout_s,
         keepAlive=True,
         proxy=proxy,
-        certification=settings.ca_directory or None,
+        certification=verify,
     )
-    credential = Credential(credentials.secret_id, credentials.secret_key, credentials.token or None)
-    return CommonClient("scf", "2018-04-16", credential, region, ClientProfile(httpProfile=http))
+    secret_id, secret_key, token = secrets
+    profile = ClientProfile(language="en-US", httpProfile=http)
+    return CommonClient(name, version, Credential(secret_id, secret_key, token or None), region, profile)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from cardveil.recognition.reading import CardRecogniser, Image
 from cardveil.records import dataclass, replace
 from cardveil.redaction import (
     Limits,
+    Partial,
     Picture,
     Placement,
     Policy,
@@ -61,7 +62,7 @@ class Covered:
 @dataclass(frozen=True, slots=True)
 class _Ahead:
     placement: Placement | None
-    places: object
+    looked_at: object
     regions: tuple[Region, ...]
     copy: RedactedCopy
 
@@ -84,7 +85,7 @@ class Covering:
         placement = place(card)
         try:
             regions = plan(card, self._rules.policy, self._picture, placement)
-            self._made = _Ahead(placement, _places(card), regions, self._copy(regions))
+            self._made = _Ahead(placement, self._looked_at(card), regions, self._copy(regions))
         except (Reject, Review):
             return  # `cover` says so, when it is known what the card says
 
@@ -98,8 +99,11 @@ class Covering:
         """
         rules, made = self._rules, self._made
         with stages("plan"):
-            placement = made.placement if made and made.places == _places(card) else place(card)
-            regions = plan(card, rules.policy, self._picture, placement)
+            if made and made.looked_at == self._looked_at(card):
+                placement, regions = made.placement, made.regions
+            else:
+                placement = place(card)
+                regions = plan(card, rules.policy, self._picture, placement)
         with stages("redact"):
             copy = made.copy if made and made.regions == regions else self._copy(regions)
         if rules.proof == "recognise":
@@ -114,14 +118,20 @@ class Covering:
                 )
         return Covered(_with_portrait(card, placement), regions, copy)
 
+    def _looked_at(self, card: Card) -> object:
+        """Return what `place` and `plan` look at: the texts only of fields that are covered in part."""
+        action_for = self._rules.policy.action_for
+        cut = {
+            field.name
+            for field in card.fields
+            if isinstance(action_for(card.type, card.side, field.name), Partial)
+        }
+        fields = [(f.name, f.polygon, f.text if f.name in cut else None) for f in card.fields]
+        return card.type, card.side, fields
+
     def _copy(self, regions: tuple[Region, ...]) -> RedactedCopy:
         # No regions: the policy keeps every field of this side, and each of them was located.
         return redact(self._picture, regions, fill=self._rules.policy.fill, allow_empty=True)
-
-
-def _places(card: Card) -> object:
-    """Return all that `place` looks at."""
-    return card.type, card.side, [(field.name, field.polygon) for field in card.fields]
 
 
 def _with_portrait(card: Card, placement: Placement | None) -> Card:

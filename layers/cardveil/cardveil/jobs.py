@@ -86,8 +86,7 @@ class Jobs:
                     and self._wants_job(claim)
                     and (anew or not self.pipeline.renewable(claim))
                 ):
-                    outcome = self.pipeline.settled_meanwhile(claim, anew)
-                    outcome = outcome or self._submissions.submit(upload, claim, stages, anew=anew)
+                    outcome = self._submissions.submit(upload, claim, stages, anew=anew)
                 return outcome or self.pipeline.conclude(upload, claim, stages, anew=anew)
         except Reject as refusal:
             if refusal.code == "source_gone":

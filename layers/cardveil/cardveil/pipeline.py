@@ -26,8 +26,8 @@ from cardveil.examine import PIPELINE_VERSION, Verdict, examine, sidecar_of
 from cardveil.findings import Status
 from cardveil.recognition.cloud import Stage
 from cardveil.recognition.hints import hint_of
-from cardveil.recognition.reading import CardRecogniser, Hint, Image, Located, Recognition
-from cardveil.records import dataclass, field, replace
+from cardveil.recognition.reading import CardRecogniser
+from cardveil.records import dataclass, field
 from cardveil.renewal import renew
 from cardveil.settings import Settings
 from cardveil.sidecar import SourceFacts, to_json
@@ -135,10 +135,6 @@ class Pipeline:
             return Outcome("already")
         return None
 
-    def settled_meanwhile(self, claim: Claim, anew: bool = False) -> Outcome | None:
-        """Say the same of the moment at which the claim was made; to be asked before anything is paid for."""
-        return self.settled(replace(claim, made=claim.again.result()), anew)
-
     def renewable(self, claim: Claim) -> bool:
         """Say whether only the policy has changed since the present result, so that nothing need be paid."""
         return bool(claim.made and claim.data is not None and self._version(claim).located(claim.made))
@@ -164,10 +160,7 @@ class Pipeline:
             if document is not None and claim.data is not None:
                 verdict = renew(document, claim.data, recogniser, self.rules, stages)
             else:
-                unless = partial(self.settled_meanwhile, claim, anew)
-                verdict = self._examine(upload, claim, _Unless(unless, recogniser), stages)
-        except _SettledError as settled:
-            return settled.outcome
+                verdict = self._examine(upload, claim, recogniser, stages)
         finally:
             gate.leave()
         paid = len(verdict.calls) if document is None else 0
@@ -218,32 +211,6 @@ class Pipeline:
         except Reject as refusal:
             return Verdict(Status.REJECTED, findings=(refusal.code,))
         return examine(claim.data, hint, recogniser, self.rules, key=upload.key, stages=stages)
-
-
-class _SettledError(Exception):
-    """There is nothing to do after all."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        super().__init__(outcome.kind)
-        self.outcome = outcome
-
-
-@dataclass(frozen=True, slots=True)
-class _Unless:
-    """A recogniser that is not asked if another has finished the picture just before it became ours."""
-
-    settled: Callable[[], Outcome | None]
-    recogniser: CardRecogniser
-
-    def recognise(self, image: Image, hint: Hint, located: Located | None = None) -> Recognition:
-        """See `CardRecogniser.recognise`; raises `_SettledError`."""
-        if outcome := self.settled():
-            raise _SettledError(outcome)
-        return self.recogniser.recognise(image, hint, located)
-
-    def texts(self, image: Image) -> tuple[str, ...]:
-        """See `CardRecogniser.texts`."""
-        return self.recogniser.texts(image)
 
 
 class _Confirmation:

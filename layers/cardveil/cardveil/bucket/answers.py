@@ -20,6 +20,8 @@ from cardveil.records import dataclass, field
 
 _FORM: Final = 2
 _MAX_BYTES: Final = 4 * 1024 * 1024
+#: Seconds in which whoever has waited for an answer may go on with it undisturbed, before it is kept.
+_AFTER_S: Final = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class Answers:
         return (self.kept.result() or {}) if self.kept_s > 0 else {}
 
     def _write(self) -> None:
+        time.sleep(_AFTER_S)
         with self._turn:  # one after the other, and each writes all that there is by then
             note = {"form": _FORM, "answers": {**self._before(), **self._new}}
             try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from typing import Final
@@ -91,15 +91,11 @@ class _Attempt:
         return self._answer(self._licence())
 
     def _id_card(self) -> Card | None:
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            # First the one that takes longest.
-            reading = pool.submit(self._read) if self._cloud.reader else None
-            locating = None if self._hint.side is Side.BACK else pool.submit(self._locate, CardType.ID_CARD)
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            locating = None if self._hint.side is Side.BACK else pool.submit(self._locate_and_tell)
+            # In this thread, which has the processor already: it takes longest.
+            read = self._read() if self._cloud.reader else None
             located = locating.result() if locating else None
-            if self._told and reading and located and located.fields:
-                # While the text is waited for, which takes longest.
-                self._told(join(CardType.ID_CARD, Side.FRONT, located, None)[0])
-            read = self._text_of(reading) if reading else None
         if read:
             self._findings.extend(read.findings)
         if located and located.fields:
@@ -148,21 +144,27 @@ class _Attempt:
         self._readings.append(reading)
         return reading
 
-    def _read(self) -> Reading:
+    def _locate_and_tell(self) -> Reading:
+        located = self._locate(CardType.ID_CARD)
+        if self._told and self._cloud.reader and located.fields:
+            # While the text is waited for.
+            self._told(join(CardType.ID_CARD, Side.FRONT, located, None)[0])
+        return located
+
+    def _read(self) -> Reading | None:
+        """Return the text provider's answer; its refusal is kept, to be weighed against the locator's."""
         if self._cloud.reader is None:
             raise ValueError("there is no text provider")
-        reading = self._cloud.patience.call(partial(self._cloud.reader.read, self._image, self._hint.side))
-        self._readings.append(reading)
-        return reading
-
-    def _text_of(self, reading: Future[Reading]) -> Reading | None:
-        """Return the text provider's answer; its refusal is kept, to be weighed against the locator's."""
         try:
-            return reading.result()
+            reading = self._cloud.patience.call(
+                partial(self._cloud.reader.read, self._image, self._hint.side)
+            )
         except (Reject, Review) as refusal:
             self._readings.append(Reading(api=refusal.api or "", request_id=refusal.request_id or ""))
             self._refusal = refusal
             return None
+        self._readings.append(reading)
+        return reading
 
     def _asks_for_review(self) -> bool:
         return isinstance(self._refusal, Review)
