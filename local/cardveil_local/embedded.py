@@ -84,5 +84,6 @@ def _pixels(data: bytes) -> NDArray[np.uint8]:
     from PIL import Image as Pillow
 
     with Pillow.open(io.BytesIO(data)) as opened:
-        pixels: Any = np.asarray(opened.convert("RGB"))
+        # `convert` copies even what is in RGB already.
+        pixels: Any = np.asarray(opened if opened.mode == "RGB" else opened.convert("RGB"))
     return pixels  # type: ignore[no-any-return]

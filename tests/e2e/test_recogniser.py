@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from cardveil.card import FIELDS, PORTRAIT, CardType, Side
-from cardveil_local.recogniser import FoundCard, Recogniser
+from cardveil_local.recogniser import FoundCard, Recogniser, models
 from cardveil_local.recogniser import findings as codes
 from cardveil_local.samples import KeptPicture, Sample, fonts, kept_pictures, make_sample
 from cardveil_local.samples.generate import ID_BACK, ID_FRONT, LICENCE
@@ -66,6 +66,19 @@ def test_the_kept_pictures_are_read_exactly(recogniser: Recogniser, picture: Kep
             assert b >= bottom - 1
             assert (field.score is None) == (true.name == PORTRAIT)
             assert all(check.passed for check in field.checks if check.name != "id_number_region")
+
+
+@pytest.mark.parametrize("name", ["id-front-flat", "licence"])
+def test_without_openvino_the_kept_pictures_are_read_as_well(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(models, "has_openvino", lambda: False)
+    picture = next(p for p in kept_pictures() if p.file.startswith(name) and p.cards)
+    found = Recogniser(threads=2).recognise(_decoded(picture.read()))
+    assert [(card.card.type, card.card.side) for card in found] == [(c.type, c.side) for c in picture.cards]
+    for card, truth in zip(found, picture.cards, strict=True):
+        read = {field.name: field.normalized for field in card.card.fields}
+        assert read == {true.name: true.normalized for true in truth.fields}
 
 
 @needs_fonts

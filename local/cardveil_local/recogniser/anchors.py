@@ -88,6 +88,7 @@ def _character_place(box: Box, label: str, i: int, count: int) -> tuple[float, f
     return box.x + box.height / 2 + (box.width - box.height) * i / max(count - 1, 1), box.centre[1]
 
 
+@lru_cache(maxsize=4096)
 def _fold(text: str) -> str:
     return re.sub(r"[\s.']", "", text).lower()
 
@@ -96,11 +97,13 @@ def _matches(label: str, text: str) -> list[list[tuple[int, int]]]:
     """Return where `label` stands in `text`, each as pairs of indices of equal characters."""
     if len(label) < 2:
         return []
-    exact = [m.start() for m in re.finditer(re.escape(label), text)]
-    if exact:
-        return [[(i, start + i) for i in range(len(label))] for start in exact]
-    if len(label) < 4:
-        return []
+    start = text.find(label)
+    exact = []
+    while start >= 0:
+        exact.append([(i, start + i) for i in range(len(label))])
+        start = text.find(label, start + len(label))
+    if exact or len(label) < 4:
+        return exact
     least = 4 if label.isascii() else 3
     # Most lines share next to nothing with a label: they are told by this at once.
     there = set(text)

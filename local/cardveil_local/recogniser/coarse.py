@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import cv2
@@ -17,19 +18,44 @@ from cardveil_local.recogniser.pictures import Quad, Source
 _MOST_LINES: Final = 90
 #: Lines that are read a second time, the other way up, at most.
 _MOST_TURNED: Final = 20
-#: Labels stand at the beginning of their lines, so a first look reads no more pixels than 7 characters have
-#: (and a little, so that a date is read whole).
-_FIRST_LOOK: Final = 352
+#: A box so many times as long as it is thick is no line of a card.
+_TOO_LONG: Final = 24.0
 #: A box so many times as long as it is thick shows which way its text runs.
 _LONG: Final = 1.6
-#: Below this mean probability a line may have been read on its head.
-_DOUBTFUL: Final = 0.85
 #: Above it a line need not be read again on a larger copy.
 _SURE: Final = 0.95
 
 
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much of a line is read.
+
+    Attributes
+    ----------
+    longest
+        No more of a line is read than so many pixels, at the height that the model takes.
+    pressed
+        The share of its length that a line is pressed together to.
+    doubtful
+        Below this mean probability a line may have been read on its head.
+    """
+
+    longest: int
+    pressed: float
+    doubtful: float
+
+
+#: Half the pixels show nine tenths of the labels; what was pressed together is never as sure.
+QUICK: Final = Effort(256, 0.7, 0.7)
+#: Labels stand at the beginning of their lines: no more pixels than 7 characters have (and a little, so that
+#: a date is read whole).
+CAREFUL: Final = Effort(352, 1.0, 0.85)
+#: To the end.
+WHOLE: Final = Effort(1280, 1.0, 0.85)
+
+
 def find_lines(
-    engine: Engine, source: Source, *, longest: int, whole: bool = False, known: Sequence[Line] = ()
+    engine: Engine, source: Source, *, longest: int, effort: Effort = CAREFUL, known: Sequence[Line] = ()
 ) -> list[Line]:
     """Find and read the lines of a picture.
 
@@ -37,27 +63,47 @@ def find_lines(
     ----------
     longest
         Longer side in pixels of the copy that is searched.
-    whole
-        Whether lines are read to their end, or only as far as labels need it.
     known
         Lines that were read before: those read well are returned again and not read anew.
     """
     factor = min(longest / max(source.width, source.height), 3.0)
-    boxes = engine.detect(source.picture, round(source.width * factor), round(source.height * factor))
+    width, height = round(source.width * factor), round(source.height * factor)
+    near = source.at_least(width, height)
+    scale = np.array([source.width / near.shape[1], source.height / near.shape[0]], np.float32)
+    boxes = [box * scale for box in engine.detect(near, width, height)]
     sure = [line for line in known if line.p > _SURE]
     boxes = [box for box in boxes if not any(_holds(line, box) for line in sure)]
     boxes.sort(key=lambda box: -_thickness(box))
-    quads = joined(_aligned(boxes))[:_MOST_LINES]
-    limit = 1280 if whole else _FIRST_LOOK
-    righted, contested = _righted(engine, source, quads)
-    lines = _lines(engine, source, righted, limit)
-    doubtful = [i for i, line in enumerate(lines) if line.p < _DOUBTFUL or i in contested]
+    quads = joined(_aligned(boxes))
+    if effort is not WHOLE:
+        quads = [quad for quad in quads if _length(quad) < _TOO_LONG * _thickness(quad)]
+    righted, contested = _righted(engine, source, quads[:_MOST_LINES])
+    return [*sure, *_read(engine, source, righted, effort, contested)]
+
+
+def read_better(engine: Engine, source: Source, lines: Sequence[Line]) -> list[Line]:
+    """Read the lines of a quick look again with care, all but those that were read well and to their end."""
+    sure = [line for line in lines if line.whole and line.p > _SURE]
+    quads = [line.quad for line in lines if not (line.whole and line.p > _SURE)]
+    return [*sure, *_read(engine, source, quads, CAREFUL)]
+
+
+def _read(
+    engine: Engine,
+    source: Source,
+    quads: Sequence[Quad],
+    effort: Effort,
+    contested: Collection[int] = (),
+) -> list[Line]:
+    """Read lines, and those that are doubtful or contested the other way up as well."""
+    lines = _lines(engine, source, quads, effort)
+    doubtful = [i for i, line in enumerate(lines) if line.p < effort.doubtful or i in contested]
     doubtful = sorted(doubtful, key=lambda i: -_length(lines[i].quad))[:_MOST_TURNED]
-    turned = _lines(engine, source, [np.roll(lines[i].quad, 2, axis=0) for i in doubtful], limit)
+    turned = _lines(engine, source, [np.roll(lines[i].quad, 2, axis=0) for i in doubtful], effort)
     for i, other in zip(doubtful, turned, strict=True):
         if other.p > lines[i].p:
             lines[i] = other
-    return [*sure, *lines]
+    return lines
 
 
 def _holds(line: Line, box: Quad) -> bool:
@@ -68,11 +114,12 @@ def _holds(line: Line, box: Quad) -> bool:
     return inside and _thickness(box) > 0.6 * _thickness(line.quad)
 
 
-def _lines(engine: Engine, source: Source, quads: Sequence[Quad], limit: int) -> list[Line]:
-    crops = [source.line(quad, longest=limit) for quad in quads]
+def _lines(engine: Engine, source: Source, quads: Sequence[Quad], effort: Effort) -> list[Line]:
+    shown = [min(1.0, effort.longest / _natural_width(quad)) for quad in quads]
+    crops = [source.line(quad, longest=effort.longest, pressed=effort.pressed) for quad in quads]
     return [
-        line_of(engine, quad, strip, shown=min(1.0, crop.shape[1] / _natural_width(quad)))
-        for quad, crop, strip in zip(quads, crops, engine.read(crops), strict=True)
+        line_of(engine, quad, strip, shown=share)
+        for quad, strip, share in zip(quads, engine.read(crops), shown, strict=True)
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -29,12 +30,13 @@ def joined(quads: Sequence[Quad], *, touching: bool = False) -> list[Quad]:
     touching
         Whether boxes of any length that touch in one row are joined too.
     """
-    chains: list[list[Quad]] = []
-    for quad in quads:
-        near = [chain for chain in chains if any(_belong(quad, other, touching) for other in chain)]
+    shapes = [_Shape.of(quad) for quad in quads]
+    chains: list[list[int]] = []
+    for i, shape in enumerate(shapes):
+        near = [chain for chain in chains if any(_belong(shape, shapes[k], touching) for k in chain)]
         chains = [chain for chain in chains if not any(chain is other for other in near)]
-        chains.append([quad, *(other for chain in near for other in chain)])
-    return [line for chain in chains for line in _hull(chain)]
+        chains.append([i, *(k for chain in near for k in chain)])
+    return [line for chain in chains for line in _hull([quads[i] for i in chain])]
 
 
 def parted(quads: Sequence[Quad]) -> list[Quad]:
@@ -97,25 +99,45 @@ def _direction(quad: Quad) -> Quad:
     return np.asarray(edge / max(float(np.linalg.norm(edge)), 1e-6))
 
 
-def _belong(one: Quad, other: Quad, touching: bool) -> bool:
-    (length, height), (other_length, other_height) = _size(one), _size(other)
-    thick, thin = max(height, other_height), min(height, other_height)
-    apart = other.mean(axis=0) - one.mean(axis=0)
-    if math.hypot(*apart.tolist()) > (length + other_length) / 2 + _ALONG * thick:
-        # Farther apart than any rule below allows.
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """A quadrilateral as `_belong` needs it; Python's own floats, since NumPy is slow on two numbers."""
+
+    length: float
+    height: float
+    x: float
+    y: float
+    along: tuple[float, float]
+
+    @staticmethod
+    def of(quad: Quad) -> _Shape:
+        (ax, ay), (bx, by), (cx, cy), (dx, dy) = quad.tolist()
+        length = math.hypot(bx - ax, by - ay)
+        along = ((bx - ax) / max(length, 1e-6), (by - ay) / max(length, 1e-6))
+        height = math.hypot(dx - ax, dy - ay)
+        return _Shape(length, height, (ax + bx + cx + dx) / 4, (ay + by + cy + dy) / 4, along)
+
+
+def _belong(one: _Shape, other: _Shape, touching: bool) -> bool:
+    thick, thin = max(one.height, other.height), min(one.height, other.height)
+    x, y = other.x - one.x, other.y - one.y
+    if thick > _THICKER * thin or math.hypot(x, y) > (one.length + other.length) / 2 + _ALONG * thick:
+        # The latter is farther apart than any rule below allows.
         return False
-    along = _direction(one) + np.sign(_direction(one) @ _direction(other)) * _direction(other)
-    if thick > _THICKER * thin or np.linalg.norm(along) < 1.9:
+    (ax, ay), (bx, by) = one.along, other.along
+    sign = math.copysign(1.0, ax * bx + ay * by)
+    ax, ay = ax + sign * bx, ay + sign * by
+    both = math.hypot(ax, ay)
+    if both < 1.9:
         return False
-    along = along / np.linalg.norm(along)
-    across = abs(float(apart[0] * along[1] - apart[1] * along[0]))
-    if across >= _ACROSS * thin:
+    ax, ay = ax / both, ay / both
+    if abs(x * ay - y * ax) >= _ACROSS * thin:
         return False
-    distance = abs(float(apart @ along))
-    both_short = length <= _SHORT * height and other_length <= _SHORT * other_height
+    distance = abs(x * ax + y * ay)
+    both_short = one.length <= _SHORT * one.height and other.length <= _SHORT * other.height
     if both_short and distance < _ALONG * thin:
         return True
-    return touching and distance - (length + other_length) / 2 < _TOUCHING * thin
+    return touching and distance - (one.length + other.length) / 2 < _TOUCHING * thin
 
 
 def _hull(chain: list[Quad]) -> list[Quad]:

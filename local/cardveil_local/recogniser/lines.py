@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cardveil_local.recogniser.engine import Engine, Floats, Strip
+from cardveil_local.recogniser.engine import Engine, Strip
+from cardveil_local.recogniser.models import Floats
 from cardveil_local.recogniser.pictures import Quad
 
 

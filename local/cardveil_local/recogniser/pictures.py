@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cardveil_local.recogniser.engine import LINE_HEIGHT, Floats, Picture
+from cardveil_local.recogniser.engine import LINE_HEIGHT, Picture
+from cardveil_local.recogniser.models import Floats
 
 Quad = NDArray[np.floating[Any]]
 
@@ -23,7 +24,7 @@ class Source:
     Parameters
     ----------
     picture
-        ``(H, W, 3)`` BGR.
+        ``(H, W, 3)`` RGB.
     """
 
     def __init__(self, picture: Picture) -> None:
@@ -69,19 +70,34 @@ class Source:
             np.uint8,
         )
 
-    def line(self, quad: Quad, *, longest: int = _LONGEST) -> Picture:
+    def line(self, quad: Quad, *, longest: int = _LONGEST, pressed: float = 1.0) -> Picture:
         """Cut out a line of text, ``(48, W, 3)``, from a quadrilateral that starts at the text's top left.
 
-        What would be wider than `longest` pixels is pressed together if the excess is small, and cut short
-        otherwise.
+        Parameters
+        ----------
+        longest
+            What would be wider than so many pixels is cut short.
+        pressed
+            The share of its width that the line is given in the end.
         """
         across = float(np.linalg.norm(quad[1] - quad[0]) + np.linalg.norm(quad[2] - quad[3])) / 2
         down = float(np.linalg.norm(quad[3] - quad[0]) + np.linalg.norm(quad[2] - quad[1])) / 2
-        width = max(8, round(across / max(down, 1e-3) * LINE_HEIGHT))
-        shown = min(width, longest)
+        natural = across / max(down, 1e-3) * LINE_HEIGHT
+        width = max(8, round(natural * pressed))
+        shown = max(8, round(min(natural, longest) * pressed))
         flat = np.array([(0, 0), (width, 0), (width, LINE_HEIGHT), (0, LINE_HEIGHT)], np.float32)
         matrix = cv2.getPerspectiveTransform(flat, quad.astype(np.float32))
         return self.cut(matrix, shown, LINE_HEIGHT)
+
+    def at_least(self, width: int, height: int) -> Picture:
+        """Return the smallest of the picture and its halves that is no smaller than this.
+
+        Shrinking a large photograph by halves takes an eighth of the time of shrinking it at once.
+        """
+        number = 0
+        while self.width >> (number + 1) >= width and self.height >> (number + 1) >= height:
+            number += 1
+        return self._level(number)
 
     def _level(self, number: int) -> Picture:
         while len(self._levels) <= number:

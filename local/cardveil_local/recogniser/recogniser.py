@@ -15,7 +15,7 @@ from cardveil_local.recogniser import findings as codes
 from cardveil_local.recogniser.anchors import NUMBER, anchors_of
 from cardveil_local.recogniser.cards import compose
 from cardveil_local.recogniser.closed import WATCHED
-from cardveil_local.recogniser.coarse import find_lines
+from cardveil_local.recogniser.coarse import QUICK, WHOLE, find_lines, read_better
 from cardveil_local.recogniser.engine import Engine
 from cardveil_local.recogniser.lines import Line, moved
 from cardveil_local.recogniser.pictures import Source
@@ -86,8 +86,13 @@ class Recogniser:
         layouts = [layout for layout in all_layouts() if card_type in (None, layout.type)]
         if source.is_flat or min(source.width, source.height) < 24:
             return ()
-        lines = find_lines(self._engine, source, longest=_FIRST)
+        lines = find_lines(self._engine, source, longest=_FIRST, effort=QUICK)
         found = self._cards(source, lines, layouts)
+        left = _left(lines, found)
+        if not found or _labels_among(left, layouts):
+            # Too little was seen of a card, or of a second one.
+            lines = read_better(self._engine, source, left)
+            found += self._cards(source, lines, layouts)
         if not found and lines and max(source.width, source.height) > 1.2 * _FIRST:
             # A small card's print is lost on the small copy, the more so beside larger print.
             lines = find_lines(self._engine, source, longest=_SECOND, known=lines)
@@ -105,7 +110,7 @@ class Recogniser:
         source = _source(picture)
         if source.is_flat or min(source.width, source.height) < 8:
             return ()
-        lines = find_lines(self._engine, source, longest=1280, whole=True)
+        lines = find_lines(self._engine, source, longest=1280, effort=WHOLE)
         read = [
             TextLine(line.text, round(100 * line.p, 1), Polygon.of(line.quad.tolist()))
             for line in lines
@@ -144,7 +149,7 @@ class Recogniser:
             if not placings:
                 return found
             best = max(placings, key=lambda placing: placing.weight)
-            straight = look_closely(self._engine, source, best, left)
+            straight = look_closely(self._engine, source, best)
             if _believable(straight):
                 found.append(straight)
                 left = [line for line in left if not _inside(line, straight.placing)]
@@ -156,7 +161,7 @@ class Recogniser:
 def _source(picture: NDArray[np.uint8]) -> Source:
     if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or picture.size == 0:
         raise ValueError("a picture is an (H, W, 3) array of uint8")
-    return Source(np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), np.uint8))
+    return Source(np.ascontiguousarray(picture))
 
 
 def _worth_a_look(placing: Placing) -> bool:
@@ -170,6 +175,14 @@ def _believable(straight: StraightCard) -> bool:
     weight, labels = _WORTH_A_LOOK[kind]
     telling = any(label in straight.seen_labels for label in _TELLING[kind])
     return telling and len(straight.seen_labels) >= labels and straight.placing.weight >= weight - 2
+
+
+def _left(lines: list[Line], found: list[StraightCard]) -> list[Line]:
+    return [line for line in lines if not any(_inside(line, straight.placing) for straight in found)]
+
+
+def _labels_among(lines: list[Line], layouts: list[CardLayout]) -> bool:
+    return any(len(anchor.label) > 1 for layout in layouts for anchor in anchors_of(layout, lines))
 
 
 def _inside(line: Line, placing: Placing) -> bool:

@@ -30,9 +30,6 @@ _LONG_LABEL: Final = 20
 #: A region that is in no field's zone is read only so near to a label, in mm: the first look may have
 #: misplaced the card by as much.
 _NEAR_LABEL: Final = 5.0
-#: A line of the first look is not read again when its least sure character is as sure as this, and its ends
-#: and edges are as near to the region as this, in units of the region's height.
-_KNOWN, _SAME_PLACE = 0.96, 0.5
 #: A label counts as seen when it stands this near to its place, in millimetres.
 _AT_PLACE: Final = 1.8
 
@@ -46,13 +43,10 @@ class StraightCard:
     seen_labels: frozenset[str]
 
 
-def look_closely(engine: Engine, source: Source, placing: Placing, known: Sequence[Line]) -> StraightCard:
-    """Straighten the card, read it, and put its place right by all that was read.
-
-    `known` are the lines of the first look, in pixels of the picture.
-    """
+def look_closely(engine: Engine, source: Source, placing: Placing) -> StraightCard:
+    """Straighten the card, read it, and put its place right by all that was read."""
     layout = placing.layout
-    lines = _read(engine, source, placing, known)
+    lines = _read(engine, source, placing)
     correction = _correction(layout, lines)
     edges = find_edges(source, replace(placing, matrix=placing.matrix @ np.linalg.inv(correction)))
     if edges is not None:
@@ -72,8 +66,11 @@ def look_closely(engine: Engine, source: Source, placing: Placing, known: Sequen
     return StraightCard(placing, segments, placing.labels)
 
 
-def _read(engine: Engine, source: Source, placing: Placing, known: Sequence[Line]) -> list[Line]:
-    """Read all lines on the straightened card; their places are in millimetres."""
+def _read(engine: Engine, source: Source, placing: Placing) -> list[Line]:
+    """Read all lines on the straightened card; their places are in millimetres.
+
+    What the first look read is read again: it was pressed together, and tells places less exactly.
+    """
     layout = placing.layout
     width = round((layout.width + 2 * _MARGIN) * _SCALE)
     height = round((layout.height + 2 * _MARGIN) * _SCALE)
@@ -83,28 +80,9 @@ def _read(engine: Engine, source: Source, placing: Placing, known: Sequence[Line
     boxes = engine.detect(straight.picture, round(width * share), round(height * share))
     level = [quad for box in boxes if _level(quad := _upright(box)) and _may_tell(layout, quad)]
     quads = parted(joined(level, touching=True))
-    sure = [
-        moved(line, np.linalg.inv(placing.matrix))
-        for line in known
-        if line.whole and line.glyphs and min(glyph.p for glyph in line.glyphs) > _KNOWN
-    ]
-    lines, anew = [], []
-    for quad in quads:
-        place = project(to_card, quad)
-        before = next((line for line in sure if _same_place(line, place)), None)
-        if before is None:
-            anew.append(quad)
-        else:
-            lines.append(replace(before, quad=place))
-    strips = engine.read([straight.line(quad) for quad in anew])
-    lines += [moved(line_of(engine, quad, strip), to_card) for quad, strip in zip(anew, strips, strict=True)]
+    strips = engine.read([straight.line(quad) for quad in quads])
+    lines = [moved(line_of(engine, quad, strip), to_card) for quad, strip in zip(quads, strips, strict=True)]
     return [line for line in lines if line.glyphs]
-
-
-def _same_place(line: Line, quad: Points) -> bool:
-    """Whether a line, as it was found in the first look, is the region and nothing else."""
-    height = float(quad[3, 1] - quad[0, 1])
-    return float(np.abs(line.quad - quad).max()) < _SAME_PLACE * height
 
 
 def _upright(box: Points) -> Points:
@@ -204,7 +182,7 @@ def _seal(engine: Engine, source: Source, placing: Placing, place: Box) -> list[
     to_card = np.array([[1 / scale, 0, around.x], [0, 1 / scale, around.y], [0, 0, 1]])
     image = source.cut((placing.matrix @ to_card).astype(np.float64), *side)
     # Red ink on pale paper is darkest in green and blue.
-    grey = np.repeat(image[:, :, :2].min(axis=2)[:, :, None], 3, axis=2)
+    grey = np.repeat(image[:, :, 1:].min(axis=2)[:, :, None], 3, axis=2)
     seal = Source(np.ascontiguousarray(grey))
     level = [quad for box in engine.detect(grey, *side) if _level(quad := _upright(box))]
     quads = split_rows(parted(joined(level, touching=True)))
@@ -221,4 +199,5 @@ def brightness_lost(source: Source, placing: Placing, box: Box) -> float:
     )
     matrix = cv2.getPerspectiveTransform(flat, corners.astype(np.float32))
     image = source.cut(matrix, max(1, int(box.width * 6)), max(1, int(box.height * 6)))
-    return float((image.min(axis=2) >= 252).mean())
+    burnt = cv2.inRange(image, (252, 252, 252), (255, 255, 255))
+    return float(cv2.countNonZero(burnt) / burnt.size)
