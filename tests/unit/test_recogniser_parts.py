@@ -10,14 +10,16 @@ from hypothesis import strategies as st
 from cardveil.card import CardType, Side
 from cardveil.ethnicity import ETHNICITIES
 from cardveil.idnumber import check_digit
-from cardveil.layout import Box, all_layouts, layout_of
+from cardveil.layout import Box, CardLayout, all_layouts, layout_of
 from cardveil_local.recogniser import findings
 from cardveil_local.recogniser.anchors import Anchor, anchors_of
 from cardveil_local.recogniser.closed import ALPHABETS, WATCHED, likeliest, spell
 from cardveil_local.recogniser.engine import Strip
 from cardveil_local.recogniser.joining import joined, parted, split_rows
 from cardveil_local.recogniser.lines import Glyph, Line
-from cardveil_local.recogniser.placing import place, project
+from cardveil_local.recogniser.pictures import Source
+from cardveil_local.recogniser.placing import Placing, place, project
+from cardveil_local.recogniser.recogniser import _same_place
 from cardveil_local.recogniser.segments import Segment
 from cardveil_local.recogniser.values import value_of
 
@@ -192,3 +194,36 @@ def test_labels_are_found_whole_and_with_a_misread_character() -> None:
     found = anchors_of(layout, [_line("签发机关清岚市公安局"), _line("有效朗限"), _line("无关的话")])
     assert {anchor.label for anchor in found} == {"签发机关", "有效期限"}
     assert next(a for a in found if a.label == "签发机关").glyphs == frozenset(range(4))
+
+
+def test_a_place_that_held_no_card_is_known_again_unless_it_moved() -> None:
+    layout, other = layout_of(CardType.ID_CARD, Side.FRONT), layout_of(CardType.ID_CARD, Side.BACK)
+
+    def placing(right: float, which: CardLayout = layout) -> Placing:
+        # Ten pixels a millimetre.
+        return Placing(which, np.array([[10.0, 0, 10 * right], [0, 10.0, 0], [0, 0, 1]]), (), 0.0)
+
+    assert _same_place(placing(0.0), placing(1.0))
+    assert not _same_place(placing(0.0), placing(3.0))
+    assert not _same_place(placing(0.0), placing(0.0, other))
+
+
+def test_a_line_is_cut_short_and_pressed_together() -> None:
+    picture = np.zeros((100, 600, 3), np.uint8)
+    picture[:, 300:] = 255
+    source = Source(picture)
+    line = _box(0, 0, 600, 48)
+    assert source.line(line).shape == (48, 600, 3)
+    assert source.line(line, longest=320).shape == (48, 320, 3)
+    pressed = source.line(line, longest=320, pressed=0.5)
+    assert pressed.shape == (48, 160, 3)
+    # What stood 300 pixels from the start stands 150 from it now.
+    assert pressed[:, :148].max() == 0
+    assert pressed[:, 152:].min() == 255
+
+
+def test_the_copy_for_the_first_look_is_no_smaller_than_asked_for() -> None:
+    source = Source(np.zeros((3000, 4000, 3), np.uint8))
+    assert source.at_least(960, 720).shape == (1500 // 2, 1000, 3)
+    assert source.at_least(1001, 720).shape == (1500, 2000, 3)
+    assert source.at_least(8000, 6000).shape == (3000, 4000, 3)

@@ -30,6 +30,9 @@ _COARSEST: Final = 608
 #: A label of so many characters is worth enlarging what is around it, so many times its height to each side,
 #: to so many pixels.
 _TELLS, _SURROUNDINGS, _ENLARGED = 4.0, 16.0, 1120
+#: A place where no card was found is not looked at again when its corners moved by less than this, in mm: a
+#: close look puts right what misses by more.
+_SAME_PLACE: Final = 1.5
 #: Cards looked for in one picture at most.
 _MOST_CARDS: Final = 4
 #: Evidence (about the number of label characters that agree) and labels needed to look closely.
@@ -86,20 +89,19 @@ class Recogniser:
         layouts = [layout for layout in all_layouts() if card_type in (None, layout.type)]
         if source.is_flat or min(source.width, source.height) < 24:
             return ()
+        looked: list[Placing] = []
         lines = find_lines(self._engine, source, longest=_FIRST, effort=QUICK)
-        found = self._cards(source, lines, layouts)
+        found = self._cards(source, lines, layouts, looked)
         left = _left(lines, found)
         if not found or _labels_among(left, layouts):
             # Too little was seen of a card, or of a second one.
             lines = read_better(self._engine, source, left)
-            found += self._cards(source, lines, layouts)
+            found += self._cards(source, lines, layouts, looked)
         if not found and lines and max(source.width, source.height) > 1.2 * _FIRST:
-            # A small card's print is lost on the small copy, the more so beside larger print.
-            lines = find_lines(self._engine, source, longest=_SECOND, known=lines)
-            found = self._cards(source, lines, layouts)
-            found = found or self._cards(source, self._zoomed(source, lines, layouts), layouts)
+            found, lines = self._larger(source, lines, layouts, looked)
         if not found and _scattered(lines):
-            found = self._cards(source, find_lines(self._engine, source, longest=_COARSEST), layouts)
+            lines = find_lines(self._engine, source, longest=_COARSEST)
+            found = self._cards(source, lines, layouts, looked)
         cards = [compose(source, straight) for straight in found]
         if len(cards) > 1:
             cards = [replace(card, findings=(*card.findings, codes.SEVERAL_CARDS)) for card in cards]
@@ -118,6 +120,18 @@ class Recogniser:
         ]
         return tuple(sorted(read, key=lambda line: line.polygon.bounds()[1]))
 
+    def _larger(
+        self, source: Source, lines: list[Line], layouts: list[CardLayout], looked: list[Placing]
+    ) -> tuple[list[StraightCard], list[Line]]:
+        """Look at a larger copy: a small card's print is lost on a small one, more so beside larger print."""
+        lines = find_lines(self._engine, source, longest=_SECOND, effort=QUICK, known=lines)
+        found = self._cards(source, lines, layouts, looked)
+        if not found and _labels_among(lines, layouts):
+            lines = read_better(self._engine, source, lines)
+            found = self._cards(source, lines, layouts, looked)
+            found = found or self._cards(source, self._zoomed(source, lines, layouts), layouts, looked)
+        return found, lines
+
     def _zoomed(self, source: Source, lines: list[Line], layouts: list[CardLayout]) -> list[Line]:
         """Read the surroundings of the most telling label enlarged; nothing if there is no such label."""
         anchors = [a for layout in layouts for a in anchors_of(layout, lines) if a.weight >= _TELLS]
@@ -134,7 +148,10 @@ class Recogniser:
         back = np.array([[1.0, 0.0, left], [0.0, 1.0, top], [0.0, 0.0, 1.0]])
         return [moved(line, back) for line in find_lines(self._engine, part, longest=_ENLARGED)]
 
-    def _cards(self, source: Source, lines: list[Line], layouts: list[CardLayout]) -> list[StraightCard]:
+    def _cards(
+        self, source: Source, lines: list[Line], layouts: list[CardLayout], looked: list[Placing]
+    ) -> list[StraightCard]:
+        """Find cards among lines; `looked` are the places that held none, to which new ones are added."""
         found: list[StraightCard] = []
         left = list(lines)
         refused: set[tuple[CardType, Side]] = set()
@@ -149,11 +166,14 @@ class Recogniser:
             if not placings:
                 return found
             best = max(placings, key=lambda placing: placing.weight)
-            straight = look_closely(self._engine, source, best)
-            if _believable(straight):
+            straight = None
+            if not any(_same_place(best, other) for other in looked):
+                straight = look_closely(self._engine, source, best)
+            if straight is not None and _believable(straight):
                 found.append(straight)
                 left = [line for line in left if not _inside(line, straight.placing)]
             else:
+                looked.append(best)
                 refused.add((best.layout.type, best.layout.side))
         return found
 
@@ -175,6 +195,15 @@ def _believable(straight: StraightCard) -> bool:
     weight, labels = _WORTH_A_LOOK[kind]
     telling = any(label in straight.seen_labels for label in _TELLING[kind])
     return telling and len(straight.seen_labels) >= labels and straight.placing.weight >= weight - 2
+
+
+def _same_place(one: Placing, other: Placing) -> bool:
+    """Whether a close look at one would see what a close look at the other saw."""
+    if one.layout is not other.layout:
+        return False
+    corners = one.corners()
+    apart = np.linalg.norm(corners - other.corners(), axis=1).max()
+    return bool(apart < _SAME_PLACE / one.layout.width * np.linalg.norm(corners[1] - corners[0]))
 
 
 def _left(lines: list[Line], found: list[StraightCard]) -> list[Line]:
