@@ -9,6 +9,8 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+from cardveil_local.recogniser.models import has_openvino
+
 MODULES = (
     "benchmarks.redaction",
     "benchmarks.pipeline",
@@ -30,7 +32,8 @@ def machine() -> str:
         if line.startswith("model name")
     ]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    packages = ", ".join(f"{name} {version(name)}" for name in ("pillow", "onnxruntime", "rapidocr"))
+    names = ("pillow", "openvino" if has_openvino() else "onnxruntime", "rapidocr")
+    packages = ", ".join(f"{name} {version(name)}" for name in names)
     processor = models[0] if models else platform.machine()
     python = platform.python_version()
     return f"{processor}, {os.cpu_count()} cores, {memory:.0f} GiB, Python {python}, {packages}"

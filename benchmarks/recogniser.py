@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from cardveil.card import PORTRAIT
-from cardveil_local.recogniser import Recogniser
+from cardveil_local.recogniser import Recogniser, models
 from cardveil_local.samples import CONDITIONS, Sample, make_samples
 from cardveil_local.samples.scoring import FieldScore, score
 
@@ -115,7 +115,11 @@ def main() -> int:
         print(line)
     print(f"peak memory of a process that decodes and recognises such pictures: {peak} MB")
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    print(f"part {arguments.part}, seed {arguments.seed}, {arguments.threads} threads, machine's load {load}")
+    engine = "OpenVINO" if models.has_openvino() else "onnxruntime"
+    print(
+        f"part {arguments.part}, seed {arguments.seed}, {engine}, {arguments.threads} threads, "
+        f"machine's load {load}"
+    )
     return 0
 
 
