@@ -14,7 +14,7 @@ was waited for. A call that took d was on its way for d - `fastest` longer than 
 service took no less. So the next of its place may have its turn a second and d - `fastest` after it: it can
 only be on its way longer than the fastest was. This holds whatever stalls there are. To wait for less than
 the usual d (three of four take no longer) would gain little, so that is the guard. Where the service's own
-time varies, d says less: the guard has its bounds, and what is waited beyond it has one too.
+time varies, d says less: the guard has its bound, and what is waited beyond it a low one then.
 """
 
 from __future__ import annotations
@@ -36,15 +36,19 @@ from cardveil.sweep.budget import Budget
 #: The guard's bounds in seconds; the wider one holds as long as there are too few answers to tell.
 LEAST_GUARD_S: Final = 0.005
 GUARD_S: Final = 0.025
-#: What it is at first, since the first calls build connections.
-FIRST_GUARD_S: Final = 0.1
+#: What it is at first, since the first calls build connections: until each place has had two answers.
+FIRST_GUARD_S: Final = 0.2
 #: What is added to the measured guard: the fastest of the answers that are remembered may not be the fastest.
-_SLACK_S: Final = 0.002
-#: Longest that the answer to one call is taken for a sign that it arrived late, in seconds.
+_SLACK_S: Final = 0.004
+#: By how much one call is believed to have arrived late at the most, in seconds, by its answer: where three
+#: of four answers take equally long but for the widest guard, and where the service's time varies.
+BELIEVED_S: Final = 0.3
 LATEST_S: Final = 0.05
-#: So many answers are remembered; fewer than the second number tell nothing.
+#: So many answers are remembered; fewer than the second number tell nothing, than the third not yet that the
+#: service's time varies: the first ones may be slow for other reasons.
 _REMEMBERED: Final = 200
 _TELLING: Final = 10
+_SETTLED: Final = 100
 _USUAL: Final = 0.75
 #: What a refusal for the rate multiplies the guard with, up to this share of the window, and what each call
 #: that was made takes back of it: live uploads, or a slow machine, have the sweep give way.
@@ -72,23 +76,29 @@ class _Lane:
     turns: deque[_Turn]
     answers: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
     usual: float = float("inf")
+    latest: float = LATEST_S
     guard: float = GUARD_S
     widened: float = FIRST_GUARD_S
+    begun: bool = False
 
     def answered(self, took: float) -> None:
         self.answers.append(took)
-        if len(self.answers) == _TELLING:
-            self.widened = 0.0
-        if len(self.answers) >= _TELLING:
+        count = len(self.answers)
+        if not self.begun and count >= min(max(_TELLING, 2 * (self.turns.maxlen or 0)), _REMEMBERED):
+            self.begun, self.widened = True, 0.0
+        if count >= _TELLING:
             ordered = sorted(self.answers)
-            self.usual = ordered[int(_USUAL * len(ordered))]
-            self.guard = min(max(LEAST_GUARD_S, self.usual - ordered[0] + _SLACK_S), GUARD_S)
+            spread = ordered[int(_USUAL * count)] - ordered[0]
+            varies = spread > GUARD_S and count >= _SETTLED
+            self.usual = ordered[0] + (spread if varies else min(spread, GUARD_S))
+            self.latest = LATEST_S if varies else BELIEVED_S
+            self.guard = min(max(LEAST_GUARD_S, spread + _SLACK_S), GUARD_S)
 
     def free(self, before: _Turn, span: float, now: float) -> float:
         """Return when the place of a call may be taken by another."""
         went = before.at if before.gone else max(before.at, now)
         took = now - went if before.took is None else before.took
-        late = min(max(0.0, took - self.usual), LATEST_S)
+        late = min(max(0.0, took - self.usual), self.latest)
         return went + span + max(self.guard, self.widened) + late
 
 
