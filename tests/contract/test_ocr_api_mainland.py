@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -20,12 +21,17 @@ from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentClo
 from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
 
+from cardveil_local.ci.engine import RecognitionEngine
 from cardveil_local.ci.recognition import KnownPicture, TableRecogniser
+from cardveil_local.ci.urls import BucketUrls
 from cardveil_local.cloud import LocalCloud, Options
 from cardveil_local.cos import DropConnection
+from cardveil_local.credentials import CredentialStore
 from cardveil_local.faults import NoFaults
 from cardveil_local.ocr_api.errors import ApiError
 from cardveil_local.ocr_api.ratelimit import RateLimit
+from cardveil_local.ocr_api.service import OcrApi
+from cardveil_local.usage import UsageMeter
 
 ACTION = "RecognizeMainlandIDCardOCR"
 
@@ -320,3 +326,24 @@ def test_quota_is_so_many_in_any_second_for_each_account() -> None:
     # At 100.0 and 100.4; not at 100.5; at 101.1, when the first is over; at 101.41, when the second is.
     assert granted == [True, True, False, True, True]
     assert limit.grant("other")
+
+
+def test_a_client_that_goes_away_is_no_failure_of_the_service(caplog: pytest.LogCaptureFixture) -> None:
+    sent: list[Any] = []
+    coming = iter([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])
+
+    async def receive() -> Any:
+        return next(coming)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    credentials = CredentialStore(time.time)
+    engine = RecognitionEngine(lambda: TableRecogniser({}))
+    urls = BucketUrls(None, credentials, region="ap-shanghai", clock=time.time)  # type: ignore[arg-type]
+    api = OcrApi(engine, urls, credentials, UsageMeter())
+    scope = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": []}
+    asyncio.run(api(scope, receive, send))
+    engine.close()
+    assert sent == []
+    assert caplog.records == []

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -84,6 +84,8 @@ class OcrApi:
             content = error_body(ApiError(refusal.code), request_id)
         except AnswerInstead as instead:
             await instead.response(scope, receive, send)
+            return
+        except ClientDisconnect:
             return
         except DropConnection:
             await drop_connection(receive, send)
