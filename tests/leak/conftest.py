@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,6 +130,75 @@ class Kit:
             [(x, y) for x, y in polygon.points], fill=fill if fill is not None else "black"
         )
         return Kit.pillow(image, name, **options)
+
+    @staticmethod
+    def careless(data: bytes, polygon: Polygon) -> bytes:
+        """Redact the pixels and leave all that stands around them, as tools that edit in place do.
+
+        The control of every place besides the pixels: JPEGs as `Kit.jpeg` makes them, PNG, WebP without loss,
+        BMP.
+        """
+        image = Image.open(io.BytesIO(data))
+        if image.format == "BMP":
+            return _black_rows(data, polygon)
+        plain = image.convert("RGB") if image.format == "JPEG" else image
+        ImageDraw.Draw(plain).polygon(list(polygon.points), fill=0 if plain.mode == "P" else "black")
+        if image.format == "JPEG":
+            # The same encoder, so that the scan fits the tables that stay.
+            return _with_scan_of(data, Kit.jpeg(np.asarray(plain)))
+        if image.format == "PNG":
+            return _with_chunk_of(data, Kit.pillow(plain, "PNG"), b"IDAT", ">I4s", 8, 4)
+        return _with_chunk_of(
+            data, Kit.pillow(plain, "WEBP", lossless=True, exact=True), b"VP8L", "<4sI", 12, 0
+        )
+
+
+def _scan(data: bytes) -> tuple[int, int]:
+    """Return where a JPEG's scan begins and where its first picture ends."""
+    at = 2
+    while data[at + 1] != 0xDA:
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return at, data.index(b"\xff\xd9", at)
+
+
+def _with_scan_of(data: bytes, other: bytes) -> bytes:
+    (start, end), (begin, stop) = _scan(data), _scan(other)
+    return data[:start] + other[begin:stop] + data[end:]
+
+
+def _chunks(data: bytes, form: str, start: int, tail: int) -> Iterator[tuple[bytes, int, int]]:
+    """Yield the type, begin and end of each chunk of a PNG or WebP."""
+    at = start
+    while at + 8 <= len(data):
+        first, second = struct.unpack_from(form, data, at)
+        kind, size = (first, second) if isinstance(first, bytes) else (second, first)
+        end = at + 8 + size + tail + (size & 1 if tail == 0 else 0)
+        if end > len(data):
+            return  # what follows the last chunk
+        yield kind, at, end
+        at = end
+
+
+def _with_chunk_of(data: bytes, other: bytes, kind: bytes, form: str, start: int, tail: int) -> bytes:
+    (new,) = [other[begin:end] for name, begin, end in _chunks(other, form, start, tail) if name == kind]
+    (old,) = [(begin, end) for name, begin, end in _chunks(data, form, start, tail) if name == kind]
+    changed = data[: old[0]] + new + data[old[1] :]
+    if kind == b"VP8L":
+        size = struct.unpack_from("<I", data, 4)[0] + len(new) - (old[1] - old[0])
+        changed = changed[:4] + struct.pack("<I", size) + changed[8:]
+    return changed
+
+
+def _black_rows(data: bytes, polygon: Polygon) -> bytes:
+    """Write zeros over the rows of a BMP that a polygon reaches."""
+    offset, width, height, bits = (
+        struct.unpack_from("<I", data, 10)[0], *struct.unpack_from("<ii", data, 18),
+        struct.unpack_from("<H", data, 28)[0],
+    )  # fmt: skip
+    stride = (width * bits + 31) // 32 * 4
+    _, top, _, bottom = (round(each) for each in polygon.bounds())
+    first, last = offset + (height - bottom) * stride, offset + (height - top) * stride
+    return data[:first] + bytes(last - first) + data[last:]
 
 
 @pytest.fixture

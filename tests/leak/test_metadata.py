@@ -87,12 +87,21 @@ JPEG_PLACES: dict[str, Callable[[Any, bytes], bytes]] = {
 }
 
 
-def _careless_jpeg(data: bytes) -> bytes:
-    """Redact and keep all that stood around the picture, as ``jpegtran -copy all`` does: the control."""
-    scan = data.index(b"\xff\xda", data.index(b"\xff\xc0"))
-    return data[:scan] + b"(redacted scan)" + data[data.index(b"\xff\xd9", scan) :]
+def careless(kit: Any, source: bytes) -> bytes:
+    """Return the control's copy, having seen that it does cover the box and that it can be read."""
+    copy: bytes = kit.careless(source, BOX)
+    left, top, right, bottom = (round(each) for each in BOX.bounds())
+    with Image.open(io.BytesIO(copy)) as shown:
+        covered = np.asarray(shown.convert("RGB"))[top + 2 : bottom - 2, left + 2 : right - 2]
+    with Image.open(io.BytesIO(source)) as shown:
+        before = np.asarray(shown.convert("RGB"))[top + 2 : bottom - 2, left + 2 : right - 2]
+    # Of one colour, but for the ringing of a JPEG.
+    assert covered.std(axis=(0, 1)).max() < before.std(axis=(0, 1)).max() / 3
+    return copy
 
 
+# Pillow, by which the control reads, says what it thinks of the planted places.
+@pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("turbo", [True, False], ids=["coefficients", "pixels"])
 @pytest.mark.parametrize("place", JPEG_PLACES)
 def test_jpeg(kit: Any, place: str, turbo: bool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +110,7 @@ def test_jpeg(kit: Any, place: str, turbo: bool, monkeypatch: pytest.MonkeyPatch
     word = CANARY[:4] if place == "JFIF density" else CANARY[:8]
     source = JPEG_PLACES[place](kit, kit.jpeg(kit.noise(3, 96, 64)))
     assert word in source
-    assert word in _careless_jpeg(source)
+    assert word in careless(kit, source)
     copy = redact(inspect(source), kit.region(BOX))
     assert copy.path == ("coefficients" if turbo else "pixels")
     assert word not in copy.data
@@ -143,6 +152,7 @@ PNG_PLACES: dict[str, Callable[[bytes], bytes]] = {
 def test_png(kit: Any, place: str) -> None:
     source = PNG_PLACES[place](kit.pillow(Image.fromarray(kit.noise(3, 96, 64)), "PNG"))
     assert CANARY[:8] in source
+    assert CANARY[:8] in careless(kit, source)
     copy = redact(inspect(source), kit.region(BOX))
     assert CANARY[:8] not in copy.data
     assert copy.proof.structure == ("IHDR", "IDAT", "IEND")
@@ -195,10 +205,10 @@ def _webp_with(data: bytes, kind: bytes, body: bytes) -> bytes:
 @pytest.mark.parametrize("place", ["EXIF", "XMP ", "ICCP", "ABCD", "trailer"])
 def test_webp(kit: Any, place: str) -> None:
     image = Image.fromarray(kit.noise(3, 96, 64))
-    source = kit.pillow(image, "WEBP", exif=_exif(b""), xmp=b"<x/>", icc_profile=_profile())
+    source = kit.pillow(image, "WEBP", lossless=True, exif=_exif(b""), xmp=b"<x/>", icc_profile=_profile())
     source = source + CANARY if place == "trailer" else _webp_with(source, place.encode(), CANARY)
     assert CANARY in source
-    assert CANARY in kit.naive(source, BOX) or place in ("XMP ", "ICCP", "ABCD", "trailer")
+    assert CANARY in careless(kit, source)
     copy = redact(inspect(source), kit.region(BOX))
     assert CANARY[:8] not in copy.data
     assert copy.proof.structure == ("VP8L",)
@@ -222,5 +232,6 @@ def test_bmp(kit: Any, place: str) -> None:
         source[6:10] = CANARY[:4]
     word = CANARY[:4] if place == "reserved" else CANARY[:8]
     assert word in source
+    assert word in careless(kit, bytes(source))
     copy = redact(inspect(bytes(source)), kit.region(BOX))
     assert word not in copy.data
