@@ -51,7 +51,6 @@ def grants(settings: Settings, *, jobs: bool) -> tuple[Grant, ...]:
     notes = tuple(f"{settings.state_prefix}{name}" for name in _NOTES)
     listed = tuple(f"{settings.state_prefix}{name}" for name in _LISTED)
     staged = f"{settings.state_prefix}staged/*"
-    looked_at = (f"{settings.state_prefix}answers/*", f"{settings.state_prefix}breaker.json")
     everywhere = _WORKERS
     desk = ("on_request",)
     sweeper = ("on_schedule",)
@@ -70,7 +69,6 @@ def grants(settings: Settings, *, jobs: bool) -> tuple[Grant, ...]:
         Grant("cos:DeleteObject", (redacted,), everywhere, "remove a copy that a new result does not have"),
         Grant("cos:GetObject", (redacted,), desk, "show a copy, sign links to it"),
         Grant("cos:GetObject", notes, everywhere, "read leases, kept answers, jobs, the breaker"),
-        Grant("cos:HeadObject", looked_at, everywhere, "see whether answers are kept, the breaker is open"),
         Grant("cos:PutObject", notes, everywhere, "take leases, stage pictures, keep answers, note jobs"),
         Grant("cos:DeleteObject", notes, everywhere, "give leases back, clear away what was kept"),
         Grant("cos:GetBucket", listed, everywhere, "find leases, kept answers and jobs"),

@@ -64,8 +64,6 @@ class Breaker:
 
     def look(self) -> Open | None:
         """Return why the breaker is open, None when it is closed."""
-        if self.objects.head(self.key) is None:
-            return None
         try:
             _, data = self.objects.get(self.key, max_bytes=_MAX_BYTES)
             note = orjson.loads(data or b"")
