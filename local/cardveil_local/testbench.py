@@ -147,7 +147,8 @@ def bench(
         return TableRecogniser(pictures or {k.read(): known(k) for k in kept_pictures()}, delay_s=delay_s)
 
     told = {"CARDVEIL_SCHEME": "http", **(environment or {})}
-    options.setdefault("policies", role_policies({**options.get("variables", {}), **told}))
+    documents = role_documents({**options.get("variables", {}), **told})
+    options.setdefault("policies", {key: CamPolicy(document) for key, document in documents.items()})
     cloud = LocalCloud(
         folder,
         serverless=serverless,
@@ -162,15 +163,14 @@ def bench(
         yield Bench(cloud, endpoint, folder, ready.function_urls)
 
 
-def role_policies(environment: Mapping[str, str]) -> dict[str, CamPolicy]:
-    """Return what each function's role may do under some settings, by the function's key."""
+def role_documents(environment: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Return the policy of each function's role under some settings, by the function's key."""
     try:
         settings = from_environment(environment)
     except Halt:
         settings = Settings()  # the functions will refuse them
     place = Place("ap-shanghai", "1250000000", "cards-1250000000", settings.result_bucket)
-    made = policies_of(_calls(), place, settings, jobs=bool(settings.job_secrets))
-    return {key: CamPolicy(document) for key, document in made.items()}
+    return policies_of(_calls(), place, settings, jobs=bool(settings.job_secrets))
 
 
 @cache

@@ -20,7 +20,6 @@ from tencentcloud.common.profile.http_profile import HttpProfile
 from tencentcloud.scf.v20180416 import models, scf_client
 
 from cardveil.errors import Halt
-from cardveil.settings import Settings
 from cardveil_local.ci.recognition import TableRecogniser
 from cardveil_local.cli import group
 from cardveil_local.cli.endpoint import Endpoint
@@ -36,11 +35,10 @@ from cardveil_local.faults import FaultHook, NoFaults
 from cardveil_local.options import Options
 from cardveil_local.packaging.build import Package, build, rehearsal_minor
 from cardveil_local.packaging.trees import unzip, zipped
-from cardveil_local.permissions.documents import CamPolicy, Place
-from cardveil_local.permissions.write import policies
+from cardveil_local.permissions.documents import CamPolicy
 from cardveil_local.samples.kept import kept_pictures
 from cardveil_local.scf.deployment import load
-from cardveil_local.testbench import ROOT, Bench, kept, known
+from cardveil_local.testbench import ROOT, Bench, kept, known, role_documents
 
 BUCKET = "cards-1250000000"
 FRONT = "id-front-flat.redacted.jpg"
@@ -126,9 +124,7 @@ def scene(
 
 
 def role_policies() -> dict[str, dict[str, Any]]:
-    place = Place("ap-shanghai", "1250000000", BUCKET)
-    made = policies(ROOT, place, Settings(), jobs=False)
-    return {f"cardveil-{key.replace('_', '-')}": document for key, document in made.items()}
+    return {f"cardveil-{key.replace('_', '-')}": document for key, document in role_documents({}).items()}
 
 
 def without(document: Mapping[str, Any], action: str) -> dict[str, Any]:

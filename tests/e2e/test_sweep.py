@@ -194,12 +194,18 @@ class Refusing(NoFaults):
             raise ApiError(self.code)
 
 
-def test_a_refused_account_stops_the_sweep_and_it_goes_on_afterwards(start: Start, front: bytes) -> None:
+def refused(start: Start, front: bytes, cards: int, code: str) -> tuple[Bench, Refusing]:
+    """Return a cloud with so many cards in the inbox, whose OCR API refuses every call."""
     faults = Refusing()
     bench = start(faults=faults, ocr_rate=None)
-    for number in range(30):
+    for number in range(cards):
         put(bench, f"{number:02}.jpg", front)
-    faults.code = "ResourceUnavailable.InArrears"
+    faults.code = code
+    return bench, faults
+
+
+def test_a_refused_account_stops_the_sweep_and_it_goes_on_afterwards(start: Start, front: bytes) -> None:
+    bench, faults = refused(start, front, 30, "ResourceUnavailable.InArrears")
     with pytest.raises(Halt, match="account_in_arrears"):
         swept(bench, sweep_in_flight="2")
     assert faults.refused <= 2
@@ -214,11 +220,7 @@ def test_a_refused_account_stops_the_sweep_and_it_goes_on_afterwards(start: Star
 
 
 def test_when_everything_fails_it_is_not_the_cards(start: Start, front: bytes) -> None:
-    faults = Refusing()
-    bench = start(faults=faults, ocr_rate=None)
-    for number in range(60):
-        put(bench, f"{number:02}.jpg", front)
-    faults.code = "FailedOperation.OcrFailed"
+    bench, faults = refused(start, front, 60, "FailedOperation.OcrFailed")
     run = swept(bench, call_attempts="1", sweep_in_flight="2")
     assert run.state == "stalled"
     assert 20 <= run.counts["failed"] <= 24

@@ -9,6 +9,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from cardveil.bucket.answers import expired
+from cardveil.bucket.keys import digests_under
+from cardveil.bucket.objects import delete_under
 from cardveil.errors import CardveilError, Halt
 from cardveil.events.context import Invocation
 from cardveil.importing import uncollected
@@ -172,11 +174,7 @@ def tidy_after_the_killed(shift: Shift, counts: Counter[str], failures: list[Car
     A lease is not just deleted: it is taken over and given back, so that nobody else ever takes it twice.
     """
     pipeline, prefix = shift.flows.pipeline, shift.settings.state_prefix
-    sources: dict[str, None] = {}
-    for kind in ("leases", "staged"):
-        for key in pipeline.sources.list(f"{prefix}{kind}/"):
-            sources[key.split("/")[-2]] = None
-    for source in sources:
+    for source in dict.fromkeys(digests_under(pipeline.sources, prefix, "leases", "staged")):
         if shift.over:
             return
         lease_prefix = f"{prefix}leases/{source}/"
@@ -187,8 +185,7 @@ def tidy_after_the_killed(shift: Shift, counts: Counter[str], failures: list[Car
             continue
         try:
             if shift.flows.notes.get(source) is None:
-                for key in pipeline.sources.list(f"{prefix}staged/{source}/"):
-                    pipeline.sources.delete(key)
+                delete_under(pipeline.sources, f"{prefix}staged/{source}/")
         finally:
             pipeline.leases.clear(lease_prefix)
         counts["tidied"] += 1

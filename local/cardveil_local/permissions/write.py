@@ -22,11 +22,6 @@ def calls_by_function(root: Path) -> dict[str, tuple[Call, ...]]:
     }
 
 
-def policies(root: Path, place: Place, settings: Settings, *, jobs: bool) -> dict[str, dict[str, Any]]:
-    """Return the policy of each function's role, by function key; raises as `policies_of` does."""
-    return policies_of(calls_by_function(root), place, settings, jobs=jobs)
-
-
 def policies_of(
     calls: Mapping[str, tuple[Call, ...]], place: Place, settings: Settings, *, jobs: bool
 ) -> dict[str, dict[str, Any]]:
@@ -42,11 +37,11 @@ def policies_of(
 
 
 def files(root: Path, place: Place, settings: Settings, *, jobs: bool) -> dict[str, str]:
-    """Return the files to be stored, by name; raises as `policies` does."""
+    """Return the files to be stored, by name; raises as `policies_of` does."""
     calls = calls_by_function(root)
     found = {
         f"cardveil-{key.replace('_', '-')}.json": as_text(document)
-        for key, document in policies(root, place, settings, jobs=jobs).items()
+        for key, document in policies_of(calls, place, settings, jobs=jobs).items()
     }
     names = [f"cardveil-{key.replace('_', '-')}" for key in calls]
     found["deployer.json"] = as_text(deployer_policy(place, names, settings.state_prefix))

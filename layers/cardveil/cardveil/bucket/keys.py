@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Iterator
 
+from cardveil.bucket.objects import Objects
 from cardveil.records import dataclass
 from cardveil.settings import MAX_KEY_BYTES, Settings
+from cardveil.signing import source_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ def keys_of(source: str, settings: Settings) -> Keys:
     and for the one source whose results' keys would be too long for COS.
     """
     relative = source.removeprefix(settings.inbox_prefix)
-    whole = hashlib.sha256(source.encode()).hexdigest()
+    whole = source_digest(source)
     longest = max(
         len(settings.sidecar_prefix.encode()) + len(".json"), len(settings.redacted_prefix.encode())
     )
@@ -42,3 +44,10 @@ def keys_of(source: str, settings: Settings) -> Keys:
         job_copy=f"{settings.state_prefix}staged/{whole}/job",
         answers=f"{settings.state_prefix}answers/{whole}/kept",
     )
+
+
+def digests_under(objects: Objects, state_prefix: str, *kinds: str) -> Iterator[str]:
+    """Yield the digest of a source for each of the objects of these kinds that are kept about sources."""
+    for kind in kinds:
+        for key in objects.list(f"{state_prefix}{kind}/"):
+            yield key.split("/")[-2]

@@ -14,7 +14,7 @@ from typing import Final
 
 import orjson
 
-from cardveil.bucket.objects import Objects
+from cardveil.bucket.objects import Objects, delete_under
 from cardveil.errors import Reject, Retry
 from cardveil.records import dataclass
 
@@ -83,8 +83,7 @@ class Leases:
 
     def clear(self, prefix: str) -> None:
         """Delete every generation, void ones above a gap too; only for who holds what `prefix` stands for."""
-        for key in sorted(self.objects.list(prefix)):
-            self.objects.delete(key)
+        delete_under(self.objects, prefix)
 
     def release(self, lease: Lease, prefix: str) -> None:
         """Give the claim back, with the void ones before it."""

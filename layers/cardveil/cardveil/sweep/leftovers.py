@@ -7,9 +7,9 @@ them all, since its checkpoint stands before everything that was under way.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from cardveil.bucket.keys import keys_of
+from cardveil.bucket.keys import digests_under, keys_of
 from cardveil.bucket.leases import Leases
 from cardveil.bucket.objects import Objects, delete_under
 from cardveil.settings import Settings
@@ -31,11 +31,8 @@ class Leftovers:
     def look(self) -> Leftovers:
         """Return what lies about now."""
         prefix = self.settings.state_prefix
-        kinds = ("answers", "leases", "staged")
-        keys = (key for kind in kinds for key in self.objects.list(f"{prefix}{kind}/"))
-        return Leftovers(
-            self.objects, self.leases, self.settings, frozenset(key.split("/")[-2] for key in keys)
-        )
+        digests = digests_under(self.objects, prefix, "answers", "leases", "staged")
+        return replace(self, digests=frozenset(digests))
 
     def of(self, source: str) -> bool:
         """Say whether something of a source was lying about."""
