@@ -3,17 +3,47 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import itertools
 import json
-from collections.abc import Awaitable, Callable
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import Element
 
 import pytest
+import requests
+import uvicorn
+from PIL import Image
+from qcloud_cos import CosConfig, CosS3Auth, CosS3Client
+from qcloud_cos.ai_recognition import AIRecognitionClient
 
-from cardveil_local.credentials import CredentialStore
+from cardveil.card import Card, Field, Polygon
+from cardveil.normalize import normalize
+from cardveil_local import xml
+from cardveil_local.ci.engine import RecognitionEngine
+from cardveil_local.ci.recognition import (
+    KnownCard,
+    KnownLine,
+    KnownPicture,
+    TableRecogniser,
+)
+from cardveil_local.ci.service import CiService, Style
+from cardveil_local.ci.urls import BucketUrls
+from cardveil_local.cloud import LocalCloud, Options, Ready
+from cardveil_local.cos import CiCall, CosService, ObjectEvent, ObjectStore
+from cardveil_local.credentials import Credential, CredentialStore
+from cardveil_local.http import PromptProtocol
+from cardveil_local.samples.kept import KeptPicture, kept_pictures
+from cardveil_local.samples.truth import CardTruth
 from cardveil_local.scf.deployment import load
 from cardveil_local.scf.environment import Platform
 from cardveil_local.scf.service import ScfService
+from cardveil_local.usage import UsageMeter
+from cardveil_local.waiting import eventually
 
 TOY = Path(__file__).parent / "toy"
 
@@ -75,19 +105,6 @@ def scf_run(tmp_path: Path) -> ScfRun:
 
 # COS --------------------------------------------------------------------------------------------------------
 
-import itertools  # noqa: E402
-import threading  # noqa: E402
-import time  # noqa: E402
-from collections.abc import Iterator  # noqa: E402
-from dataclasses import dataclass, field  # noqa: E402
-
-import requests  # noqa: E402
-import uvicorn  # noqa: E402
-from qcloud_cos import CosConfig, CosS3Auth, CosS3Client  # noqa: E402
-
-from cardveil_local.cos import CosService, ObjectEvent, ObjectStore  # noqa: E402
-from cardveil_local.credentials import Credential  # noqa: E402
-from cardveil_local.http import PromptProtocol  # noqa: E402
 
 COS_REGION = "ap-shanghai"
 COS_APP_ID = "1250000000"
@@ -190,9 +207,7 @@ def cos_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CosServer]:
         runner = uvicorn.Server(config)
         thread = threading.Thread(target=runner.run, daemon=True)
         thread.start()
-        deadline = time.monotonic() + 10
-        while not runner.started and time.monotonic() < deadline:
-            time.sleep(0.01)
+        assert eventually(lambda: runner.started)
         port = runner.servers[0].sockets[0].getsockname()[1]
         server.proxy = f"http://127.0.0.1:{port}"
         yield server
@@ -230,30 +245,6 @@ def cos_client(cos: CosServer) -> CosS3Client:
 
 # CI, OCR API, cloud -----------------------------------------------------------------------------------------
 
-import io  # noqa: E402
-from dataclasses import replace  # noqa: E402
-from xml.etree.ElementTree import Element  # noqa: E402
-
-from PIL import Image  # noqa: E402
-from qcloud_cos.ai_recognition import AIRecognitionClient  # noqa: E402
-
-from cardveil.card import Card, Field, Polygon  # noqa: E402
-from cardveil.normalize import normalize  # noqa: E402
-from cardveil_local import xml  # noqa: E402
-from cardveil_local.ci.engine import RecognitionEngine  # noqa: E402
-from cardveil_local.ci.recognition import (  # noqa: E402
-    KnownCard,
-    KnownLine,
-    KnownPicture,
-    TableRecogniser,
-)
-from cardveil_local.ci.service import CiService, Style  # noqa: E402
-from cardveil_local.ci.urls import BucketUrls  # noqa: E402
-from cardveil_local.cloud import LocalCloud, Options, Ready  # noqa: E402
-from cardveil_local.cos import CiCall  # noqa: E402
-from cardveil_local.samples.kept import KeptPicture, kept_pictures  # noqa: E402
-from cardveil_local.samples.truth import CardTruth  # noqa: E402
-from cardveil_local.usage import UsageMeter  # noqa: E402
 
 Change = Callable[[Image.Image], Image.Image]
 

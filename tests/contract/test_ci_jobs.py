@@ -28,6 +28,7 @@ from cardveil_local.fault_rules import FaultRules, Rule
 from cardveil_local.options import Options, Ready
 from cardveil_local.samples.kept import kept_pictures
 from cardveil_local.testbench import kept, known
+from cardveil_local.waiting import eventually
 
 FILE = "id-front-flat.redacted.jpg"
 Begin = Callable[..., "Setting"]
@@ -70,10 +71,7 @@ class Setting:
         return answer
 
     def settle(self) -> None:
-        end = time.monotonic() + 30
-        while self.cloud.call(lambda: self.cloud.jobs.pending):
-            assert time.monotonic() < end
-            time.sleep(0.01)
+        assert eventually(lambda: not self.cloud.call(lambda: self.cloud.jobs.pending))
 
     def pause(self) -> None:
         self.cloud.call(self.cloud.jobs.pause)

@@ -28,6 +28,7 @@ from cardveil_local.ci.recognition import TableRecogniser
 from cardveil_local.cloud import LocalCloud, Options, Ready
 from cardveil_local.scf.results import Status
 from cardveil_local.scf.variables import ConfigurationError
+from cardveil_local.waiting import eventually, gone
 
 TOY = Path(__file__).parent / "toy"
 
@@ -312,10 +313,10 @@ def test_ending_does_not_wait_for_a_function(tmp_path: Path) -> None:
     with cloud.running():
         assert cloud.invoke("probe", {}).ok
         cloud.invoke_async("probe", {"do": "sleep", "seconds": 4.5})
-        time.sleep(0.1)
+        assert eventually(lambda: len(_notes(tmp_path)) == 2)
         started = time.monotonic()
     assert time.monotonic() - started < 4
-    assert not _alive([note["pid"] for note in _notes(tmp_path)])
+    assert all(gone(note["pid"]) for note in _notes(tmp_path))
 
 
 def _notes(data: Path) -> list[dict[str, Any]]:
@@ -344,28 +345,10 @@ def test_no_worker_outlives_a_server_that_is_ended(tmp_path: Path, how: signal.S
         url = f"{ready['proxy_url']}/_local/functions/probe/invocations"
         warm = requests.post(url, json={}, timeout=10).json()["pid"]
         requests.post(f"{url}?type=Event", json={"do": "sleep", "seconds": 4}, timeout=10)
-        deadline = time.monotonic() + 5
-        while len(_notes(tmp_path)) < 2 and time.monotonic() < deadline:
-            time.sleep(0.02)
+        assert eventually(lambda: len(_notes(tmp_path)) == 2)
         os.kill(server.pid, how)
         server.wait(15)
-    assert not _alive([warm, *(note["pid"] for note in _notes(tmp_path))])
-
-
-def _alive(pids: list[int], within_s: float = 3.0) -> list[int]:
-    deadline = time.monotonic() + within_s
-    left = pids
-    while left and time.monotonic() < deadline:
-        left = [pid for pid in left if _running(pid)]
-        time.sleep(0.02)
-    return left
-
-
-def _running(pid: int) -> bool:
-    try:
-        return b"scf.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except FileNotFoundError:
-        return False
+    assert all(gone(pid) for pid in (warm, *(note["pid"] for note in _notes(tmp_path))))
 
 
 def test_nothing_that_was_uploaded_or_signed_is_logged(

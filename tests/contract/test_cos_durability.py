@@ -10,7 +10,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from qcloud_cos import CosConfig, CosS3Client
 from cardveil_local.cos import Attributes, CosError, ObjectStore
 from cardveil_local.cos.blobs import Blobs
 from cardveil_local.cos.uploads import Uploads
+from cardveil_local.waiting import eventually
 
 BUCKET = "cards-1250000000"
 BIG = b"x" * (1 << 20)
@@ -38,14 +38,6 @@ def assert_tidy(root: Path) -> None:
 
 def uploads_under_way(root: Path) -> bool:
     return any((root / "doubt").iterdir())
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait, 10 seconds at the longest, for what another process or thread does."""
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_all_is_there_after_a_restart(tmp_path: Path) -> None:
@@ -241,7 +233,7 @@ def test_a_killed_server_has_stored_whole_objects_only(
     connection.putheader("Content-Length", str(len(BIG) * 4))
     connection.endheaders()
     connection.send(BIG * 3)
-    wait_until(lambda: uploads_under_way(tmp_path))
+    assert eventually(lambda: uploads_under_way(tmp_path))
     assert client.head_object(BUCKET, "x")["Content-Length"] == "3"
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
@@ -261,7 +253,7 @@ def test_a_client_that_goes_away_leaves_nothing(cos: Any, cos_bucket: str) -> No
     connection.putheader("Content-Length", str(len(BIG) * 4))
     connection.endheaders()
     connection.send(BIG * 3)
-    wait_until(lambda: uploads_under_way(cos.root))
+    assert eventually(lambda: uploads_under_way(cos.root))
     connection.close()
-    wait_until(lambda: not uploads_under_way(cos.root))
+    assert eventually(lambda: not uploads_under_way(cos.root))
     assert cos.store.list(cos_bucket).entries == ()

@@ -13,24 +13,12 @@ import pytest
 
 from cardveil_local.scf.results import Status
 from cardveil_local.scf.service import ScfService
+from cardveil_local.waiting import gone
 
 
 def _json(payload: str | None) -> Any:
     assert payload is not None
     return json.loads(payload)
-
-
-def _gone(pid: int, within_s: float = 3.0) -> bool:
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline:
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except FileNotFoundError:
-            return True
-        if state == "Z":
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def test_first_invocation_is_cold_and_the_second_warm(scf_run: Any) -> None:
@@ -155,8 +143,8 @@ def test_time_limit_kills_the_process_and_what_it_started(scf_run: Any, tmp_path
             "requestId": result.request_id,
             "statusCode": 433,
         }
-        assert _gone(warm)
-        assert _gone(int((tmp_path / "child").read_text()))
+        assert gone(warm)
+        assert gone(int((tmp_path / "child").read_text()))
         assert (await scf.invoke("hasty", {"do": "sleep", "seconds": 0})).cold
 
     scf_run(scenario)
@@ -237,7 +225,7 @@ def test_idle_instances_are_ended(scf_run: Any) -> None:
         pid = _json((await scf.invoke("probe", {})).payload)["pid"]
         await asyncio.sleep(0.5)
         assert scf.runtimes["probe"].instances == 0
-        assert _gone(pid)
+        assert gone(pid)
         assert (await scf.invoke("probe", {})).cold
 
     scf_run(scenario, idle_s=0.2)
@@ -270,7 +258,7 @@ def test_no_process_is_left_when_the_service_stops(scf_run: Any) -> None:
         assert not (await busy).ok
 
     scf_run(scenario)
-    assert all(_gone(pid) for pid in pids)
+    assert all(gone(pid) for pid in pids)
     assert not _children(os.getpid())
 
 
