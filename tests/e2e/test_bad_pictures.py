@@ -20,7 +20,7 @@ from cardveil.sidecar import SourceFacts, schema, to_json
 from cardveil_local.embedded import EmbeddedRecogniser, embedded_recogniser
 from cardveil_local.samples import KeptPicture, kept_pictures
 
-#: Generous, since the machine may be busy: what is tested is that the time is bounded at all.
+#: Of the processor, all threads together: what else the machine does is not counted.
 LONGEST_SECONDS = 60
 SKIN, DESK, PAPER = (224, 172, 140), (96, 92, 88), (240, 242, 240)
 
@@ -50,9 +50,9 @@ def _examined(recogniser: EmbeddedRecogniser, image: Image.Image, kind: str = "P
     """Examine a picture as the command does, and hold what every verdict must keep to."""
     rules = Rules(load_policy("standard"), Limits())
     data = _encoded(image, kind)
-    start = time.perf_counter()
+    start = time.process_time()
     verdict = examine(data, Hint(), recogniser, rules)
-    assert time.perf_counter() - start < LONGEST_SECONDS
+    assert time.process_time() - start < LONGEST_SECONDS
     sidecar = sidecar_of(verdict, SourceFacts("", "a.png", "0", len(data)), rules.policy, "a.redacted.png")
     document = orjson.loads(to_json(sidecar))
     jsonschema.validate(document, schema())

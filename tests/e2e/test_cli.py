@@ -175,7 +175,7 @@ def test_up_prints_one_line_and_put_uploads(tmp_path: Path) -> None:
         assert endpoint.cos_client().object_exists(endpoint.bucket, "elsewhere/note.txt")
     finally:
         server.send_signal(signal.SIGINT)
-        _, errors = server.communicate(timeout=30)
+        _, errors = server.communicate(timeout=90)
     assert "development" in errors
     assert not (data / "endpoint.json").exists()
     assert cardveil("put", tmp_path / "note.txt", "--data", data).returncode == 2

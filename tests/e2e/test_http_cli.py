@@ -40,21 +40,21 @@ def test_serve_prints_a_link_that_lets_in(tmp_path: Path) -> None:
             found = re.search(r"(http://\S+)/#token=(\S+)", line)
             link = found[0] if found else ""
         url, token = link.split("/#token=")
-        page = requests.get(f"{url}/", timeout=20)
+        page = requests.get(f"{url}/", timeout=60)
         assert "<title>Cardveil</title>" in page.text
         headers = {"Authorization": f"Bearer {token}"}
-        assert requests.get(f"{url}/v1/cards", headers=headers, timeout=20).json() == {
+        assert requests.get(f"{url}/v1/cards", headers=headers, timeout=60).json() == {
             "cards": [],
             "next": None,
         }
         # A token of the command, by the secret that the folder keeps.
         made = run("token", "Frau Müller", "--role", "read", "--data", str(data))
         again = {"Authorization": f"Bearer {made.strip()}"}
-        assert requests.get(f"{url}/v1/cards", headers=again, timeout=20).status_code == 200
+        assert requests.get(f"{url}/v1/cards", headers=again, timeout=60).status_code == 200
         assert (data / "token-secret").stat().st_mode & 0o077 == 0
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=60)
 
 
 def run(*arguments: str, code: int = 0, **environment: str) -> str:
@@ -64,6 +64,7 @@ def run(*arguments: str, code: int = 0, **environment: str) -> str:
 
 
 def test_a_token_of_the_environment_s_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = time.time()
     text = run(
         "token",
         "a",
@@ -75,7 +76,7 @@ def test_a_token_of_the_environment_s_secret(monkeypatch: pytest.MonkeyPatch) ->
         "1",
         CARDVEIL_TOKEN_SECRETS=f"{SECRET},x",
     )
-    caller = verify(text.strip(), [SECRET], now=time.time() + 3590)
+    caller = verify(text.strip(), [SECRET], now=before + 3590)
     assert (caller.subject, set(caller.roles)) == ("a", {"read", "review"})
 
 

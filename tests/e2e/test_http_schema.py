@@ -64,6 +64,8 @@ def test_no_input_gets_a_server_error_or_an_answer_that_is_not_in_the_document(t
             *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(config)),
             *("run", f"{api.url}/openapi.json", "--url", api.url, "--no-color"),
             *("-H", f"Authorization: Bearer {api.token()}"),
+            # A request waits for a lease, or on a busy machine for its turn, longer than the usual 10 s.
+            *("--request-timeout", "60"),
             *(
                 "--checks",
                 ",".join(CHECKS),

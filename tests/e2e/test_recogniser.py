@@ -20,7 +20,7 @@ from cardveil_local.samples.scoring import score
 needs_fonts = pytest.mark.skipif(
     bool(fonts.missing_packages()), reason=f"fonts missing: {', '.join(fonts.missing_packages())}"
 )
-#: Generous, since the machine may be busy: what is tested is that the time is bounded at all.
+#: Of the processor, all threads together: what else the machine does is not counted.
 LONGEST_SECONDS = 25
 
 
@@ -124,9 +124,9 @@ def test_a_card_that_reaches_beyond_the_picture_is_reported(recogniser: Recognis
 @pytest.mark.parametrize("kind", ["page", "form", "bank_card", "vehicle_licence", "business_licence", "desk"])
 def test_no_card_is_invented(recogniser: Recogniser, kind: str) -> None:
     sample = make_sample("negative", 511, part="test", negative_kind=kind)
-    start = time.perf_counter()
+    start = time.process_time()
     assert _found(recogniser, sample) == ()
-    assert time.perf_counter() - start < LONGEST_SECONDS
+    assert time.process_time() - start < LONGEST_SECONDS
 
 
 @pytest.mark.parametrize(

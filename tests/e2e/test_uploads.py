@@ -360,7 +360,7 @@ def test_what_is_wrong_with_an_environment_is_named(
         "TENCENTCLOUD_SECRETKEY": bench.endpoint.secret_key,
         **change,
     }
-    context = {"request_id": "r", "function_name": "f", "time_limit_in_ms": 10_000}
+    context = {"request_id": "r", "function_name": "f", "time_limit_in_ms": 60_000}
     with pytest.raises(Halt) as caught:
         process_event(bench.event("inbox/a.jpg"), read_context(context), environment)
     assert caught.value.code == code
