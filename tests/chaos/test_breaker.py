@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
 
+from cardveil.bucket.breaker import Gate, Open
 from cardveil.errors import Halt, Retry
 from cardveil.stages import Stages
 
@@ -41,6 +43,36 @@ def test_a_probe_that_succeeds_closes_it(scene: MakeScene) -> None:
     here.instance().pipeline.breaker.open("account_in_arrears")
     here.now += 301.0
     assert here.instance().process(here.upload).kind == "finished"
+    assert here.told == ["BreakerOpened", "BreakerClosed"]
+    assert here.left() == []
+
+
+def test_a_call_beside_the_probe_does_not_probe_again(scene: MakeScene) -> None:
+    """A picture's other call may have learnt that the breaker is open just before the probe closes it."""
+    here = scene()
+    breaker = here.instance().pipeline.breaker
+    breaker.open("account_in_arrears")
+    here.now += 301.0
+    beside: list[Callable[[], None]] = []
+
+    class Looking(Future[Open | None]):
+        def result(self, timeout: float | None = None) -> Open | None:
+            found = super().result(timeout)
+            while beside:
+                beside.pop()()
+            return found
+
+    looking = Looking()
+    looking.set_result(breaker.look())
+    gate = Gate(breaker, looking)
+
+    def probe() -> None:
+        gate.enter()
+        gate.answered()
+
+    beside.append(probe)
+    gate.enter()
+    gate.answered()
     assert here.told == ["BreakerOpened", "BreakerClosed"]
     assert here.left() == []
 

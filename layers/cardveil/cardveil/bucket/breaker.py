@@ -117,10 +117,12 @@ class Gate:
         Halt
             With the code that opened the breaker.
         """
-        found = self._looking.result()
+        self._looking.result()  # without the lock: it may be a request that is waited for
         with self._lock:
             if self._stopped:
                 raise self._stopped
+            # Asked again: the answer to another call may have closed the breaker meanwhile.
+            found = self._looking.result()
             if found is None or self._probe:
                 return
             breaker = self._breaker
