@@ -39,7 +39,7 @@ class Delayed(Instance):
         return found
 
     def create(self, key: str, data: bytes) -> bool:
-        assert self.seen.wait(10)
+        assert self.seen.wait(60)
         return super().create(key, data)
 
 

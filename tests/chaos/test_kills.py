@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -15,6 +14,7 @@ from cardveil.errors import Retry
 from cardveil.jobs import Arrival, Jobs
 from cardveil.stages import STAGES, Stages
 from cardveil_local.chaos.memory import Killed
+from cardveil_local.waiting import eventually
 
 MakeScene = Callable[..., Any]
 #: What is in `STAGES` but not on the way of a picture with the usual settings.
@@ -201,12 +201,15 @@ def test_a_look_that_was_too_early_pays_for_nothing(scene: MakeScene, job: bool)
     """Source and result are looked at while the lease is taken; another may commit between the two."""
     here = scene(job=job)
     held: list[Any] = []
+    requests: list[str] = []
 
     def check(request: str) -> None:
+        requests.append(request)
         # The second instance has looked, and before its lease is created the first does all its work.
         if request == "before create" and not held:
             held.append(request)
-            time.sleep(0.2)
+            # At the result, the source, the breaker and the kept answers, all beside the lease.
+            assert eventually(lambda: "after head" in requests and requests.count("after get") >= 3)
             undisturbed(here)
 
     second = here.instance(check)

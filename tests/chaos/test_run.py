@@ -8,9 +8,11 @@ from cardveil_local.chaos.plan import Plan
 from cardveil_local.chaos.run import run
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_every_promise_holds_in_a_short_run() -> None:
-    found = run(Plan(pictures=40, deliveries=100, seed=7, timeout_s=6, overdue_s=3.0, pause_s=8.0))
+    # Time limits that a busy machine keeps too: one that is reached is a kill that nobody counts. The pauses
+    # are half of the time for which a killed instance's lease stands.
+    found = run(Plan(pictures=40, deliveries=100, seed=7, timeout_s=10, overdue_s=3.0, pause_s=10.0))
     print(found.table())  # noqa: T201 - shown when the test fails
     assert not found.broken
     # So few pictures say nothing of an average; each payment too many must have its reason, though.

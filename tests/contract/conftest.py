@@ -165,7 +165,7 @@ class CosServer:
             Token=who.token,
             Scheme="http",
             Proxies={"http": self.proxy},
-            Timeout=10,
+            Timeout=60,
             **settings,
         )
 
@@ -179,7 +179,7 @@ class CosServer:
         auth = CosS3Auth(self.config(), key or None, arguments.get("params") or {})
         with requests.Session() as session:
             session.trust_env = False
-            settings: dict[str, Any] = {"auth": auth, "proxies": {"http": self.proxy}, "timeout": 10}
+            settings: dict[str, Any] = {"auth": auth, "proxies": {"http": self.proxy}, "timeout": 60}
             return session.request(method, url, **{**settings, **arguments})
 
 
@@ -212,7 +212,7 @@ def cos_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CosServer]:
         server.proxy = f"http://127.0.0.1:{port}"
         yield server
         runner.should_exit = True
-        thread.join(10)
+        thread.join(60)
 
 
 @pytest.fixture
@@ -380,7 +380,7 @@ def ci_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CiWorld]:
             SecretKey=ready.secret_key,
             Scheme="http",
             Proxies={"http": ready.proxy_url},
-            Timeout=10,
+            Timeout=60,
         )
         client = AIRecognitionClient(config, retry=0, session=requests.Session())
         yield CiWorld(cloud, ready, table, client, itertools.count(1))

@@ -31,6 +31,8 @@ from cardveil_local.scf.variables import ConfigurationError
 from cardveil_local.waiting import eventually, gone
 
 TOY = Path(__file__).parent / "toy"
+#: For what comes at once unless the machine is busy; a function may then have to be started first.
+PATIENCE_S = 60
 
 
 def _cloud(data: Path, **settings: Any) -> LocalCloud:
@@ -57,7 +59,7 @@ class World:
             SecretKey=ready.secret_key,
             Scheme="http",
             Proxies={"http": ready.proxy_url},
-            Timeout=10,
+            Timeout=PATIENCE_S,
         )
         self.cos = CosS3Client(config, retry=0, session=requests.Session())
 
@@ -68,12 +70,12 @@ class World:
 
     def get(self, path: str, **settings: Any) -> requests.Response:
         """Ask the cloud's own address."""
-        return requests.get(self.ready.proxy_url + path, timeout=10, **settings)
+        return requests.get(self.ready.proxy_url + path, timeout=PATIENCE_S, **settings)
 
     def proxied(self, method: str, url: str, **settings: Any) -> requests.Response:
         """Ask another host through the cloud as a proxy."""
         proxies = {"http": self.ready.proxy_url}
-        return requests.request(method, url, proxies=proxies, timeout=10, **settings)
+        return requests.request(method, url, proxies=proxies, timeout=PATIENCE_S, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +129,7 @@ def test_upload_reaches_the_function(world: World) -> None:
     key = "inbox/a b+c %25 卡.jpg"
     world.cos.put_object(Bucket=world.ready.bucket, Key=key, Body=b"picture", Metadata={"x-cos-meta-a": "1"})
     world.cos.put_object(Bucket=world.ready.bucket, Key="elsewhere/a.jpg", Body=b"picture")
-    world.cloud.wait_idle(20)
+    world.cloud.wait_idle(PATIENCE_S)
     (note,) = world.notes()[before:]
     (record,) = note["event"]["Records"]
     assert record["event"]["eventName"] == "cos:ObjectCreated:Put"
@@ -142,7 +144,7 @@ def test_upload_reaches_the_function(world: World) -> None:
         requests.get(
             world.cos.get_presigned_url(Bucket=world.ready.bucket, Key=key, Method="GET"),
             proxies={"http": world.ready.proxy_url},
-            timeout=10,
+            timeout=PATIENCE_S,
         ).url.partition("?")[0]
         == thing["url"]
     )
@@ -151,7 +153,7 @@ def test_upload_reaches_the_function(world: World) -> None:
 def test_function_url_passes_the_request_and_the_answer(world: World) -> None:
     url = world.ready.function_urls["probe"]
     answer = requests.post(
-        f"{url}/a/b?x=1&y=%20z", data="hello ü".encode(), headers={"X-Own": "v"}, timeout=10
+        f"{url}/a/b?x=1&y=%20z", data="hello ü".encode(), headers={"X-Own": "v"}, timeout=PATIENCE_S
     )
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
     event = answer.json()["event"]
@@ -185,13 +187,13 @@ def test_function_url_answers_with_what_is_returned(
     world: World, returned: Any, status: int, kind: str, body: str
 ) -> None:
     url = f"{world.ready.function_urls['probe']}/?do=answer"
-    answer = requests.post(url, json={"answer": returned}, timeout=10)
+    answer = requests.post(url, json={"answer": returned}, timeout=PATIENCE_S)
     assert (answer.status_code, answer.headers["Content-Type"], answer.text) == (status, kind, body)
     assert answer.headers["X-Scf-Request-Id"]
 
 
 def test_function_url_of_a_failing_function(world: World) -> None:
-    answer = requests.post(f"{world.ready.function_urls['probe']}/?do=fail", timeout=10)
+    answer = requests.post(f"{world.ready.function_urls['probe']}/?do=fail", timeout=PATIENCE_S)
     assert answer.status_code == 430
     assert answer.json()["errorMessage"] == "user code exception caught"
 
@@ -202,18 +204,18 @@ def test_control_endpoints(world: World) -> None:
     result = requests.post(
         f"{world.ready.proxy_url}/_local/functions/probe/invocations",
         json={"do": "answer", "answer": 7},
-        timeout=10,
+        timeout=PATIENCE_S,
     )
     assert result.json() == 7
     queued = requests.post(
         f"{world.ready.proxy_url}/_local/functions/probe/invocations?type=Event",
         json={"n": "queued"},
-        timeout=10,
+        timeout=PATIENCE_S,
     )
     assert queued.status_code == 202
-    fired = requests.post(f"{world.ready.proxy_url}/_local/timers/nightly", timeout=10)
+    fired = requests.post(f"{world.ready.proxy_url}/_local/timers/nightly", timeout=PATIENCE_S)
     assert fired.status_code == 202
-    world.cloud.wait_idle(20)
+    world.cloud.wait_idle(PATIENCE_S)
     ids = {note["request_id"] for note in world.notes()}
     assert {queued.json()["requestId"], fired.json()["requestId"]} <= ids
     counts = world.get("/_local/functions").json()["probe"]
@@ -223,7 +225,7 @@ def test_control_endpoints(world: World) -> None:
     foreign = requests.post(
         f"{world.ready.proxy_url}/_local/timers/nightly",
         headers={"Origin": "http://evil.example"},
-        timeout=10,
+        timeout=PATIENCE_S,
     )
     assert foreign.status_code == 403
 
@@ -259,7 +261,7 @@ def test_signed_function_url(tmp_path: Path) -> None:
         options=Options(variables={"TOY_NOTES": str(tmp_path / "notes"), "TOY_BUCKET": "cards-1250000000"}),
     )
     with cloud.running() as ready:
-        answer = requests.get(ready.function_urls["probe"], timeout=10)
+        answer = requests.get(ready.function_urls["probe"], timeout=PATIENCE_S)
         assert answer.status_code == 401
         assert answer.json()["errorCode"] == "MissingParameter"
 
@@ -268,7 +270,7 @@ def test_dead_letters_and_account_are_kept_and_the_folder_is_guarded(tmp_path: P
     cloud = _cloud(tmp_path)
     with cloud.running() as first:
         cloud.invoke_async("probe", {"do": "fail"})
-        cloud.wait_idle(20)
+        cloud.wait_idle(PATIENCE_S)
         assert [letter["ErrorCode"] for letter in cloud.dead_letters] == [430]
         with pytest.raises(RuntimeError, match="in use"), _cloud(tmp_path).running():
             pass
@@ -301,7 +303,7 @@ def test_cloud_without_functions(tmp_path: Path) -> None:
     cloud = LocalCloud(tmp_path, recogniser_factory=lambda: TableRecogniser({}))
     with cloud.running() as ready:
         assert ready.function_urls == {}
-        assert requests.get(f"{ready.proxy_url}/_local/functions", timeout=10).json() == {}
+        assert requests.get(f"{ready.proxy_url}/_local/functions", timeout=PATIENCE_S).json() == {}
         with pytest.raises(RuntimeError, match="no functions"):
             cloud.invoke("probe", {})
     with pytest.raises(RuntimeError, match="not running"):
@@ -312,10 +314,10 @@ def test_ending_does_not_wait_for_a_function(tmp_path: Path) -> None:
     cloud = _cloud(tmp_path)
     with cloud.running():
         assert cloud.invoke("probe", {}).ok
-        cloud.invoke_async("probe", {"do": "sleep", "seconds": 4.5})
+        cloud.invoke_async("probe", {"do": "sleep", "seconds": 50})
         assert eventually(lambda: len(_notes(tmp_path)) == 2)
         started = time.monotonic()
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 20  # far from both: a moment, and the function's time
     assert all(gone(note["pid"]) for note in _notes(tmp_path))
 
 
@@ -343,11 +345,11 @@ def test_no_worker_outlives_a_server_that_is_ended(tmp_path: Path, how: signal.S
         assert server.stdout is not None
         ready = json.loads(server.stdout.readline())
         url = f"{ready['proxy_url']}/_local/functions/probe/invocations"
-        warm = requests.post(url, json={}, timeout=10).json()["pid"]
-        requests.post(f"{url}?type=Event", json={"do": "sleep", "seconds": 4}, timeout=10)
+        warm = requests.post(url, json={}, timeout=PATIENCE_S).json()["pid"]
+        requests.post(f"{url}?type=Event", json={"do": "sleep", "seconds": 50}, timeout=PATIENCE_S)
         assert eventually(lambda: len(_notes(tmp_path)) == 2)
         os.kill(server.pid, how)
-        server.wait(15)
+        server.wait(40)
     assert all(gone(pid) for pid in (warm, *(note["pid"] for note in _notes(tmp_path))))
 
 
@@ -359,7 +361,7 @@ def test_nothing_that_was_uploaded_or_signed_is_logged(
     with cloud.running() as ready:
         world = World(cloud, ready, tmp_path)
         world.cos.put_object(Bucket=ready.bucket, Key="inbox/secret-name.jpg", Body=b"picture")
-        cloud.wait_idle(20)
+        cloud.wait_idle(PATIENCE_S)
         secret = "994954194803098769"
         client = CommonClient(
             "ocr",

@@ -28,7 +28,7 @@ def coscmd(cos: Any, cos_bucket: str, tmp_path: Path) -> Run:
     def run(*arguments: str, status: int = 0) -> str:
         command = [sys.executable, "-m", "coscmd.cos_cmd", "-c", str(config), "-l", str(tmp_path / "log")]
         done = subprocess.run(
-            [*command, *arguments], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60
+            [*command, *arguments], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=150
         )
         assert done.returncode == status, done.stdout + done.stderr
         return done.stdout + done.stderr

@@ -226,7 +226,7 @@ def test_a_killed_server_has_stored_whole_objects_only(
     client = CosS3Client(config, retry=0)
     client.put_object(Bucket=BUCKET, Key="x", Body=b"old")
     host = f"{BUCKET}.cos.ap-shanghai.myqcloud.com"
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.putrequest("PUT", "/x", skip_host=True)
     connection.putheader("Host", host)
     connection.putheader("Authorization", client.get_auth("PUT", BUCKET, "x"))
@@ -246,7 +246,7 @@ def test_a_killed_server_has_stored_whole_objects_only(
 
 def test_a_client_that_goes_away_leaves_nothing(cos: Any, cos_bucket: str) -> None:
     port = int(cos.proxy.rpartition(":")[2])
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.putrequest("PUT", "/x", skip_host=True)
     connection.putheader("Host", cos.host(cos_bucket))
     connection.putheader("Authorization", cos.client().get_auth("PUT", cos_bucket, "x"))

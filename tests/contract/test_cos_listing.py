@@ -161,6 +161,7 @@ def test_pages_together_are_the_listing(
     assert folders == sorted({key[: end + len(delimiter)] for key, end in cut.items() if end >= 0})
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=1, max_size=4), st.binary(max_size=4))
 def test_the_successor_is_greater_than_all_that_starts_so(prefix: bytes, tail: bytes) -> None:
     bound = successor(prefix)

@@ -83,7 +83,7 @@ def test_the_node_sdk(cos: Any, cos_bucket: str, node_modules: Path, tmp_path: P
     assert saw["temporary"] == 200
     assert saw["wrong"] == {"status": 403, "code": "SignatureDoesNotMatch"}
     assert sorted(saw["deleted"]) == ["copy", "large"]
-    assert requests.get(saw["url"], proxies={"http": cos.proxy}, timeout=10).content == b"abc"
+    assert requests.get(saw["url"], proxies={"http": cos.proxy}, timeout=60).content == b"abc"
     assert [item.key for item in cos.store.list(cos_bucket).entries] == [key]
     assert [event.name.rpartition(":")[2] for event in cos.events] == [
         "Put",

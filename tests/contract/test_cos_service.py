@@ -56,13 +56,13 @@ def test_a_bucket_needs_a_proper_name(cos_client: Any, name: str) -> None:
 
 def test_a_bucket_is_in_one_region(cos: Any, cos_bucket: str) -> None:
     url = f"http://{cos_bucket}.cos.ap-beijing.myqcloud.com/"
-    answer = requests.get(url, auth=CosS3Auth(cos.config()), proxies={"http": cos.proxy}, timeout=10)
+    answer = requests.get(url, auth=CosS3Auth(cos.config()), proxies={"http": cos.proxy}, timeout=60)
     assert answer.status_code == 404
     assert "<Code>NoSuchBucket</Code>" in answer.text
 
 
 def test_hosts_that_are_not_cos(cos: Any) -> None:
-    answer = requests.get("http://example.com/", proxies={"http": cos.proxy}, timeout=10)
+    answer = requests.get("http://example.com/", proxies={"http": cos.proxy}, timeout=60)
     assert answer.status_code == 400
     assert "<Code>InvalidURI</Code>" in answer.text
 
@@ -101,7 +101,7 @@ def raw(
 ) -> tuple[int, bytes]:
     """A request that no SDK would send."""
     where = urlsplit(cos.proxy)
-    connection = http.client.HTTPConnection(str(where.hostname), where.port, timeout=10)
+    connection = http.client.HTTPConnection(str(where.hostname), where.port, timeout=60)
     try:
         connection.putrequest(method, target, skip_host=True)
         for name, value in {"Host": cos.host(bucket), **headers}.items():
@@ -184,7 +184,7 @@ def test_pictures_are_handed_to_ci(cos: Any, cos_client: Any, cos_bucket: str) -
         assert call.params == query
     assert [event.name for event in cos.events] == ["cos:ObjectCreated:Put"]
     signed = cos_client.get_presigned_url(cos_bucket, "证/x.jpg", "GET", Params=query)
-    assert requests.get(signed, proxies={"http": cos.proxy}, timeout=10).text == "<Result/>"
+    assert requests.get(signed, proxies={"http": cos.proxy}, timeout=60).text == "<Result/>"
     assert cos.ci.calls[-1].params == query  # without the signature's own
     url = {"ci-process": "AILicenseRec", "detect-url": "http://example.com/a.jpg?b=c&d=%20"}
     cos.request("GET", cos_bucket, params=url)
@@ -303,7 +303,7 @@ def post(cos: Any, bucket: str, fields: dict[str, str], body: bytes = b"abc") ->
         data=fields,
         files={"file": ("正面 1.jpg", body)},
         proxies={"http": cos.proxy},
-        timeout=10,
+        timeout=60,
         allow_redirects=False,
     )
 
@@ -352,7 +352,7 @@ def test_a_form_without_a_file(cos: Any, cos_bucket: str) -> None:
         f"http://{cos.host(cos_bucket)}/",
         data=form(cos, cos_bucket),
         proxies={"http": cos.proxy},
-        timeout=10,
+        timeout=60,
     )
     assert answer.status_code == 400
     assert "<Code>IncorrectNumberOfFilesInPostRequest</Code>" in answer.text
@@ -360,9 +360,17 @@ def test_a_form_without_a_file(cos: Any, cos_bucket: str) -> None:
 
 def test_a_small_upload_does_not_wait_for_its_acknowledgement(cos_client: Any, cos_bucket: str) -> None:
     """Clients of a proxy send headers and body in two packets; Linux acknowledges the first after 40 ms."""
-    times: list[float] = []
-    for _ in range(20):
+
+    def seconds() -> float:
         started = time.perf_counter()
         cos_client.put_object(Bucket=cos_bucket, Key="x", Body=b"abc")
-        times.append(time.perf_counter() - started)
-    assert sorted(times)[5] < 0.035  # the quicker ones, as the machine may be busy with other things
+        return time.perf_counter() - started
+
+    seconds()  # the first builds the connection, on which the first packets are acknowledged at once
+    # Not one could be so quick that waited, however often one tries; a busy machine lets some through.
+    quick = 0
+    for _ in range(300):
+        quick += seconds() < 0.03
+        if quick == 5:
+            break
+    assert quick == 5

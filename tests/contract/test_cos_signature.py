@@ -154,7 +154,7 @@ def test_parameters_are_signed_by_name_and_value(cos: Any, cos_bucket: str) -> N
 
 
 def get(cos: Any, url: str, method: str = "GET", **arguments: Any) -> requests.Response:
-    return requests.request(method, url, proxies={"http": cos.proxy}, timeout=10, **arguments)
+    return requests.request(method, url, proxies={"http": cos.proxy}, timeout=60, **arguments)
 
 
 KEY = "证件/a b+c%.jpg"

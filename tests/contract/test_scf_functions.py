@@ -6,6 +6,8 @@ import asyncio
 import json
 import os
 import time
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 
 from cardveil_local.scf.results import Status
 from cardveil_local.scf.service import ScfService
-from cardveil_local.waiting import gone
+from cardveil_local.waiting import eventually, gone
 
 
 def _json(payload: str | None) -> Any:
@@ -54,7 +56,7 @@ def test_context_is_a_dict_with_every_key_that_scf_gives(scf_run: Any) -> None:
         }
         assert context["function_name"] == "contract-test-toy-probe"
         assert context["request_id"] == result.request_id
-        assert (context["memory_limit_in_mb"], context["time_limit_in_ms"]) == (128, 5000)
+        assert (context["memory_limit_in_mb"], context["time_limit_in_ms"]) == (128, 60000)
         assert (context["tencentcloud_region"], context["tencentcloud_appid"]) == (
             "ap-shanghai",
             "1250000000",
@@ -130,12 +132,17 @@ def test_result_that_is_not_json_is_the_functions_error(scf_run: Any) -> None:
     scf_run(scenario)
 
 
-def test_time_limit_kills_the_process_and_what_it_started(scf_run: Any, tmp_path: Path) -> None:
+def test_time_limit_kills_the_process_and_what_it_started(scf_run: Any) -> None:
     async def scenario(scf: ScfService) -> None:
-        warm = _json((await scf.invoke("hasty", {"do": "sleep", "seconds": 0})).payload)["pid"]
+        runtime = scf.runtimes["hasty"]
+        hasty, runtime.spec = runtime.spec, replace(runtime.spec, timeout_s=60)
+        # A second may be too short to start a process on a busy machine: the limit is for what comes after.
+        spawned = _json((await scf.invoke("hasty", {"do": "spawn"})).payload)
+        runtime.spec = hasty
         started = time.monotonic()
-        result = await scf.invoke("hasty", {"do": "spawn", "note": str(tmp_path / "child")})
-        assert 1.0 <= time.monotonic() - started < 4.0
+        result = await scf.invoke("hasty", {"do": "sleep", "seconds": 50})
+        assert 1.0 <= time.monotonic() - started < 25.0
+        assert not result.cold
         assert result.status is Status.TIME_LIMIT
         assert result.error_form() == {
             "errorCode": -1,
@@ -143,8 +150,8 @@ def test_time_limit_kills_the_process_and_what_it_started(scf_run: Any, tmp_path
             "requestId": result.request_id,
             "statusCode": 433,
         }
-        assert gone(warm)
-        assert gone(int((tmp_path / "child").read_text()))
+        assert gone(spawned["pid"])
+        assert gone(spawned["child"])
         assert (await scf.invoke("hasty", {"do": "sleep", "seconds": 0})).cold
 
     scf_run(scenario)
@@ -213,7 +220,7 @@ def test_no_more_run_at_a_time_than_there_may_be_instances(scf_run: Any) -> None
         statuses = sorted(result.status for result in results)
         assert statuses == [Status.SUCCESS] * 2 + [Status.RESOURCE_LIMIT] * 2
         assert len({_json(result.payload)["pid"] for result in results if result.ok}) == 2
-        waited = await asyncio.gather(*(scf.invoke("probe", event, wait_s=5.0) for _ in range(3)))
+        waited = await asyncio.gather(*(scf.invoke("probe", event, wait_s=60.0) for _ in range(3)))
         assert all(result.ok for result in waited)
         assert scf.runtimes["probe"].cold_starts == 2
 
@@ -259,11 +266,17 @@ def test_no_process_is_left_when_the_service_stops(scf_run: Any) -> None:
 
     scf_run(scenario)
     assert all(gone(pid) for pid in pids)
-    assert not _children(os.getpid())
+    assert eventually(lambda: not _children(os.getpid()))
 
 
 def _children(pid: int) -> list[int]:
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    found = [int(child) for task in tasks for child in (task / "children").read_text().split()]
-    commands = {child: Path(f"/proc/{child}/cmdline") for child in found}
-    return [child for child, path in commands.items() if path.exists() and b"scf.worker" in path.read_bytes()]
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        # Threads and processes may end between one look and the next.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            found += [int(child) for child in (task / "children").read_text().split()]
+    workers = []
+    for child in found:
+        with suppress(FileNotFoundError, ProcessLookupError):
+            workers += [child] if b"scf.worker" in Path(f"/proc/{child}/cmdline").read_bytes() else []
+    return workers

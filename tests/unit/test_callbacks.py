@@ -25,7 +25,7 @@ import json, sys
 sys.path.insert(0, {str(ROOT / "functions" / "on_callback")!r})
 from index import main_handler
 event = json.load(open({str(ROOT / "events" / "callback-url-json-object.json")!r}))
-context = {{"request_id": "r", "function_name": "f", "time_limit_in_ms": 1000, "tencentcloud_region": "r"}}
+context = {{"request_id": "r", "function_name": "f", "time_limit_in_ms": 60000, "tencentcloud_region": "r"}}
 answer = main_handler(event, context)
 heavy = {{"qcloud_cos", "requests", "tencentcloud", "PIL"}} & {{name.split(".")[0] for name in sys.modules}}
 print(json.dumps([answer["statusCode"], sorted(heavy)]))

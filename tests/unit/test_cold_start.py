@@ -17,7 +17,7 @@ import json, os, sys
 sys.path.insert(0, {str(ROOT / "functions" / "on_upload")!r})
 before = set(sys.modules)
 from index import main_handler
-context = {{"request_id": "r", "function_name": "f", "time_limit_in_ms": 1000, "tencentcloud_region": "r"}}
+context = {{"request_id": "r", "function_name": "f", "time_limit_in_ms": 60000, "tencentcloud_region": "r"}}
 """
 TAIL = """
 print(json.dumps(sorted(set(sys.modules) - before)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from cardveil.geometry import Matrix, homography, inverse, is_convex, multiply, project, signed_area
@@ -13,6 +13,7 @@ from cardveil.geometry import Matrix, homography, inverse, is_convex, multiply, 
 SQUARE = [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)]
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-0.3, 0.3), min_size=8, max_size=8), st.floats(1, 5000), st.floats(-3000, 3000))
 def test_a_homography_takes_the_points_where_they_belong(
     shifts: list[float], scale: float, offset: float

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cardveil.idnumber import PROVINCES, check_digit, inspect, is_valid, repair
@@ -57,6 +57,7 @@ def test_error_text_does_not_repeat_the_number() -> None:
     assert "9901" not in str(caught.value)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 16), st.integers(1, 9))
 def test_every_single_wrong_digit_is_noticed(position: int, shift: int) -> None:
     digit = str((int(VALID[position]) + shift) % 10)

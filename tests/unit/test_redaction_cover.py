@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cardveil.redaction.cover import Grid, hull, snap
@@ -19,6 +19,7 @@ def _covers(cover_rows: object, grid: Grid, x: float, y: float) -> bool:
     return any(first <= column < last for first, last in cover_rows[row])  # type: ignore[index]
 
 
+@settings(deadline=None)
 @given(
     corners=st.lists(_points, min_size=4, max_size=4),
     shares=st.lists(st.floats(0, 1), min_size=4, max_size=4),
@@ -33,6 +34,7 @@ def test_no_point_of_any_polygon_is_left_out(corners: list[tuple[float, float]],
         assert _covers(snap(GRID, [corners]).rows, GRID, x, y)
 
 
+@settings(deadline=None)
 @given(corners=st.lists(_points, min_size=4, max_size=4))
 def test_no_covered_cell_is_far_from_the_polygon(corners: list[tuple[float, float]]) -> None:
     cover = snap(GRID, [corners], slack=0.0)

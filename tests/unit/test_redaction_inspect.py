@@ -6,6 +6,7 @@ import io
 import struct
 import time
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -169,6 +170,16 @@ def test_the_cost_of_a_large_file_is_a_glance() -> None:
         )
     )
     at = data.index(b"IDAT") - 4
-    started = time.process_time()
-    inspect(data[:at] + chunks + data[at:])
-    assert time.process_time() - started < 0.5
+    whole = data[:at] + chunks + data[at:]
+
+    def seconds(work: Callable[[], object]) -> float:
+        """Return the least of five tries, of this thread's time on the processor."""
+        taken = []
+        for _ in range(5):
+            started = time.thread_time()
+            work()
+            taken.append(time.thread_time() - started)
+        return min(taken)
+
+    # Less than a third of what reading one of the two bombs would cost, on any machine: it is a tenth.
+    assert 3 * seconds(lambda: inspect(whole)) < seconds(lambda: zlib.decompress(bomb))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cardveil.signing import MAX_CHARACTERS, Reference, ReferenceRefusedError, Signer
@@ -64,6 +64,7 @@ def test_no_character_can_be_changed(place: int) -> None:
             assert refused(SIGNED[:place] + other + SIGNED[place + 1 :]) == "forged"
 
 
+@settings(deadline=None)
 @given(st.text(max_size=1100))
 def test_nothing_else_is_believed(text: str) -> None:
     if text and text != SIGNED:

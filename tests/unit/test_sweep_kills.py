@@ -1,9 +1,10 @@
-"""A sweep killed at twenty random requests ends as one that was never killed, and pays hardly more."""
+"""A sweep killed at twenty random requests ends as one that was never killed; what is kept is paid once."""
 
 from __future__ import annotations
 
 import random
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
@@ -11,8 +12,10 @@ from typing import Any, BinaryIO
 import orjson
 
 from cardveil.assembly import Recognisers
+from cardveil.bucket.answers import look
 from cardveil.bucket.breaker import Breaker
 from cardveil.bucket.job_notes import JobNotes
+from cardveil.bucket.keys import keys_of
 from cardveil.bucket.leases import Leases
 from cardveil.bucket.listings import Entry
 from cardveil.bucket.results import Results
@@ -49,14 +52,18 @@ SETTINGS = Settings(
 
 @dataclass
 class Vendor:
-    """Both paid APIs; counts what it is asked."""
+    """Both paid APIs; counts what it is asked, by source and API."""
 
-    paid: int = 0
+    calls: Counter[tuple[str | None, str]] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def paid(self) -> int:
+        return self.calls.total()
 
     def locate(self, image: Image, card_type: CardType) -> Reading:
         with self.lock:
-            self.paid += 1
+            self.calls[image.key, "locate"] += 1
         fields = tuple(
             Field(f.name, f.text, score=99.0, polygon=f.polygon, sources=("AILicenseRec",))
             for f in picture(0).card.card.fields
@@ -66,7 +73,7 @@ class Vendor:
 
     def read(self, image: Image, side: Side | None) -> Reading:
         with self.lock:
-            self.paid += 1
+            self.calls[image.key, "read"] += 1
         fields = tuple(
             Field(f.name, f.text, score=99.0, sources=("Reader",))
             for f in picture(0).card.card.fields
@@ -139,6 +146,17 @@ class World:
         means = Means(flows, listing, listing, SETTINGS, now=lambda: self.now, lease_s=LEASE_S)
         return means, selection_of({}, SETTINGS)
 
+    def kept(self) -> set[tuple[str | None, str]]:
+        """Return the calls whose answers stand in the bucket, or in a result: nobody need pay for them."""
+        found: set[tuple[str | None, str]] = set()
+        for source in self.memory.keys("inbox/"):
+            keys = keys_of(source, SETTINGS)
+            names = look(Instance(self.memory), keys.answers) or {}
+            for api in ("locate", "read"):
+                if keys.sidecar in self.memory.content or any(name.startswith(api) for name in names):
+                    found.add((source, api))
+        return found
+
     def states(self) -> list[tuple[Any, bytes]]:
         """Return every sidecar, times apart, and every copy."""
         found = []
@@ -158,7 +176,7 @@ def filled() -> World:
     return world
 
 
-def test_twenty_kills_change_nothing_and_cost_next_to_nothing() -> None:
+def test_twenty_kills_change_nothing_and_what_is_kept_is_not_paid_again() -> None:
     calm = filled()
     undisturbed = sweep(*calm.means(10**9))
     assert undisturbed is not None
@@ -167,13 +185,17 @@ def test_twenty_kills_change_nothing_and_cost_next_to_nothing() -> None:
     world, chance, killed = filled(), random.Random(6), 0
     run: Run | None = None
     while killed < KILLS:
+        kept, before = world.kept(), world.vendor.calls.copy()
         try:
             run = sweep(*world.means(chance.randrange(20, 2 * 25 * CARDS // KILLS)))
         except Killed:
             killed += 1
             world.now += LEASE_S + 10  # whoever comes next finds the lease void
         assert run is None, "it was to be killed while there is work"
+        assert not (world.vendor.calls - before).keys() & kept
+    kept, before = world.kept(), world.vendor.calls.copy()
     run = sweep(*world.means(10**9))
+    assert not (world.vendor.calls - before).keys() & kept
     assert run is not None
     assert run.state == "finished"
     # One that was killed before its first checkpoint is no tick of the run.
@@ -181,8 +203,9 @@ def test_twenty_kills_change_nothing_and_cost_next_to_nothing() -> None:
     assert world.states() == calm.states()
     # Of cards that were done as the sweep was killed nothing is left either.
     assert [key for key in world.memory.keys(".cardveil/") if "/sweeps/" not in key] == []
-    # Lost is what was asked and not yet kept: less than a call a kill, which is 0.5% of 2,000 cards' calls.
-    assert world.vendor.paid - 2 * CARDS <= KILLS
+    # Lost is only what was asked and not yet kept. How much that is, is a matter of the threads' turns, but
+    # never more than both calls of each card under way.
+    assert world.vendor.paid - 2 * CARDS <= KILLS * SETTINGS.sweep_in_flight * 2
 
 
 def test_who_lost_the_lease_does_not_write_over_the_others_checkpoint() -> None:

@@ -21,7 +21,12 @@ def main_handler(event, context):
 def _note(event, context):
     # One line an invocation, in a file that the test reads: the only trace that survives a kill.
     with Path(os.environ["TOY_NOTES"]).open("a") as notes:
-        line = {"pid": os.getpid(), "request_id": context["request_id"], "at": time.time(), "event": event}
+        line = {
+            "pid": os.getpid(),
+            "request_id": context["request_id"],
+            "at": time.monotonic(),
+            "event": event,
+        }
         notes.write(json.dumps(line) + "\n")
 
 
@@ -45,6 +50,11 @@ def sleep(event, context):
     return {"pid": os.getpid()}
 
 
+def wait(event, context):
+    while not Path(event["file"]).exists():
+        time.sleep(0.01)
+
+
 def fail(event, context):
     raise ValueError("a toy that fails")
 
@@ -57,7 +67,7 @@ def exhaust(event, context):
     hoard = bytearray(256 * 1024 * 1024)
     for index in range(0, len(hoard), 4096):
         hoard[index] = 1
-    time.sleep(5)
+    time.sleep(60)
 
 
 def noise(event, context):
@@ -77,9 +87,8 @@ def odd(event, context):
 
 
 def spawn(event, context):
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    Path(event["note"]).write_text(str(child.pid))
-    time.sleep(60)
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    return {"pid": os.getpid(), "child": child.pid}
 
 
 def answer(event, context):
@@ -89,6 +98,7 @@ def answer(event, context):
 ACTIONS = {
     "report": report,
     "sleep": sleep,
+    "wait": wait,
     "fail": fail,
     "leave": leave,
     "exhaust": exhaust,
