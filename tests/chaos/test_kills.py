@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cardveil.bucket.job_notes import JobNote
+from cardveil.bucket.keys import keys_of
 from cardveil.errors import Retry
 from cardveil.jobs import Arrival, Jobs
 from cardveil.stages import STAGES, Stages
@@ -230,7 +231,8 @@ def test_nothing_is_paid_for_without_the_time_to_use_it(scene: MakeScene) -> Non
     assert not here.vendor.paid
 
 
-def test_who_waits_leaves_time_for_the_work(scene: MakeScene) -> None:
+@pytest.mark.parametrize("lease_alone", [False, True])
+def test_who_waits_leaves_time_for_the_work(scene: MakeScene, lease_alone: bool) -> None:
     here = scene()
     with here.instance().pipeline.claimed(here.upload, Stages()):
         clock = [0.0]
@@ -240,6 +242,9 @@ def test_who_waits_leaves_time_for_the_work(scene: MakeScene) -> None:
         def sleep(seconds: float) -> None:
             clock[0] += seconds
 
-        with pytest.raises(Retry, match="taken_by_another"):
-            replace(flows.pipeline, invocation=invocation, sleep=sleep).process(here.upload)
+        pipeline = replace(flows.pipeline, invocation=invocation, sleep=sleep)
+        keys = keys_of(here.upload.key, pipeline.settings)
+        ways = pipeline.held(keys) if lease_alone else pipeline.claimed(here.upload, Stages())
+        with pytest.raises(Retry, match="taken_by_another"), ways:
+            pytest.fail("another holds it")
     assert 20.0 < clock[0] <= 30.0, "half of a minute"

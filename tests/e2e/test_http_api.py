@@ -22,11 +22,12 @@ import requests
 import yaml
 from PIL import Image
 
+from cardveil.bucket.keys import keys_of
 from cardveil.http.access import role_of
 from cardveil.http.application import application
 from cardveil.http.references import reference
 from cardveil.http.tokens import ROLES, mint
-from cardveil.settings import from_environment
+from cardveil.settings import Settings, from_environment
 from cardveil.sidecar import schema
 from cardveil_local.apibench import SECRET, Api, api_bench
 from cardveil_local.samples.kept import kept_pictures
@@ -52,10 +53,7 @@ def front() -> bytes:
 
 
 def submitted(api: Api, data: bytes, **options: Any) -> dict[str, Any]:
-    """Submit a picture and wait for its own event too.
-
-    That one holds the card's lease for a moment, some time after the answer; a decision meanwhile is refused.
-    """
+    """Submit a picture and wait for its own event too: it holds the lease for a moment, after the answer."""
     told: dict[str, Any] = api.submit(data, **options).json()
     api.bench.settle()
     return told
@@ -475,11 +473,24 @@ class TestDeciding:
         problem(self.decide(api, told, "accept"), 409, "source_changed")
         problem(api.call("GET", "/v1/cards/inbox/replaced.jpg/pictures/source"), 409, "source_changed")
 
+    def test_a_decision_waits_for_who_holds_the_card(self, api: Api, front: bytes) -> None:
+        told = submitted(api, front)
+        lease = keys_of(told["sidecar"]["source"]["key"], Settings()).lease_prefix + f"{1:08d}"
+        api.bench.upload(lease, orjson.dumps({"owner": "another", "expires": time.time() + 300}))
+        with ThreadPoolExecutor(1) as pool:
+            deciding = pool.submit(self.decide, api, told, "reject")
+            time.sleep(0.5)
+            assert not deciding.done()
+            assert not api.call("GET", f"/v1/cards/{told['ref']}").json()["sidecar"].get("history")
+            api.bench.client.delete_object(Bucket=api.bench.bucket, Key=lease)
+            assert deciding.result().status_code == 200
+
     def test_two_at_the_same_time_make_one_decision(self, api: Api, front: bytes) -> None:
         told = submitted(api, front)
         with ThreadPoolExecutor(2) as pool:
             answers = list(pool.map(lambda d: self.decide(api, told, d), ["accept", "reject"]))
         assert sorted(answer.status_code for answer in answers) == [200, 409]
+        assert {answer.json().get("code") for answer in answers} == {None, "changed_meanwhile"}
         final = api.call("GET", f"/v1/cards/{told['ref']}").json()["sidecar"]
         assert len(final["history"]) == 1
 

@@ -101,7 +101,7 @@ class Claims:
 
     def _claim(self, upload: Upload, keys: Keys, pool: Executor) -> Claim:
         """Take the lease, waiting for another's; what is needed next is fetched meanwhile."""
-        taking = pool.submit(self._take, keys)
+        taking = pool.submit(self._take, keys.lease_prefix)
         fetching = pool.submit(self.sources.get, upload.key, max_bytes=self.settings.max_bytes)
         breaker = pool.submit(self.breaker.look)
         # Sent after the lease, so that they are likely to be answered after it.
@@ -109,26 +109,41 @@ class Claims:
         looking = pool.submit(_once_taken, taking, current)
         answers = partial(look, self.sources, keys.answers)
         kept = pool.submit(_once_taken, taking, answers)
-        budget = self.invocation.remaining_s()
         lease = taking.result()
         if lease and lease.first:
             with self._released_on_error(lease, keys):
                 return Claim(keys, lease, *fetching.result(), looking.result(), pool, breaker, kept)
-        while lease is None:
-            pause = random.uniform(0.5, 1.5) * _WAIT_S  # noqa: S311 - only spreads waiters
-            # Who waits to the end has no time left for the work, and would be ended in the middle of it.
-            if self.invocation.remaining_s() - pause <= (1.0 - self.waiting_share) * budget:
-                raise Retry("taken_by_another", "nothing: it is tried again")
-            self.sleep(pause)
-            lease = self._take(keys)
+        if lease is None:
+            lease = self._awaited(keys.lease_prefix)
         with self._released_on_error(lease, keys):
             # Whoever held it before may have finished: look again.
             stored, data = self.sources.get(upload.key, max_bytes=self.settings.max_bytes)
             breaker, kept = pool.submit(self.breaker.look), pool.submit(answers)
             return Claim(keys, lease, stored, data, current(), pool, breaker, kept)
 
-    def _take(self, keys: Keys) -> Lease | None:
-        return self.leases.take(keys.lease_prefix, self.invocation.remaining_s() + _LEASE_MARGIN_S)
+    @contextmanager
+    def held(self, prefix: str) -> Iterator[None]:
+        """Hold a lease, waiting for another's; raises ``taken_by_another`` as `claimed` does."""
+        lease = self._take(prefix) or self._awaited(prefix)
+        try:
+            yield
+        finally:
+            self.leases.release(lease, prefix)
+
+    def _take(self, prefix: str) -> Lease | None:
+        return self.leases.take(prefix, self.invocation.remaining_s() + _LEASE_MARGIN_S)
+
+    def _awaited(self, prefix: str) -> Lease:
+        """Take a lease that another holds, as soon as it is given back."""
+        budget = self.invocation.remaining_s()
+        while True:
+            pause = random.uniform(0.5, 1.5) * _WAIT_S  # noqa: S311 - only spreads waiters
+            # Who waits to the end has no time left for the work, and would be ended in the middle of it.
+            if self.invocation.remaining_s() - pause <= (1.0 - self.waiting_share) * budget:
+                raise Retry("taken_by_another", "nothing: it is tried again")
+            self.sleep(pause)
+            if lease := self._take(prefix):
+                return lease
 
     @contextmanager
     def _released_on_error(self, lease: Lease, keys: Keys) -> Iterator[None]:

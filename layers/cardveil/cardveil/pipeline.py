@@ -14,6 +14,7 @@ import orjson
 
 from cardveil.bucket.answers import Answers
 from cardveil.bucket.breaker import Breaker, Gate
+from cardveil.bucket.keys import Keys
 from cardveil.bucket.leases import Leases
 from cardveil.bucket.objects import Objects, Stored
 from cardveil.bucket.results import Results, Version, staged
@@ -111,7 +112,14 @@ class Pipeline:
 
     def claimed(self, upload: Upload, stages: Stages) -> AbstractContextManager[Claim]:
         """Hold the source for as long as the block lasts; see `Claims.claimed`."""
-        claims = Claims(
+        return self._claims().claimed(upload, stages)
+
+    def held(self, keys: Keys) -> AbstractContextManager[None]:
+        """Hold the lease alone of a source; see `Claims.held`."""
+        return self._claims().held(keys.lease_prefix)
+
+    def _claims(self) -> Claims:
+        return Claims(
             self.settings,
             self.sources,
             self.results,
@@ -121,7 +129,6 @@ class Pipeline:
             self.sleep,
             self.waiting_share,
         )
-        return claims.claimed(upload, stages)
 
     def settled(self, claim: Claim, anew: bool = False) -> Outcome | None:
         """Say that there is nothing to do, if so: it is our own output, or was finished before."""

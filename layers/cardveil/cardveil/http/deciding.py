@@ -10,7 +10,7 @@ from typing import Final
 from cardveil.bucket.keys import Keys, keys_of
 from cardveil.bucket.results import Version
 from cardveil.card import Card, CardType, Field, Polygon, Side
-from cardveil.errors import Reject, Retry, Review
+from cardveil.errors import Reject, Review
 from cardveil.examine import PIPELINE_VERSION, Verdict, sidecar_of
 from cardveil.findings import FINDINGS, Status
 from cardveil.http.cards import Found, read
@@ -28,7 +28,6 @@ from cardveil.sidecar import Decision, SourceFacts, card_of, history_of, to_json
 #: What a person's own word counts as, among the APIs that contributed to a field.
 PERSON: Final = "person"
 REJECTED: Final = "rejected_by_person"
-_LEASE_MARGIN_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ def review(desk: Desk, found: Found, request: ReviewRequest) -> Found:
     Reject, Review
         When the picture cannot be read, or fields that must be covered have no place yet.
     Retry
-        ``taken_by_another``.
+        ``taken_by_another`` when it stays taken for too long.
     """
     policy = desk.chosen_policy(request.policy)
     if request.fields and request.decision != "correct":
@@ -78,17 +77,11 @@ def redacted_by(desk: Desk, found: Found, policy: Policy) -> Found:
 def _held(desk: Desk, key: str) -> Iterator[tuple[Keys, Found]]:
     """Hold a card for as long as the block lasts, and read it again under the lease."""
     keys = keys_of(key, desk.settings)
-    leases = desk.pipeline.leases
-    lease = leases.take(keys.lease_prefix, desk.invocation.remaining_s() + _LEASE_MARGIN_S)
-    if lease is None:
-        raise Retry("taken_by_another", "nothing: it is tried again")
-    try:
+    with desk.pipeline.held(keys):
         current = read(desk, key)
         if current is None:
             raise unknown()
         yield keys, current
-    finally:
-        leases.release(lease, keys.lease_prefix)
 
 
 def _change(found: Found, request: ReviewRequest, policy: Policy) -> _Change:

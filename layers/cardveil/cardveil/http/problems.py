@@ -89,8 +89,11 @@ def from_error(error: CardveilError) -> Problem:
             (Review, 409),
         )
         status = next(number for leaf, number in leaves if isinstance(error, leaf))
-    headers = {"Retry-After": str(_LATER_S)} if isinstance(error, Retry) else {}
-    return Problem(status, error.code, error.what_to_do, headers=headers)
+    if not isinstance(error, Retry):
+        return Problem(status, error.code, error.what_to_do)
+    # An event is delivered again by the platform; a request only by who has sent it.
+    advice = error.what_to_do.replace("nothing: it is tried again", "send the request again in some seconds")
+    return Problem(status, error.code, advice, headers={"Retry-After": str(_LATER_S)})
 
 
 def title(status: int) -> str:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from secrets import token_hex
-from typing import Final
 
 from cardveil.bucket.answers import Answers
 from cardveil.bucket.breaker import Gate
@@ -34,9 +33,6 @@ from cardveil.records import dataclass, replace
 from cardveil.redaction import Policy
 from cardveil.retrying import Patience
 from cardveil.stages import Stages
-
-#: A lease of ours outlives the request by this much, in seconds, as the pipeline's own do.
-_LEASE_MARGIN_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,18 +112,12 @@ def _stored_and_processed(
     desk: Desk, pipeline: Pipeline, key: str, data: bytes, request: SubmitRequest, stages: Stages
 ) -> Outcome:
     """Put the picture into the inbox under a lease of ours, so that the bucket's own event waits for us."""
-    prefix = keys_of(key, desk.settings).lease_prefix
-    lease = pipeline.leases.take(prefix, desk.invocation.remaining_s() + _LEASE_MARGIN_S)
-    if lease is None:
-        raise Retry("taken_by_another", "nothing: it is tried again")
-    try:
+    with pipeline.held(keys_of(key, desk.settings)):
         headers = hint_headers(request.card_type, request.side)
         read_already = _stored(desk, pipeline, key, data, request, headers)
         if read_already:
             pipeline = replace(pipeline, recogniser=_With(pipeline.recogniser, read_already))
         return pipeline.process(_upload(desk, key), stages)
-    finally:
-        pipeline.leases.release(lease, prefix)
 
 
 def _stored(
