@@ -40,7 +40,7 @@ class Uploads:
         self._store = store
 
     def begin(self, bucket: str, key: str, attributes: Attributes) -> Upload:
-        """Open an upload; ids sort by their age."""
+        """Open an upload; ids sort by their age, to the millisecond."""
         self._store.bucket(bucket)
         now = self._store.now()
         upload = Upload(f"{int(now * 1000):013d}{secrets.token_hex(28)}", bucket, key, now, attributes)
