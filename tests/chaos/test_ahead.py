@@ -38,7 +38,9 @@ class Delayed(Instance):
             self.seen.set()
         return found
 
-    def create(self, key: str, data: bytes) -> bool:
+    def create(self, key: str, data: bytes, meanwhile: Callable[[], None] | None = None) -> bool:
+        assert meanwhile
+        meanwhile()
         assert self.seen.wait(60)
         return super().create(key, data)
 

@@ -12,8 +12,8 @@ PACKAGE = ROOT / "layers" / "cardveil" / "cardveil"
 
 #: Rooms by floor, from the ground up; a module imports only what stands on its own floor or below.
 FLOORS = (
-    {"card", "provinces", "idnumber", "ethnicity", "normalize", "errors", "geometry", "layout", "findings",
-     "importing", "privacy", "records", "retrying", "stages", "pacing", "signing"},
+    {"beside", "card", "provinces", "idnumber", "ethnicity", "normalize", "errors", "geometry", "layout",
+     "findings", "importing", "privacy", "records", "retrying", "stages", "pacing", "signing"},
     {"events", "sidecar", "settings", "clients", "telemetry"},
     {"recognition", "bucket", "redaction"},
     {"claiming", "covering", "examine", "pipeline", "assembly", "uploads", "jobs", "job_submission",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import orjson
@@ -44,7 +44,7 @@ class Memory:
         self.log.append(("put", key))
         self.content[key], self.meta[key] = data, {f"x-cos-meta-{k}": v for k, v in meta.items()}
 
-    def create(self, key: str, data: bytes) -> bool:
+    def create(self, key: str, data: bytes, meanwhile: Callable[[], None] | None = None) -> bool:
         if key in self.content and not self.versioned:
             return False
         self.content[key] = data

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final, TypeVar
 
+from cardveil.beside import beside
 from cardveil.bucket.answers import look
 from cardveil.bucket.breaker import Breaker, Open
 from cardveil.bucket.keys import Keys, keys_of
@@ -27,8 +28,6 @@ T = TypeVar("T")
 _WAIT_S: Final = 1.0
 #: A lease outlives the function that took it by this much, so that nobody takes over from the living.
 _LEASE_MARGIN_S: Final = 5.0
-#: Enough for all that is done beside the work: five requests of a claim; answers, a look, deletions.
-_WORKERS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +60,20 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is fetched while the lease is taken; see `Claim`."""
+
+    source: Future[tuple[Stored, bytes | None]]
+    made: Future[Stored | None]
+    kept: Future[Mapping[str, Any] | None]
+    breaker: Future[Open | None]
+
+    def claim(self, keys: Keys, lease: Lease, pool: Executor) -> Claim:
+        """Return the claim, as soon as source and result are there."""
+        return Claim(keys, lease, *self.source.result(), self.made.result(), pool, self.breaker, self.kept)
+
+
+@dataclass(frozen=True, slots=True)
 class Claims:
     """Takes sources of one bucket for one invocation; the attributes are those of `Pipeline`."""
 
@@ -85,7 +98,7 @@ class Claims:
             ``source_gone``.
         """
         keys = keys_of(upload.key, self.settings)
-        with ThreadPoolExecutor(max_workers=_WORKERS) as pool:
+        with beside() as pool:
             with stages("claim"):
                 claim = self._claim(upload, keys, pool)
             try:
@@ -101,25 +114,46 @@ class Claims:
 
     def _claim(self, upload: Upload, keys: Keys, pool: Executor) -> Claim:
         """Take the lease, waiting for another's; what is needed next is fetched meanwhile."""
-        taking = pool.submit(self._take, keys.lease_prefix)
-        fetching = pool.submit(self.sources.get, upload.key, max_bytes=self.settings.max_bytes)
-        breaker = pool.submit(self.breaker.look)
-        # Sent after the lease, so that they are likely to be answered after it.
-        current = partial(self.results.current, keys)
-        looking = pool.submit(_once_taken, taking, current)
-        answers = partial(look, self.sources, keys.answers)
-        kept = pool.submit(_once_taken, taking, answers)
-        lease = taking.result()
+        taken: Future[Lease | None] = Future()
+        asked: list[_Asked] = []
+        # Once the lease's request is on its way, so that all these are likely to be answered after it.
+        ask = partial(self._ask, upload, keys, pool, taken, asked.append)
+        try:
+            lease = self._take(keys.lease_prefix, ask)
+        except BaseException as failure:
+            taken.set_exception(failure)
+            raise
+        taken.set_result(lease)
         if lease and lease.first:
             with self._released_on_error(lease, keys):
-                return Claim(keys, lease, *fetching.result(), looking.result(), pool, breaker, kept)
+                if not asked:
+                    ask()
+                return asked[0].claim(keys, lease, pool)
         if lease is None:
             lease = self._awaited(keys.lease_prefix)
         with self._released_on_error(lease, keys):
             # Whoever held it before may have finished: look again.
-            stored, data = self.sources.get(upload.key, max_bytes=self.settings.max_bytes)
-            breaker, kept = pool.submit(self.breaker.look), pool.submit(answers)
-            return Claim(keys, lease, stored, data, current(), pool, breaker, kept)
+            asked.clear()
+            ask()
+            return asked[0].claim(keys, lease, pool)
+
+    def _ask(
+        self,
+        upload: Upload,
+        keys: Keys,
+        pool: Executor,
+        taken: Future[Lease | None],
+        tell: Callable[[_Asked], None],
+    ) -> None:
+        """Have all that is needed next fetched."""
+        tell(
+            _Asked(
+                source=pool.submit(self.sources.get, upload.key, max_bytes=self.settings.max_bytes),
+                made=pool.submit(_once_taken, taken, partial(self.results.current, keys)),
+                kept=pool.submit(_once_taken, taken, partial(look, self.sources, keys.answers)),
+                breaker=pool.submit(self.breaker.look),
+            )
+        )
 
     @contextmanager
     def held(self, prefix: str) -> Iterator[None]:
@@ -130,8 +164,8 @@ class Claims:
         finally:
             self.leases.release(lease, prefix)
 
-    def _take(self, prefix: str) -> Lease | None:
-        return self.leases.take(prefix, self.invocation.remaining_s() + _LEASE_MARGIN_S)
+    def _take(self, prefix: str, meanwhile: Callable[[], None] | None = None) -> Lease | None:
+        return self.leases.take(prefix, self.invocation.remaining_s() + _LEASE_MARGIN_S, meanwhile)
 
     def _awaited(self, prefix: str) -> Lease:
         """Take a lease that another holds, as soon as it is given back."""
@@ -154,7 +188,7 @@ class Claims:
             raise
 
 
-def _once_taken(taking: Future[Lease | None], seen: Callable[[], T]) -> T:
+def _once_taken(taken: Future[Lease | None], seen: Callable[[], T]) -> T:
     """Return what is seen once a lease is taken: at once, where the look was answered after the lease was.
 
     Another may commit and give its lease back between our look and our claim. Its giving back is sent when
@@ -163,7 +197,7 @@ def _once_taken(taking: Future[Lease | None], seen: Callable[[], T]) -> T:
     commit.
     """
     found = seen()
-    if taking.done():
+    if taken.done():
         return found
-    taking.result()
+    taken.result()
     return seen()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from typing import Final
 
+from cardveil.beside import beside
 from cardveil.bucket.breaker import Gate
 from cardveil.bucket.job_notes import JobNote, JobNotes
 from cardveil.card import CardType, Side
@@ -117,7 +117,7 @@ class Submissions:
             tried = True
             return self.service.submit(note.object_key, note.card_type, note.reference)
 
-        with ThreadPoolExecutor(max_workers=1) as pool:
+        with beside() as pool:
             gate = Gate(self.pipeline.breaker, pool.submit(self.pipeline.breaker.look))
             try:
                 job = self.patience.call(once)

@@ -6,9 +6,9 @@ import base64
 import binascii
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from secrets import token_hex
 
+from cardveil.beside import beside
 from cardveil.bucket.answers import Answers
 from cardveil.bucket.breaker import Gate
 from cardveil.bucket.keys import keys_of
@@ -142,7 +142,7 @@ def _stored(
         elapsed = (time.perf_counter() - started) * 1000
         return read_answer(response_of(body, api=API), request_id(told), elapsed)
 
-    with ThreadPoolExecutor(max_workers=1) as pool:
+    with beside() as pool:
         gate = Gate(pipeline.breaker, pool.submit(pipeline.breaker.look))
         once = Patience(1, desk.invocation.remaining_s)
         try:
