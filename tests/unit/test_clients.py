@@ -33,12 +33,13 @@ def test_the_settings_authorities_come_first(monkeypatch: pytest.MonkeyPatch) ->
     assert cos_client(settings, ROLE, "ap-shanghai").get_conf()._verify_ssl == "/opt/authorities"
 
 
-def test_connections_outlive_an_invocation_and_credentials_do_not() -> None:
-    first, second = (cos_client(Settings(), ROLE, "ap-shanghai") for _ in range(2))
-    assert first is not second
-    assert first._session is second._session
-    kept = scf_client(Settings(), ROLE, "ap-shanghai")
-    assert scf_client(Settings(), ROLE, "ap-shanghai") is kept
+def test_connections_and_clients_outlive_an_invocation() -> None:
+    """The clients, however, no longer than the credentials and the settings that they were built with."""
     renewed = Credentials("AKIDtest", "secret", "another token")
-    assert scf_client(Settings(), renewed, "ap-shanghai") is not kept
-    assert scf_client(Settings(call_timeout_s=1.0), ROLE, "ap-shanghai") is not kept
+    for build in (cos_client, scf_client):
+        kept = build(Settings(), ROLE, "ap-shanghai")
+        assert build(Settings(), ROLE, "ap-shanghai") is kept
+        assert build(Settings(), renewed, "ap-shanghai") is not kept
+        assert build(Settings(call_timeout_s=1.0), ROLE, "ap-shanghai") is not kept
+    first, second = (cos_client(Settings(), role, "ap-shanghai") for role in (ROLE, renewed))
+    assert first._session is second._session

@@ -71,8 +71,7 @@ def cos_client(settings: Settings, credentials: Credentials, region: str, proxy:
     # The runtime layer leaves such a library out: UTF-8 is taken then, which is what the vendors send.
     warnings.filterwarnings("ignore", "Unable to find acceptable character detection dependency")
     with uncollected():
-        from qcloud_cos import CosConfig
-        from qcloud_cos.ai_recognition import AIRecognitionClient
+        import qcloud_cos.ai_recognition  # noqa: F401 - for what is built below
         from requests.utils import get_environ_proxies
 
     if not region:
@@ -81,19 +80,46 @@ def cos_client(settings: Settings, credentials: Credentials, region: str, proxy:
     # At ERROR it logs whole URLs, with keys; what matters of its errors is in the error tree.
     logging.getLogger("qcloud_cos").setLevel(logging.CRITICAL + 1)
     host = f"{settings.scheme}://cos.{region}.myqcloud.com/"
+    proxies = {"http": proxy, "https": proxy} if proxy else get_environ_proxies(host, None)
+    return _cos_client(
+        region,
+        settings.scheme,
+        settings.call_timeout_s,
+        tuple(sorted(proxies.items())),
+        settings.ca_directory or os.environ.get("REQUESTS_CA_BUNDLE") or None,
+        (credentials.secret_id, credentials.secret_key, credentials.token),
+        os.getpid(),
+    )
+
+
+@lru_cache(maxsize=4)
+def _cos_client(
+    region: str,
+    scheme: str,
+    timeout_s: float,
+    proxies: tuple[tuple[str, str], ...],
+    verify: str | None,
+    secrets: tuple[str, str, str],
+    process: int,
+) -> Any:
+    """Build a COS client, once for as long as a role's credentials last."""
+    from qcloud_cos import CosConfig
+    from qcloud_cos.ai_recognition import AIRecognitionClient
+
+    secret_id, secret_key, token = secrets
     config = CosConfig(
         Region=region,
-        SecretId=credentials.secret_id,
-        SecretKey=credentials.secret_key,
-        Token=credentials.token or None,
-        Scheme=settings.scheme,
-        Timeout=(min(3.0, settings.call_timeout_s), settings.call_timeout_s),
-        Proxies={"http": proxy, "https": proxy} if proxy else get_environ_proxies(host, None),
-        VerifySSL=settings.ca_directory or os.environ.get("REQUESTS_CA_BUNDLE") or None,
+        SecretId=secret_id,
+        SecretKey=secret_key,
+        Token=token or None,
+        Scheme=scheme,
+        Timeout=(min(3.0, timeout_s), timeout_s),
+        Proxies=dict(proxies),
+        VerifySSL=verify,
         AllowRedirects=False,
     )
     # Its own retries sleep past any deadline and repeat what must not be repeated: `retrying` decides alone.
-    return AIRecognitionClient(config, retry=0, session=_connections(os.getpid()))
+    return AIRecognitionClient(config, retry=0, session=_connections(process))
 
 
 @cache
@@ -108,6 +134,8 @@ def _connections(process: int) -> Any:  # noqa: ARG001 - a forked process must n
 
     session = Session()
     session.trust_env = False
+    # Each request of the SDK brings all of these: merging them with ours is a fifth of what is left.
+    session.params = session.proxies = session.headers = None  # type: ignore[assignment]
     for scheme in ("http://", "https://"):
         # Connections that are kept: a sweep has many requests under way.
         session.mount(scheme, HTTPAdapter(pool_maxsize=_KEPT_CONNECTIONS))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal
@@ -100,6 +101,7 @@ def policy_of(
     return Policy(name, digest, kept, margin_mm, fill, incomplete)
 
 
+@cache
 def _packaged(name: str) -> Policy:
     """Make a packaged policy; the files in ``policies/`` say the same, for whoever writes one (tested)."""
     rules: dict[CardType, dict[str, Action]] = {}
