@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future, wait
+from hashlib import sha256
 from typing import Any, Final
 
 import orjson
@@ -50,20 +51,20 @@ class Answers:
     _writes: list[Future[None]] = field(default_factory=list)
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
-    def recall(self, name: str, image_sha256: str) -> Mapping[str, Any] | None:
+    def recall(self, name: str, image: bytes) -> Mapping[str, Any] | None:
         """Return the answer of one call about one picture, None when it has to be paid for."""
         note = self._before().get(name)
-        if not isinstance(note, Mapping) or note.get("image") != image_sha256 or _until(note) < self.now():
+        if not isinstance(note, Mapping) or _until(note) < self.now() or note.get("image") != _digest(image):
             return None
         content = note.get("content")
         return content if isinstance(content, Mapping) else None
 
-    def keep(self, name: str, image_sha256: str, content: Mapping[str, Any]) -> None:
+    def keep(self, name: str, image: bytes, content: Mapping[str, Any]) -> None:
         """Keep an answer, beside what is done next with it."""
         if self.kept_s <= 0:
             return
-        self._new[name] = {"image": image_sha256, "until": self.now() + self.kept_s, "content": content}
-        self._writes.append(self.pool.submit(self._write))
+        until = self.now() + self.kept_s
+        self._writes.append(self.pool.submit(self._write, name, image, until, content))
 
     def settle(self) -> None:
         """Wait until every answer is kept; whoever takes the source over must find them."""
@@ -85,9 +86,10 @@ class Answers:
     def _before(self) -> Mapping[str, Any]:
         return (self.kept.result() or {}) if self.kept_s > 0 else {}
 
-    def _write(self) -> None:
+    def _write(self, name: str, image: bytes, until: float, content: Mapping[str, Any]) -> None:
         time.sleep(_AFTER_S)
         with self._turn:  # one after the other, and each writes all that there is by then
+            self._new[name] = {"image": _digest(image), "until": until, "content": content}
             note = {"form": _FORM, "answers": {**self._before(), **self._new}}
             try:
                 self.objects.put(
@@ -120,6 +122,10 @@ def expired(objects: Objects, key: str, now: float) -> bool:
     """Say whether no kept answer is of use any more; one that cannot be read is of none."""
     found = look(objects, key)
     return found is not None and all(_until(note) < now for note in found.values())
+
+
+def _digest(image: bytes) -> str:
+    return sha256(image).hexdigest()
 
 
 def _until(note: Any) -> float:

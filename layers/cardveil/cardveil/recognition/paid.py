@@ -95,9 +95,9 @@ class Remembered:
         general = self.general
         if general is None:
             raise ValueError("there is no general recogniser")
-        digest = sha256(image.data).hexdigest()
-        name = f"lines-{digest[:16]}"  # the picture and its copy may both be read
-        known = self.answers.recall(name, digest)
+        # The picture and its copy may both be read.
+        name = f"lines-{sha256(image.data).hexdigest()[:16]}"
+        known = self.answers.recall(name, image.data)
         if known is not None:
             lines = tuple(
                 TextLine(line["text"], line["score"], Polygon.of(line["polygon"])) for line in known["lines"]
@@ -108,12 +108,11 @@ class Remembered:
         lines_doc = [
             {"text": line.text, "score": line.score, "polygon": _points(line.polygon)} for line in found
         ]
-        self.answers.keep(name, digest, {"lines": lines_doc, "reading": _document(reading)})
+        self.answers.keep(name, image.data, {"lines": lines_doc, "reading": _document(reading)})
         return found, reading
 
     def _once(self, name: str, image: Image, call: Callable[[], Reading], by_key: bool = True) -> Reading:
-        digest = sha256(image.data).hexdigest()
-        known = self.answers.recall(name, digest)
+        known = self.answers.recall(name, image.data)
         if known is not None:
             if "refusal" in known:
                 raise _refusal(known["refusal"])
@@ -123,11 +122,11 @@ class Remembered:
         except (Reject, Review) as refusal:
             if by_key:
                 self.calls.gate.on_read()
-            self.answers.keep(name, digest, {"refusal": _refusal_document(refusal)})
+            self.answers.keep(name, image.data, {"refusal": _refusal_document(refusal)})
             raise
         if by_key:
             self.calls.gate.on_read()
-        self.answers.keep(name, digest, {"reading": _document(reading)})
+        self.answers.keep(name, image.data, {"reading": _document(reading)})
         return reading
 
 
