@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -12,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cardveil_local.faults import ARRIVED, BODY_FAULT, BodyFault
+from cardveil_local.faults import BODY_FAULT, BodyFault
 
 #: Host names of the local cloud itself. Others that resolve to loopback are refused, so that no web page can
 #: reach it under a name of its own.
@@ -38,7 +37,6 @@ class Dispatcher:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
-        scope[ARRIVED] = time.monotonic()
         await self._service(scope)(scope, receive, _Spoiler(scope, send).send)
 
     def _service(self, scope: Scope) -> ASGIApp:

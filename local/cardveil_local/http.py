@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from cardveil_local.faults import ARRIVED
 
 
 class PromptProtocol(HttpToolsProtocol):
@@ -30,6 +33,11 @@ class PromptProtocol(HttpToolsProtocol):
         """Take what came in; the option lasts for one packet only."""
         super().data_received(data)
         self._acknowledge()
+
+    def on_message_begin(self) -> None:
+        """Note when the request arrived: what the server does from here on is part of its answer's time."""
+        super().on_message_begin()
+        self.scope[ARRIVED] = time.monotonic()  # type: ignore[typeddict-unknown-key]
 
     def _acknowledge(self) -> None:
         if hasattr(socket, "TCP_QUICKACK") and self._socket.fileno() >= 0:
