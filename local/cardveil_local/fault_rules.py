@@ -14,11 +14,11 @@ from typing import Any, Final
 
 from starlette.requests import Request
 
+from cardveil_local.api3.errors import ApiError
 from cardveil_local.ci.errors import CiError, error_response
 from cardveil_local.cos.contracts import AnswerInstead, DropConnection
 from cardveil_local.cos.errors import CosError
 from cardveil_local.faults import BODY_FAULT, BodyFault, NoFaults, PlatformFault
-from cardveil_local.ocr_api.errors import ApiError
 
 #: Every kind of fault, and what it does.
 KINDS: Final[Mapping[str, str]] = {

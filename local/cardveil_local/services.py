@@ -19,6 +19,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cardveil_local import control
+from cardveil_local.api3.errors import ApiError, error_body
+from cardveil_local.api3.gateway import Gateway
 from cardveil_local.ci.callbacks import Callbacks
 from cardveil_local.ci.engine import RecognitionEngine
 from cardveil_local.ci.jobs import CiJobs
@@ -31,7 +33,6 @@ from cardveil_local.cos.store import ObjectStore
 from cardveil_local.credentials import Credential, CredentialStore
 from cardveil_local.dispatch import Dispatcher
 from cardveil_local.faults import NoFaults
-from cardveil_local.ocr_api.errors import ApiError, error_body
 from cardveil_local.ocr_api.service import OcrApi
 from cardveil_local.options import NOTICE, Account, Options
 from cardveil_local.packaging.build import PLATFORM
@@ -40,7 +41,6 @@ from cardveil_local.scf.deployment import Deployment, load
 from cardveil_local.scf.environment import Platform
 from cardveil_local.scf.service import ScfService
 from cardveil_local.scf.urls import FunctionUrls
-from cardveil_local.scf_api.service import VERSION as SCF_VERSION
 from cardveil_local.scf_api.service import ScfApi
 from cardveil_local.usage import UsageMeter
 
@@ -125,9 +125,7 @@ class Services:
             )
             urls = FunctionUrls(self.scf, self.credentials, clock)
             if options.scf_api:
-                self._scf_api = ScfApi(
-                    self.scf, self.store, self.credentials, account, data / "scf", clock, hook
-                )
+                self._scf_api = ScfApi(self.scf, self.store, account, data / "scf")
         self.function_urls = {
             key: f"{self.proxy_url}/fn/{key}" for key in (urls.functions if urls is not None else ())
         }
@@ -141,16 +139,11 @@ class Services:
             on_event=self.scf.on_object_event if self.scf is not None else None,
             faults=hook,
         )
-        ocr = OcrApi(
-            self._engine,
-            fetch,
-            self.credentials,
-            self.usage,
-            rate=options.ocr_rate,
-            texts=options.style.texts,
-            clock=clock,
-            faults=hook,
+        gateway = partial(Gateway, credentials=self.credentials, clock=clock, faults=hook)
+        ocr = gateway(
+            OcrApi(self._engine, fetch, self.usage, rate=options.ocr_rate, texts=options.style.texts)
         )
+        scf_api = gateway(self._scf_api) if self._scf_api is not None else None
         self.ci_jobs = CiJobs(
             self._engine,
             self.store,
@@ -161,7 +154,7 @@ class Services:
             style=options.style,
             clock=clock,
         )
-        own = control.application(self.scf, urls, self.usage, _direct(ocr, self._scf_api), NOTICE)
+        own = control.application(self.scf, urls, self.usage, _direct(ocr, scf_api), NOTICE)
         cos_host = r"(?:[a-z0-9.-]+\.)?cos(?:\.[a-z0-9-]+)?\.myqcloud\.com"
         self._dispatch = Dispatcher(
             own,
@@ -169,10 +162,7 @@ class Services:
                 (cos_host, cos),
                 (r"[a-z0-9-]+\.ci\.[a-z0-9-]+\.myqcloud\.com", self.ci_jobs),
                 (r"ocr(?:\.[a-z0-9-]+)*\.tencentcloudapi\.com", ocr),
-                (
-                    r"scf(?:\.[a-z0-9-]+)*\.tencentcloudapi\.com",
-                    self._scf_api or _no_such_product,
-                ),
+                (r"scf(?:\.[a-z0-9-]+)*\.tencentcloudapi\.com", scf_api or _no_such_product),
                 (r"[a-z0-9.-]+\.tencentcloudapi\.com", _no_such_product),
                 (_function_host(account), _FunctionHosts(urls, account)),
             ],
@@ -248,12 +238,14 @@ def _platform_python() -> str:
     return found.path if found else sys.executable
 
 
-def _direct(ocr: ASGIApp, scf_api: ASGIApp | None) -> ASGIApp:
+def _direct(ocr: Gateway, scf_api: Gateway | None) -> ASGIApp:
     """Tell calls of two API 3.0 products apart that come to the local cloud's own address."""
 
     async def direct(scope: Scope, receive: Receive, send: Send) -> None:
         asked = Request(scope).headers.get("x-tc-version")
-        await (scf_api if scf_api is not None and asked == SCF_VERSION else ocr)(scope, receive, send)
+        await (scf_api if scf_api is not None and asked == scf_api.product.version else ocr)(
+            scope, receive, send
+        )
 
     return direct
 

@@ -21,6 +21,8 @@ from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentClo
 from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
 
+from cardveil_local.api3.errors import ApiError
+from cardveil_local.api3.gateway import Gateway
 from cardveil_local.ci.engine import RecognitionEngine
 from cardveil_local.ci.recognition import KnownPicture, TableRecogniser
 from cardveil_local.ci.urls import BucketUrls
@@ -28,7 +30,6 @@ from cardveil_local.cloud import LocalCloud, Options
 from cardveil_local.cos import DropConnection
 from cardveil_local.credentials import CredentialStore
 from cardveil_local.faults import NoFaults
-from cardveil_local.ocr_api.errors import ApiError
 from cardveil_local.ocr_api.ratelimit import RateLimit
 from cardveil_local.ocr_api.service import OcrApi
 from cardveil_local.usage import UsageMeter
@@ -341,7 +342,7 @@ def test_a_client_that_goes_away_is_no_failure_of_the_service(caplog: pytest.Log
     credentials = CredentialStore(time.time)
     engine = RecognitionEngine(lambda: TableRecogniser({}))
     urls = BucketUrls(None, credentials, region="ap-shanghai", clock=time.time)  # type: ignore[arg-type]
-    api = OcrApi(engine, urls, credentials, UsageMeter())
+    api = Gateway(OcrApi(engine, urls, UsageMeter()), credentials)
     scope = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": []}
     asyncio.run(api(scope, receive, send))
     engine.close()

@@ -18,10 +18,10 @@ from cardveil.events.context import read_context
 from cardveil.http.app import answer
 from cardveil.http.desk import Desk
 from cardveil.http.fetching import Fetcher
+from cardveil_local.api3.errors import ApiError
 from cardveil_local.apibench import SECRET, Api, api_bench
 from cardveil_local.cos.errors import CosError
 from cardveil_local.faults import NoFaults
-from cardveil_local.ocr_api.errors import ApiError
 from cardveil_local.testbench import kept
 from cardveil_local.waiting import eventually
 

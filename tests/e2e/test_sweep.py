@@ -30,9 +30,9 @@ from cardveil.sweep.means import Means
 from cardveil.sweep.run import Run
 from cardveil.sweep.selection import Selection, selection_of
 from cardveil.sweep.sweeper import estimate, sweep
+from cardveil_local.api3.errors import ApiError
 from cardveil_local.ci.recognition import KnownPicture
 from cardveil_local.faults import NoFaults
-from cardveil_local.ocr_api.errors import ApiError
 from cardveil_local.samples.kept import kept_pictures
 from cardveil_local.testbench import Bench, kept, known
 from cardveil_local.testbench import bench as local_cloud

@@ -17,11 +17,11 @@ from starlette.requests import Request
 from cardveil.errors import Halt
 from cardveil.events.context import read_context
 from cardveil.uploads import process_event
+from cardveil_local.api3.errors import ApiError
 from cardveil_local.ci.recognition import KnownPicture
 from cardveil_local.cos.contracts import DropConnection
 from cardveil_local.cos.errors import CosError
 from cardveil_local.faults import NoFaults
-from cardveil_local.ocr_api.errors import ApiError
 from cardveil_local.samples.kept import kept_pictures
 from cardveil_local.testbench import Bench, kept, known
 

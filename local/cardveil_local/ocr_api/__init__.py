@@ -1,1 +1,1 @@
-"""Tencent Cloud API 3.0 on loopback: the action RecognizeMainlandIDCardOCR with its signature and errors."""
+"""The OCR product of API 3.0: the action RecognizeMainlandIDCardOCR and its quota."""

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cardveil.card import PORTRAIT, Side
+from cardveil_local.api3.errors import ApiError
 from cardveil_local.ci import looks
 from cardveil_local.ci.id_card import check_readable, id_cards, missing, values
 from cardveil_local.ci.id_card_ocr import BLURRED, BORDER_OUTSIDE
 from cardveil_local.ci.names import Language
 from cardveil_local.ci.pictures import BASE64_LIMIT, Picture, PictureRefusedError
 from cardveil_local.ci.recognition import FoundCard
-from cardveil_local.ocr_api.errors import ApiError
 
 ACTION: Final = "RecognizeMainlandIDCardOCR"
 VERSION: Final = "2018-11-19"

@@ -10,9 +10,9 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from cardveil_local.api3.errors import ApiError
+from cardveil_local.api3.tc3 import SignedRequest, verify
 from cardveil_local.credentials import CredentialStore
-from cardveil_local.ocr_api.errors import ApiError
-from cardveil_local.ocr_api.tc3 import SignedRequest, verify
 from cardveil_local.scf.events import url_event
 from cardveil_local.scf.results import InvokeResult, Status
 from cardveil_local.scf.runtime import SYNC_LIMIT

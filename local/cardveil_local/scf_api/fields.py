@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
-from cardveil_local.ocr_api.errors import ApiError
+from cardveil_local.api3.errors import ApiError
 from cardveil_local.scf.deployment import ENVIRONMENT_LIMIT, LAYER_LIMIT, MEMORY_SIZES, TIMEOUTS
 
 #: "FunctionName": letters, digits, hyphens and underscores, 2 to 60, a letter first, no sign last.

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from cardveil_local.ocr_api.errors import ApiError
+from cardveil_local.api3.errors import ApiError
 
 LATEST: Final = "$LATEST"
 DEFAULT: Final = "$DEFAULT"

@@ -1,29 +1,17 @@
-"""The API 3.0 gateway in front of the functions' API: signature, permission, action, and then it runs."""
+"""The functions' API as a product of API 3.0: permission, action, and what was deployed then runs."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import re
-import time
-import uuid
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
-
-from cardveil_local.cos.contracts import DropConnection, Faults
+from cardveil_local.api3.errors import ApiError
 from cardveil_local.cos.errors import CosError
-from cardveil_local.cos.service import drop_connection
 from cardveil_local.cos.store import ObjectStore
-from cardveil_local.credentials import Credential, CredentialStore
-from cardveil_local.faults import NoFaults
-from cardveil_local.ocr_api.errors import ApiError, error_body
-from cardveil_local.ocr_api.tc3 import SignedRequest, verify
+from cardveil_local.credentials import Credential
 from cardveil_local.options import Account
 from cardveil_local.scf.queue import EventRefusedError
 from cardveil_local.scf.results import Status
@@ -34,9 +22,8 @@ from cardveil_local.scf_api.mounting import Mounts, deployment, key_of
 from cardveil_local.scf_api.records import LATEST, Records
 
 VERSION: Final = "2018-04-16"
-#: API 3.0 "Request Structure": at most 10 MB with TC3-HMAC-SHA256.
-BODY_LIMIT: Final = 10 * 1024 * 1024
 _CHANGES: Final = re.compile(r"(Create|Update|Publish|Put|Delete)")
+_INVOKE: Final = "Invoke"
 _ACTIONS: Final = (
     "CreateAlias",
     "CreateFunction",
@@ -57,85 +44,51 @@ _ACTIONS: Final = (
     "UpdateFunctionCode",
     "UpdateFunctionConfiguration",
 )
-_log = logging.getLogger(__name__)
 
 
 class ScfApi:
-    """ASGI application for ``scf.tencentcloudapi.com``.
+    """The product behind ``scf.tencentcloudapi.com``.
 
     Parameters
     ----------
     data
         Folder of what was deployed; it is there again after a restart.
-    faults
-        Called before and after an action, with service ``scf``.
     """
 
-    def __init__(
-        self,
-        scf: ScfService,
-        store: ObjectStore,
-        credentials: CredentialStore,
-        account: Account,
-        data: Path,
-        clock: Callable[[], float] = time.time,
-        faults: Faults | None = None,
-    ) -> None:
+    name = "scf"
+    version = VERSION
+    actions = (*_ACTIONS, _INVOKE)
+
+    def __init__(self, scf: ScfService, store: ObjectStore, account: Account, data: Path) -> None:
         self._scf = scf
         self._store = store
-        self._credentials = credentials
         self._account = account
-        self._clock = clock
-        self._faults: Faults = faults or NoFaults()
         self._records = Records(data)
         self._mounts = Mounts(data)
         self._lock = asyncio.Lock()
+
+    @property
+    def region(self) -> str:
+        """The account's."""
+        return self._account.region
 
     async def start(self) -> None:
         """Run what was deployed before."""
         await self._run()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; errors too are answered with status 200, as the real gateway does."""
-        request = Request(scope, receive)
-        request_id = str(uuid.uuid4())
-        try:
-            content = {"Response": {**await self._answer(request), "RequestId": request_id}}
-        except ApiError as error:
-            content = error_body(error, request_id)
-        except DropConnection:
-            await drop_connection(receive, send)
-            return
-        except Exception:  # noqa: BLE001 - logged, and told to the client as the real service would
-            _log.exception("a call of the functions' API failed unexpectedly")
-            content = error_body(ApiError("InternalError"), request_id)
-        body = json.dumps(content, ensure_ascii=False).encode()
-        await Response(body, media_type="application/json")(scope, receive, send)
+    def check(self, credential: Credential, action: str, body: dict[str, Any]) -> None:
+        """See `Product.check`."""
+        name = body.get("FunctionName") or body.get("LayerName") or "*"
+        resource = f"scf/{'layer' if 'Layer' in action else 'function'}/{name}"
+        if not credential.allows(f"scf:{action}", resource):
+            raise _not_permitted(f"scf:{action}", resource)
 
-    async def _answer(self, request: Request) -> dict[str, Any]:
-        headers = dict(request.headers.items())
-        data = await request.body()
-        if len(data) > BODY_LIMIT:
-            raise ApiError("RequestSizeLimitExceeded")
-        signed = SignedRequest(request.method, request.url.query, headers, data)
-        credential = verify(signed, "scf", self._credentials, self._clock())
-        action = headers.get("x-tc-action", "")
-        if headers.get("x-tc-version") != VERSION:
-            raise ApiError("NoSuchVersion")
-        if headers.get("x-tc-region") != self._account.region:
-            raise ApiError("UnsupportedRegion")
-        if action != "Invoke" and action not in _ACTIONS:
-            raise ApiError("InvalidAction")
-        body = _object(data)
-        self._check_grants(credential, action, body)
-        await self._faults.before("scf", action, request)
-        if action == "Invoke":
-            answer = await self._invoke(body)
-        else:
-            async with self._lock:
-                answer = await self._act(credential, action, body)
-        await self._faults.after("scf", action, request)
-        return answer
+    async def act(self, credential: Credential, action: str, body: dict[str, Any]) -> dict[str, Any]:
+        """See `Product.act`; changes are made one after the other."""
+        if action == _INVOKE:
+            return await self._invoke(body)
+        async with self._lock:
+            return await self._act(credential, action, body)
 
     async def _act(self, credential: Credential, action: str, body: dict[str, Any]) -> dict[str, Any]:
         async def from_cos(bucket: str, key: str) -> bytes:
@@ -201,12 +154,6 @@ class ScfApi:
         function.resolve(qualifier)
         return key_of(function.name, qualifier)
 
-    def _check_grants(self, credential: Credential, action: str, body: dict[str, Any]) -> None:
-        name = body.get("FunctionName") or body.get("LayerName") or "*"
-        resource = f"scf/{'layer' if 'Layer' in action else 'function'}/{name}"
-        if not credential.allows(f"scf:{action}", resource):
-            raise _not_permitted(f"scf:{action}", resource)
-
     async def _run(self) -> None:
         running = await asyncio.to_thread(deployment, self._records, self._mounts, self._account.region)
         await self._scf.apply(running)
@@ -217,13 +164,3 @@ def _not_permitted(action: str, resource: str) -> ApiError:
         "UnauthorizedOperation.CAM",
         f"you are not authorized to perform operation ({action}) resource ({resource}) has no permission",
     )
-
-
-def _object(data: bytes) -> dict[str, Any]:
-    try:
-        content = json.loads(data or b"{}")
-    except ValueError:
-        raise ApiError("InvalidRequest") from None
-    if not isinstance(content, dict):
-        raise ApiError("InvalidRequest")
-    return content

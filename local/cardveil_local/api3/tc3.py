@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from cardveil_local.api3.errors import ApiError
 from cardveil_local.credentials import Credential, CredentialStore
-from cardveil_local.ocr_api.errors import ApiError
 
 #: API 3.0 "Signature v3": timestamp and server time may differ by five minutes.
 MAX_SKEW_SECONDS: Final = 300
