@@ -14,7 +14,7 @@ PACKAGE = ROOT / "layers" / "cardveil" / "cardveil"
 FLOORS = (
     {"beside", "card", "provinces", "idnumber", "ethnicity", "normalize", "errors", "geometry", "layout",
      "findings", "importing", "privacy", "records", "retrying", "stages", "pacing", "signing"},
-    {"events", "sidecar", "settings", "clients", "telemetry"},
+    {"events", "setting_values", "settings", "sidecar", "clients", "telemetry"},
     {"recognition", "bucket", "redaction"},
     {"claiming", "covering", "examine", "pipeline", "assembly", "uploads", "jobs", "job_submission",
      "callbacks", "schedule", "http", "renewal", "sweep"},

@@ -15,7 +15,8 @@ from cardveil.bucket.results import Results, Version, staged
 from cardveil.errors import Reject, Retry
 from cardveil.findings import Status
 from cardveil.recognition.reading import Image
-from cardveil.settings import MAX_KEY_BYTES, from_environment
+from cardveil.setting_values import MAX_KEY_BYTES
+from cardveil.settings import from_environment
 
 SETTINGS = from_environment({})
 

@@ -10,7 +10,8 @@ import yaml
 
 from cardveil.card import CardType, Side
 from cardveil.errors import Halt
-from cardveil.settings import CardRule, Settings, from_environment, variable
+from cardveil.setting_values import CardRule
+from cardveil.settings import Settings, from_environment, variable
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,8 +13,8 @@ from typing import Any, Final, TypeVar
 T = TypeVar("T")
 #: A claim's requests and the locating of a card; with so many ready none has to be started.
 _READY: Final = 6
-#: A sweep has dozens of sources in hand; what is more than this waits its turn.
-_MOST: Final = 64
+#: What is more than this waits its turn: a sweep may have 256 sources in hand, each with a few requests.
+_MOST: Final = 1024
 
 
 @contextmanager

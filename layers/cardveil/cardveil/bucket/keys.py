@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from cardveil.bucket.objects import Objects
 from cardveil.records import dataclass
-from cardveil.settings import MAX_KEY_BYTES, Settings
+from cardveil.setting_values import MAX_KEY_BYTES
+from cardveil.settings import Settings
 from cardveil.signing import source_digest
 
 

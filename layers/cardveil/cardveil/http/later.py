@@ -12,7 +12,7 @@ from cardveil.http.models import JobRequest
 from cardveil.http.problems import Problem
 from cardveil.http.references import is_source, keys_meant, reference, unknown
 from cardveil.records import replace
-from cardveil.settings import CardRule
+from cardveil.setting_values import CardRule
 from cardveil.signing import source_digest
 
 DONE = "done"

@@ -8,7 +8,8 @@ from typing import Final
 from urllib.parse import unquote
 
 from cardveil.http.problems import Problem
-from cardveil.settings import MAX_KEY_BYTES, Settings
+from cardveil.setting_values import MAX_KEY_BYTES
+from cardveil.settings import Settings
 
 _MARK: Final = "~"
 
