@@ -143,9 +143,9 @@ def alone(api: Api) -> None:
 def read(environment: Mapping[str, str], region: str, key: str) -> Any:
     """Read a sidecar without any HTTP layer."""
     settings = from_environment(environment)
-    pipeline = assemble(settings, environment, invocation(region), bucket=settings.bucket, region=region)
+    flows = assemble(settings, environment, invocation(region), bucket=settings.bucket, region=region)
     return orjson.loads(
-        pipeline.results.objects.get(keys_of(key, settings).sidecar, max_bytes=1 << 20)[1] or b""
+        flows.pipeline.results.objects.get(keys_of(key, settings).sidecar, max_bytes=1 << 20)[1] or b""
     )
 
 

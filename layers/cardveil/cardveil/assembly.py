@@ -66,8 +66,8 @@ def assemble(
     region: str,
     pace: Pace | None = None,
     tell: Callable[[str], None] | None = None,
-) -> Pipeline:
-    """Build the pipeline for the pictures of one bucket.
+) -> Jobs:
+    """Build the pipeline for the pictures of one bucket, and what submits and finishes jobs for it.
 
     Parameters
     ----------
@@ -84,22 +84,6 @@ def assemble(
     Halt
         When a setting or the credentials are missing or wrong.
     """
-    return assemble_jobs(
-        settings, environment, invocation, bucket=bucket, region=region, pace=pace, tell=tell
-    ).pipeline
-
-
-def assemble_jobs(
-    settings: Settings,
-    environment: Mapping[str, str],
-    invocation: Invocation,
-    *,
-    bucket: str,
-    region: str,
-    pace: Pace | None = None,
-    tell: Callable[[str], None] | None = None,
-) -> Jobs:
-    """Build the pipeline and what submits and finishes jobs for it; see `assemble`."""
     credentials = credentials_from(environment)
     pace = pace or Pace()
     # Only the local cloud is spoken to in plain HTTP, through its proxy; otherwise the environment's proxies

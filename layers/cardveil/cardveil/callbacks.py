@@ -78,10 +78,10 @@ class Receiver:
         except ReferenceRefusedError as refused:
             return refused.reason
         with uncollected():
-            from cardveil.assembly import assemble_jobs
+            from cardveil.assembly import assemble
             from cardveil.stages import Stages
 
-        flows = assemble_jobs(
+        flows = assemble(
             self.settings,
             self.environment,
             self.invocation,

@@ -67,14 +67,14 @@ def process_timer(
         The first failure, after everything was tried; what is left over is found by the next run.
     """
     with uncollected():
-        from cardveil.assembly import assemble_jobs
+        from cardveil.assembly import assemble
         from cardveil.telemetry import Telemetry
 
     settings = from_environment(environment)
     if not settings.bucket:
         raise Halt("setting_invalid", f"set {variable('bucket')} to the bucket to look after")
     telemetry = Telemetry(invocation, settings.log_level)
-    flows = assemble_jobs(
+    flows = assemble(
         settings,
         environment,
         invocation,

@@ -70,7 +70,7 @@ def _process(
 ) -> None:
     """Process what is ours. The SDKs are imported here, so that passing a record over costs nothing."""
     with uncollected():
-        from cardveil.assembly import assemble_jobs
+        from cardveil.assembly import assemble
         from cardveil.redaction import coefficient_path_available
         from cardveil.stages import Stages
         from cardveil.telemetry import Telemetry
@@ -86,7 +86,7 @@ def _process(
         try:
             place = (upload.bucket, upload.region)
             if place not in flows:
-                flows[place] = assemble_jobs(
+                flows[place] = assemble(
                     settings,
                     environment,
                     invocation,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
-from cardveil.assembly import assemble_jobs
+from cardveil.assembly import assemble
 from cardveil.bucket.inbox import Inbox
 from cardveil.bucket.objects import CosObjects
 from cardveil.card import FIELDS, CardType, Side
@@ -67,7 +67,7 @@ class Desk:
         """
         if not self.settings.bucket:
             raise Halt("setting_missing", "set CARDVEIL_BUCKET to the bucket's full name")
-        return assemble_jobs(
+        return assemble(
             self.settings,
             self.means.environment,
             self.invocation,

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from cardveil.assembly import assemble_jobs
+from cardveil.assembly import assemble
 from cardveil.bucket.listings import CosListing
 from cardveil.bucket.objects import CosObjects
 from cardveil.clients import credentials_from, scf_client
@@ -40,7 +40,7 @@ def assemble_means(
     """
     if not settings.bucket:
         raise Halt("setting_invalid", f"set {variable('bucket')} to the bucket to sweep")
-    flows = assemble_jobs(
+    flows = assemble(
         settings,
         environment,
         invocation,
