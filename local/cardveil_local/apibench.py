@@ -60,6 +60,12 @@ class Api:
         source = {"kind": "image", "base64": base64.b64encode(data).decode(), "name": "card.jpg"}
         return self.call("POST", "/v1/cards", {"source": source, **options}, roles=roles)
 
+    def submitted(self, data: bytes, **options: Any) -> dict[str, Any]:
+        """Submit a picture and wait for its own event too, which holds the lease a moment after the answer."""
+        told: dict[str, Any] = self.submit(data, **options).json()
+        self.bench.settle()
+        return told
+
     def upload(self, name: str, data: bytes, **meta: str) -> None:
         """Put a picture into the inbox and wait for its result."""
         self.bench.upload(f"inbox/{name}", data, **meta)
@@ -72,3 +78,19 @@ def api_bench(folder: Path, *, environment: Mapping[str, str] | None = None, **o
     variables = {"CARDVEIL_TOKEN_SECRETS": SECRET, **(environment or {})}
     with bench(folder, environment=variables, **options) as cloud:
         yield Api(cloud)
+
+
+def problem(answer: requests.Response, status: int, code: str) -> dict[str, Any]:
+    """Return the problem document of an answer; raises AssertionError unless it is a whole one of this code."""
+    document: dict[str, Any] = answer.json()
+    told = {
+        "status and code": (answer.status_code, document["code"]) == (status, code),
+        "content type": answer.headers["Content-Type"] == "application/problem+json",
+        "status in the document": document["status"] == status,
+        "detail": bool(document["detail"]),
+        "request id": document["request_id"] == answer.headers["X-Request-Id"],
+    }
+    wrong = ", ".join(name for name, right in told.items() if not right)
+    if wrong:
+        raise AssertionError(f"{wrong}: expected {status} {code}, got {answer.status_code} {answer.text}")
+    return document

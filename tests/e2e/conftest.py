@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from cardveil_local.apibench import Api, api_bench
 from cardveil_local.testbench import Bench, bench, kept
 
 Start = Callable[..., Bench]
@@ -24,6 +25,14 @@ def start(tmp_path: Path) -> Iterator[Start]:
             return stack.enter_context(bench(tmp_path / "cloud", **options))
 
         yield begin
+
+
+@pytest.fixture(scope="session")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """A cloud in which backs go to review, one for all tests of the HTTP API: none finds it empty."""
+    environment = {"CARDVEIL_GENERAL_OCR": "off", "CARDVEIL_CORS_ORIGINS": "https://desk.example.com"}
+    with api_bench(tmp_path_factory.mktemp("api"), environment=environment) as found:
+        yield found
 
 
 @pytest.fixture

@@ -1,0 +1,155 @@
+"""A person's decisions through the HTTP API: each is made once, on what that person saw, and stands."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import jsonschema
+import orjson
+import requests
+from PIL import Image
+
+from cardveil.bucket.keys import keys_of
+from cardveil.settings import Settings
+from cardveil.sidecar import schema
+from cardveil_local.apibench import Api, problem
+from cardveil_local.testbench import kept
+
+BACK = "id-back-photo.redacted.jpg"
+
+
+class TestDeciding:
+    def decide(self, api: Api, told: dict[str, Any], decision: str, **more: Any) -> requests.Response:
+        return api.call(
+            "POST",
+            f"/v1/cards/{told['ref']}/review",
+            {"decision": decision, "version": told["version"], **more},
+        )
+
+    def test_a_corrected_text_and_place(self, api: Api, front: bytes) -> None:
+        told = api.submitted(front)
+        before = api.bench.get(told["sidecar"]["redaction"]["output"]["key"])
+        polygon = [[10, 500], [300, 500], [300, 600], [10, 600]]
+        fields = [
+            {"name": "name", "text": "王小明"},
+            {"name": "sex", "polygon": polygon},
+            {"name": "address", "polygon": polygon},
+        ]
+        done = self.decide(api, told, "correct", fields=fields, reason="read by eye").json()
+        sidecar = done["sidecar"]
+        jsonschema.validate(sidecar, schema())
+        card = {field["name"]: field for field in sidecar["card"]["fields"]}
+        assert (card["name"]["text"], card["name"]["score"]) == ("王小明", None)
+        assert card["name"]["sources"][-1] == "person"
+        assert card["sex"]["polygon"] == polygon
+        assert done["decided"]
+        (entry,) = sidecar["history"]
+        assert (entry["by"], entry["decision"], entry["reason"]) == ("tester", "correct", "read by eye")
+        assert (entry["before"], entry["after"]) == ("redacted", "redacted")
+        assert entry["fields"] == ["name", "sex", "address"]
+        assert entry["at"].startswith("20")
+        assert "王小明" not in json.dumps(entry, ensure_ascii=False)
+        after = api.bench.get(sidecar["redaction"]["output"]["key"])
+        assert after is not None
+        assert after != before
+        copy = Image.open(io.BytesIO(after)).convert("L")
+        assert max(copy.crop((20, 510, 290, 590)).tobytes()) < 8, "the new place is covered"
+        assert api.bench.deliver(sidecar["source"]["key"]) == {"already": 1}, "a later event undoes nothing"
+        assert api.call("GET", f"/v1/cards/{told['ref']}").json()["version"] == done["version"]
+
+    def test_a_card_without_places_is_marked_by_hand(self, api: Api) -> None:
+        api.upload("back.jpg", kept(BACK))
+        told = api.call("GET", "/v1/cards/inbox/back.jpg").json()
+        assert told["sidecar"]["status"] == "needs_review"
+        assert "positions_missing" in told["sidecar"]["findings"]
+        strict = self.decide(api, told, "accept", policy="strict")
+        problem(strict, 409, "fields_missing")
+        fields = [
+            {"name": "authority", "polygon": [[300, 400], [700, 400], [700, 440], [300, 440]]},
+            {"name": "valid_period", "polygon": [[300, 480], [700, 480], [700, 520], [300, 520]]},
+        ]
+        done = self.decide(api, told, "correct", fields=fields, policy="strict").json()["sidecar"]
+        jsonschema.validate(done, schema())
+        assert done["status"] == "redacted"
+        assert {region["field"] for region in done["redaction"]["regions"]} == {"authority", "valid_period"}
+        assert "positions_missing" in done["history"][0]["settled"]
+        assert "positions_missing" not in done["findings"]
+
+    def test_accepted_rejected_and_accepted_again(self, api: Api) -> None:
+        api.upload("three-times.jpg", kept("id-front-flat.redacted.jpg"))
+        told = api.call("GET", "/v1/cards/inbox/three-times.jpg").json()
+        accepted = self.decide(api, told, "accept").json()
+        assert accepted["sidecar"]["status"] == "redacted"
+        rejected = self.decide(api, accepted, "reject", reason="expired").json()
+        jsonschema.validate(rejected["sidecar"], schema())
+        assert rejected["sidecar"]["status"] == "rejected"
+        assert rejected["sidecar"]["findings"][0] == "rejected_by_person"
+        assert api.bench.get("redacted/three-times.jpg") is None, "its copy is withdrawn"
+        again = self.decide(api, rejected, "accept").json()
+        assert again["sidecar"]["status"] == "redacted"
+        assert [entry["after"] for entry in again["sidecar"]["history"]] == [
+            "redacted",
+            "rejected",
+            "redacted",
+        ]
+        listed = api.call("GET", "/v1/cards?prefix=inbox/three-times").json()["cards"]
+        assert [(card["status"], card["decided"]) for card in listed] == [("redacted", True)]
+
+    def test_what_cannot_be_decided(self, api: Api, front: bytes) -> None:
+        told = api.submitted(front)
+        field = [{"name": "name", "text": "x"}]
+        problem(self.decide(api, told, "accept", fields=field), 422, "fields_refused")
+        problem(self.decide(api, {**told, "version": "0"}, "accept"), 409, "changed_meanwhile")
+        for polygon in (
+            [[0, 0]] * 3,
+            [[0, 0], [1, 0], [1, 1], [0, "x"]],
+            [[0, 0], [1, 0], [1, 1], [0, 1e9]],
+            "0,0 1,1",
+        ):
+            body = [{"name": "name", "polygon": polygon}]
+            problem(self.decide(api, told, "correct", fields=body), 422, "request_invalid")
+        outside = [{"name": "name", "polygon": [[2000, 0], [2100, 0], [2100, 50], [2000, 50]]}]
+        problem(self.decide(api, told, "correct", fields=outside), 422, "polygon_outside")
+        empty = api.submitted(b"x")
+        problem(self.decide(api, empty, "accept"), 422, "card_type_missing")
+        problem(self.decide(api, empty, "accept", card_type="IDCard"), 422, "picture_unreadable")
+        assert self.decide(api, empty, "reject").status_code == 200
+        problem(self.decide(api, {"ref": "~eA", "version": "0"}, "accept"), 404, "card_unknown")
+
+    def test_a_picture_that_was_replaced_is_not_decided_over(self, api: Api, front: bytes) -> None:
+        api.upload("replaced.jpg", front)
+        told = api.call("GET", "/v1/cards/inbox/replaced.jpg").json()
+        sidecar = api.bench.get("sidecars/replaced.jpg.json")
+        head = api.bench.client.head_object(Bucket=api.bench.bucket, Key="sidecars/replaced.jpg.json")
+        api.upload("replaced.jpg", kept("licence-flat.redacted.jpg"))
+        meta = {name: value for name, value in head.items() if name.lower().startswith("x-cos-meta-")}
+        api.bench.client.put_object(
+            Bucket=api.bench.bucket, Key="sidecars/replaced.jpg.json", Body=sidecar, Metadata=meta
+        )
+        problem(self.decide(api, told, "accept"), 409, "source_changed")
+        problem(api.call("GET", "/v1/cards/inbox/replaced.jpg/pictures/source"), 409, "source_changed")
+
+    def test_a_decision_waits_for_who_holds_the_card(self, api: Api, front: bytes) -> None:
+        told = api.submitted(front)
+        lease = keys_of(told["sidecar"]["source"]["key"], Settings()).lease_prefix + f"{1:08d}"
+        api.bench.upload(lease, orjson.dumps({"owner": "another", "expires": time.time() + 300}))
+        with ThreadPoolExecutor(1) as pool:
+            deciding = pool.submit(self.decide, api, told, "reject")
+            time.sleep(0.5)
+            assert not deciding.done()
+            assert not api.call("GET", f"/v1/cards/{told['ref']}").json()["sidecar"].get("history")
+            api.bench.client.delete_object(Bucket=api.bench.bucket, Key=lease)
+            assert deciding.result().status_code == 200
+
+    def test_two_at_the_same_time_make_one_decision(self, api: Api, front: bytes) -> None:
+        told = api.submitted(front)
+        with ThreadPoolExecutor(2) as pool:
+            answers = list(pool.map(lambda d: self.decide(api, told, d), ["accept", "reject"]))
+        assert sorted(answer.status_code for answer in answers) == [200, 409]
+        assert {answer.json().get("code") for answer in answers} == {None, "changed_meanwhile"}
+        final = api.call("GET", f"/v1/cards/{told['ref']}").json()["sidecar"]
+        assert len(final["history"]) == 1

@@ -1,0 +1,159 @@
+"""Submitting through the HTTP API: pictures and objects come back as sidecars, each role sees its part."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import requests
+from PIL import Image
+
+from cardveil.sidecar import schema
+from cardveil_local.apibench import Api, api_bench, problem
+from cardveil_local.testbench import kept
+
+COVERED = {"name", "birth_date", "address", "id_number"}
+
+
+class TestSubmitting:
+    def test_a_picture_comes_back_as_its_sidecar(self, api: Api, front: bytes) -> None:
+        answer = api.submit(front)
+        assert answer.status_code == 200
+        assert answer.headers["Cache-Control"] == "no-store"
+        told = answer.json()
+        jsonschema.validate(told["sidecar"], schema())
+        assert told["sidecar"]["status"] == "redacted"
+        assert told["masked"] == []
+        assert told["sidecar"]["card"]["fields"][0]["text"]
+        assert "crops" not in told
+        proxies = {"http": api.bench.endpoint.proxy}
+        source = requests.get(told["links"]["source"], proxies=proxies, timeout=60)
+        assert source.content == front
+        copy = requests.get(told["links"]["redacted"], proxies=proxies, timeout=60)
+        assert Image.open(io.BytesIO(copy.content)).size == (1000, 630)
+
+    def test_the_bucket_s_own_event_costs_nothing_more(self, api: Api, front: bytes) -> None:
+        before = sum(api.bench.cloud.usage.by_operation().values())
+        api.submit(front)
+        api.bench.settle()
+        assert sum(api.bench.cloud.usage.by_operation().values()) - before == 2
+        assert not api.bench.listing(".cardveil/")
+
+    def test_text_and_pictures_are_for_their_roles(self, api: Api, front: bytes) -> None:
+        told = api.submit(front, roles=("submit",)).json()
+        texts = {field["name"]: field["text"] for field in told["sidecar"]["card"]["fields"]}
+        assert set(told["masked"]) == COVERED
+        assert {name for name, text in texts.items() if text is None} >= COVERED
+        assert texts["sex"], "what the copy shows is told"
+        assert set(told["links"]) == {"expires_at"}
+        read = api.call("GET", f"/v1/cards/{told['ref']}", roles=("read",)).json()
+        assert set(read["masked"]) == COVERED
+        assert set(read["links"]) == {"expires_at", "redacted"}
+        full = api.call("GET", f"/v1/cards/{told['ref']}").json()
+        for field in full["sidecar"]["card"]["fields"]:
+            if field["name"] in COVERED:
+                assert field["text"] not in json.dumps(read, ensure_ascii=False)
+        assert set(
+            api.call("GET", f"/v1/cards/{told['ref']}", roles=("read", "read_text")).json()["links"]
+        ) == {
+            "expires_at",
+            "redacted",
+            "source",
+        }
+
+    def test_crops_quality_and_warnings(self, api: Api, front: bytes) -> None:
+        problem(api.submit(front, roles=("submit",), crops=["card"]), 403, "role_missing")
+        told = api.submit(front, crops=["card", "portrait"], quality=True, warnings=False).json()
+        card = Image.open(io.BytesIO(base64.b64decode(told["crops"]["card"])))
+        portrait = Image.open(io.BytesIO(base64.b64decode(told["crops"]["portrait"])))
+        assert card.width / card.height == pytest.approx(85.6 / 54, rel=0.03)
+        assert portrait.height > portrait.width
+        assert 0 <= told["quality"]["sharpness"] <= 100
+        assert told["quality"]["card_width"] == pytest.approx(1000, rel=0.1)
+        assert told["sidecar"]["warnings"] == []
+
+    def test_a_blurred_picture_is_less_sharp(self, api: Api, front: bytes) -> None:
+        blurred = io.BytesIO()
+        Image.open(io.BytesIO(front)).resize((250, 158)).resize((1000, 630)).save(blurred, "JPEG")
+        scores = [
+            api.submit(data, quality=True).json()["quality"]["sharpness"]
+            for data in (blurred.getvalue(), front)
+        ]
+        assert scores[0] < scores[1]
+
+    def test_an_object_of_the_inbox(self, api: Api, front: bytes) -> None:
+        api.upload("object.jpg", front)
+        before = sum(api.bench.cloud.usage.by_operation().values())
+        told = api.call("POST", "/v1/cards", {"source": {"kind": "object", "key": "inbox/object.jpg"}}).json()
+        assert told["sidecar"]["source"]["key"] == "inbox/object.jpg"
+        assert sum(api.bench.cloud.usage.by_operation().values()) == before, "it was done already"
+
+    @pytest.mark.parametrize(
+        ("source", "status", "code"),
+        [
+            ({"kind": "object", "key": "inbox/gone.jpg"}, 404, "card_unknown"),
+            ({"kind": "object", "key": "elsewhere/a.jpg"}, 422, "key_refused"),
+            ({"kind": "object", "key": "sidecars/a.jpg.json"}, 422, "key_refused"),
+            ({"kind": "object", "key": "inbox/"}, 422, "key_refused"),
+            ({"kind": "object", "key": "inbox/a\ud800.jpg"}, 400, "json_invalid"),
+            ({"kind": "object"}, 422, "request_invalid"),
+            ({"kind": "image", "base64": "not Base64!"}, 422, "base64_refused"),
+            ({"kind": "image", "base64": "QUJD\nREVG"}, 422, "base64_refused"),
+            ({"kind": "image", "base64": "QUJ"}, 422, "base64_refused"),
+            ({"kind": "image", "base64": "_-__"}, 422, "base64_refused"),
+            ({"kind": "image", "base64": ""}, 422, "request_invalid"),
+            ({"kind": "image", "base64": "QUJD", "name": "a/b"}, 422, "request_invalid"),
+            ({"kind": "image", "base64": "QUJD", "name": "a.json"}, 422, "name_refused"),
+            ({"kind": "url", "detect_url": "http://127.0.0.1:8411/"}, 422, "url_refused"),
+            ({"kind": "url", "detect_url": "http://localhost/"}, 422, "url_refused"),
+            ({"kind": "url", "detect_url": "http://no-such-host.example.com/"}, 422, "url_unreachable"),
+            ({"kind": "other"}, 422, "request_invalid"),
+            ("inbox/a.jpg", 422, "request_invalid"),
+        ],
+    )
+    def test_sources_that_cannot_be_taken(self, api: Api, source: Any, status: int, code: str) -> None:
+        raw = json.dumps({"source": source}).encode()
+        problem(api.call("POST", "/v1/cards", raw=raw), status, code)
+
+    def test_what_is_no_card_has_a_sidecar_that_says_so(self, api: Api) -> None:
+        told = api.submit(b"not a picture", quality=True, crops=["card"]).json()
+        assert told["sidecar"]["status"] == "rejected"
+        assert told["sidecar"]["findings"] == ["not_a_picture"]
+        assert told["quality"] is None
+        assert told["crops"] == {}
+
+    def test_another_policy_is_applied_and_stands(self, api: Api, front: bytes) -> None:
+        told = api.submitted(front, policy="strict", roles=("submit",))
+        assert told["sidecar"]["redaction"]["policy"] == "strict"
+        assert told["decided"]
+        key = told["sidecar"]["source"]["key"]
+        assert api.bench.deliver(key) == {"already": 1}
+        problem(api.submit(front, policy="minimal", roles=("submit",)), 403, "role_missing")
+        before = sum(api.bench.cloud.usage.by_operation().values())
+        source = {"kind": "object", "key": key}
+        weaker = api.call("POST", "/v1/cards", {"source": source, "policy": "minimal"}).json()["sidecar"]
+        assert weaker["redaction"]["policy"] == "minimal"
+        assert sum(api.bench.cloud.usage.by_operation().values()) == before, "its places were known"
+        assert [entry["decision"] for entry in weaker["history"]] == ["policy"]
+
+    def test_storing_and_reading_are_one_request_where_ci_reads(self, tmp_path: Path, front: bytes) -> None:
+        with api_bench(tmp_path / "cloud", environment={"CARDVEIL_TEXT_PROVIDER": "IDCardOCR"}) as api:
+            told = api.submit(front, card_type="IDCard", side="front").json()
+            assert told["sidecar"]["status"] == "redacted"
+            assert {call["api"] for call in told["sidecar"]["calls"]} == {"IDCardOCR", "AILicenseRec"}
+            assert api.bench.cloud.usage.of_picture(front) == {"IDCardOCR": 1, "AILicenseRec": 1}
+            no_card = io.BytesIO()
+            Image.new("RGB", (400, 300), "white").save(no_card, "JPEG")
+            told = api.submit(no_card.getvalue()).json()
+            assert told["sidecar"]["findings"] == ["no_card"]
+            licence = kept("licence-flat.redacted.jpg")
+            assert api.submit(licence, card_type="DriverLicense").json()["sidecar"]["status"] == "redacted"
+            assert api.bench.cloud.usage.of_picture(licence) == {"AILicenseRec": 1}
+            api.bench.settle()  # each picture's own event holds a lease for a moment
+            assert api.bench.cloud.usage.of_picture(licence) == {"AILicenseRec": 1}
+            assert not api.bench.listing(".cardveil/")
