@@ -61,7 +61,7 @@ class Api:
         return self.call("POST", "/v1/cards", {"source": source, **options}, roles=roles)
 
     def submitted(self, data: bytes, **options: Any) -> dict[str, Any]:
-        """Submit a picture and wait for its own event too, which holds the lease a moment after the answer."""
+        """Submit a picture and wait for its own event too, which holds the lease a moment longer."""
         told: dict[str, Any] = self.submit(data, **options).json()
         self.bench.settle()
         return told
@@ -81,7 +81,7 @@ def api_bench(folder: Path, *, environment: Mapping[str, str] | None = None, **o
 
 
 def problem(answer: requests.Response, status: int, code: str) -> dict[str, Any]:
-    """Return the problem document of an answer; raises AssertionError unless it is a whole one of this code."""
+    """Return an answer's problem document; raises AssertionError unless it is whole and of this code."""
     document: dict[str, Any] = answer.json()
     told = {
         "status and code": (answer.status_code, document["code"]) == (status, code),
