@@ -7,15 +7,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+
+from cardveil_local.worlds.cos import CosServer
 
 Run = Callable[..., str]
 
 
 @pytest.fixture
-def coscmd(cos: Any, cos_bucket: str, tmp_path: Path) -> Run:
+def coscmd(cos: CosServer, cos_bucket: str, tmp_path: Path) -> Run:
     """Runs coscmd on the test's bucket; returns what it printed."""
     config = tmp_path / "cos.conf"
     config.write_text(
@@ -36,7 +37,7 @@ def coscmd(cos: Any, cos_bucket: str, tmp_path: Path) -> Run:
     return run
 
 
-def test_files_go_up_and_down(cos: Any, cos_bucket: str, coscmd: Run, tmp_path: Path) -> None:
+def test_files_go_up_and_down(cos: CosServer, cos_bucket: str, coscmd: Run, tmp_path: Path) -> None:
     picture = tmp_path / "正面 a+b%.jpg"
     picture.write_bytes(bytes(range(256)) * 100)
     key = "inbox/证件/正面 a+b%.jpg"
@@ -54,7 +55,7 @@ def test_files_go_up_and_down(cos: Any, cos_bucket: str, coscmd: Run, tmp_path: 
     assert "NoSuchResource" in coscmd("info", "no/such.jpg", status=255)
 
 
-def test_a_large_file_goes_up_in_parts(cos: Any, cos_bucket: str, coscmd: Run, tmp_path: Path) -> None:
+def test_a_large_file_goes_up_in_parts(cos: CosServer, cos_bucket: str, coscmd: Run, tmp_path: Path) -> None:
     # coscmd sends 20 MB and more in parts, at the least.
     large = tmp_path / "large"
     large.write_bytes(os.urandom(1 << 20) * 21)
@@ -70,7 +71,7 @@ def test_a_large_file_goes_up_in_parts(cos: Any, cos_bucket: str, coscmd: Run, t
     assert "Upload" not in cos.client().list_multipart_uploads(cos_bucket)
 
 
-def test_folders_copies_and_deletions(cos: Any, cos_bucket: str, coscmd: Run, tmp_path: Path) -> None:
+def test_folders_copies_and_deletions(cos: CosServer, cos_bucket: str, coscmd: Run, tmp_path: Path) -> None:
     folder = tmp_path / "cards"
     folder.mkdir()
     for number in range(3):
@@ -86,7 +87,7 @@ def test_folders_copies_and_deletions(cos: Any, cos_bucket: str, coscmd: Run, tm
     assert cos.store.list(cos_bucket).entries == ()
 
 
-def test_wrong_keys_are_refused(cos: Any, cos_bucket: str, coscmd: Run, tmp_path: Path) -> None:
+def test_wrong_keys_are_refused(cos: CosServer, cos_bucket: str, coscmd: Run, tmp_path: Path) -> None:
     config = tmp_path / "cos.conf"
     config.write_text(config.read_text().replace(cos.owner.secret_key, "not-the-key"))
     (tmp_path / "x").write_bytes(b"abc")

@@ -21,6 +21,7 @@ from cardveil_local.cos import Attributes, CosError, ObjectStore
 from cardveil_local.cos.blobs import Blobs
 from cardveil_local.cos.uploads import Uploads
 from cardveil_local.waiting import eventually
+from cardveil_local.worlds.cos import CosServer
 
 BUCKET = "cards-1250000000"
 BIG = b"x" * (1 << 20)
@@ -244,7 +245,7 @@ def test_a_killed_server_has_stored_whole_objects_only(
     assert_tidy(tmp_path)
 
 
-def test_a_client_that_goes_away_leaves_nothing(cos: Any, cos_bucket: str) -> None:
+def test_a_client_that_goes_away_leaves_nothing(cos: CosServer, cos_bucket: str) -> None:
     port = int(cos.proxy.rpartition(":")[2])
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.putrequest("PUT", "/x", skip_host=True)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from qcloud_cos import CosServiceError
 
 from cardveil_local.cos.listing import list_page, successor
+from cardveil_local.worlds.cos import CosServer
 
 
 def pages(client: Any, bucket: str, **arguments: Any) -> list[dict[str, Any]]:
@@ -24,7 +25,7 @@ def pages(client: Any, bucket: str, **arguments: Any) -> list[dict[str, Any]]:
 
 
 def test_pages_follow_each_other_in_the_order_of_the_bytes(
-    cos: Any, cos_client: Any, cos_bucket: str
+    cos: CosServer, cos_client: Any, cos_bucket: str
 ) -> None:
     keys = ["A", "B b", "a/1", "a/2", "a+c", "a%2B", "z", "é", "中文/一", "中文/二", "\U0001f4c7", "a", "～"]
     for key in keys:
@@ -41,7 +42,7 @@ def test_pages_follow_each_other_in_the_order_of_the_bytes(
     assert first["Owner"]["ID"] == "1250000000"
 
 
-def test_folders_are_folded(cos: Any, cos_client: Any, cos_bucket: str) -> None:
+def test_folders_are_folded(cos: CosServer, cos_client: Any, cos_bucket: str) -> None:
     for key in ["in/a.jpg", "in/b/1", "in/b/2", "in/c d/1", "in/c+d/1", "in/z", "out/x", "证/1"]:
         cos.store.put(cos_bucket, key, b"")
     found = pages(cos_client, cos_bucket, Prefix="in/", Delimiter="/", MaxKeys=2)
@@ -56,7 +57,7 @@ def test_folders_are_folded(cos: Any, cos_client: Any, cos_bucket: str) -> None:
     assert "Contents" not in top
 
 
-def test_a_plain_listing_is_not_encoded(cos: Any, cos_bucket: str) -> None:
+def test_a_plain_listing_is_not_encoded(cos: CosServer, cos_bucket: str) -> None:
     cos.store.put(cos_bucket, "a b+<c>&.jpg", b"")
     plain = cos.request("GET", cos_bucket).text
     assert "<Key>a b+&lt;c&gt;&amp;.jpg</Key>" in plain
@@ -66,7 +67,7 @@ def test_a_plain_listing_is_not_encoded(cos: Any, cos_bucket: str) -> None:
     assert "<EncodingType>url</EncodingType>" in encoded
 
 
-def test_a_page_has_at_most_a_thousand(cos: Any, cos_client: Any, cos_bucket: str) -> None:
+def test_a_page_has_at_most_a_thousand(cos: CosServer, cos_client: Any, cos_bucket: str) -> None:
     for number in range(1001):
         cos.store.put(cos_bucket, f"{number:05}", b"")
     page = cos_client.list_objects(cos_bucket, MaxKeys=5000)
@@ -85,7 +86,7 @@ def test_an_empty_bucket(cos_client: Any, cos_bucket: str) -> None:
     assert "Contents" not in page
 
 
-def test_many_are_deleted_at_once(cos: Any, cos_client: Any, cos_bucket: str) -> None:
+def test_many_are_deleted_at_once(cos: CosServer, cos_client: Any, cos_bucket: str) -> None:
     keys = ["a b", "c+d", "证件.jpg", "x&y"]
     for key in [*keys, "kept"]:
         cos.store.put(cos_bucket, key, b"")
@@ -117,7 +118,7 @@ def test_many_are_deleted_at_once(cos: Any, cos_client: Any, cos_bucket: str) ->
     ],
 )
 def test_a_bad_deletion_deletes_nothing(
-    cos: Any, cos_bucket: str, body: bytes, digest: str | None, code: str
+    cos: CosServer, cos_bucket: str, body: bytes, digest: str | None, code: str
 ) -> None:
     cos.store.put(cos_bucket, "x", b"")
     right = base64.b64encode(hashlib.md5(body).digest()).decode()

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from qcloud_cos import CosServiceError
 
+from cardveil_local.worlds.cos import CosServer
+
 MB = 1 << 20
 
 
@@ -35,7 +37,7 @@ def part(number: int, etag: str) -> dict[str, Any]:
 
 
 def test_a_large_file_goes_up_and_down_in_parts(
-    cos: Any, cos_client: Any, cos_bucket: str, picture: Path, tmp_path: Path
+    cos: CosServer, cos_client: Any, cos_bucket: str, picture: Path, tmp_path: Path
 ) -> None:
     key = "证件/a b+c.jpg"
     answer = cos_client.upload_file(
@@ -98,7 +100,7 @@ def test_parts_and_uploads_are_listed_in_pages(cos_client: Any, cos_bucket: str)
     assert len(cos_client.list_multipart_uploads(cos_bucket, Prefix="c/")["Upload"]) == 2
 
 
-def test_what_cannot_be_completed(cos: Any, cos_client: Any, cos_bucket: str) -> None:
+def test_what_cannot_be_completed(cos: CosServer, cos_client: Any, cos_bucket: str) -> None:
     upload_id = begin(cos_client, cos_bucket)
     etags = [
         cos_client.upload_part(cos_bucket, "big", data, number, upload_id)["ETag"]
@@ -136,7 +138,7 @@ def test_what_cannot_be_completed(cos: Any, cos_client: Any, cos_bucket: str) ->
     assert refusal(refused.value) == (404, "NoSuchUpload")
 
 
-def test_an_upload_given_up_leaves_nothing(cos: Any, cos_client: Any, cos_bucket: str) -> None:
+def test_an_upload_given_up_leaves_nothing(cos: CosServer, cos_client: Any, cos_bucket: str) -> None:
     upload_id = begin(cos_client, cos_bucket)
     cos_client.upload_part(cos_bucket, "big", b"x", 1, upload_id)
     with pytest.raises(CosServiceError) as refused:
@@ -150,7 +152,7 @@ def test_an_upload_given_up_leaves_nothing(cos: Any, cos_client: Any, cos_bucket
     cos_client.delete_bucket(cos_bucket)
 
 
-def test_completing_can_be_forbidden_to_overwrite(cos: Any, cos_client: Any, cos_bucket: str) -> None:
+def test_completing_can_be_forbidden_to_overwrite(cos: CosServer, cos_client: Any, cos_bucket: str) -> None:
     cos.store.put(cos_bucket, "big", b"first")
     upload_id = begin(cos_client, cos_bucket)
     etag = cos_client.upload_part(cos_bucket, "big", b"second", 1, upload_id)["ETag"]
@@ -170,7 +172,7 @@ def source(bucket: str, key: str) -> dict[str, str]:
     return {"Bucket": bucket, "Key": key, "Region": "ap-shanghai"}
 
 
-def test_a_copy_takes_the_attributes_along(cos: Any, cos_client: Any, cos_bucket: str) -> None:
+def test_a_copy_takes_the_attributes_along(cos: CosServer, cos_client: Any, cos_bucket: str) -> None:
     cos_client.put_object(
         Bucket=cos_bucket,
         Key="证件 1+.jpg",
@@ -191,7 +193,7 @@ def test_a_copy_takes_the_attributes_along(cos: Any, cos_client: Any, cos_bucket
     assert cos.store.get(cos_bucket, "copy")[1] == b"abc"
 
 
-def test_a_copy_can_be_given_other_attributes(cos: Any, cos_client: Any, cos_bucket: str) -> None:
+def test_a_copy_can_be_given_other_attributes(cos: CosServer, cos_client: Any, cos_bucket: str) -> None:
     cos_client.put_object(
         Bucket=cos_bucket, Key="x", Body=b"abc", Metadata={"x-cos-meta-side": "front"}, Tagging="a=1"
     )
@@ -224,7 +226,7 @@ def test_a_copy_can_be_given_other_attributes(cos: Any, cos_client: Any, cos_buc
     ],
 )
 def test_copies_may_have_conditions(
-    cos: Any, cos_client: Any, cos_bucket: str, settings: dict[str, Any], taken: bool
+    cos: CosServer, cos_client: Any, cos_bucket: str, settings: dict[str, Any], taken: bool
 ) -> None:
     cos.store.put(cos_bucket, "x", b"abc")
     if taken:
@@ -236,7 +238,7 @@ def test_copies_may_have_conditions(
         assert refusal(refused.value) == (412, "PreconditionFailed")
 
 
-def test_copies_of_what_is_not_there(cos: Any, cos_client: Any, cos_bucket: str) -> None:
+def test_copies_of_what_is_not_there(cos: CosServer, cos_client: Any, cos_bucket: str) -> None:
     for bucket, code in ((cos_bucket, "NoSuchKey"), ("nobucket-1250000000", "NoSuchBucket")):
         with pytest.raises(CosServiceError) as refused:
             cos_client.copy_object(cos_bucket, "y", source(bucket, "missing"))
@@ -247,7 +249,7 @@ def test_copies_of_what_is_not_there(cos: Any, cos_client: Any, cos_bucket: str)
         assert "<Code>InvalidCopySource</Code>" in answer.text
 
 
-def test_parts_can_be_copied(cos: Any, cos_client: Any, cos_bucket: str) -> None:
+def test_parts_can_be_copied(cos: CosServer, cos_client: Any, cos_bucket: str) -> None:
     data = bytes(range(256)) * (2 * MB // 256) + b"end"
     cos.store.put(cos_bucket, "x", data)
     conf = cos.config()

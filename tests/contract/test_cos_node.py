@@ -9,10 +9,11 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
+
+from cardveil_local.worlds.cos import CosServer
 
 HERE = Path(__file__).parent / "node"
 # Kept from run to run, and ignored by git.
@@ -41,7 +42,7 @@ def node_modules() -> Path:
     return INSTALLED
 
 
-def test_the_node_sdk(cos: Any, cos_bucket: str, node_modules: Path, tmp_path: Path) -> None:
+def test_the_node_sdk(cos: CosServer, cos_bucket: str, node_modules: Path, tmp_path: Path) -> None:
     large = tmp_path / "large"
     large.write_bytes(os.urandom(2_500_000))
     temporary = cos.credentials.issue_temporary(600)

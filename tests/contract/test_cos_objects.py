@@ -11,6 +11,8 @@ import crcmod
 import pytest
 from qcloud_cos import CosServiceError
 
+from cardveil_local.worlds.cos import CosServer
+
 KEYS = [
     "plain.jpg",
     "folder/sub folder/a b.jpg",
@@ -28,7 +30,7 @@ KEYS = [
 
 
 @pytest.mark.parametrize("key", KEYS, ids=range(len(KEYS)))
-def test_any_key_comes_back_as_it_was_put(cos: Any, cos_client: Any, cos_bucket: str, key: str) -> None:
+def test_any_key_comes_back_as_it_was_put(cos: CosServer, cos_client: Any, cos_bucket: str, key: str) -> None:
     cos_client.put_object(Bucket=cos_bucket, Key=key, Body=b"picture")
     stored = key[1:] if key.startswith("/") else key  # the SDK takes one leading slash away
     assert cos_client.get_object(cos_bucket, key)["Body"].get_raw_stream().read() == b"picture"
@@ -99,7 +101,7 @@ def test_answers_can_be_given_other_headers(cos_client: Any, cos_bucket: str) ->
     assert answer["Content-Disposition"] == "inline; a b"
 
 
-def test_no_header_can_be_smuggled_into_an_answer(cos: Any, cos_bucket: str) -> None:
+def test_no_header_can_be_smuggled_into_an_answer(cos: CosServer, cos_bucket: str) -> None:
     cos.store.put(cos_bucket, "x", b"1")
     for value, status in (("a\r\nX-Evil: 1", 400), ("a\x00", 400), ("inline; filename=正面.jpg", 200)):
         answer = cos.request("GET", cos_bucket, "x", params={"response-content-disposition": value})
@@ -125,7 +127,7 @@ def test_no_header_can_be_smuggled_into_an_answer(cos: Any, cos_bucket: str) -> 
     ],
 )
 def test_ranges(
-    cos: Any, cos_client: Any, cos_bucket: str, asked: str, expected: str | None, sent: slice
+    cos: CosServer, cos_client: Any, cos_bucket: str, asked: str, expected: str | None, sent: slice
 ) -> None:
     body = bytes(range(256)) * 2344
     body = body[:600000]
@@ -138,7 +140,9 @@ def test_ranges(
 
 
 @pytest.mark.parametrize("asked", ["bytes=3-", "bytes=7-9", "bytes=-0"])
-def test_a_range_behind_the_end_is_refused(cos: Any, cos_client: Any, cos_bucket: str, asked: str) -> None:
+def test_a_range_behind_the_end_is_refused(
+    cos: CosServer, cos_client: Any, cos_bucket: str, asked: str
+) -> None:
     cos.store.put(cos_bucket, "x", b"abc")
     with pytest.raises(CosServiceError) as refused:
         cos_client.get_object(cos_bucket, "x", Range=asked)
@@ -168,7 +172,9 @@ ETAG = '"900150983cd24fb0d6963f7d28e17f72"'  # of b"abc"
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_conditions(cos: Any, cos_bucket: str, method: str, headers: dict[str, str], status: int) -> None:
+def test_conditions(
+    cos: CosServer, cos_bucket: str, method: str, headers: dict[str, str], status: int
+) -> None:
     cos.store.put(cos_bucket, "x", b"abc")
     answer = cos.request(method, cos_bucket, "x", headers=headers)
     assert answer.status_code == status
@@ -201,7 +207,7 @@ def test_a_right_digest_is_taken(cos_client: Any, cos_bucket: str) -> None:
     assert cos_client.put_object(Bucket=cos_bucket, Key="x", Body=b"abc", EnableMD5=True)["ETag"] == ETAG
 
 
-def test_a_stream_of_unknown_length_is_taken(cos: Any, cos_client: Any, cos_bucket: str) -> None:
+def test_a_stream_of_unknown_length_is_taken(cos: CosServer, cos_client: Any, cos_bucket: str) -> None:
     chunks = [b"a" * 700_000, b"b" * 700_000, b"c"]
     answer = cos.request("PUT", cos_bucket, "x", data=iter(chunks))
     assert answer.status_code == 200
@@ -246,7 +252,7 @@ def test_what_is_not_there(cos_client: Any, cos_bucket: str) -> None:
 FORBID = {"Metadata": {"x-cos-forbid-overwrite": "true"}}
 
 
-def test_overwriting_can_be_forbidden(cos: Any, cos_client: Any, cos_bucket: str) -> None:
+def test_overwriting_can_be_forbidden(cos: CosServer, cos_client: Any, cos_bucket: str) -> None:
     cos_client.put_object(Bucket=cos_bucket, Key="x", Body=b"first", **FORBID)
     with pytest.raises(CosServiceError) as refused:
         cos_client.put_object(Bucket=cos_bucket, Key="x", Body=b"second", **FORBID)
@@ -258,7 +264,7 @@ def test_overwriting_can_be_forbidden(cos: Any, cos_client: Any, cos_bucket: str
 
 @pytest.mark.parametrize("status", ["Enabled", "Suspended"])
 def test_overwriting_cannot_be_forbidden_where_versions_ever_were(
-    cos: Any, cos_client: Any, cos_bucket: str, status: str
+    cos: CosServer, cos_client: Any, cos_bucket: str, status: str
 ) -> None:
     cos_client.put_bucket_versioning(cos_bucket, "Enabled")
     cos_client.put_bucket_versioning(cos_bucket, status)
@@ -268,7 +274,7 @@ def test_overwriting_cannot_be_forbidden_where_versions_ever_were(
     assert cos.store.get(cos_bucket, "x")[1] == b"second"
 
 
-def test_of_many_who_may_only_create_one_does(cos: Any, cos_bucket: str) -> None:
+def test_of_many_who_may_only_create_one_does(cos: CosServer, cos_bucket: str) -> None:
     clients = [cos.client() for _ in range(32)]
     ready = threading.Barrier(len(clients))
     outcomes: list[str] = []
@@ -293,7 +299,7 @@ def test_of_many_who_may_only_create_one_does(cos: Any, cos_bucket: str) -> None
     assert len(cos.events) == 1
 
 
-def test_tags(cos: Any, cos_client: Any, cos_bucket: str) -> None:
+def test_tags(cos: CosServer, cos_client: Any, cos_bucket: str) -> None:
     cos_client.put_object(Bucket=cos_bucket, Key="x", Body=b"", Tagging="side=front&%E7%8A%B6=a%20b")
     tags = [{"Key": "side", "Value": "front"}, {"Key": "状", "Value": "a b"}]
     assert cos_client.get_object_tagging(cos_bucket, "x")["TagSet"]["Tag"] == tags

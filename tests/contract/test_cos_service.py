@@ -18,13 +18,14 @@ from qcloud_cos import CosS3Auth, CosServiceError
 from starlette.responses import Response
 
 from cardveil_local.cos import CosError, DropConnection
+from cardveil_local.worlds.cos import CosServer
 
 
 def refusal(error: CosServiceError) -> tuple[int, str]:
     return error.get_status_code(), error.get_error_code()
 
 
-def test_a_bucket_from_its_making_to_its_end(cos: Any, cos_client: Any) -> None:
+def test_a_bucket_from_its_making_to_its_end(cos: CosServer, cos_client: Any) -> None:
     name = "made-here-1250000000"
     with pytest.raises(CosServiceError) as refused:
         cos_client.head_bucket(name)
@@ -54,14 +55,14 @@ def test_a_bucket_needs_a_proper_name(cos_client: Any, name: str) -> None:
     assert refusal(refused.value) == (400, "InvalidBucketName")
 
 
-def test_a_bucket_is_in_one_region(cos: Any, cos_bucket: str) -> None:
+def test_a_bucket_is_in_one_region(cos: CosServer, cos_bucket: str) -> None:
     url = f"http://{cos_bucket}.cos.ap-beijing.myqcloud.com/"
     answer = requests.get(url, auth=CosS3Auth(cos.config()), proxies={"http": cos.proxy}, timeout=60)
     assert answer.status_code == 404
     assert "<Code>NoSuchBucket</Code>" in answer.text
 
 
-def test_hosts_that_are_not_cos(cos: Any) -> None:
+def test_hosts_that_are_not_cos(cos: CosServer) -> None:
     answer = requests.get("http://example.com/", proxies={"http": cos.proxy}, timeout=60)
     assert answer.status_code == 400
     assert "<Code>InvalidURI</Code>" in answer.text
@@ -86,7 +87,7 @@ def test_hosts_that_are_not_cos(cos: Any) -> None:
     ],
 )
 def test_refusals(
-    cos: Any, cos_bucket: str, method: str, key: str, params: dict[str, str], status: int, code: str
+    cos: CosServer, cos_bucket: str, method: str, key: str, params: dict[str, str], status: int, code: str
 ) -> None:
     data = b"" if method == "PUT" else None
     answer = cos.request(method, cos_bucket, key, params=params, data=data)
@@ -97,7 +98,7 @@ def test_refusals(
 
 
 def raw(
-    cos: Any, bucket: str, target: str, headers: dict[str, str], method: str = "PUT"
+    cos: CosServer, bucket: str, target: str, headers: dict[str, str], method: str = "PUT"
 ) -> tuple[int, bytes]:
     """A request that no SDK would send."""
     where = urlsplit(cos.proxy)
@@ -113,7 +114,7 @@ def raw(
         connection.close()
 
 
-def test_uploads_that_cannot_be_taken(cos: Any, cos_client: Any, cos_bucket: str) -> None:
+def test_uploads_that_cannot_be_taken(cos: CosServer, cos_client: Any, cos_bucket: str) -> None:
     signed = {"Authorization": cos_client.get_auth("PUT", cos_bucket, "x")}
     status, body = raw(cos, cos_bucket, "/x", {**signed, "Content-Length": str((5 << 30) + 1)})
     assert (status, b"<Code>EntityTooLarge</Code>" in body) == (400, True)
@@ -123,7 +124,7 @@ def test_uploads_that_cannot_be_taken(cos: Any, cos_client: Any, cos_bucket: str
     assert (status, b"<Code>InvalidURI</Code>" in body) == (400, True)
 
 
-def test_events_tell_what_was_committed(cos: Any, cos_client: Any, cos_bucket: str) -> None:
+def test_events_tell_what_was_committed(cos: CosServer, cos_client: Any, cos_bucket: str) -> None:
     key = "证件/a b+c.jpg"
     before = time.time()
     put = cos_client.put_object(
@@ -163,7 +164,7 @@ class EchoCi:
         return Response(b"<Result/>", media_type="application/xml", headers={"x-ci-echo": "yes"})
 
 
-def test_pictures_are_handed_to_ci(cos: Any, cos_client: Any, cos_bucket: str) -> None:
+def test_pictures_are_handed_to_ci(cos: CosServer, cos_client: Any, cos_bucket: str) -> None:
     cos.ci = EchoCi()
     query = {"ci-process": "IDCardOCR", "CardSide": "FRONT", "Config": '{"CropIdCard":true}'}
     missing = cos.request("GET", cos_bucket, "证/x.jpg", params=query)
@@ -215,13 +216,13 @@ class Scripted:
             raise self.what
 
 
-def put(cos: Any, bucket: str) -> requests.Response:
+def put(cos: CosServer, bucket: str) -> requests.Response:
     answer: requests.Response = cos.request("PUT", bucket, "x", data=b"abc")
     return answer
 
 
 @pytest.mark.parametrize(("when", "stored"), [("before", False), ("after", True)])
-def test_faults_can_be_injected(cos: Any, cos_bucket: str, when: str, stored: bool) -> None:
+def test_faults_can_be_injected(cos: CosServer, cos_bucket: str, when: str, stored: bool) -> None:
     cos.faults = Scripted(when, "PutObject", CosError("SlowDown"))
     answer = put(cos, cos_bucket)
     assert (answer.status_code, "<Code>SlowDown</Code>" in answer.text) == (503, True)
@@ -235,7 +236,7 @@ def test_faults_can_be_injected(cos: Any, cos_bucket: str, when: str, stored: bo
     assert put(cos, cos_bucket).status_code == 200
 
 
-def test_faults_see_every_effect_by_name(cos: Any, cos_bucket: str) -> None:
+def test_faults_see_every_effect_by_name(cos: CosServer, cos_bucket: str) -> None:
     cos.ci = EchoCi()
     cos.faults = Scripted("never", "", CosError("SlowDown"))
     cos.request("PUT", cos_bucket, "x", params={"ci-process": "IDCardOCR"}, data=b"abc")
@@ -253,14 +254,14 @@ def test_faults_see_every_effect_by_name(cos: Any, cos_bucket: str) -> None:
     ]
 
 
-def test_the_unexpected_is_an_internal_error(cos: Any, cos_bucket: str) -> None:
+def test_the_unexpected_is_an_internal_error(cos: CosServer, cos_bucket: str) -> None:
     cos.faults = Scripted("before", "PutObject", RuntimeError("boom"))
     answer = put(cos, cos_bucket)
     assert (answer.status_code, "<Code>InternalError</Code>" in answer.text) == (500, True)
     assert "boom" not in answer.text
 
 
-def form(cos: Any, bucket: str, **fields: str) -> dict[str, str]:
+def form(cos: CosServer, bucket: str, **fields: str) -> dict[str, str]:
     """The fields of a form whose policy allows uploads to ``in/`` of at most 100 bytes."""
 
     def mac(key: str, text: str) -> str:
@@ -297,7 +298,7 @@ def form(cos: Any, bucket: str, **fields: str) -> dict[str, str]:
     }
 
 
-def post(cos: Any, bucket: str, fields: dict[str, str], body: bytes = b"abc") -> requests.Response:
+def post(cos: CosServer, bucket: str, fields: dict[str, str], body: bytes = b"abc") -> requests.Response:
     return requests.post(
         f"http://{cos.host(bucket)}/",
         data=fields,
@@ -308,7 +309,7 @@ def post(cos: Any, bucket: str, fields: dict[str, str], body: bytes = b"abc") ->
     )
 
 
-def test_forms(cos: Any, cos_bucket: str) -> None:
+def test_forms(cos: CosServer, cos_bucket: str) -> None:
     answer = post(cos, cos_bucket, form(cos, cos_bucket))
     assert answer.status_code == 204
     info, body = cos.store.get(cos_bucket, "in/正面 1.jpg")
@@ -340,14 +341,14 @@ def test_forms(cos: Any, cos_bucket: str) -> None:
     ],
 )
 def test_forms_that_are_refused(
-    cos: Any, cos_bucket: str, fields: dict[str, str], body: bytes, status: int, code: str
+    cos: CosServer, cos_bucket: str, fields: dict[str, str], body: bytes, status: int, code: str
 ) -> None:
     answer = post(cos, cos_bucket, form(cos, cos_bucket, **fields), body)
     assert (answer.status_code, f"<Code>{code}</Code>" in answer.text) == (status, True), answer.text
     assert cos.store.list(cos_bucket).entries == ()
 
 
-def test_a_form_without_a_file(cos: Any, cos_bucket: str) -> None:
+def test_a_form_without_a_file(cos: CosServer, cos_bucket: str) -> None:
     answer = requests.post(
         f"http://{cos.host(cos_bucket)}/",
         data=form(cos, cos_bucket),

@@ -13,6 +13,7 @@ from qcloud_cos import CosConfig, CosS3Client, CosServiceError
 
 from cardveil_local.cos import CosError, Principal, verify
 from cardveil_local.credentials import Credential, CredentialStore
+from cardveil_local.worlds.cos import CosServer
 
 # The first example of COS's own "Request Signature" page (document 436/7778), with its published sample keys.
 SAMPLE_ID, SAMPLE_KEY = "AKIDQjz3ltompVjBni5LitkWHFlFpwkn9U5q", "BQYIM75p8x0iWVFSIgqEKwFprpRSVHlz"
@@ -98,7 +99,7 @@ def refusal(error: CosServiceError) -> tuple[int, str]:
     return error.get_status_code(), error.get_error_code()
 
 
-def test_a_wrong_key_and_an_unknown_id(cos: Any, cos_bucket: str) -> None:
+def test_a_wrong_key_and_an_unknown_id(cos: CosServer, cos_bucket: str) -> None:
     for credential, code in (
         (Credential(cos.owner.secret_id, "not-the-key"), "SignatureDoesNotMatch"),
         (Credential("AKIDnobody", "any-key"), "InvalidAccessKeyId"),
@@ -110,14 +111,14 @@ def test_a_wrong_key_and_an_unknown_id(cos: Any, cos_bucket: str) -> None:
     assert cos.store.list(cos_bucket).entries == ()
 
 
-def test_nobody_may_do_anything(cos: Any, cos_bucket: str) -> None:
+def test_nobody_may_do_anything(cos: CosServer, cos_bucket: str) -> None:
     config = CosConfig(Region="ap-shanghai", Anonymous=True, Scheme="http", Proxies={"http": cos.proxy})
     with pytest.raises(CosServiceError) as refused:
         CosS3Client(config, retry=0, session=requests.Session()).get_object(cos_bucket, "x")
     assert refusal(refused.value) == (403, "AccessDenied")
 
 
-def test_clocks_that_disagree(cos: Any, cos_client: Any, cos_bucket: str) -> None:
+def test_clocks_that_disagree(cos: CosServer, cos_client: Any, cos_bucket: str) -> None:
     cos.skew = -3000  # the client is ahead by more than 15 minutes
     with pytest.raises(CosServiceError) as refused:
         cos_client.list_objects(cos_bucket)
@@ -132,7 +133,7 @@ def test_clocks_that_disagree(cos: Any, cos_client: Any, cos_bucket: str) -> Non
     assert cos_client.list_objects(cos_bucket)
 
 
-def test_temporary_keys(cos: Any, cos_bucket: str) -> None:
+def test_temporary_keys(cos: CosServer, cos_bucket: str) -> None:
     temporary = cos.credentials.issue_temporary(600)
     client = cos.client(temporary)
     client.put_object(Bucket=cos_bucket, Key="x", Body=b"abc")
@@ -148,19 +149,19 @@ def test_temporary_keys(cos: Any, cos_bucket: str) -> None:
     assert refusal(refused.value) == (400, "ExpiredToken")
 
 
-def test_parameters_are_signed_by_name_and_value(cos: Any, cos_bucket: str) -> None:
+def test_parameters_are_signed_by_name_and_value(cos: CosServer, cos_bucket: str) -> None:
     cos.store.put(cos_bucket, "x", b"abc")
     assert cos.request("GET", cos_bucket, "x", params={"面/a b": "c/d+é&=", "Upper": ""}).content == b"abc"
 
 
-def get(cos: Any, url: str, method: str = "GET", **arguments: Any) -> requests.Response:
+def get(cos: CosServer, url: str, method: str = "GET", **arguments: Any) -> requests.Response:
     return requests.request(method, url, proxies={"http": cos.proxy}, timeout=60, **arguments)
 
 
 KEY = "证件/a b+c%.jpg"
 
 
-def test_presigned_urls(cos: Any, cos_client: Any, cos_bucket: str) -> None:
+def test_presigned_urls(cos: CosServer, cos_client: Any, cos_bucket: str) -> None:
     up = cos_client.get_presigned_url(cos_bucket, KEY, "PUT", Expired=60)
     assert get(cos, up, "PUT", data=b"abc").status_code == 200
     down = cos_client.get_presigned_url(
@@ -180,9 +181,10 @@ def test_presigned_urls(cos: Any, cos_client: Any, cos_bucket: str) -> None:
     assert cos.store.get(cos_bucket, KEY)[1] == b"abc"
 
 
-def test_presigned_urls_of_temporary_keys_carry_the_token(cos: Any, cos_bucket: str) -> None:
+def test_presigned_urls_of_temporary_keys_carry_the_token(cos: CosServer, cos_bucket: str) -> None:
     cos.store.put(cos_bucket, KEY, b"abc")
     temporary = cos.credentials.issue_temporary(600)
+    assert temporary.token
     client = cos.client(temporary)
     bare = client.get_presigned_url(cos_bucket, KEY, "GET")
     assert "<Code>InvalidAccessKeyId</Code>" in get(cos, bare).text
@@ -192,7 +194,9 @@ def test_presigned_urls_of_temporary_keys_carry_the_token(cos: Any, cos_bucket: 
     assert get(cos, beside).content == b"abc"
 
 
-def test_a_whole_authorization_may_stand_in_the_query(cos: Any, cos_client: Any, cos_bucket: str) -> None:
+def test_a_whole_authorization_may_stand_in_the_query(
+    cos: CosServer, cos_client: Any, cos_bucket: str
+) -> None:
     cos.store.put(cos_bucket, "x", b"abc")
     sign = cos_client.get_auth("GET", cos_bucket, "x")
     url = f"http://{cos.host(cos_bucket)}/x?sign={quote(sign, safe='')}"
@@ -209,7 +213,7 @@ class OnlyUnder:
         return action in self.actions and resource.startswith(self.start)
 
 
-def test_policies(cos: Any, cos_bucket: str) -> None:
+def test_policies(cos: CosServer, cos_bucket: str) -> None:
     policy = OnlyUnder({"cos:PutObject", "cos:GetBucket", "cos:DeleteObject"}, f"cos/{cos_bucket}/in/")
     client = cos.client(cos.credentials.issue_temporary(600, policy))
     cos.store.put(cos_bucket, "out/secret", b"abc")
@@ -233,7 +237,7 @@ def test_policies(cos: Any, cos_bucket: str) -> None:
     assert [item.key for item in cos.store.list(cos_bucket).entries] == ["out/secret"]
 
 
-def test_each_of_many_deletions_is_permitted_or_not(cos: Any, cos_bucket: str) -> None:
+def test_each_of_many_deletions_is_permitted_or_not(cos: CosServer, cos_bucket: str) -> None:
     class Policy:
         def allows(self, action: str, resource: str) -> bool:
             return action == "cos:DeleteMultipleObjects" and not resource.endswith("kept")

@@ -11,11 +11,14 @@ from qcloud_cos import CosConfig, CosS3Client
 from cardveil.bucket.objects import CosObjects
 from cardveil.errors import Retry
 from cardveil.retrying import Patience
+from cardveil_local.worlds.cos import CosServer
 
 PATIENCE = Patience(1, lambda: 60.0)
 
 
-def test_meanwhile_begins_when_the_request_is_on_its_way(cos: Any, cos_client: Any, cos_bucket: str) -> None:
+def test_meanwhile_begins_when_the_request_is_on_its_way(
+    cos: CosServer, cos_client: Any, cos_bucket: str
+) -> None:
     objects = CosObjects(cos_client, cos_bucket, PATIENCE)
     seen: list[tuple[int, list[str]]] = []
 

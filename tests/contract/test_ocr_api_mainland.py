@@ -33,6 +33,7 @@ from cardveil_local.faults import NoFaults
 from cardveil_local.ocr_api.ratelimit import RateLimit
 from cardveil_local.ocr_api.service import OcrApi
 from cardveil_local.usage import UsageMeter
+from cardveil_local.worlds.ci import CiWorld
 
 ACTION = "RecognizeMainlandIDCardOCR"
 
@@ -71,14 +72,14 @@ def _refused(client: CommonClient, parameters: dict[str, Any], action: str = ACT
 
 
 @pytest.mark.parametrize("way", ["proxy", "direct", "unsigned payload"])
-def test_front_is_read_through_the_proxy_and_directly(ci_world: Any, way: str) -> None:
-    settings = {
+def test_front_is_read_through_the_proxy_and_directly(ci_world: CiWorld, way: str) -> None:
+    ways: dict[str, dict[str, Any]] = {
         "proxy": {},
         "direct": {"endpoint": ci_world.ready.ocr_endpoint, "proxy": None},
         "unsigned payload": {"unsigned": True},
-    }[way]
+    }
     picture = ci_world.kept("id-front-photo")
-    answer = _read(_client(ci_world.ready, **settings), picture.read())
+    answer = _read(_client(ci_world.ready, **ways[way]), picture.read())
     truth = picture.cards[0]
     assert answer.pop("RequestId")
     assert answer == {
@@ -96,12 +97,12 @@ def test_front_is_read_through_the_proxy_and_directly(ci_world: Any, way: str) -
     }
 
 
-def test_back_is_read(ci_world: Any) -> None:
+def test_back_is_read(ci_world: CiWorld) -> None:
     answer = _read(_client(ci_world.ready), ci_world.kept("id-back-flat").read(), CardSide="BACK")
     assert (answer["Name"], answer["ValidDate"]) == ("", "2014.11.30-长期")
 
 
-def test_picture_may_be_named_by_url_which_wins(ci_world: Any) -> None:
+def test_picture_may_be_named_by_url_which_wins(ci_world: CiWorld) -> None:
     key = ci_world.put(ci_world.kept("id-front-flat").read())
     url = ci_world.client.get_presigned_url(Bucket=ci_world.bucket, Key=key, Method="GET")
     client = _client(ci_world.ready)
@@ -111,7 +112,7 @@ def test_picture_may_be_named_by_url_which_wins(ci_world: Any) -> None:
     assert _refused(client, elsewhere) == "FailedOperation.DownLoadError"
 
 
-def test_crops_are_pictures(ci_world: Any) -> None:
+def test_crops_are_pictures(ci_world: CiWorld) -> None:
     client, data = _client(ci_world.ready), ci_world.kept("id-front-photo").read()
     answer = _read(client, data, CropPortrait=True, CropIdCard=True)
     sizes = []
@@ -123,7 +124,7 @@ def test_crops_are_pictures(ci_world: Any) -> None:
     assert sizes[1][0] < sizes[1][1]
 
 
-def test_warnings_follow_the_picture(ci_world: Any) -> None:
+def test_warnings_follow_the_picture(ci_world: CiWorld) -> None:
     client = _client(ci_world.ready)
     grey = ci_world.changed("id-front-photo", lambda image: image.convert("L").convert("RGB"))
     assert _read(client, ci_world.cloud.store.get(ci_world.bucket, grey)[1])["WarnCardInfos"] == [-9102]
@@ -131,7 +132,7 @@ def test_warnings_follow_the_picture(ci_world: Any) -> None:
     assert _read(client, ci_world.cloud.store.get(ci_world.bucket, cut)[1])["WarnCardInfos"] == [-9101]
 
 
-def test_one_front_and_one_back_are_read_together(ci_world: Any) -> None:
+def test_one_front_and_one_back_are_read_together(ci_world: CiWorld) -> None:
     front, back = ci_world.known("id-front-photo").cards[0], ci_world.known("id-back-photo").cards[0]
     client = _client(ci_world.ready)
     both = ci_world.put_known(front, back)
@@ -159,7 +160,7 @@ def test_one_front_and_one_back_are_read_together(ci_world: Any) -> None:
     ],
 )
 def test_wrong_parameters_raise_with_the_vendors_code(
-    ci_world: Any, parameters: dict[str, Any], code: str
+    ci_world: CiWorld, parameters: dict[str, Any], code: str
 ) -> None:
     assert _refused(_client(ci_world.ready), parameters) == code
 
@@ -173,13 +174,13 @@ def test_wrong_parameters_raise_with_the_vendors_code(
     ],
 )
 def test_wrong_cards_raise_with_the_vendors_code(
-    ci_world: Any, name: str, more: dict[str, str], code: str
+    ci_world: CiWorld, name: str, more: dict[str, str], code: str
 ) -> None:
     data = base64.b64encode(ci_world.kept(name).read()).decode()
     assert _refused(_client(ci_world.ready), {"ImageBase64": data, **more}) == code
 
 
-def test_small_card_is_refused(ci_world: Any) -> None:
+def test_small_card_is_refused(ci_world: CiWorld) -> None:
     known = ci_world.known("id-front-photo").cards[0]
     image = Image.open(io.BytesIO(ci_world.unseen("id-front-photo")))
     by = 180 / (known.outline.bounds()[2] - known.outline.bounds()[0])
@@ -203,12 +204,12 @@ def test_small_card_is_refused(ci_world: Any) -> None:
     ],
 )
 def test_wrong_requests_raise_with_the_vendors_code(
-    ci_world: Any, settings: dict[str, Any], code: str
+    ci_world: CiWorld, settings: dict[str, Any], code: str
 ) -> None:
     assert _refused(_client(ci_world.ready, **settings), {"ImageBase64": "AAAA"}) == code
 
 
-def test_wrong_key_token_and_action(ci_world: Any) -> None:
+def test_wrong_key_token_and_action(ci_world: CiWorld) -> None:
     ready, credentials = ci_world.ready, ci_world.cloud.credentials
     wrong = _client(ready, keys=(ready.secret_id, "wrong", None))
     assert _refused(wrong, {}) == "AuthFailure.SignatureFailure"
@@ -268,7 +269,9 @@ def _signed(ready: Any, *, skew_s: float = 0.0, sign: str = "content-type;host",
         ({"Content_Type": "application/json; charset=utf-8"}, "AuthFailure.SignatureFailure"),
     ],
 )
-def test_signature_is_checked_as_the_page_says(ci_world: Any, arguments: dict[str, Any], code: str) -> None:
+def test_signature_is_checked_as_the_page_says(
+    ci_world: CiWorld, arguments: dict[str, Any], code: str
+) -> None:
     answer = _signed(ci_world.ready, **arguments)
     assert answer["Error"]["Code"] == code
     assert answer["RequestId"]
@@ -292,7 +295,7 @@ class _Unlucky(NoFaults):
 
 
 @pytest.mark.parametrize("way", ["proxy", "direct"])
-def test_faults_can_be_injected(tmp_path: Path, ci_world: Any, way: str) -> None:
+def test_faults_can_be_injected(tmp_path: Path, ci_world: CiWorld, way: str) -> None:
     cloud = LocalCloud(
         tmp_path, recogniser_factory=lambda: ci_world.table, options=Options(faults=_Unlucky())
     )

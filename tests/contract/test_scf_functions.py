@@ -16,6 +16,7 @@ import pytest
 from cardveil_local.scf.results import Status
 from cardveil_local.scf.service import ScfService
 from cardveil_local.waiting import eventually, gone
+from cardveil_local.worlds.scf import ScfRun
 
 
 def _json(payload: str | None) -> Any:
@@ -23,7 +24,7 @@ def _json(payload: str | None) -> Any:
     return json.loads(payload)
 
 
-def test_first_invocation_is_cold_and_the_second_warm(scf_run: Any) -> None:
+def test_first_invocation_is_cold_and_the_second_warm(scf_run: ScfRun) -> None:
     async def scenario(scf: ScfService) -> None:
         first = await scf.invoke("probe", {"n": 1})
         second = await scf.invoke("probe", {"n": 2})
@@ -37,7 +38,7 @@ def test_first_invocation_is_cold_and_the_second_warm(scf_run: Any) -> None:
     scf_run(scenario)
 
 
-def test_context_is_a_dict_with_every_key_that_scf_gives(scf_run: Any) -> None:
+def test_context_is_a_dict_with_every_key_that_scf_gives(scf_run: ScfRun) -> None:
     async def scenario(scf: ScfService) -> None:
         result = await scf.invoke("probe", {})
         context = _json(result.payload)["context"]
@@ -67,7 +68,7 @@ def test_context_is_a_dict_with_every_key_that_scf_gives(scf_run: Any) -> None:
     scf_run(scenario)
 
 
-def test_environment_is_the_functions_own(scf_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_is_the_functions_own(scf_run: ScfRun, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SERVER_ONLY", "must not be inherited")
 
     async def scenario(scf: ScfService) -> None:
@@ -88,7 +89,7 @@ def test_environment_is_the_functions_own(scf_run: Any, monkeypatch: pytest.Monk
     scf_run(scenario)
 
 
-def test_role_credentials_are_minted_and_renewed_in_a_warm_instance(scf_run: Any) -> None:
+def test_role_credentials_are_minted_and_renewed_in_a_warm_instance(scf_run: ScfRun) -> None:
     async def scenario(scf: ScfService) -> None:
         names = ("TENCENTCLOUD_SECRETID", "TENCENTCLOUD_SECRETKEY", "TENCENTCLOUD_SESSIONTOKEN")
         first = _json((await scf.invoke("probe", {})).payload)
@@ -100,12 +101,13 @@ def test_role_credentials_are_minted_and_renewed_in_a_warm_instance(scf_run: Any
         assert [first["environ"][name] for name in names] == [again["environ"][name] for name in names]
         assert not {first["environ"][name] for name in names} & {later["environ"][name] for name in names}
         known = scf_run.credentials.find(later["environ"]["TENCENTCLOUD_SECRETID"])
+        assert known is not None
         assert known.token == later["environ"]["TENCENTCLOUD_SESSIONTOKEN"]
 
     scf_run(scenario)
 
 
-def test_handler_that_raises_gives_the_documented_error_form(scf_run: Any) -> None:
+def test_handler_that_raises_gives_the_documented_error_form(scf_run: ScfRun) -> None:
     async def scenario(scf: ScfService) -> None:
         result = await scf.invoke("probe", {"do": "fail"})
         form = result.error_form()
@@ -125,14 +127,14 @@ def test_handler_that_raises_gives_the_documented_error_form(scf_run: Any) -> No
     scf_run(scenario)
 
 
-def test_result_that_is_not_json_is_the_functions_error(scf_run: Any) -> None:
+def test_result_that_is_not_json_is_the_functions_error(scf_run: ScfRun) -> None:
     async def scenario(scf: ScfService) -> None:
         assert (await scf.invoke("probe", {"do": "odd"})).status is Status.USER_CODE_EXCEPTION
 
     scf_run(scenario)
 
 
-def test_time_limit_kills_the_process_and_what_it_started(scf_run: Any) -> None:
+def test_time_limit_kills_the_process_and_what_it_started(scf_run: ScfRun) -> None:
     async def scenario(scf: ScfService) -> None:
         runtime = scf.runtimes["hasty"]
         hasty, runtime.spec = runtime.spec, replace(runtime.spec, timeout_s=60)
@@ -157,7 +159,7 @@ def test_time_limit_kills_the_process_and_what_it_started(scf_run: Any) -> None:
     scf_run(scenario)
 
 
-def test_process_that_exits_is_an_error_and_is_replaced(scf_run: Any) -> None:
+def test_process_that_exits_is_an_error_and_is_replaced(scf_run: ScfRun) -> None:
     async def scenario(scf: ScfService) -> None:
         result = await scf.invoke("probe", {"do": "leave"})
         assert result.status is Status.PROCESS_EXIT
@@ -167,14 +169,14 @@ def test_process_that_exits_is_an_error_and_is_replaced(scf_run: Any) -> None:
     scf_run(scenario)
 
 
-def test_memory_limit_kills_the_process(scf_run: Any) -> None:
+def test_memory_limit_kills_the_process(scf_run: ScfRun) -> None:
     async def scenario(scf: ScfService) -> None:
         assert (await scf.invoke("probe", {"do": "exhaust"})).status is Status.MEMORY_LIMIT
 
     scf_run(scenario)
 
 
-def test_prints_cannot_corrupt_the_channel_and_reach_the_log(scf_run: Any) -> None:
+def test_prints_cannot_corrupt_the_channel_and_reach_the_log(scf_run: ScfRun) -> None:
     async def scenario(scf: ScfService) -> None:
         result = await scf.invoke("probe", {"do": "noise"})
         assert _json(result.payload) == {"quiet": True}
@@ -196,7 +198,7 @@ def test_prints_cannot_corrupt_the_channel_and_reach_the_log(scf_run: Any) -> No
         ("absent", Status.HANDLER_NOT_FOUND, "the entry file is not at the root of the function's folder"),
     ],
 )
-def test_function_that_cannot_be_loaded(scf_run: Any, function: str, status: Status, trace: str) -> None:
+def test_function_that_cannot_be_loaded(scf_run: ScfRun, function: str, status: Status, trace: str) -> None:
     async def scenario(scf: ScfService) -> None:
         result = await scf.invoke(function, {})
         assert result.status is status
@@ -206,14 +208,14 @@ def test_function_that_cannot_be_loaded(scf_run: Any, function: str, status: Sta
     scf_run(scenario)
 
 
-def test_no_such_function(scf_run: Any) -> None:
+def test_no_such_function(scf_run: ScfRun) -> None:
     async def scenario(scf: ScfService) -> None:
         assert (await scf.invoke("nothing", {})).status is Status.FUNCTION_NOT_FOUND
 
     scf_run(scenario)
 
 
-def test_no_more_run_at_a_time_than_there_may_be_instances(scf_run: Any) -> None:
+def test_no_more_run_at_a_time_than_there_may_be_instances(scf_run: ScfRun) -> None:
     async def scenario(scf: ScfService) -> None:
         event = {"do": "sleep", "seconds": 0.4}
         results = await asyncio.gather(*(scf.invoke("probe", event) for _ in range(4)))
@@ -227,7 +229,7 @@ def test_no_more_run_at_a_time_than_there_may_be_instances(scf_run: Any) -> None
     scf_run(scenario)
 
 
-def test_idle_instances_are_ended(scf_run: Any) -> None:
+def test_idle_instances_are_ended(scf_run: ScfRun) -> None:
     async def scenario(scf: ScfService) -> None:
         pid = _json((await scf.invoke("probe", {})).payload)["pid"]
         await asyncio.sleep(0.5)
@@ -238,7 +240,7 @@ def test_idle_instances_are_ended(scf_run: Any) -> None:
     scf_run(scenario, idle_s=0.2)
 
 
-def test_event_and_reply_sizes(scf_run: Any) -> None:
+def test_event_and_reply_sizes(scf_run: ScfRun) -> None:
     megabytes = 1024 * 1024
 
     async def scenario(scf: ScfService) -> None:
@@ -254,7 +256,7 @@ def test_event_and_reply_sizes(scf_run: Any) -> None:
     scf_run(scenario)
 
 
-def test_no_process_is_left_when_the_service_stops(scf_run: Any) -> None:
+def test_no_process_is_left_when_the_service_stops(scf_run: ScfRun) -> None:
     others = set(_children(os.getpid()))  # of a cloud that other tests share
     pids: list[int] = []
 

@@ -16,6 +16,7 @@ from cardveil_local.faults import NoFaults, PlatformFault
 from cardveil_local.scf.deadletters import DeadLetters
 from cardveil_local.scf.queue import EventRefusedError
 from cardveil_local.scf.service import ScfService
+from cardveil_local.worlds.scf import ScfRun
 
 PROBE = "contract-test-toy-probe"
 
@@ -43,7 +44,7 @@ def _upload(key: str = "inbox/a b+ü%.jpg", name: str = "cos:ObjectCreated:Put")
     )
 
 
-def test_event_is_run_once_when_the_handler_returns(scf_run: Any) -> None:
+def test_event_is_run_once_when_the_handler_returns(scf_run: ScfRun) -> None:
     async def scenario(scf: ScfService) -> None:
         request_id = scf.invoke_async("probe", {"n": 1})
         await _idle(scf)
@@ -54,7 +55,7 @@ def test_event_is_run_once_when_the_handler_returns(scf_run: Any) -> None:
     scf_run(scenario)
 
 
-def test_failing_event_is_retried_twice_then_laid_among_the_dead(scf_run: Any) -> None:
+def test_failing_event_is_retried_twice_then_laid_among_the_dead(scf_run: ScfRun) -> None:
     async def scenario(scf: ScfService) -> None:
         request_id = scf.invoke_async("probe", {"do": "fail"})
         await _idle(scf)
@@ -74,7 +75,7 @@ def test_failing_event_is_retried_twice_then_laid_among_the_dead(scf_run: Any) -
 
 
 @pytest.mark.parametrize(("action", "status"), [("leave", 439), ("exhaust", 434)])
-def test_broken_limits_are_retried_like_errors(scf_run: Any, action: str, status: int) -> None:
+def test_broken_limits_are_retried_like_errors(scf_run: ScfRun, action: str, status: int) -> None:
     async def scenario(scf: ScfService) -> None:
         scf.invoke_async("probe", {"do": action})
         await _idle(scf)
@@ -84,7 +85,7 @@ def test_broken_limits_are_retried_like_errors(scf_run: Any, action: str, status
     scf_run(scenario, retry_interval_s=0.01)
 
 
-def test_events_wait_for_an_instance(scf_run: Any) -> None:
+def test_events_wait_for_an_instance(scf_run: ScfRun) -> None:
     async def scenario(scf: ScfService) -> None:
         for n in range(8):
             scf.invoke_async("probe", {"do": "sleep", "seconds": 0.05, "n": n})
@@ -96,7 +97,7 @@ def test_events_wait_for_an_instance(scf_run: Any) -> None:
     scf_run(scenario)
 
 
-def test_throttled_events_are_retried_beyond_the_two_retries(scf_run: Any) -> None:
+def test_throttled_events_are_retried_beyond_the_two_retries(scf_run: ScfRun) -> None:
     class Throttle(NoFaults):
         left = 5
 
@@ -114,7 +115,7 @@ def test_throttled_events_are_retried_beyond_the_two_retries(scf_run: Any) -> No
     scf_run(scenario, faults=Throttle(), retry_interval_s=0.01)
 
 
-def test_killed_worker_counts_as_an_error_and_is_retried(scf_run: Any, tmp_path: Path) -> None:
+def test_killed_worker_counts_as_an_error_and_is_retried(scf_run: ScfRun, tmp_path: Path) -> None:
     go_on = tmp_path / "go-on"
 
     class KillFirst(NoFaults):
@@ -143,7 +144,7 @@ def test_killed_worker_counts_as_an_error_and_is_retried(scf_run: Any, tmp_path:
     scf_run(scenario, faults=faults)
 
 
-def test_event_larger_than_128_kilobytes_is_refused(scf_run: Any) -> None:
+def test_event_larger_than_128_kilobytes_is_refused(scf_run: ScfRun) -> None:
     async def scenario(scf: ScfService) -> None:
         with pytest.raises(EventRefusedError) as caught:
             scf.invoke_async("probe", {"ballast": "x" * 128 * 1024})
@@ -157,7 +158,7 @@ def test_event_larger_than_128_kilobytes_is_refused(scf_run: Any) -> None:
     scf_run(scenario)
 
 
-def test_upload_starts_the_function_with_the_event_that_scf_sends(scf_run: Any) -> None:
+def test_upload_starts_the_function_with_the_event_that_scf_sends(scf_run: ScfRun) -> None:
     async def scenario(scf: ScfService) -> None:
         await scf.on_object_event(_upload())
         await _idle(scf)
@@ -215,7 +216,7 @@ def test_upload_starts_the_function_with_the_event_that_scf_sends(scf_run: Any) 
     ],
     ids=["prefix", "suffix", "switched off", "bucket"],
 )
-def test_other_events_start_nothing(scf_run: Any, event: ObjectEvent) -> None:
+def test_other_events_start_nothing(scf_run: ScfRun, event: ObjectEvent) -> None:
     async def scenario(scf: ScfService) -> None:
         await scf.on_object_event(event)
         assert scf.queue.pending == 0
@@ -223,7 +224,7 @@ def test_other_events_start_nothing(scf_run: Any, event: ObjectEvent) -> None:
     scf_run(scenario)
 
 
-def test_duplicates_and_reordering_can_be_injected(scf_run: Any) -> None:
+def test_duplicates_and_reordering_can_be_injected(scf_run: ScfRun) -> None:
     class Shuffle(NoFaults):
         def deliveries(self, function: str, event: Mapping[str, Any]) -> Sequence[float]:
             first = event["Records"][0]["cos"]["cosObject"]["key"].endswith("1.jpg")
@@ -239,7 +240,7 @@ def test_duplicates_and_reordering_can_be_injected(scf_run: Any) -> None:
     scf_run(scenario, faults=Shuffle(), max_instances=1)
 
 
-def test_timer_sends_its_event(scf_run: Any) -> None:
+def test_timer_sends_its_event(scf_run: ScfRun) -> None:
     async def scenario(scf: ScfService) -> None:
         assert scf.timers.names == ("nightly",)
         scf.timers.fire("nightly")
