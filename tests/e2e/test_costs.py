@@ -1,0 +1,49 @@
+"""What one picture costs in requests, as README.md says under "Costs"."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+from starlette.requests import Request
+
+from cardveil_local.faults import NoFaults
+from cardveil_local.testbench import Bench, kept
+
+Start = Callable[..., Bench]
+
+
+class Counting(NoFaults):
+    """Counts the requests by service and operation."""
+
+    def __init__(self) -> None:
+        self.seen: Counter[str] = Counter()
+
+    async def before(self, service: str, operation: str, request: Request) -> None:
+        self.seen[f"{service} {operation}"] += 1
+
+
+@pytest.mark.parametrize(
+    ("file", "paid", "by_key"),
+    [
+        ("id-front-flat.redacted.jpg", {"ci AILicenseRec": 1, "ocr RecognizeMainlandIDCardOCR": 1}, 1),
+        ("licence-photo.redacted.jpg", {"ci AILicenseRec": 2, "ocr RecognizeMainlandIDCardOCR": 1}, 2),
+    ],
+)
+def test_a_picture_s_requests(start: Start, file: str, paid: dict[str, int], by_key: int) -> None:
+    counting = Counting()
+    bench = start(faults=counting)
+    name = "a." + file.rpartition(".")[2]
+    assert bench.run(name, kept(file))["status"] == "redacted"
+    seen = counting.seen
+    assert {key: count for key, count in seen.items() if not key.startswith("cos")} == paid
+    uploading = 1
+    # The bench itself looks for the sidecar, and reads it.
+    looking = {"cos HeadObject": 1, "cos GetObject": 1}
+    assert seen["cos PutObject"] - uploading == 3 + sum(paid.values())
+    assert seen["cos DeleteObject"] == 2
+    assert seen["cos GetBucket"] == 0
+    # One look more where the first was answered before the lease.
+    assert seen["cos GetObject"] - looking["cos GetObject"] in {3, 4}
+    assert seen["cos HeadObject"] - looking["cos HeadObject"] in {1 + by_key, 2 + by_key}
