@@ -33,7 +33,8 @@ class Given:
     look_s : float
         How much later than it ends, on average, it is seen that a card has ended.
     cpu_s : float
-        Processor seconds of ours a card (`python -m benchmarks.sweep` printed 20 ms); one instance has one core at most.
+        Processor seconds of ours a card (`python -m benchmarks.sweep` printed 20 ms); one instance has one
+        core at most.
     instances : int
         Instances of `on_upload` that the account's memory allows.
     job_slots : int
