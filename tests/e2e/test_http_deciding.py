@@ -6,6 +6,7 @@ import io
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -14,22 +15,62 @@ import requests
 from PIL import Image
 
 from cardveil.bucket.keys import keys_of
+from cardveil.card import Polygon
 from cardveil.settings import Settings
 from cardveil.sidecar import schema
-from cardveil_local.apibench import Api, problem
-from cardveil_local.testbench import kept
+from cardveil_local.apibench import Api, api_bench, problem
+from cardveil_local.ci.recognition import KnownLine, Pixels, TableRecogniser
+from cardveil_local.samples.kept import kept_pictures
+from cardveil_local.testbench import kept, known
 
 BACK = "id-back-photo.redacted.jpg"
+FRONT = "id-front-flat.redacted.jpg"
+
+
+def decide(api: Api, told: dict[str, Any], decision: str, **more: Any) -> requests.Response:
+    return api.call(
+        "POST",
+        f"/v1/cards/{told['ref']}/review",
+        {"decision": decision, "version": told["version"], **more},
+    )
+
+
+class StillRead(TableRecogniser):
+    """Reads one line in every picture that it does not know: as if each copy still showed it."""
+
+    line = ""
+
+    def read_text(self, picture: Pixels) -> tuple[KnownLine, ...]:
+        box = Polygon.of([[10, 10], [90, 10], [90, 30], [10, 30]])
+        return super().read_text(picture) or ((KnownLine(self.line, 99.0, box),) if self.line else ())
+
+
+class TestProvenByRecognition:
+    """With that setting no decision publishes a copy that was not read again."""
+
+    def test_what_can_still_be_read_is_not_published(self, tmp_path: Path) -> None:
+        known_ones = {picture.read(): known(picture) for picture in kept_pictures()}
+        recogniser = StillRead(known_ones)
+        environment = {"CARDVEIL_PROOF": "recognise"}
+        with api_bench(tmp_path, environment=environment, recogniser=lambda: recogniser) as api:
+            told = api.submitted(kept(FRONT))
+            copy = told["sidecar"]["redaction"]["output"]["key"]
+            before = api.bench.get(copy)
+            fields = {field["name"]: field for field in told["sidecar"]["card"]["fields"]}
+            recogniser.line = fields["id_number"]["text"]
+            moved = [{"name": "name", "polygon": [[10, 500], [300, 500], [300, 600], [10, 600]]}]
+            problem(decide(api, told, "correct", fields=moved), 409, "proof_failed")
+            assert api.bench.get(copy) == before
+            assert not api.call("GET", f"/v1/cards/{told['ref']}").json()["sidecar"].get("history")
+            recogniser.line = ""
+            elsewhere = [{"name": "name", "polygon": [[10, 400], [300, 400], [300, 500], [10, 500]]}]
+            done = decide(api, told, "correct", fields=elsewhere).json()["sidecar"]
+            assert done["redaction"]["proof"]["recognised"] is True
+            assert api.bench.get(copy) not in {before, None}
+            assert api.bench.listing(".cardveil/") == []
 
 
 class TestDeciding:
-    def decide(self, api: Api, told: dict[str, Any], decision: str, **more: Any) -> requests.Response:
-        return api.call(
-            "POST",
-            f"/v1/cards/{told['ref']}/review",
-            {"decision": decision, "version": told["version"], **more},
-        )
-
     def test_a_corrected_text_and_place(self, api: Api, front: bytes) -> None:
         told = api.submitted(front)
         before = api.bench.get(told["sidecar"]["redaction"]["output"]["key"])
@@ -39,7 +80,7 @@ class TestDeciding:
             {"name": "sex", "polygon": polygon},
             {"name": "address", "polygon": polygon},
         ]
-        done = self.decide(api, told, "correct", fields=fields, reason="read by eye").json()
+        done = decide(api, told, "correct", fields=fields, reason="read by eye").json()
         sidecar = done["sidecar"]
         jsonschema.validate(sidecar, schema())
         card = {field["name"]: field for field in sidecar["card"]["fields"]}
@@ -66,13 +107,13 @@ class TestDeciding:
         told = api.call("GET", "/v1/cards/inbox/back.jpg").json()
         assert told["sidecar"]["status"] == "needs_review"
         assert "positions_missing" in told["sidecar"]["findings"]
-        strict = self.decide(api, told, "accept", policy="strict")
+        strict = decide(api, told, "accept", policy="strict")
         problem(strict, 409, "fields_missing")
         fields = [
             {"name": "authority", "polygon": [[300, 400], [700, 400], [700, 440], [300, 440]]},
             {"name": "valid_period", "polygon": [[300, 480], [700, 480], [700, 520], [300, 520]]},
         ]
-        done = self.decide(api, told, "correct", fields=fields, policy="strict").json()["sidecar"]
+        done = decide(api, told, "correct", fields=fields, policy="strict").json()["sidecar"]
         jsonschema.validate(done, schema())
         assert done["status"] == "redacted"
         assert {region["field"] for region in done["redaction"]["regions"]} == {"authority", "valid_period"}
@@ -82,14 +123,14 @@ class TestDeciding:
     def test_accepted_rejected_and_accepted_again(self, api: Api) -> None:
         api.upload("three-times.jpg", kept("id-front-flat.redacted.jpg"))
         told = api.call("GET", "/v1/cards/inbox/three-times.jpg").json()
-        accepted = self.decide(api, told, "accept").json()
+        accepted = decide(api, told, "accept").json()
         assert accepted["sidecar"]["status"] == "redacted"
-        rejected = self.decide(api, accepted, "reject", reason="expired").json()
+        rejected = decide(api, accepted, "reject", reason="expired").json()
         jsonschema.validate(rejected["sidecar"], schema())
         assert rejected["sidecar"]["status"] == "rejected"
         assert rejected["sidecar"]["findings"][0] == "rejected_by_person"
         assert api.bench.get("redacted/three-times.jpg") is None, "its copy is withdrawn"
-        again = self.decide(api, rejected, "accept").json()
+        again = decide(api, rejected, "accept").json()
         assert again["sidecar"]["status"] == "redacted"
         assert [entry["after"] for entry in again["sidecar"]["history"]] == [
             "redacted",
@@ -102,8 +143,8 @@ class TestDeciding:
     def test_what_cannot_be_decided(self, api: Api, front: bytes) -> None:
         told = api.submitted(front)
         field = [{"name": "name", "text": "x"}]
-        problem(self.decide(api, told, "accept", fields=field), 422, "fields_refused")
-        problem(self.decide(api, {**told, "version": "0"}, "accept"), 409, "changed_meanwhile")
+        problem(decide(api, told, "accept", fields=field), 422, "fields_refused")
+        problem(decide(api, {**told, "version": "0"}, "accept"), 409, "changed_meanwhile")
         for polygon in (
             [[0, 0]] * 3,
             [[0, 0], [1, 0], [1, 1], [0, "x"]],
@@ -111,14 +152,14 @@ class TestDeciding:
             "0,0 1,1",
         ):
             body = [{"name": "name", "polygon": polygon}]
-            problem(self.decide(api, told, "correct", fields=body), 422, "request_invalid")
+            problem(decide(api, told, "correct", fields=body), 422, "request_invalid")
         outside = [{"name": "name", "polygon": [[2000, 0], [2100, 0], [2100, 50], [2000, 50]]}]
-        problem(self.decide(api, told, "correct", fields=outside), 422, "polygon_outside")
+        problem(decide(api, told, "correct", fields=outside), 422, "polygon_outside")
         empty = api.submitted(b"x")
-        problem(self.decide(api, empty, "accept"), 422, "card_type_missing")
-        problem(self.decide(api, empty, "accept", card_type="IDCard"), 422, "picture_unreadable")
-        assert self.decide(api, empty, "reject").status_code == 200
-        problem(self.decide(api, {"ref": "~eA", "version": "0"}, "accept"), 404, "card_unknown")
+        problem(decide(api, empty, "accept"), 422, "card_type_missing")
+        problem(decide(api, empty, "accept", card_type="IDCard"), 422, "picture_unreadable")
+        assert decide(api, empty, "reject").status_code == 200
+        problem(decide(api, {"ref": "~eA", "version": "0"}, "accept"), 404, "card_unknown")
 
     def test_a_picture_that_was_replaced_is_not_decided_over(self, api: Api, front: bytes) -> None:
         api.upload("replaced.jpg", front)
@@ -130,7 +171,7 @@ class TestDeciding:
         api.bench.client.put_object(
             Bucket=api.bench.bucket, Key="sidecars/replaced.jpg.json", Body=sidecar, Metadata=meta
         )
-        problem(self.decide(api, told, "accept"), 409, "source_changed")
+        problem(decide(api, told, "accept"), 409, "source_changed")
         problem(api.call("GET", "/v1/cards/inbox/replaced.jpg/pictures/source"), 409, "source_changed")
 
     def test_a_decision_waits_for_who_holds_the_card(self, api: Api, front: bytes) -> None:
@@ -138,7 +179,7 @@ class TestDeciding:
         lease = keys_of(told["sidecar"]["source"]["key"], Settings()).lease_prefix + f"{1:08d}"
         api.bench.upload(lease, orjson.dumps({"owner": "another", "expires": time.time() + 300}))
         with ThreadPoolExecutor(1) as pool:
-            deciding = pool.submit(self.decide, api, told, "reject")
+            deciding = pool.submit(decide, api, told, "reject")
             time.sleep(0.5)
             assert not deciding.done()
             assert not api.call("GET", f"/v1/cards/{told['ref']}").json()["sidecar"].get("history")
@@ -148,7 +189,7 @@ class TestDeciding:
     def test_two_at_the_same_time_make_one_decision(self, api: Api, front: bytes) -> None:
         told = api.submitted(front)
         with ThreadPoolExecutor(2) as pool:
-            answers = list(pool.map(lambda d: self.decide(api, told, d), ["accept", "reject"]))
+            answers = list(pool.map(lambda d: decide(api, told, d), ["accept", "reject"]))
         assert sorted(answer.status_code for answer in answers) == [200, 409]
         assert {answer.json().get("code") for answer in answers} == {None, "changed_meanwhile"}
         final = api.call("GET", f"/v1/cards/{told['ref']}").json()["sidecar"]

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import Executor, Future
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any, Final
 
 import orjson
 
+from cardveil.beside import beside
 from cardveil.bucket.answers import Answers
 from cardveil.bucket.breaker import Breaker, Gate
+from cardveil.bucket.confirmation import Confirmation
 from cardveil.bucket.keys import Keys
 from cardveil.bucket.leases import Leases
-from cardveil.bucket.objects import Objects, Stored
+from cardveil.bucket.objects import Objects
 from cardveil.bucket.results import Results, Version, staged
 from cardveil.claiming import Claim, Claims
 from cardveil.covering import Rules
@@ -155,11 +156,30 @@ class Pipeline:
         finally:
             answers.settle()
 
+    @contextmanager
+    def recognising(self, keys: Keys) -> Iterator[CardRecogniser]:
+        """Give a recogniser for the proof of a copy of a source whose places are known: no answer is kept.
+
+        Raises
+        ------
+        Halt
+            When it is asked something, and the breaker is open.
+        """
+        with beside() as pool:
+            none: Future[Mapping[str, Any] | None] = Future()
+            none.set_result(None)
+            answers = Answers(self.sources, keys.answers, none, 0.0, pool)
+            gate = Gate(self.breaker, pool.submit(self.breaker.look))
+            try:
+                yield self.recogniser(partial(staged, self.sources, keys), answers, gate)
+            finally:
+                gate.leave()
+
     def _conclude(
         self, upload: Upload, claim: Claim, stages: Stages, answers: Answers, anew: bool
     ) -> Outcome:
         stored, keys = claim.stored, claim.keys
-        confirmation = _Confirmation(partial(self.sources.head, upload.key), claim.pool)
+        confirmation = Confirmation(partial(self.sources.head, upload.key), claim.pool)
         gate = Gate(self.breaker, claim.breaker, confirmation.start)
         try:
             recogniser = self.recogniser(partial(staged, self.sources, keys), answers, gate)
@@ -218,22 +238,3 @@ class Pipeline:
         except Reject as refusal:
             return Verdict(Status.REJECTED, findings=(refusal.code,))
         return examine(claim.data, hint, recogniser, self.rules, key=upload.key, stages=stages)
-
-
-class _Confirmation:
-    """Looks whether the source is still the one that was fetched: as soon as services have read it by key."""
-
-    def __init__(self, look: Callable[[], Stored | None], pool: Executor) -> None:
-        self._look = look
-        self._pool = pool
-        self._lock = threading.Lock()
-        self._latest: Future[Stored | None] | None = None
-
-    def start(self) -> None:
-        """Look now; what was seen before counts no more."""
-        with self._lock:
-            self._latest = self._pool.submit(self._look)
-
-    def result(self) -> Stored | None:
-        """Return the source's head as it was after the last reading."""
-        return self._latest.result() if self._latest else self._look()

@@ -12,7 +12,7 @@ from cardveil.examine import Verdict
 from cardveil.findings import Status, status_of
 from cardveil.recognition.reading import Call, CardRecogniser, VendorWarning
 from cardveil.records import replace
-from cardveil.redaction import Limits, Policy, inspect, place, plan, redact
+from cardveil.redaction import inspect
 from cardveil.sidecar import card_of
 from cardveil.stages import Stages
 
@@ -34,19 +34,17 @@ def stored_verdict(
     )
 
 
-def covered(verdict: Verdict, card: Card, data: bytes, policy: Policy, limits: Limits) -> Verdict:
-    """Return the verdict with a copy that was made by a policy from the places of `card`.
+def covered(verdict: Verdict, card: Card, data: bytes, rules: Rules, recogniser: CardRecogniser) -> Verdict:
+    """Return the verdict with a copy that was made by the rules from the places of `card`.
 
     Raises
     ------
     Reject, Review
         When the picture cannot be read, a place is missing, or the copy cannot be proven.
     """
-    picture = inspect(data, limits)
-    regions = plan(card, policy, picture, place(card))
-    # No regions: the policy keeps every field of this side, and each of them has its place.
-    copy = redact(picture, regions, fill=policy.fill, allow_empty=True)
-    return replace(verdict, picture=picture, regions=regions, copy=copy)
+    picture = inspect(data, rules.limits)
+    done = Covering(picture, rules).cover(card, recogniser, Stages())
+    return replace(verdict, picture=picture, regions=done.regions, copy=done.copy)
 
 
 def renew(

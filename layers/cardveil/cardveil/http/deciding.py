@@ -52,7 +52,8 @@ def review(desk: Desk, found: Found, request: ReviewRequest) -> Found:
         409 ``changed_meanwhile`` when the person looked at another version; ``source_changed``;
         422 when there is nothing that could be accepted, or fields come with a decision that takes none.
     Reject, Review
-        When the picture cannot be read, or fields that must be covered have no place yet.
+        When the picture cannot be read, fields that must be covered have no place yet, or the copy cannot be
+        proven as the settings want it.
     Retry
         ``taken_by_another`` when it stays taken for too long.
     """
@@ -66,7 +67,7 @@ def review(desk: Desk, found: Found, request: ReviewRequest) -> Found:
 
 
 def redacted_by(desk: Desk, found: Found, policy: Policy) -> Found:
-    """Redact a card anew by another policy, from its stored places: nothing is paid for."""
+    """Redact a card anew by another policy, from its stored places: only a proof that recognises is paid."""
     with _held(desk, found.key) as (keys, current):
         findings = tuple(current.document["findings"])
         change = _Change("policy", "", card_of(current.document), policy, findings)
@@ -153,7 +154,7 @@ def _commit(desk: Desk, keys: Keys, found: Found, change: _Change) -> Found:
             409, "source_changed", "wait for its result: another picture was uploaded under this key"
         )
     status = Status.REJECTED if change.decision == "reject" else Status.REDACTED
-    verdict = _verdict(desk, found, change, status, data)
+    verdict = _verdict(desk, keys, found, change, status, data)
     facts = document["source"]
     source = SourceFacts(
         facts["bucket"], facts["key"], facts["etag"], facts["size"],
@@ -182,14 +183,18 @@ def _commit(desk: Desk, keys: Keys, found: Found, change: _Change) -> Found:
     return written
 
 
-def _verdict(desk: Desk, found: Found, change: _Change, status: Status, data: bytes | None) -> Verdict:
+def _verdict(
+    desk: Desk, keys: Keys, found: Found, change: _Change, status: Status, data: bytes | None
+) -> Verdict:
     verdict = stored_verdict(found.document, status, change.card, change.findings)
     if status is Status.REJECTED:
         return verdict
     if data is None or change.card is None:
         raise Reject("picture_too_large", "raise CARDVEIL_MAX_BYTES")
+    rules = replace(desk.pipeline.rules, policy=change.policy)
     try:
-        return covered(verdict, change.card, data, change.policy, desk.pipeline.rules.limits)
+        with desk.pipeline.recognising(keys) as recogniser:
+            return covered(verdict, change.card, data, rules, recogniser)
     except Review as missing:
         if missing.code != "fields_missing":
             raise
