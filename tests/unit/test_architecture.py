@@ -14,7 +14,8 @@ PACKAGE = ROOT / "layers" / "cardveil" / "cardveil"
 FLOORS = (
     {"beside", "card", "provinces", "idnumber", "ethnicity", "normalize", "errors", "geometry", "layout",
      "findings", "importing", "privacy", "records", "retrying", "stages", "pacing", "signing"},
-    {"events", "setting_values", "settings", "sidecar", "clients", "telemetry"},
+    {"events", "setting_values", "settings", "sidecar", "vendor_errors", "clients",
+     "telemetry"},
     {"recognition", "bucket", "redaction"},
     {"claiming", "covering", "examine", "pipeline", "assembly", "uploads", "jobs", "job_submission",
      "callbacks", "schedule", "http", "renewal", "sweep"},

@@ -9,8 +9,8 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from cardveil.bucket.objects import CosObjects
-from cardveil.clients import vendor_errors
 from cardveil.records import dataclass
+from cardveil.vendor_errors import vendor_errors
 
 _API: Final = "COS"
 

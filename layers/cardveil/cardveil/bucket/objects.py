@@ -7,11 +7,11 @@ from functools import partial
 from typing import Any, Protocol
 from urllib.parse import unquote
 
-from cardveil.clients import vendor_errors
 from cardveil.errors import Reject, Retry
 from cardveil.events.cos import OUTPUT_MARK
 from cardveil.records import dataclass
 from cardveil.retrying import Patience
+from cardveil.vendor_errors import vendor_errors
 
 #: Read the permission that a refused call lacks from an error's `api`.
 _HEAD, _GET, _PUT, _DELETE, _LIST = (

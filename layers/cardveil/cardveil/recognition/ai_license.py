@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from cardveil.card import CardType, Field, Polygon, Side
-from cardveil.clients import vendor_errors
 from cardveil.recognition.answers import many, number_of, polygon_of, response_of, text_of
 from cardveil.recognition.names import field_name
 from cardveil.recognition.reading import Image, Reading
 from cardveil.records import dataclass
+from cardveil.vendor_errors import vendor_errors
 
 API: Final = "AILicenseRec"
 

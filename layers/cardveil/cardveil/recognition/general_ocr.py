@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 from xml.etree.ElementTree import ParseError
 
-from cardveil.clients import vendor_errors
 from cardveil.errors import Retry
 from cardveil.recognition.answers import many, number_of, polygon_of, response_of, text_of
 from cardveil.recognition.reading import Image, Reading, TextLine
 from cardveil.records import dataclass
+from cardveil.vendor_errors import vendor_errors
 
 API: Final = "OCR"
 

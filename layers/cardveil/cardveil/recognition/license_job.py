@@ -11,7 +11,6 @@ from typing import Any, Final
 from xml.etree.ElementTree import ParseError
 
 from cardveil.card import CardType
-from cardveil.clients import vendor_errors
 from cardveil.errors import Reject, Retry, Review, from_vendor
 from cardveil.recognition.ai_license import read_answer
 from cardveil.recognition.answers import many, text_of
@@ -19,6 +18,7 @@ from cardveil.recognition.reading import Image, Locator, Reading
 from cardveil.records import dataclass, replace
 from cardveil.retrying import Patience
 from cardveil.settings import Settings
+from cardveil.vendor_errors import vendor_errors
 
 TAG: Final = "ImageLicenseRec"
 #: States in which nothing more will happen by itself.

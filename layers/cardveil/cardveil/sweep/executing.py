@@ -13,7 +13,6 @@ import orjson
 from cardveil.bucket.keys import keys_of
 from cardveil.bucket.listings import Entry
 from cardveil.bucket.results import Version
-from cardveil.clients import vendor_errors
 from cardveil.errors import Halt, from_vendor
 from cardveil.events.cos import Upload
 from cardveil.examine import PIPELINE_VERSION
@@ -23,6 +22,7 @@ from cardveil.pipeline import Outcome
 from cardveil.signing import source_digest
 from cardveil.stages import Stages
 from cardveil.sweep.pace import SweepPace
+from cardveil.vendor_errors import vendor_errors
 
 #: Longest that one card may take in a sweep, in seconds; its lease holds as long.
 CARD_S: Final = 60.0
