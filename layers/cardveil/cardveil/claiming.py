@@ -16,7 +16,7 @@ from cardveil.bucket.keys import Keys, keys_of
 from cardveil.bucket.leases import Lease, Leases
 from cardveil.bucket.objects import Objects, Stored, delete_under
 from cardveil.bucket.results import Results
-from cardveil.errors import Retry
+from cardveil.errors import LATER, Retry
 from cardveil.events.context import Invocation
 from cardveil.events.cos import Upload
 from cardveil.records import dataclass, field
@@ -116,43 +116,32 @@ class Claims:
         """Take the lease, waiting for another's; what is needed next is fetched meanwhile."""
         taken: Future[Lease | None] = Future()
         asked: list[_Asked] = []
-        # Once the lease's request is on its way, so that all these are likely to be answered after it.
-        ask = partial(self._ask, upload, keys, pool, taken, asked.append)
+
+        def ask() -> None:
+            asked.append(self._ask(upload, keys, pool, taken))
+
         try:
+            # Asked once the lease's request is on its way: it is likely to be answered after that one.
             lease = self._take(keys.lease_prefix, ask)
         except BaseException as failure:
             taken.set_exception(failure)
             raise
         taken.set_result(lease)
-        if lease and lease.first:
-            with self._released_on_error(lease, keys):
-                if not asked:
-                    ask()
-                return asked[0].claim(keys, lease, pool)
+        fresh = bool(asked and lease and lease.first)
         if lease is None:
             lease = self._awaited(keys.lease_prefix)
         with self._released_on_error(lease, keys):
-            # Whoever held it before may have finished: look again.
-            asked.clear()
-            ask()
-            return asked[0].claim(keys, lease, pool)
+            if not fresh:
+                ask()  # whoever held it before may have finished: look again
+            return asked[-1].claim(keys, lease, pool)
 
-    def _ask(
-        self,
-        upload: Upload,
-        keys: Keys,
-        pool: Executor,
-        taken: Future[Lease | None],
-        tell: Callable[[_Asked], None],
-    ) -> None:
+    def _ask(self, upload: Upload, keys: Keys, pool: Executor, taken: Future[Lease | None]) -> _Asked:
         """Have all that is needed next fetched."""
-        tell(
-            _Asked(
-                source=pool.submit(self.sources.get, upload.key, max_bytes=self.settings.max_bytes),
-                made=pool.submit(_once_taken, taken, partial(self.results.current, keys)),
-                kept=pool.submit(_once_taken, taken, partial(look, self.sources, keys.answers)),
-                breaker=pool.submit(self.breaker.look),
-            )
+        return _Asked(
+            source=pool.submit(self.sources.get, upload.key, max_bytes=self.settings.max_bytes),
+            made=pool.submit(_once_taken, taken, partial(self.results.current, keys)),
+            kept=pool.submit(_once_taken, taken, partial(look, self.sources, keys.answers)),
+            breaker=pool.submit(self.breaker.look),
         )
 
     @contextmanager
@@ -174,7 +163,7 @@ class Claims:
             pause = random.uniform(0.5, 1.5) * _WAIT_S  # noqa: S311 - only spreads waiters
             # Who waits to the end has no time left for the work, and would be ended in the middle of it.
             if self.invocation.remaining_s() - pause <= (1.0 - self.waiting_share) * budget:
-                raise Retry("taken_by_another", "nothing: it is tried again")
+                raise Retry("taken_by_another", LATER)
             self.sleep(pause)
             if lease := self._take(prefix):
                 return lease

@@ -66,7 +66,6 @@ def cos_client(settings: Settings, credentials: Credentials, region: str, proxy:
     # The runtime layer leaves such a library out: UTF-8 is taken then, which is what the vendors send.
     warnings.filterwarnings("ignore", "Unable to find acceptable character detection dependency")
     with uncollected():
-        import qcloud_cos.ai_recognition  # noqa: F401 - for what is built below
         from requests.utils import get_environ_proxies
 
     if not region:
@@ -98,8 +97,9 @@ def _cos_client(
     process: int,
 ) -> Any:
     """Build a COS client, once for as long as a role's credentials last."""
-    from qcloud_cos import CosConfig
-    from qcloud_cos.ai_recognition import AIRecognitionClient
+    with uncollected():
+        from qcloud_cos import CosConfig
+        from qcloud_cos.ai_recognition import AIRecognitionClient
 
     secret_id, secret_key, token = secrets
     config = CosConfig(
@@ -129,7 +129,7 @@ def _connections(process: int) -> Any:  # noqa: ARG001 - a forked process must n
 
     session = Session()
     session.trust_env = False
-    # Each request of the SDK brings all of these: merging them with ours is a fifth of what is left.
+    # Each request of the SDK brings all of these; merging them with ours costs up to a tenth of a request.
     session.params = session.proxies = session.headers = None  # type: ignore[assignment]
     for scheme in ("http://", "https://"):
         # Connections that are kept: a sweep has many requests under way.
