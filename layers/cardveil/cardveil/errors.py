@@ -76,14 +76,15 @@ _SIGNING: Final = "check the secret id, key and token of the function's role, an
 _PERMISSION: Final = "grant the function's role the action that the API needs"
 _SERVICE: Final = "activate the service in the console and bind the bucket to it"
 _BILL: Final = "settle the account or buy a resource package"
-_LATER: Final = "nothing: it is tried again"
+#: What to do about most of what passes by itself; over HTTP it is the caller who tries again.
+LATER: Final = "nothing: it is tried again"
 
 #: Every documented error code of the APIs used, and the common ones of COS, CI and API 3.0.
 VENDOR_CODES: Final[Mapping[str, tuple[Leaf, str, str]]] = MappingProxyType(
     {
         # RecognizeMainlandIDCardOCR and IDCardOCR
         "FailedOperation.CardSideError": (Review, "wrong_side", "check which side of the card was uploaded"),
-        "FailedOperation.DownLoadError": (Retry, "download_failed", _LATER),
+        "FailedOperation.DownLoadError": (Retry, "download_failed", LATER),
         "FailedOperation.EmptyImageError": (Reject, "empty_file", "upload the picture again"),
         "FailedOperation.IdCardInfoIllegal": (
             Review,
@@ -96,10 +97,10 @@ VENDOR_CODES: Final[Mapping[str, tuple[Leaf, str, str]]] = MappingProxyType(
         "FailedOperation.ImageNoIdCard": (Reject, "no_card", "upload a picture of a card"),
         "FailedOperation.ImageSizeTooLarge": (Reject, "picture_too_large", _TOO_LARGE),
         "FailedOperation.MultiCardError": (Review, "several_cards", "upload one card a picture"),
-        "FailedOperation.OcrFailed": (Retry, "vendor_fault", _LATER),
-        "FailedOperation.UnKnowError": (Retry, "vendor_fault", _LATER),
+        "FailedOperation.OcrFailed": (Retry, "vendor_fault", LATER),
+        "FailedOperation.UnKnowError": (Retry, "vendor_fault", LATER),
         "FailedOperation.UnOpenError": (Halt, "service_not_open", _SERVICE),
-        "FailedOperation.WarningServiceFailed": (Retry, "vendor_fault", _LATER),
+        "FailedOperation.WarningServiceFailed": (Retry, "vendor_fault", LATER),
         "InvalidParameter.ConfigFormatError": (
             Halt,
             "request_refused",
@@ -124,13 +125,13 @@ VENDOR_CODES: Final[Mapping[str, tuple[Leaf, str, str]]] = MappingProxyType(
         "AuthFailure.InvalidSecretId": (Halt, "credentials_refused", _SIGNING),
         "AuthFailure.MFAFailure": (Halt, "credentials_refused", _SIGNING),
         "AuthFailure.SecretIdNotFound": (Halt, "credentials_refused", _SIGNING),
-        "AuthFailure.SignatureExpire": (Retry, "credentials_expired", _LATER),
+        "AuthFailure.SignatureExpire": (Retry, "credentials_expired", LATER),
         "AuthFailure.SignatureFailure": (Halt, "credentials_refused", _SIGNING),
-        "AuthFailure.TokenFailure": (Retry, "credentials_expired", _LATER),
+        "AuthFailure.TokenFailure": (Retry, "credentials_expired", LATER),
         "AuthFailure.UnauthorizedOperation": (Halt, "permission_missing", _PERMISSION),
         "DryRunOperation": (Halt, "request_refused", "report this: the request asked for a dry run"),
-        "FailedOperation": (Retry, "vendor_fault", _LATER),
-        "InternalError": (Retry, "vendor_fault", _LATER),
+        "FailedOperation": (Retry, "vendor_fault", LATER),
+        "InternalError": (Retry, "vendor_fault", LATER),
         "InvalidAction": (Halt, "request_refused", "report this: the action does not exist"),
         "InvalidParameter": (Halt, "request_refused", "report this: the request is malformed"),
         "InvalidParameterValue": (Halt, "request_refused", "report this: the request is malformed"),
@@ -145,21 +146,21 @@ VENDOR_CODES: Final[Mapping[str, tuple[Leaf, str, str]]] = MappingProxyType(
             "address_refused",
             "put the function's address on the account's white list",
         ),
-        "LimitExceeded": (Retry, "throttled", _LATER),
+        "LimitExceeded": (Retry, "throttled", LATER),
         "MissingParameter": (Halt, "request_refused", "report this: the request is malformed"),
         "NoSuchProduct": (Halt, "request_refused", "report this: the product does not exist"),
         "NoSuchVersion": (Halt, "request_refused", "report this: the API's version does not exist"),
-        "RequestLimitExceeded": (Retry, "throttled", _LATER),
-        "RequestLimitExceeded.GlobalRegionUinLimitExceeded": (Retry, "throttled", _LATER),
-        "RequestLimitExceeded.IPLimitExceeded": (Retry, "throttled", _LATER),
-        "RequestLimitExceeded.UinLimitExceeded": (Retry, "throttled", _LATER),
+        "RequestLimitExceeded": (Retry, "throttled", LATER),
+        "RequestLimitExceeded.GlobalRegionUinLimitExceeded": (Retry, "throttled", LATER),
+        "RequestLimitExceeded.IPLimitExceeded": (Retry, "throttled", LATER),
+        "RequestLimitExceeded.UinLimitExceeded": (Retry, "throttled", LATER),
         "RequestSizeLimitExceeded": (Reject, "picture_too_large", _TOO_LARGE),
-        "ResourceInUse": (Retry, "vendor_fault", _LATER),
-        "ResourceInsufficient": (Retry, "vendor_fault", _LATER),
+        "ResourceInUse": (Retry, "vendor_fault", LATER),
+        "ResourceInsufficient": (Retry, "vendor_fault", LATER),
         "ResourceNotFound": (Halt, "request_refused", "report this: the resource does not exist"),
-        "ResourceUnavailable": (Retry, "vendor_fault", _LATER),
+        "ResourceUnavailable": (Retry, "vendor_fault", LATER),
         "ResponseSizeLimitExceeded": (Reject, "answer_too_large", "upload a smaller picture"),
-        "ServiceUnavailable": (Retry, "vendor_fault", _LATER),
+        "ServiceUnavailable": (Retry, "vendor_fault", LATER),
         "UnauthorizedOperation": (Halt, "permission_missing", _PERMISSION),
         "UnknownParameter": (Halt, "request_refused", "report this: the request is malformed"),
         "UnsupportedOperation": (Halt, "request_refused", "report this: the operation is not supported"),
@@ -169,20 +170,20 @@ VENDOR_CODES: Final[Mapping[str, tuple[Leaf, str, str]]] = MappingProxyType(
         "AccessDenied": (Halt, "permission_missing", _PERMISSION),
         "BucketNotBindCI": (Halt, "service_not_open", _SERVICE),
         "EntityTooLarge": (Reject, "picture_too_large", "upload a smaller picture"),
-        "ExpiredToken": (Retry, "credentials_expired", _LATER),
-        "FileAlreadyExists": (Retry, "taken_by_another", _LATER),
+        "ExpiredToken": (Retry, "credentials_expired", LATER),
+        "FileAlreadyExists": (Retry, "taken_by_another", LATER),
         "InvalidAccessKeyId": (Halt, "credentials_refused", _SIGNING),
         "InvalidArgument": (Halt, "request_refused", "report this: the request is malformed"),
         "InvalidImageFormat": (Reject, "picture_corrupt", "upload a JPEG, PNG or BMP photograph"),
         "KeyTooLong": (Reject, "key_too_long", "give the object a key of at most 850 bytes"),
         "NoSuchBucket": (Halt, "bucket_missing", "check the bucket's name and region in the settings"),
         "NoSuchKey": (Reject, "source_gone", "nothing: the object was deleted before it was read"),
-        "PreconditionFailed": (Retry, "source_changed", _LATER),
+        "PreconditionFailed": (Retry, "source_changed", LATER),
         "RequestTimeTooSkewed": (Halt, "clock_wrong", _SIGNING),
-        "RequestTimeout": (Retry, "vendor_fault", _LATER),
+        "RequestTimeout": (Retry, "vendor_fault", LATER),
         "SignatureDoesNotMatch": (Halt, "credentials_refused", _SIGNING),
-        "SlowDown": (Retry, "throttled", _LATER),
-        "TooManyRequests": (Retry, "throttled", _LATER),
+        "SlowDown": (Retry, "throttled", LATER),
+        "TooManyRequests": (Retry, "throttled", LATER),
     }
 )
 
@@ -208,7 +209,7 @@ def from_vendor(
             return leaf(text, what_to_do, api=api, vendor_code=vendor_code, request_id=request_id)
         code = code.rpartition(".")[0]
     if status is not None and (status == 429 or status >= 500):
-        return Retry("vendor_fault", _LATER, api=api, vendor_code=vendor_code, request_id=request_id)
+        return Retry("vendor_fault", LATER, api=api, vendor_code=vendor_code, request_id=request_id)
     return Halt(
         "vendor_code_unknown",
         "look the vendor's code up and report it",

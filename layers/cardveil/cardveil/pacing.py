@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from cardveil.errors import Retry
+from cardveil.errors import LATER, Retry
 
 
 class Pace:
@@ -48,9 +48,7 @@ class Pace:
             turn = max(self._free_at, earliest)
             pause = turn - now
             if pause > 0 and pause >= remaining_s():
-                raise Retry(
-                    "out_of_time", "nothing: it is tried again; raise CARDVEIL_CALLS_PER_SECOND if it recurs"
-                )
+                raise Retry("out_of_time", f"{LATER}; raise CARDVEIL_CALLS_PER_SECOND if it recurs")
             self._free_at = turn + 1.0 / per_second
         if pause > 0:
             self._sleep(pause)

@@ -21,7 +21,7 @@ from cardveil.bucket.objects import Objects
 from cardveil.bucket.results import Results, Version, staged
 from cardveil.claiming import Claim, Claims
 from cardveil.covering import Rules
-from cardveil.errors import Halt, Reject, Retry
+from cardveil.errors import LATER, Halt, Reject, Retry
 from cardveil.events.context import Invocation
 from cardveil.events.cos import OUTPUT_MARK, Upload
 from cardveil.examine import PIPELINE_VERSION, Verdict, examine, sidecar_of
@@ -201,7 +201,7 @@ class Pipeline:
             raise Retry("source_changed", "nothing: the new picture is processed instead")
         if "source_gone" in verdict.findings:
             # Not the source, then, but the copy of it that was staged.
-            raise Retry("staged_copy_gone", "nothing: it is tried again")
+            raise Retry("staged_copy_gone", LATER)
         source = SourceFacts(self.sources.bucket, upload.key, stored.etag, stored.size)
         sidecar = to_json(sidecar_of(verdict, source, self.rules.policy, keys.redacted))
         with stages("publish"):

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from cardveil.errors import Retry
+from cardveil.errors import LATER, Retry
 from cardveil.records import dataclass, field
 
 T = TypeVar("T")
@@ -45,9 +45,7 @@ class Patience:
             Any other leaf, at once.
         """
         if self.remaining_s() <= 0:
-            raise Retry(
-                "out_of_time", "nothing: it is tried again; raise the function's time limit if it recurs"
-            )
+            raise Retry("out_of_time", f"{LATER}; raise the function's time limit if it recurs")
         span = _BASE_S
         for attempt in range(1, self.attempts + 1):
             try:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Protocol
 from urllib.parse import unquote
 
-from cardveil.errors import Reject, Retry
+from cardveil.errors import LATER, Reject, Retry
 from cardveil.events.cos import OUTPUT_MARK
 from cardveil.records import dataclass
 from cardveil.retrying import Patience
@@ -156,7 +156,7 @@ class CosObjects:
             return stored, None
         data: bytes = stream.read(stored.size + 1)
         if len(data) != stored.size:
-            raise Retry("answer_unreadable", "nothing: it is tried again", api=_GET)
+            raise Retry("answer_unreadable", LATER, api=_GET)
         return stored, data
 
     def _call(self, api: str, action: Any) -> Any:
@@ -194,6 +194,6 @@ def _stored(headers: Mapping[str, Any]) -> Stored:
     try:
         size = int(lower["content-length"])
     except (KeyError, ValueError):
-        raise Retry("answer_unreadable", "nothing: it is tried again", api=_GET) from None
+        raise Retry("answer_unreadable", LATER, api=_GET) from None
     meta = {name: value for name, value in lower.items() if name.startswith("x-cos-meta-")}
     return Stored(etag=lower.get("etag", "").strip('"'), size=size, meta=meta)

@@ -7,7 +7,7 @@ from typing import Any
 from xml.etree import ElementTree  # the vendor's own answers; expat here expands no external entity
 
 from cardveil.card import Polygon
-from cardveil.errors import Retry
+from cardveil.errors import LATER, Retry
 from cardveil.geometry import signed_area
 
 
@@ -29,7 +29,7 @@ def response_of(data: Any, *, api: str) -> Mapping[str, Any]:
         content = data.get("Response", data)
         if isinstance(content, Mapping):
             return content
-    raise Retry("answer_unreadable", "nothing: it is tried again", api=api)
+    raise Retry("answer_unreadable", LATER, api=api)
 
 
 def many(value: Any) -> list[Any]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from xml.etree.ElementTree import ParseError
 
-from cardveil.errors import Retry
+from cardveil.errors import LATER, Retry
 from cardveil.recognition.answers import many, number_of, polygon_of, response_of, text_of
 from cardveil.recognition.reading import Image, Reading, TextLine
 from cardveil.records import dataclass
@@ -43,7 +43,7 @@ class GeneralOcr:
             try:
                 data = self.client.ci_ocr_process(Bucket=self.bucket, Key=f"/{image.key}")
             except ParseError:
-                raise Retry("answer_unreadable", "nothing: it is tried again", api=API) from None
+                raise Retry("answer_unreadable", LATER, api=API) from None
         elapsed = (time.perf_counter() - started) * 1000
         response = response_of(data, api=API)
         lines = tuple(

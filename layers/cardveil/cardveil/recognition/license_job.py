@@ -11,7 +11,7 @@ from typing import Any, Final
 from xml.etree.ElementTree import ParseError
 
 from cardveil.card import CardType
-from cardveil.errors import Reject, Retry, Review, from_vendor
+from cardveil.errors import LATER, Reject, Retry, Review, from_vendor
 from cardveil.recognition.ai_license import read_answer
 from cardveil.recognition.answers import many, text_of
 from cardveil.recognition.reading import Image, Locator, Reading
@@ -89,7 +89,7 @@ class LicenseJobs:
         )
         jobs = _jobs_of(answer)
         if len(jobs) != 1 or not jobs[0].job_id:
-            raise Retry("answer_unreadable", "nothing: it is tried again", api=TAG)
+            raise Retry("answer_unreadable", LATER, api=TAG)
         return jobs[0]
 
     def query(self, job_ids: Sequence[str]) -> dict[str, Job]:
@@ -179,7 +179,7 @@ class LicenseJobs:
             try:
                 return call()
             except ParseError:
-                raise Retry("answer_unreadable", "nothing: it is tried again", api=TAG) from None
+                raise Retry("answer_unreadable", LATER, api=TAG) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +229,7 @@ def _content(answer: Any) -> Mapping[str, Any]:
         inner = answer.get("Response", answer)
         if isinstance(inner, Mapping):
             return inner
-    raise Retry("answer_unreadable", "nothing: it is tried again", api=TAG)
+    raise Retry("answer_unreadable", LATER, api=TAG)
 
 
 def _jobs_of(answer: Any) -> list[Job]:

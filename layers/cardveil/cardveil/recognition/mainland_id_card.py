@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 from cardveil.card import Side
-from cardveil.errors import Retry, from_vendor
+from cardveil.errors import LATER, Retry, from_vendor
 from cardveil.recognition.answers import many
 from cardveil.recognition.id_card import reading_of_texts
 from cardveil.recognition.reading import Image, Reading
@@ -50,11 +50,11 @@ class MainlandIdCardReader:
                 answer = self.client.call_json(API, parameters)
             except ValueError:
                 # A body cut short, which the SDK hands to the JSON reader as it is.
-                raise Retry("answer_unreadable", "nothing: it is tried again", api=API) from None
+                raise Retry("answer_unreadable", LATER, api=API) from None
         elapsed = (time.perf_counter() - started) * 1000
         response = answer.get("Response") if isinstance(answer, Mapping) else None
         if not isinstance(response, Mapping):
-            raise Retry("answer_unreadable", "nothing: it is tried again", api=API)
+            raise Retry("answer_unreadable", LATER, api=API)
         request = str(response.get("RequestId") or "")
         error = response.get("Error")
         if isinstance(error, Mapping):

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 from cardveil.bucket.answers import Answers
 from cardveil.bucket.breaker import Gate
 from cardveil.card import CardType, Field, Polygon, Side
-from cardveil.errors import CardveilError, Halt, Reject, Retry, Review
+from cardveil.errors import LATER, CardveilError, Halt, Reject, Retry, Review
 from cardveil.pacing import Pace
 from cardveil.recognition.reading import (
     Image,
@@ -43,7 +43,7 @@ class PaidCalls:
 
         def once() -> T:
             if self.patience.remaining_s() < _ROOM_S:
-                raise Retry("out_of_time", "nothing: it is tried again; raise the time limit if it recurs")
+                raise Retry("out_of_time", f"{LATER}; raise the time limit if it recurs")
             self.gate.enter()
             self.pace.wait(self.per_second, self.patience.remaining_s, api)
             try:
