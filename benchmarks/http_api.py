@@ -111,13 +111,9 @@ def alone(api: Api) -> None:
     print(f"{'In one process, without the function URL':58}{'n':>6}{'p50':>10}{'p99':>10}")
     endpoint = api.bench.endpoint
     environment = {
-        "CARDVEIL_SCHEME": "http",
-        "CARDVEIL_BUCKET": endpoint.bucket,
+        **endpoint.environment(),
         "CARDVEIL_TOKEN_SECRETS": SECRET,
         "CARDVEIL_LOG_LEVEL": "ERROR",
-        "http_proxy": endpoint.proxy,
-        "TENCENTCLOUD_SECRETID": endpoint.secret_id,
-        "TENCENTCLOUD_SECRETKEY": endpoint.secret_key,
     }
     pace = Pace()
     headers = {"authorization": f"Bearer {api.token()}"}

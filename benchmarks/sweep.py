@@ -48,11 +48,7 @@ def means_of(line: str, lease_s: float = 60.0, **settings: str) -> Means:
     told = {"sweep_execution": "direct", "sweep_min_age_s": "0", "sweep_calls_per_run": "1000000",
             "sweep_calls_per_day": "1000000", **settings}  # fmt: skip
     environment = {
-        "CARDVEIL_SCHEME": "http",
-        "http_proxy": endpoint.proxy,
-        "TENCENTCLOUD_SECRETID": endpoint.secret_id,
-        "TENCENTCLOUD_SECRETKEY": endpoint.secret_key,
-        "CARDVEIL_BUCKET": endpoint.bucket,
+        **endpoint.environment(),
         **{f"CARDVEIL_{name.upper()}": value for name, value in told.items()},
     }
     invocation = Invocation(

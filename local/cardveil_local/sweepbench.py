@@ -28,11 +28,7 @@ def environment(bench: Bench, **settings: str) -> dict[str, str]:
         **settings,
     }
     return {
-        "CARDVEIL_SCHEME": "http",
-        "http_proxy": bench.endpoint.proxy,
-        "TENCENTCLOUD_SECRETID": bench.endpoint.secret_id,
-        "TENCENTCLOUD_SECRETKEY": bench.endpoint.secret_key,
-        "CARDVEIL_BUCKET": bench.bucket,
+        **bench.endpoint.environment(),
         **{f"CARDVEIL_{name.upper()}": value for name, value in told.items()},
     }
 

@@ -178,7 +178,7 @@ def _calls() -> Mapping[str, tuple[Call, ...]]:
     return calls_by_function(ROOT)
 
 
-def known(picture: KeptPicture) -> KnownPicture:
+def known(picture: KeptPicture, *, line_score: float = 99.0) -> KnownPicture:
     """Return a kept picture's truth in the form of the table recogniser, in the stored picture's pixels."""
     return KnownPicture(
         cards=tuple(
@@ -193,7 +193,7 @@ def known(picture: KeptPicture) -> KnownPicture:
             for card in picture.cards
         ),
         lines=tuple(
-            KnownLine(field.text, 99.0, field.polygon)
+            KnownLine(field.text, line_score, field.polygon)
             for card in picture.cards
             for field in card.fields
             if field.text

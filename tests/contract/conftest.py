@@ -8,10 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import requests
 import uvicorn
-from qcloud_cos import CosConfig, CosS3Client
-from qcloud_cos.ai_recognition import AIRecognitionClient
+from qcloud_cos import CosS3Client
 
 from cardveil_local.ci.recognition import TableRecogniser
 from cardveil_local.cloud import LocalCloud, Options
@@ -19,8 +17,9 @@ from cardveil_local.cos import CosService, ObjectStore
 from cardveil_local.credentials import CredentialStore
 from cardveil_local.http import PromptProtocol
 from cardveil_local.samples.kept import kept_pictures
+from cardveil_local.testbench import known
 from cardveil_local.waiting import eventually
-from cardveil_local.worlds.ci import CiWorld, known_picture
+from cardveil_local.worlds.ci import LINE_SCORE, CiWorld, ci_client
 from cardveil_local.worlds.cos import APP_ID, REGION, CosServer
 from cardveil_local.worlds.scf import ScfRun
 
@@ -98,18 +97,9 @@ def ci_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CiWorld]:
     """One local cloud without functions for all tests of CI and of the OCR API."""
     # The picture with an EXIF orientation is left out: its truth is that of the picture turned upright.
     upright = [picture for picture in kept_pictures() if picture.orientation == 1]
-    table = TableRecogniser({picture.read(): known_picture(picture) for picture in upright})
+    table = TableRecogniser({picture.read(): known(picture, line_score=LINE_SCORE) for picture in upright})
     cloud = LocalCloud(
         tmp_path_factory.mktemp("cloud"), recogniser_factory=lambda: table, options=Options(ocr_rate=None)
     )
     with cloud.running() as ready:
-        config = CosConfig(
-            Region=ready.region,
-            SecretId=ready.secret_id,
-            SecretKey=ready.secret_key,
-            Scheme="http",
-            Proxies={"http": ready.proxy_url},
-            Timeout=60,
-        )
-        client = AIRecognitionClient(config, retry=0, session=requests.Session())
-        yield CiWorld(cloud, ready, table, client, itertools.count(1))
+        yield CiWorld(cloud, ready, table, ci_client(ready), itertools.count(1))

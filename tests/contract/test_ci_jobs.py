@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from qcloud_cos import CosConfig
-from qcloud_cos.ai_recognition import AIRecognitionClient
 from qcloud_cos.cos_exception import CosServiceError
 
 from cardveil.card import CardType
@@ -29,6 +27,7 @@ from cardveil_local.options import Options, Ready
 from cardveil_local.samples.kept import kept_pictures
 from cardveil_local.testbench import kept, known
 from cardveil_local.waiting import eventually
+from cardveil_local.worlds.ci import ci_client
 
 FILE = "id-front-flat.redacted.jpg"
 Begin = Callable[..., "Setting"]
@@ -39,15 +38,7 @@ class Setting:
 
     def __init__(self, cloud: LocalCloud, ready: Ready) -> None:
         self.cloud, self.bucket = cloud, ready.bucket
-        config = CosConfig(
-            Region=ready.region,
-            SecretId=ready.secret_id,
-            SecretKey=ready.secret_key,
-            Scheme="http",
-            Proxies={"http": ready.proxy_url},
-            Timeout=60,
-        )
-        self.client = AIRecognitionClient(config, retry=0)
+        self.client = ci_client(ready)
         self.client.put_object(Bucket=self.bucket, Key="inbox/证 件.jpg", Body=kept(FILE))
 
     def submit(self, **change: Any) -> dict[str, Any]:

@@ -153,15 +153,7 @@ def context(api: Api) -> dict[str, object]:
 
 
 def environment(api: Api) -> dict[str, str]:
-    endpoint = api.bench.endpoint
-    return {
-        "CARDVEIL_SCHEME": "http",
-        "CARDVEIL_BUCKET": endpoint.bucket,
-        "CARDVEIL_TOKEN_SECRETS": SECRET,
-        "http_proxy": endpoint.proxy,
-        "TENCENTCLOUD_SECRETID": endpoint.secret_id,
-        "TENCENTCLOUD_SECRETKEY": endpoint.secret_key,
-    }
+    return {**api.bench.endpoint.environment(), "CARDVEIL_TOKEN_SECRETS": SECRET}
 
 
 @pytest.mark.parametrize(

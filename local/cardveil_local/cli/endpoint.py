@@ -29,6 +29,16 @@ class Endpoint:
         """Return it as one line of JSON."""
         return orjson.dumps(asdict(self)) + b"\n"
 
+    def environment(self) -> dict[str, str]:
+        """Return what a function that runs outside of this cloud must be told to use it."""
+        return {
+            "CARDVEIL_SCHEME": "http",
+            "CARDVEIL_BUCKET": self.bucket,
+            "http_proxy": self.proxy,
+            "TENCENTCLOUD_SECRETID": self.secret_id,
+            "TENCENTCLOUD_SECRETKEY": self.secret_key,
+        }
+
     @classmethod
     def from_line(cls, line: bytes | str) -> Endpoint:
         """Read such a line; raises ValueError (or a subclass) when it is none."""

@@ -115,14 +115,10 @@ def _environment(
     if data is not None:
         endpoint = Endpoint.of_folder(data)
         environment |= {
-            "TENCENTCLOUD_SECRETID": endpoint.secret_id,
-            "TENCENTCLOUD_SECRETKEY": endpoint.secret_key,
+            **endpoint.environment(),
             "TENCENTCLOUD_SESSIONTOKEN": "",
             "TENCENTCLOUD_REGION": endpoint.region,
             "TENCENTCLOUD_APPID": endpoint.app_id,
-            "http_proxy": endpoint.proxy,
-            "CARDVEIL_SCHEME": "http",
-            "CARDVEIL_BUCKET": endpoint.bucket,
         }
     elif not bucket or not region:
         raise click.UsageError("say which bucket: --data FOLDER, or --bucket NAME and --region REGION")

@@ -6,23 +6,29 @@ import asyncio
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Final
 from xml.etree.ElementTree import Element
 
+import requests
 from PIL import Image
+from qcloud_cos import CosConfig
 from qcloud_cos.ai_recognition import AIRecognitionClient
 
-from cardveil.card import Card, Field, Polygon
+from cardveil.card import Polygon
 from cardveil.normalize import normalize
 from cardveil_local import xml
 from cardveil_local.ci.engine import RecognitionEngine
-from cardveil_local.ci.recognition import KnownCard, KnownLine, KnownPicture, TableRecogniser
+from cardveil_local.ci.recognition import KnownCard, KnownPicture, TableRecogniser
 from cardveil_local.ci.service import CiService, Style
 from cardveil_local.ci.urls import BucketUrls
 from cardveil_local.cloud import LocalCloud, Ready
 from cardveil_local.cos import CiCall
 from cardveil_local.samples.kept import KeptPicture, kept_pictures
-from cardveil_local.samples.truth import CardTruth
+from cardveil_local.testbench import known
 from cardveil_local.usage import UsageMeter
+
+#: That of every line of text, so that it can be told from a field's.
+LINE_SCORE: Final = 98.0
 
 Change = Callable[[Image.Image], Image.Image]
 
@@ -48,7 +54,7 @@ class CiWorld:
 
     def known(self, name: str) -> KnownPicture:
         """What the recogniser knows of a kept picture."""
-        return known_picture(self.kept(name))
+        return known(self.kept(name), line_score=LINE_SCORE)
 
     def put(self, data: bytes) -> str:
         """Store bytes and return their key."""
@@ -126,18 +132,14 @@ def _moved(polygon: Polygon | None, by: int) -> Polygon | None:
     return Polygon.of((x - by, y) for x, y in polygon.points) if polygon else None
 
 
-def known_picture(picture: KeptPicture) -> KnownPicture:
-    """What a recogniser would know of a kept picture, by its truth."""
-    cards = tuple(_known_card(truth) for truth in picture.cards)
-    lines = tuple(
-        KnownLine(item.text, 98.0, item.polygon)
-        for truth in picture.cards
-        for item in truth.fields
-        if item.text is not None
+def ci_client(ready: Ready) -> AIRecognitionClient:
+    """Return the official SDK's client for CI, without retries and with an HTTP session of its own."""
+    config = CosConfig(
+        Region=ready.region,
+        SecretId=ready.secret_id,
+        SecretKey=ready.secret_key,
+        Scheme="http",
+        Proxies={"http": ready.proxy_url},
+        Timeout=60,
     )
-    return KnownPicture(cards, lines)
-
-
-def _known_card(truth: CardTruth) -> KnownCard:
-    fields = tuple(Field(item.name, item.text, item.normalized, 99.0, item.polygon) for item in truth.fields)
-    return KnownCard(Card(truth.type, truth.side, fields), truth.corners)
+    return AIRecognitionClient(config, retry=0, session=requests.Session())
