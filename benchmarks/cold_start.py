@@ -38,9 +38,9 @@ _INVOKE: Final = (
     "assert os.environ['EXPECTED'] in str(r), r"
 )
 _READY: Final = (
-    _HEAD + "from index import main_handler; from cardveil.events.context import read_context; "
+    _HEAD + "from index import main_handler; from cardveil.core.context import read_context; "
     "from cardveil.settings import from_environment; from cardveil.assembly import assemble; "
-    "from cardveil.telemetry import Telemetry; i = read_context(json.loads(os.environ['CONTEXT'])); "
+    "from cardveil.core.telemetry import Telemetry; i = read_context(json.loads(os.environ['CONTEXT'])); "
     "s = from_environment(os.environ); Telemetry(i, s.log_level); "
     "assemble(s, os.environ, i, bucket='cards-1250000000', region='ap-shanghai')"
 )
@@ -53,7 +53,8 @@ _EAGER: Final = (
     "from tencentcloud.ocr.v20181119 import models, ocr_client; "
     "k = os.environ; "
     "CosS3Client(CosConfig(Region='ap-shanghai', SecretId='i', SecretKey='k')); "
-    "ocr_client.OcrClient(Credential('i', 'k'), 'ap-shanghai'); import cardveil.assembly, cardveil.telemetry"
+    "ocr_client.OcrClient(Credential('i', 'k'), 'ap-shanghai'); "
+    "import cardveil.assembly, cardveil.core.telemetry"
 )
 
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from starlette.requests import Request
 
-from cardveil.stages import STAGES
+from cardveil.core.timing import STAGES
 from cardveil_local.faults import ARRIVED, NoFaults
 from cardveil_local.samples.kept import kept_pictures
 from cardveil_local.testbench import ROOT, Bench, bench

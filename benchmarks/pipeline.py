@@ -8,7 +8,7 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from cardveil.stages import STAGES
+from cardveil.core.timing import STAGES
 from cardveil_local.samples.kept import KeptPicture, kept_pictures
 from cardveil_local.testbench import Bench, bench
 

@@ -25,7 +25,7 @@ from typing import Any
 import orjson
 from starlette.requests import Request
 
-from cardveil.events.context import Invocation
+from cardveil.core.context import Invocation
 from cardveil.examine import PIPELINE_VERSION
 from cardveil.settings import from_environment
 from cardveil.sweep.assembling import assemble_means

@@ -6,8 +6,8 @@ import os
 from typing import Any
 
 from cardveil.callbacks import process_callback
-from cardveil.events.context import read_context
-from cardveil.pacing import Pace
+from cardveil.core.context import read_context
+from cardveil.core.rate_limit import Pace
 
 #: One a process: calls are paced over all invocations of this instance.
 PACE = Pace()

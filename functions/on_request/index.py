@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from cardveil.events.context import read_context
-from cardveil.importing import uncollected
-from cardveil.pacing import Pace
+from cardveil.core.context import read_context
+from cardveil.core.importing import uncollected
+from cardveil.core.rate_limit import Pace
 
 with uncollected():
     from cardveil.http.app import answer

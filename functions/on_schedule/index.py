@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from cardveil.events.context import read_context
-from cardveil.pacing import Pace
+from cardveil.core.context import read_context
+from cardveil.core.rate_limit import Pace
 from cardveil.schedule import process_timer
 
 #: One a process: calls are paced over all invocations of this instance.

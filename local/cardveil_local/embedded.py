@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from cardveil.card import CardType, Side
-from cardveil.errors import Reject
+from cardveil.core.errors import Reject
 from cardveil.recognition.join import check
 from cardveil.recognition.reading import Call, Hint, Image, Located, Recognition
 

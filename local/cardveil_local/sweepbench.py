@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL import Image
 
-from cardveil.events.context import Invocation
+from cardveil.core.context import Invocation
 from cardveil.settings import from_environment
 from cardveil.sweep.assembling import assemble_means
 from cardveil.sweep.means import Means

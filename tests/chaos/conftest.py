@@ -18,17 +18,17 @@ from cardveil.bucket.job_notes import JobNotes
 from cardveil.bucket.leases import Leases
 from cardveil.bucket.results import Results
 from cardveil.card import CardType, Field, Side
+from cardveil.core.context import Invocation
+from cardveil.core.errors import CardveilError, Reject
+from cardveil.core.rate_limit import Pace
+from cardveil.core.retry import Patience
 from cardveil.covering import Rules
-from cardveil.errors import CardveilError, Reject
-from cardveil.events.context import Invocation
 from cardveil.events.cos import Upload
 from cardveil.jobs import Jobs
-from cardveil.pacing import Pace
 from cardveil.pipeline import Pipeline
 from cardveil.recognition.license_job import Job
 from cardveil.recognition.reading import Image, Reading, TextLine
 from cardveil.redaction import Limits, load_policy
-from cardveil.retrying import Patience
 from cardveil.settings import Settings
 from cardveil.signing import Signer
 from cardveil_local.chaos.memory import Instance, MemoryBucket

@@ -12,11 +12,11 @@ import pytest
 from cardveil import covering
 from cardveil.bucket.objects import Stored
 from cardveil.card import CardType, Side
+from cardveil.core.timing import Stages
 from cardveil.events.cos import Upload
 from cardveil.jobs import Jobs
 from cardveil.recognition.reading import Image, Reading
 from cardveil.redaction import redact
-from cardveil.stages import Stages
 from cardveil_local.chaos.memory import Instance
 
 MakeScene = Callable[..., Any]

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from cardveil.card import CardType
-from cardveil.errors import Retry
+from cardveil.core.errors import Retry
+from cardveil.core.timing import Stages
 from cardveil.jobs import Arrival
 from cardveil.signing import Reference
-from cardveil.stages import Stages
 
 MakeScene = Callable[..., Any]
 

@@ -11,9 +11,9 @@ import pytest
 
 from cardveil.bucket.job_notes import JobNote
 from cardveil.bucket.keys import keys_of
-from cardveil.errors import Retry
+from cardveil.core.errors import Retry
+from cardveil.core.timing import STAGES, Stages
 from cardveil.jobs import Arrival, Jobs
-from cardveil.stages import STAGES, Stages
 from cardveil_local.chaos.memory import Killed
 from cardveil_local.waiting import eventually
 

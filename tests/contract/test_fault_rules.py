@@ -14,8 +14,8 @@ from qcloud_cos.cos_exception import CosServiceError
 from cardveil.bucket.breaker import OF_ONE_REQUEST
 from cardveil.bucket.objects import CosObjects
 from cardveil.clients import Credentials, cos_client
-from cardveil.errors import Halt, Reject, Retry
-from cardveil.retrying import Patience
+from cardveil.core.errors import Halt, Reject, Retry
+from cardveil.core.retry import Patience
 from cardveil.settings import Settings
 from cardveil_local.fault_rules import KINDS, FaultRules, Rule
 from cardveil_local.testbench import Bench, bench

@@ -19,7 +19,7 @@ from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
 from tencentcloud.scf.v20180416 import models, scf_client
 
-from cardveil.errors import Halt
+from cardveil.core.errors import Halt
 from cardveil_local.ci.recognition import TableRecogniser
 from cardveil_local.cli import group
 from cardveil_local.cli.endpoint import Endpoint

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from starlette.requests import Request
 
-from cardveil.events.context import read_context
+from cardveil.core.context import read_context
 from cardveil.http.app import answer
 from cardveil.http.desk import Desk
 from cardveil.http.fetching import Fetcher

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from cardveil.errors import Halt
+from cardveil.core.errors import Halt
 from cardveil.sweep.sweeper import estimate
 from cardveil_local.sweepbench import calls, means, put, select, small, swept
 from cardveil_local.testbench import Bench, kept

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from starlette.requests import Request
 
-from cardveil.errors import Halt
+from cardveil.core.errors import Halt
 from cardveil.sweep import engine
 from cardveil.sweep.means import Means
 from cardveil.sweep.run import Run

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cardveil.errors import Halt
+from cardveil.core.errors import Halt
 from cardveil_local.ci.recognition import KnownPicture
 from cardveil_local.sweepbench import calls, put, small, swept
 from cardveil_local.testbench import Bench

@@ -14,8 +14,8 @@ import yaml
 from PIL import Image
 from starlette.requests import Request
 
-from cardveil.errors import Halt
-from cardveil.events.context import read_context
+from cardveil.core.context import read_context
+from cardveil.core.errors import Halt
 from cardveil.uploads import process_event
 from cardveil_local.api3.errors import ApiError
 from cardveil_local.ci.recognition import KnownPicture

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageFile, ImageOps
 
 from cardveil.card import Polygon
-from cardveil.errors import CardveilError, Reject, Review
+from cardveil.core.errors import CardveilError, Reject, Review
 from cardveil.redaction import coefficients, inspect, redact, turbo, upright_copy
 from cardveil.redaction.turbo import Step
 

@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 
 import pytest
 
-from cardveil.beside import beside
+from cardveil.core.threads import beside
 from cardveil_local.waiting import eventually
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from cardveil.card import CardType, Field, Polygon, Side
-from cardveil.errors import CardveilError, Halt, Reject, Retry, Review
+from cardveil.core.errors import CardveilError, Halt, Reject, Retry, Review
+from cardveil.core.retry import Patience
 from cardveil.recognition.cloud import CloudRecogniser
 from cardveil.recognition.reading import Hint, Image, Reading, TextLine
-from cardveil.retrying import Patience
 
 HERE = Polygon.box(0, 0, 100, 20)
 FRONT = Reading(

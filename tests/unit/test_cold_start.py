@@ -28,9 +28,9 @@ assert main_handler(event, context) == {{"not_in_inbox": 1}}
 """
 READY = """
 from cardveil.assembly import assemble
-from cardveil.events.context import read_context
+from cardveil.core.context import read_context
 from cardveil.settings import from_environment
-from cardveil.telemetry import Telemetry
+from cardveil.core.telemetry import Telemetry
 invocation, settings = read_context(context), from_environment(os.environ)
 Telemetry(invocation, settings.log_level)
 assemble(settings, os.environ, invocation, bucket="cards-1250000000", region="ap-shanghai")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cardveil.errors import VENDOR_CODES, CardveilError, Halt, Reject, Retry, Review, from_vendor
+from cardveil.core.errors import VENDOR_CODES, CardveilError, Halt, Reject, Retry, Review, from_vendor
 
 # The error tables of CI `IDCardOCR` and API 3.0 `RecognizeMainlandIDCardOCR`, as documented.
 DOCUMENTED = [

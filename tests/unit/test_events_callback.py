@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cardveil.errors import Reject
+from cardveil.core.errors import Reject
 from cardveil.events.callback import MAX_BYTES, Told, read_callback, read_delivery
 
 EVENTS = Path(__file__).parents[2] / "events"

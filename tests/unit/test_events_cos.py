@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cardveil.errors import Reject
+from cardveil.core.errors import Reject
 from cardveil.events.cos import Upload, not_ours, read_upload, records_of
 from cardveil.settings import from_environment
 

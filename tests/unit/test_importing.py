@@ -7,7 +7,7 @@ import sys
 
 PROGRAM = """
 import gc
-from cardveil.importing import uncollected
+from cardveil.core.importing import uncollected
 
 frozen = gc.get_freeze_count()
 with uncollected():

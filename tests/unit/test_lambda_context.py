@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 import pytest
 
-from cardveil.errors import CardveilError
-from cardveil.events.context import read_context
+from cardveil.core.context import read_context
+from cardveil.core.errors import CardveilError
 
 ROOT = Path(__file__).parents[2]
 CONTEXT = SimpleNamespace(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cardveil.errors import Retry
-from cardveil.pacing import Pace
+from cardveil.core.errors import Retry
+from cardveil.core.rate_limit import Pace
 
 
 class Clock:

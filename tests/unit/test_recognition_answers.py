@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cardveil.card import FIELDS, CardType, Side
-from cardveil.errors import Retry
+from cardveil.core.errors import Retry
 from cardveil.recognition.ai_license import read_answer
 from cardveil.recognition.answers import many, response_of
 from cardveil.recognition.id_card import reading_of_texts

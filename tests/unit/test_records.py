@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from cardveil import records
+from cardveil.core import frozen
 from cardveil.settings import Settings
 
 
@@ -22,8 +22,8 @@ class Plain:
 
     first: int
     second: str = "b"
-    third: list[int] = records.field(default_factory=list)
-    secret: str = records.field(default="s", repr=False)
+    third: list[int] = frozen.field(default_factory=list)
+    secret: str = frozen.field(default="s", repr=False)
     shared: ClassVar[int] = 7
 
     @property
@@ -45,17 +45,17 @@ class Single:
 
 
 def ours(cls: type[Any]) -> Any:
-    return records.dataclass(frozen=True, slots=True)(cls)
+    return frozen.dataclass(frozen=True, slots=True)(cls)
 
 
 def theirs(cls: type[Any]) -> Any:
     """The standard library's class of the same body."""
     given = {}
     for name, value in vars(cls).items():
-        if isinstance(value, records._Field):
+        if isinstance(value, frozen._Field):
             options: dict[str, Any] = {"repr": value.repr}
             for option in ("default", "default_factory"):
-                if getattr(value, option) is not records._MISSING:
+                if getattr(value, option) is not frozen._MISSING:
                     options[option] = getattr(value, option)
             given[name] = dataclasses.field(**options)
         elif name not in ("__dict__", "__weakref__"):
@@ -67,7 +67,7 @@ Record, Theirs = ours(Plain), theirs(Plain)
 One, TheirOne = ours(Single), theirs(Single)
 
 
-@records.dataclass(frozen=True, slots=True)
+@frozen.dataclass(frozen=True, slots=True)
 class Found:
     """A record that can be pickled: its name is its class's own."""
 
@@ -115,9 +115,9 @@ def what(call: Callable[[], Any]) -> tuple[str, str]:
         lambda kind: dataclasses.astuple(kind(1)),
         lambda kind: [dataclasses.is_dataclass(each) for each in (kind, kind(1))],
         lambda kind: [(f.name, f.type, f.repr, f.init, f.compare) for f in dataclasses.fields(kind)],
-        lambda kind: [f.name for f in records.fields(kind(1))],
-        lambda kind: records.replace(kind(1), second="y", third=[4]),
-        lambda kind: records.replace(kind(1), unknown="y"),
+        lambda kind: [f.name for f in frozen.fields(kind(1))],
+        lambda kind: frozen.replace(kind(1), second="y", third=[4]),
+        lambda kind: frozen.replace(kind(1), unknown="y"),
     ],
 )
 def test_a_record_does_what_a_dataclass_does(action: Callable[[Any], Any]) -> None:
@@ -181,7 +181,7 @@ def test_secrets_are_not_shown() -> None:
 
 def test_nothing_of_the_standard_library_is_needed_for_it() -> None:
     program = (
-        "import sys; from cardveil.records import *\n"
+        "import sys; from cardveil.core.frozen import *\n"
         "@dataclass(frozen=True, slots=True)\nclass A:\n    __annotations__ = {'a': 'int'}\n"
         "assert replace(A(1), a=2) == A(2) and 'dataclasses' not in sys.modules, sorted(sys.modules)"
     )

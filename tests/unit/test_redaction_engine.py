@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from cardveil.card import Polygon
-from cardveil.errors import Reject, Review
+from cardveil.core.errors import Reject, Review
 from cardveil.redaction import Region, inspect, redact, turbo, upright_copy
 from cardveil.redaction.turbo import Step
 

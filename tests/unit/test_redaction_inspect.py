@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from cardveil.errors import Reject
+from cardveil.core.errors import Reject
 from cardveil.redaction import Limits, inspect
 
 

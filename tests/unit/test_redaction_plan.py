@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from cardveil.card import FIELDS, Card, CardType, Field, Polygon, Side
-from cardveil.errors import Review
+from cardveil.core.errors import Review
 from cardveil.geometry import Matrix, homography, project
 from cardveil.layout import Box, CardLayout, layout_of
 from cardveil.redaction import Picture, Policy, Region, forbidden_texts, kept_texts, load_policy, plan

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cardveil.card import FIELDS, CardType, Side
-from cardveil.errors import Halt
+from cardveil.core.errors import Halt
 from cardveil.redaction import BUILT_IN, Partial, load_policy
 
 ID, LICENCE = CardType.ID_CARD, CardType.DRIVER_LICENSE

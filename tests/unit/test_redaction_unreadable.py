@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from cardveil.card import Polygon
-from cardveil.errors import Review
+from cardveil.core.errors import Review
 from cardveil.redaction import RedactedCopy, Region, inspect, prove_unreadable, redact
 
 NUMBER = "990101199003070010"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cardveil.errors import CardveilError, Halt, Reject, Retry, Review
-from cardveil.retrying import Patience
+from cardveil.core.errors import CardveilError, Halt, Reject, Retry, Review
+from cardveil.core.retry import Patience
 
 
 class Clock:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from cardveil.card import FIELDS, PORTRAIT
-from cardveil.errors import Halt
+from cardveil.core.errors import Halt
 from cardveil.idnumber import PROVINCES, inspect, is_valid
 from cardveil.normalize import normalize
 from cardveil_local.samples import CONDITIONS, Sample, fonts, kept_pictures, make_sample

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from cardveil.card import CardType, Side
-from cardveil.errors import Halt
+from cardveil.core.errors import Halt
 from cardveil.setting_values import CardRule
 from cardveil.settings import Settings, from_environment, variable
 

@@ -20,14 +20,14 @@ from cardveil.bucket.leases import Leases
 from cardveil.bucket.listings import Entry
 from cardveil.bucket.results import Results
 from cardveil.card import CardType, Field, Side
+from cardveil.core.context import Invocation
+from cardveil.core.rate_limit import Pace
+from cardveil.core.retry import Patience
 from cardveil.covering import Rules
-from cardveil.events.context import Invocation
 from cardveil.jobs import Jobs
-from cardveil.pacing import Pace
 from cardveil.pipeline import Pipeline
 from cardveil.recognition.reading import Image, Reading
 from cardveil.redaction import Limits, load_policy
-from cardveil.retrying import Patience
 from cardveil.settings import Settings
 from cardveil.signing import Signer
 from cardveil.sweep.means import Means

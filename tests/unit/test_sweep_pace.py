@@ -11,7 +11,7 @@ from itertools import count
 
 import pytest
 
-from cardveil.errors import Halt, Reject, Retry
+from cardveil.core.errors import Halt, Reject, Retry
 from cardveil.sweep.budget import Budget
 from cardveil.sweep.pace import FIRST_GUARD_S, GUARD_S, LATEST_S, LEAST_GUARD_S, SweepPace, Timed
 from cardveil_local.chaos.memory import Instance, MemoryBucket

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cardveil.errors import Halt
+from cardveil.core.errors import Halt
 from cardveil.settings import Settings, from_environment
 from cardveil.sweep.assembling import selection_of_message
 from cardveil.sweep.costs import Estimate, calls_of

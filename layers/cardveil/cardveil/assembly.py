@@ -13,10 +13,12 @@ from cardveil.bucket.leases import Leases
 from cardveil.bucket.objects import CosObjects
 from cardveil.bucket.results import Results
 from cardveil.clients import Credentials, cos_client, credentials_from, ocr_client
+from cardveil.core.context import Invocation
+from cardveil.core.frozen import dataclass
+from cardveil.core.rate_limit import Pace
+from cardveil.core.retry import Patience
 from cardveil.covering import Rules
-from cardveil.events.context import Invocation
 from cardveil.jobs import Jobs
-from cardveil.pacing import Pace
 from cardveil.pipeline import Pipeline
 from cardveil.recognition.ai_license import LicenseLocator
 from cardveil.recognition.cloud import CloudRecogniser, Stage
@@ -26,9 +28,7 @@ from cardveil.recognition.license_job import LicenseJobs
 from cardveil.recognition.mainland_id_card import MainlandIdCardReader
 from cardveil.recognition.paid import PaidCalls, Remembered
 from cardveil.recognition.reading import Locator, TextLocator, TextReader
-from cardveil.records import dataclass
 from cardveil.redaction import Limits, load_policy
-from cardveil.retrying import Patience
 from cardveil.settings import Settings
 from cardveil.signing import Signer
 

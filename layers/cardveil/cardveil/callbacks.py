@@ -8,17 +8,17 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-from cardveil.errors import CardveilError, Reject
+from cardveil.core.context import Invocation
+from cardveil.core.errors import CardveilError, Reject
+from cardveil.core.frozen import dataclass
+from cardveil.core.importing import uncollected
+from cardveil.core.rate_limit import Pace
 from cardveil.events.callback import Delivery, Told, read_callback, read_delivery
-from cardveil.events.context import Invocation
-from cardveil.importing import uncollected
-from cardveil.pacing import Pace
-from cardveil.records import dataclass
 from cardveil.settings import Settings, from_environment
 from cardveil.signing import ReferenceRefusedError, Signer
 
 if TYPE_CHECKING:
-    from cardveil.telemetry import Telemetry
+    from cardveil.core.telemetry import Telemetry
 
 #: The HTTP answer to each outcome. Only an `accepted` callback has led to any work.
 STATUSES: Final[Mapping[str, HTTPStatus]] = {
@@ -79,7 +79,7 @@ class Receiver:
             return refused.reason
         with uncollected():
             from cardveil.assembly import assemble
-            from cardveil.stages import Stages
+            from cardveil.core.timing import Stages
 
         flows = assemble(
             self.settings,
@@ -112,7 +112,7 @@ def process_callback(
     CardveilError
         For a queue, when something failed that a later delivery may mend.
     """
-    from cardveil.telemetry import Telemetry
+    from cardveil.core.telemetry import Telemetry
 
     settings = from_environment(environment)
     telemetry = Telemetry(invocation, settings.log_level)

@@ -8,7 +8,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
-from cardveil.records import dataclass
+from cardveil.core.frozen import dataclass
 
 Point = tuple[float, float]
 

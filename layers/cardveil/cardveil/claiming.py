@@ -9,19 +9,19 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from cardveil.beside import beside
 from cardveil.bucket.answers import look
 from cardveil.bucket.breaker import Breaker, Open
 from cardveil.bucket.keys import Keys, keys_of
 from cardveil.bucket.leases import Lease, Leases
 from cardveil.bucket.objects import Objects, Stored, delete_under
 from cardveil.bucket.results import Results
-from cardveil.errors import LATER, Retry
-from cardveil.events.context import Invocation
+from cardveil.core.context import Invocation
+from cardveil.core.errors import LATER, Retry
+from cardveil.core.frozen import dataclass, field
+from cardveil.core.threads import beside
+from cardveil.core.timing import Stages
 from cardveil.events.cos import Upload
-from cardveil.records import dataclass, field
 from cardveil.settings import Settings
-from cardveil.stages import Stages
 
 T = TypeVar("T")
 #: Pause between two looks at a lease that somebody else holds, in seconds.

@@ -11,9 +11,9 @@ from functools import cache, lru_cache, partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from cardveil.errors import Halt
-from cardveil.importing import uncollected
-from cardveil.records import dataclass
+from cardveil.core.errors import Halt
+from cardveil.core.frozen import dataclass
+from cardveil.core.importing import uncollected
 from cardveil.settings import Settings
 
 _KEPT_CONNECTIONS: Final = 64

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from cardveil.card import PORTRAIT, Card, Field
-from cardveil.errors import Reject, Review
+from cardveil.core.errors import Reject, Review
+from cardveil.core.frozen import dataclass, replace
+from cardveil.core.timing import Stages
 from cardveil.recognition.reading import CardRecogniser, Image
-from cardveil.records import dataclass, replace
 from cardveil.redaction import (
     Limits,
     Partial,
@@ -26,7 +27,6 @@ from cardveil.redaction import (
     redact,
     upright_copy,
 )
-from cardveil.stages import Stages
 
 #: 7 MB after Base64 is the limit of every recognition API used (their pages, "Input Parameters").
 MAX_SENT_BYTES: Final = 7 * 1024 * 1024 * 3 // 4 - 1024

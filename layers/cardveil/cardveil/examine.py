@@ -7,14 +7,14 @@ from datetime import datetime, timezone
 from typing import Final
 
 from cardveil.card import Card
+from cardveil.core.errors import Reject, Review
+from cardveil.core.frozen import dataclass, replace
+from cardveil.core.timing import Stages
 from cardveil.covering import MAX_SENT_BYTES, Covering, Rules
-from cardveil.errors import Reject, Review
 from cardveil.findings import Status, status_of
 from cardveil.recognition.reading import Call, CardRecogniser, Hint, Image, Recognition, VendorWarning
-from cardveil.records import dataclass, replace
 from cardveil.redaction import Picture, Policy, RedactedCopy, Region, inspect, redact, upright_copy
 from cardveil.sidecar import RedactionDone, RegionDone, Sidecar, SourceFacts
-from cardveil.stages import Stages
 
 #: To be raised whenever the same source would be given another result; older results are then out of date.
 PIPELINE_VERSION: Final = "1"

@@ -7,7 +7,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
-from cardveil.records import dataclass
+from cardveil.core.frozen import dataclass
 
 
 class Status(str, Enum):

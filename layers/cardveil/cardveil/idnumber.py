@@ -7,7 +7,7 @@ from datetime import date
 from typing import Final
 
 from cardveil.card import Check
-from cardveil.records import dataclass
+from cardveil.core.frozen import dataclass
 
 #: GB 11643-1999, section 5: weight of position i is 2**(18-i) mod 11.
 _WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)

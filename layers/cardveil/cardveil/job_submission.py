@@ -6,23 +6,23 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Final
 
-from cardveil.beside import beside
 from cardveil.bucket.breaker import Gate
 from cardveil.bucket.job_notes import JobNote, JobNotes
 from cardveil.card import CardType, Side
 from cardveil.claiming import Claim
-from cardveil.errors import Halt, Reject
+from cardveil.core.errors import Halt, Reject
+from cardveil.core.frozen import dataclass, replace
+from cardveil.core.rate_limit import Pace
+from cardveil.core.retry import Patience
+from cardveil.core.threads import beside
+from cardveil.core.timing import Stages
 from cardveil.events.cos import Upload
 from cardveil.examine import sent_copy
-from cardveil.pacing import Pace
 from cardveil.pipeline import Outcome, Pipeline
 from cardveil.recognition.hints import hint_of
 from cardveil.recognition.license_job import Job, LicenseJobs
 from cardveil.recognition.reading import Image
-from cardveil.records import dataclass, replace
-from cardveil.retrying import Patience
 from cardveil.signing import Reference, Signer, source_digest
-from cardveil.stages import Stages
 
 #: References outlive the patience with their jobs by this much, in seconds.
 _REFERENCE_MARGIN_S: Final = 86400.0

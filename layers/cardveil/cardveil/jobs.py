@@ -24,18 +24,18 @@ from cardveil.bucket.answers import Answers
 from cardveil.bucket.breaker import Gate
 from cardveil.bucket.job_notes import JobNote, JobNotes
 from cardveil.claiming import Claim
-from cardveil.errors import Halt, Reject
+from cardveil.core.errors import Halt, Reject
+from cardveil.core.frozen import dataclass, replace
+from cardveil.core.rate_limit import Pace
+from cardveil.core.retry import Patience
+from cardveil.core.timing import Stages
 from cardveil.events.cos import Upload
 from cardveil.job_submission import Submissions
-from cardveil.pacing import Pace
 from cardveil.pipeline import Outcome, Pipeline
 from cardveil.recognition.cloud import CloudRecogniser, Stage
 from cardveil.recognition.license_job import Job, JobLocator, LicenseJobs, is_job_id
 from cardveil.recognition.reading import CardRecogniser
-from cardveil.records import dataclass, replace
-from cardveil.retrying import Patience
 from cardveil.signing import ReferenceRefusedError, Signer
-from cardveil.stages import Stages
 
 _EXECUTION: Final = "x-cos-meta-execution"
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from cardveil.card import CardType, Side
-from cardveil.records import dataclass
+from cardveil.core.frozen import dataclass
 
 Corners = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
 

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import orjson
 
-from cardveil.beside import beside
 from cardveil.bucket.answers import Answers
 from cardveil.bucket.breaker import Breaker, Gate
 from cardveil.bucket.confirmation import Confirmation
@@ -20,20 +19,21 @@ from cardveil.bucket.leases import Leases
 from cardveil.bucket.objects import Objects
 from cardveil.bucket.results import Results, Version, staged
 from cardveil.claiming import Claim, Claims
+from cardveil.core.context import Invocation
+from cardveil.core.errors import LATER, Halt, Reject, Retry
+from cardveil.core.frozen import dataclass, field
+from cardveil.core.threads import beside
+from cardveil.core.timing import Stages
 from cardveil.covering import Rules
-from cardveil.errors import LATER, Halt, Reject, Retry
-from cardveil.events.context import Invocation
 from cardveil.events.cos import OUTPUT_MARK, Upload
 from cardveil.examine import PIPELINE_VERSION, Verdict, examine, sidecar_of
 from cardveil.findings import Status
 from cardveil.recognition.cloud import Stage
 from cardveil.recognition.hints import hint_of
 from cardveil.recognition.reading import CardRecogniser
-from cardveil.records import dataclass, field
 from cardveil.renewal import renew
 from cardveil.settings import Settings
 from cardveil.sidecar import SourceFacts, to_json
-from cardveil.stages import Stages
 
 #: More than any card's sidecar has.
 _MAX_SIDECAR_BYTES: Final = 4 * 1024 * 1024

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from cardveil.card import PORTRAIT, Card
+from cardveil.core.errors import Reject, Review
+from cardveil.core.frozen import replace
+from cardveil.core.timing import Stages
 from cardveil.covering import Covering, Rules
-from cardveil.errors import Reject, Review
 from cardveil.examine import Verdict
 from cardveil.findings import Status, status_of
 from cardveil.recognition.reading import Call, CardRecogniser, VendorWarning
-from cardveil.records import replace
 from cardveil.redaction import inspect
 from cardveil.sidecar import card_of
-from cardveil.stages import Stages
 
 #: Findings that come of the policy or of the covering. All others speak of the picture or of its recognition,
 #: which another policy does not change.

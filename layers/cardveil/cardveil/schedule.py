@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any, Final
 from cardveil.bucket.answers import expired
 from cardveil.bucket.keys import digests_under
 from cardveil.bucket.objects import delete_under
-from cardveil.errors import CardveilError, Halt
-from cardveil.events.context import Invocation
-from cardveil.importing import uncollected
-from cardveil.pacing import Pace
-from cardveil.records import dataclass, replace
+from cardveil.core.context import Invocation
+from cardveil.core.errors import CardveilError, Halt
+from cardveil.core.frozen import dataclass, replace
+from cardveil.core.importing import uncollected
+from cardveil.core.rate_limit import Pace
 from cardveil.settings import Settings, from_environment, variable
 
 if TYPE_CHECKING:
     from cardveil.bucket.job_notes import JobNote
+    from cardveil.core.telemetry import Telemetry
     from cardveil.jobs import Jobs
-    from cardveil.telemetry import Telemetry
 
 #: Jobs that CI is asked about at a time.
 _BATCH: Final = 20
@@ -68,7 +68,7 @@ def process_timer(
     """
     with uncollected():
         from cardveil.assembly import assemble
-        from cardveil.telemetry import Telemetry
+        from cardveil.core.telemetry import Telemetry
 
     settings = from_environment(environment)
     if not settings.bucket:
@@ -127,7 +127,7 @@ def sweep_bucket(shift: Shift, environment: Mapping[str, str], event: Any, count
 
 def finish_overdue(shift: Shift, counts: Counter[str], failures: list[CardveilError]) -> None:
     """Finish the jobs whose callback did not come."""
-    from cardveil.stages import Stages
+    from cardveil.core.timing import Stages
 
     flows = shift.flows
     # What another works on right now is not overdue: nothing is waited for.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from cardveil.card import CardType, Side
-from cardveil.records import dataclass
+from cardveil.core.frozen import dataclass
 
 #: Longest key that COS takes, in bytes of UTF-8 ("Object overview", COS documentation).
 MAX_KEY_BYTES: Final = 850

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cardveil.errors import Halt
-from cardveil.records import dataclass, field, fields
+from cardveil.core.errors import Halt
+from cardveil.core.frozen import dataclass, field, fields
 from cardveil.setting_values import PARSERS, CardRule
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from cardveil.card import Card, CardType, Check, Field, Polygon, Side
+from cardveil.core.frozen import dataclass, fields
 from cardveil.findings import Status
-from cardveil.records import dataclass, fields
 
 if TYPE_CHECKING:
     from cardveil.recognition.reading import Call, VendorWarning

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Final
 
-from cardveil.records import dataclass
+from cardveil.core.frozen import dataclass
 
 #: CI passes through printable ASCII of at most this many characters (`UserData`, "Submitting Tasks").
 MAX_CHARACTERS: Final = 1024

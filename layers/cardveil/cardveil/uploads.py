@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from cardveil.errors import CardveilError, Halt, Reject
-from cardveil.events.context import Invocation
+from cardveil.core.context import Invocation
+from cardveil.core.errors import CardveilError, Halt, Reject
+from cardveil.core.importing import uncollected
+from cardveil.core.rate_limit import Pace
 from cardveil.events.cos import Upload, not_ours, read_upload, records_of
-from cardveil.importing import uncollected
-from cardveil.pacing import Pace
 from cardveil.settings import Settings, from_environment
 
 if TYPE_CHECKING:
@@ -71,9 +71,9 @@ def _process(
     """Process what is ours. The SDKs are imported here, so that passing a record over costs nothing."""
     with uncollected():
         from cardveil.assembly import assemble
+        from cardveil.core.telemetry import Telemetry
+        from cardveil.core.timing import Stages
         from cardveil.redaction import coefficient_path_available
-        from cardveil.stages import Stages
-        from cardveil.telemetry import Telemetry
 
     telemetry = Telemetry(invocation, settings.log_level)
     if not (fast := coefficient_path_available()):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 from xml.etree import ElementTree  # the vendor's own answers, over TLS; expat here expands no external entity
 
-from cardveil.errors import LATER, CardveilError, Retry, from_vendor
+from cardveil.core.errors import LATER, CardveilError, Retry, from_vendor
 
 #: What an answer without a body means (every refusal of a HEAD), by status. A HEAD of ours is well formed, so
 #: what is left of the errors of status 400 is a token that has expired on the way.

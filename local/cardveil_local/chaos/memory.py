@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from cardveil.bucket.objects import Stored
-from cardveil.errors import Reject
+from cardveil.core.errors import Reject
 from cardveil.events.cos import OUTPUT_MARK
 
 

@@ -14,8 +14,8 @@ import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from cardveil.core.errors import CardveilError, Reject
 from cardveil.covering import Rules
-from cardveil.errors import CardveilError, Reject
 from cardveil.examine import Verdict, examine, redact_places, sidecar_of
 from cardveil.findings import Status
 from cardveil.redaction import Limits, Region, coefficient_path_available, load_policy

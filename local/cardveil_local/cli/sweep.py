@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import orjson
 
-from cardveil.errors import CardveilError, Halt
+from cardveil.core.errors import CardveilError, Halt
 from cardveil.settings import from_environment
 from cardveil_local.cli.endpoint import Endpoint
 from cardveil_local.cli.sweep_progress import Bar, Lines, Progress
@@ -146,7 +146,7 @@ def _prepared(
 ) -> tuple[Means, Selection]:
     from uuid import uuid4
 
-    from cardveil.events.context import Invocation
+    from cardveil.core.context import Invocation
     from cardveil.sweep.assembling import assemble_means
     from cardveil.sweep.selection import selection_of
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from cardveil.errors import VENDOR_CODES
+from cardveil.core.errors import VENDOR_CODES
 
 _LEAVES: Final = frozenset({"Retry", "Reject", "Review", "Halt"})
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-#: A metric's meaning for whoever watches it; every metric of `cardveil.telemetry` stands here.
+#: A metric's meaning for whoever watches it; every metric of `cardveil.core.telemetry` stands here.
 WATCHING: Final[Mapping[str, str]] = MappingProxyType(
     {
         "CardFinished": "the work done; when `needs_review` grows beside `redacted`, look at the findings",

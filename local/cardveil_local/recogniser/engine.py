@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cardveil.errors import Halt
+from cardveil.core.errors import Halt
 from cardveil_local.recogniser.models import Floats, Model, load
 
 Picture = NDArray[np.uint8]

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cardveil.errors import Halt
+from cardveil.core.errors import Halt
 
 Floats = NDArray[np.floating[Any]]
 _T = TypeVar("_T")

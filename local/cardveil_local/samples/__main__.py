@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from PIL import Image
 
-from cardveil.errors import CardveilError
+from cardveil.core.errors import CardveilError
 from cardveil_local.samples.demo import demo_samples
 from cardveil_local.samples.generate import CONDITIONS, Part, make_samples
 from cardveil_local.samples.truth import Sample

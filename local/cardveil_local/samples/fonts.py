@@ -9,7 +9,7 @@ from typing import Final
 
 from PIL import ImageFont
 
-from cardveil.errors import Halt
+from cardveil.core.errors import Halt
 
 
 @dataclass(frozen=True, slots=True)

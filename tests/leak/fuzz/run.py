@@ -25,7 +25,7 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from cardveil.card import Polygon
-from cardveil.errors import Reject, Review
+from cardveil.core.errors import Reject, Review
 from cardveil.redaction import Region, inspect, redact, upright_copy
 
 CORPUS = Path(__file__).parent / "corpus"

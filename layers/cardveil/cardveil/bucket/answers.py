@@ -16,8 +16,8 @@ from typing import Any, Final
 import orjson
 
 from cardveil.bucket.objects import Objects
-from cardveil.errors import Reject, Retry
-from cardveil.records import dataclass, field
+from cardveil.core.errors import Reject, Retry
+from cardveil.core.frozen import dataclass, field
 
 _FORM: Final = 2
 _MAX_BYTES: Final = 4 * 1024 * 1024

@@ -8,9 +8,9 @@ import orjson
 
 from cardveil.bucket.objects import Objects
 from cardveil.card import CardType
-from cardveil.errors import Reject
+from cardveil.core.errors import Reject
+from cardveil.core.frozen import dataclass, fields
 from cardveil.events.cos import Upload
-from cardveil.records import dataclass, fields
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cardveil.bucket.objects import Objects
-from cardveil.records import dataclass
+from cardveil.core.frozen import dataclass
 from cardveil.setting_values import MAX_KEY_BYTES
 from cardveil.settings import Settings
 from cardveil.signing import source_digest

@@ -15,8 +15,8 @@ from typing import Final
 import orjson
 
 from cardveil.bucket.objects import Objects, delete_under
-from cardveil.errors import Reject, Retry
-from cardveil.records import dataclass
+from cardveil.core.errors import Reject, Retry
+from cardveil.core.frozen import dataclass
 
 #: Clocks of two instances may differ by this much, in seconds.
 _CLOCK_SKEW_S: Final = 5.0

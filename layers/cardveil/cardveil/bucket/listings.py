@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Final, Protocol
 from urllib.parse import unquote
 
 from cardveil.bucket.objects import CosObjects
-from cardveil.records import dataclass
+from cardveil.core.frozen import dataclass
 from cardveil.vendor_errors import vendor_errors
 
 _API: Final = "COS"

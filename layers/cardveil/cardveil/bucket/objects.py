@@ -7,10 +7,10 @@ from functools import partial
 from typing import Any, Protocol
 from urllib.parse import unquote
 
-from cardveil.errors import LATER, Reject, Retry
+from cardveil.core.errors import LATER, Reject, Retry
+from cardveil.core.frozen import dataclass
+from cardveil.core.retry import Patience
 from cardveil.events.cos import OUTPUT_MARK
-from cardveil.records import dataclass
-from cardveil.retrying import Patience
 from cardveil.vendor_errors import vendor_errors
 
 #: Read the permission that a refused call lacks from an error's `api`.

@@ -8,9 +8,9 @@ from secrets import token_hex
 
 from cardveil.bucket.keys import Keys
 from cardveil.bucket.objects import Objects, Stored
+from cardveil.core.frozen import dataclass
 from cardveil.findings import Status
 from cardveil.recognition.reading import Image
-from cardveil.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cardveil.errors import Reject
-from cardveil.records import dataclass
+from cardveil.core.errors import Reject
+from cardveil.core.frozen import dataclass
 
 #: A callback of a job with its whole result is some kilobytes; what is larger is not read at all.
 MAX_BYTES: Final = 256 * 1024

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from cardveil.errors import Reject
-from cardveil.records import dataclass
+from cardveil.core.errors import Reject
+from cardveil.core.frozen import dataclass
 from cardveil.settings import Settings
 
 #: COS's short region codes, as old events carry them in `cosBucket.region`.

@@ -6,15 +6,15 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cardveil.errors import CardveilError
-from cardveil.events.context import Invocation
+from cardveil.core.context import Invocation
+from cardveil.core.errors import CardveilError
+from cardveil.core.privacy import digest
+from cardveil.core.rate_limit import Pace
+from cardveil.core.telemetry import Telemetry
 from cardveil.http.application import Asked, Noted, refused, routed
 from cardveil.http.desk import Means
 from cardveil.http.problems import Problem
-from cardveil.pacing import Pace
-from cardveil.privacy import digest
 from cardveil.settings import Settings, from_environment
-from cardveil.telemetry import Telemetry
 
 _HEADERS: Final = {
     "Cache-Control": "no-store",

@@ -14,8 +14,8 @@ import orjson
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
-from cardveil.errors import CardveilError
-from cardveil.events.context import Invocation
+from cardveil.core.context import Invocation
+from cardveil.core.errors import CardveilError
 from cardveil.http.access import caller_of, role_of
 from cardveil.http.adapter import UrlResolver
 from cardveil.http.desk import Desk, Means

@@ -11,11 +11,11 @@ from cardveil.bucket.inbox import iso
 from cardveil.bucket.keys import keys_of
 from cardveil.bucket.objects import Stored
 from cardveil.card import CardType, Side
-from cardveil.errors import Reject
+from cardveil.core.errors import Reject
+from cardveil.core.frozen import dataclass
 from cardveil.http.desk import Desk
 from cardveil.http.problems import Problem
 from cardveil.http.references import keys_meant, reference, unknown
-from cardveil.records import dataclass
 
 #: Sidecars are a few kilobytes; this bounds what a broken one may cost.
 _MAX_SIDECAR_BYTES: Final = 1024 * 1024

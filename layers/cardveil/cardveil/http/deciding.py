@@ -10,7 +10,8 @@ from typing import Final
 from cardveil.bucket.keys import Keys, keys_of
 from cardveil.bucket.results import Version
 from cardveil.card import Card, CardType, Field, Polygon, Side
-from cardveil.errors import Reject, Review
+from cardveil.core.errors import Reject, Review
+from cardveil.core.frozen import dataclass, replace
 from cardveil.examine import PIPELINE_VERSION, Verdict, sidecar_of
 from cardveil.findings import FINDINGS, Status
 from cardveil.http.cards import Found, read
@@ -20,7 +21,6 @@ from cardveil.http.problems import Problem
 from cardveil.http.references import unknown
 from cardveil.normalize import normalize
 from cardveil.recognition.join import check
-from cardveil.records import dataclass, replace
 from cardveil.redaction import Policy
 from cardveil.renewal import covered, stored_verdict
 from cardveil.sidecar import Decision, SourceFacts, card_of, history_of, to_json

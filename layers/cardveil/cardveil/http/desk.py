@@ -12,13 +12,13 @@ from cardveil.assembly import assemble
 from cardveil.bucket.inbox import Inbox
 from cardveil.bucket.objects import CosObjects
 from cardveil.card import FIELDS, CardType, Side
-from cardveil.errors import Halt
-from cardveil.events.context import Invocation
+from cardveil.core.context import Invocation
+from cardveil.core.errors import Halt
+from cardveil.core.rate_limit import Pace
 from cardveil.http.fetching import Fetcher
 from cardveil.http.problems import Problem
 from cardveil.http.tokens import Caller
 from cardveil.jobs import Jobs
-from cardveil.pacing import Pace
 from cardveil.pipeline import Pipeline
 from cardveil.redaction import Policy, load_policy
 from cardveil.settings import Settings

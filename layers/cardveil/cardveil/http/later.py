@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from cardveil.card import CardType
+from cardveil.core.frozen import replace
 from cardveil.events.cos import Upload
 from cardveil.http.cards import read
 from cardveil.http.desk import Desk
 from cardveil.http.models import JobRequest
 from cardveil.http.problems import Problem
 from cardveil.http.references import is_source, keys_meant, reference, unknown
-from cardveil.records import replace
 from cardveil.setting_values import CardRule
 from cardveil.signing import source_digest
 

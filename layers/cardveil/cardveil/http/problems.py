@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from cardveil.errors import LATER, CardveilError, Halt, Reject, Retry, Review
+from cardveil.core.errors import LATER, CardveilError, Halt, Reject, Retry, Review
 
 MEDIA_TYPE: Final = "application/problem+json"
 #: What is not the status that its leaf of the error tree has.

@@ -8,12 +8,15 @@ import time
 from collections.abc import Callable, Mapping
 from secrets import token_hex
 
-from cardveil.beside import beside
 from cardveil.bucket.answers import Answers
 from cardveil.bucket.breaker import Gate
 from cardveil.bucket.keys import keys_of
 from cardveil.card import CardType, Side
-from cardveil.errors import Reject, Retry, Review
+from cardveil.core.errors import Reject, Retry, Review
+from cardveil.core.frozen import dataclass, replace
+from cardveil.core.retry import Patience
+from cardveil.core.threads import beside
+from cardveil.core.timing import Stages
 from cardveil.events.cos import OTHER_ENDINGS, Upload
 from cardveil.examine import sent_copy
 from cardveil.http.cards import Found, read
@@ -29,10 +32,7 @@ from cardveil.recognition.cloud import CloudRecogniser, Stage
 from cardveil.recognition.id_card import API, parameters, read_answer
 from cardveil.recognition.paid import PaidCalls
 from cardveil.recognition.reading import CardRecogniser, Image, Reading
-from cardveil.records import dataclass, replace
 from cardveil.redaction import Policy
-from cardveil.retrying import Patience
-from cardveil.stages import Stages
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import orjson
 
-from cardveil.records import dataclass
+from cardveil.core.frozen import dataclass
 
 ROLES: Final = ("submit", "read", "read_text", "review")
 #: The one algorithm there is. A token's own header decides nothing: it must be this (RFC 8725, 3.1).

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from cardveil.bucket.keys import keys_of
 from cardveil.card import PORTRAIT, Card, Point, Polygon
-from cardveil.errors import Reject
+from cardveil.core.errors import Reject
 from cardveil.http.cards import Found
 from cardveil.http.desk import Desk
 from cardveil.http.problems import Problem

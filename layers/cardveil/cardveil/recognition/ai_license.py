@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from cardveil.card import CardType, Field, Polygon, Side
+from cardveil.core.frozen import dataclass
 from cardveil.recognition.answers import many, number_of, polygon_of, response_of, text_of
 from cardveil.recognition.names import field_name
 from cardveil.recognition.reading import Image, Reading
-from cardveil.records import dataclass
 from cardveil.vendor_errors import vendor_errors
 
 API: Final = "AILicenseRec"

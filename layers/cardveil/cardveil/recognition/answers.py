@@ -7,7 +7,7 @@ from typing import Any
 from xml.etree import ElementTree  # the vendor's own answers; expat here expands no external entity
 
 from cardveil.card import Polygon
-from cardveil.errors import LATER, Retry
+from cardveil.core.errors import LATER, Retry
 from cardveil.geometry import signed_area
 
 

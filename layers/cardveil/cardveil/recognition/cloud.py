@@ -8,9 +8,11 @@ from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from typing import Final
 
-from cardveil.beside import beside
 from cardveil.card import Card, CardType, Side
-from cardveil.errors import CardveilError, Reject, Review
+from cardveil.core.errors import CardveilError, Reject, Review
+from cardveil.core.frozen import dataclass, replace
+from cardveil.core.retry import Patience
+from cardveil.core.threads import beside
 from cardveil.recognition.join import join
 from cardveil.recognition.matching import place_fields
 from cardveil.recognition.reading import (
@@ -24,8 +26,6 @@ from cardveil.recognition.reading import (
     TextLocator,
     TextReader,
 )
-from cardveil.records import dataclass, replace
-from cardveil.retrying import Patience
 
 NO_CARD: Final = "no_card"
 #: Seconds in which the text's request can be prepared undisturbed: that saves a millisecond.

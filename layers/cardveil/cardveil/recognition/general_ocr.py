@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 from xml.etree.ElementTree import ParseError
 
-from cardveil.errors import LATER, Retry
+from cardveil.core.errors import LATER, Retry
+from cardveil.core.frozen import dataclass
 from cardveil.recognition.answers import many, number_of, polygon_of, response_of, text_of
 from cardveil.recognition.reading import Image, Reading, TextLine
-from cardveil.records import dataclass
 from cardveil.vendor_errors import vendor_errors
 
 API: Final = "OCR"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cardveil.card import CardType, Side
-from cardveil.errors import Reject
+from cardveil.core.errors import Reject
 from cardveil.recognition.reading import Hint
 from cardveil.settings import Settings
 

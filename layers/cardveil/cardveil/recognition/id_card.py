@@ -9,12 +9,12 @@ from typing import Any, Final
 import orjson
 
 from cardveil.card import CardType, Field, Side
+from cardveil.core.frozen import dataclass
 from cardveil.recognition.ai_license import request_id
 from cardveil.recognition.answers import many, response_of, text_of
 from cardveil.recognition.names import field_name
 from cardveil.recognition.reading import Image, Reading
 from cardveil.recognition.warnings import CI_WARNINGS, warnings_of
-from cardveil.records import dataclass
 from cardveil.vendor_errors import vendor_errors
 
 API: Final = "IDCardOCR"

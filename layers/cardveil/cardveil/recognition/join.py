@@ -10,10 +10,10 @@ from typing import Final
 
 from cardveil import idnumber
 from cardveil.card import FIELDS, Card, CardType, Check, Field, Side
+from cardveil.core.frozen import replace
 from cardveil.normalize import LONG_TERM, normalize
 from cardveil.provinces import same_province
 from cardveil.recognition.reading import Reading
-from cardveil.records import replace
 
 #: Below this score (of 100) a text is not to be relied on unseen.
 LOW_SCORE: Final = 80.0

@@ -11,12 +11,12 @@ from typing import Any, Final
 from xml.etree.ElementTree import ParseError
 
 from cardveil.card import CardType
-from cardveil.errors import LATER, Reject, Retry, Review, from_vendor
+from cardveil.core.errors import LATER, Reject, Retry, Review, from_vendor
+from cardveil.core.frozen import dataclass, replace
+from cardveil.core.retry import Patience
 from cardveil.recognition.ai_license import read_answer
 from cardveil.recognition.answers import many, text_of
 from cardveil.recognition.reading import Image, Locator, Reading
-from cardveil.records import dataclass, replace
-from cardveil.retrying import Patience
 from cardveil.settings import Settings
 from cardveil.vendor_errors import vendor_errors
 

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 from cardveil.card import Side
-from cardveil.errors import LATER, Retry, from_vendor
+from cardveil.core.errors import LATER, Retry, from_vendor
+from cardveil.core.frozen import dataclass
 from cardveil.recognition.answers import many
 from cardveil.recognition.id_card import reading_of_texts
 from cardveil.recognition.reading import Image, Reading
 from cardveil.recognition.warnings import API_WARNINGS, warnings_of
-from cardveil.records import dataclass
 from cardveil.vendor_errors import vendor_errors
 
 API: Final = "RecognizeMainlandIDCardOCR"

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from cardveil.card import Field, Point, Polygon
+from cardveil.core.frozen import replace
 from cardveil.normalize import normalize
 from cardveil.recognition.reading import TextLine
-from cardveil.records import replace
 
 #: Share of a value's characters that must be found again; a misread character or two must not lose the place.
 _ENOUGH: Final = 0.8

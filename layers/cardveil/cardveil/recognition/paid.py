@@ -9,8 +9,10 @@ from typing import Any, Final, TypeVar
 from cardveil.bucket.answers import Answers
 from cardveil.bucket.breaker import Gate
 from cardveil.card import CardType, Field, Polygon, Side
-from cardveil.errors import LATER, CardveilError, Halt, Reject, Retry, Review
-from cardveil.pacing import Pace
+from cardveil.core.errors import LATER, CardveilError, Halt, Reject, Retry, Review
+from cardveil.core.frozen import dataclass
+from cardveil.core.rate_limit import Pace
+from cardveil.core.retry import Patience
 from cardveil.recognition.reading import (
     Image,
     Locator,
@@ -20,8 +22,6 @@ from cardveil.recognition.reading import (
     TextReader,
     VendorWarning,
 )
-from cardveil.records import dataclass
-from cardveil.retrying import Patience
 
 T = TypeVar("T")
 #: A call takes a second or so; one that is begun with less time left is paid for and comes to nothing.

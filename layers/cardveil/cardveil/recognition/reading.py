@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from cardveil.card import Card, CardType, Field, Polygon, Side
-from cardveil.errors import Reject, Review
-from cardveil.records import dataclass
+from cardveil.core.errors import Reject, Review
+from cardveil.core.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from cardveil.errors import Reject, Review
-from cardveil.records import dataclass
+from cardveil.core.errors import Reject, Review
+from cardveil.core.frozen import dataclass
 from cardveil.redaction import turbo
 from cardveil.redaction.cover import Cover
 from cardveil.redaction.hidden import holds_hidden_content

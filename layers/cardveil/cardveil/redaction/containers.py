@@ -7,8 +7,8 @@ import zlib
 from collections.abc import Iterator
 from typing import Final
 
-from cardveil.errors import Reject
-from cardveil.records import dataclass
+from cardveil.core.errors import Reject
+from cardveil.core.frozen import dataclass
 from cardveil.redaction import exif
 from cardveil.redaction.limits import Limits, corrupt, truncated, unsupported
 

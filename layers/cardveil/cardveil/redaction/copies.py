@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Final
 
-from cardveil.errors import Reject
-from cardveil.records import dataclass
+from cardveil.core.errors import Reject
+from cardveil.core.frozen import dataclass
 from cardveil.redaction import pixels
 from cardveil.redaction.picture import Picture
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from cardveil.card import Point
-from cardveil.records import dataclass
+from cardveil.core.frozen import dataclass
 
 #: Pixels added on every side before snapping: half a pixel of rounding and one of chroma interpolation.
 SLACK: Final = 1.0

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Final, Literal
 
-from cardveil.errors import Reject, Review
+from cardveil.core.errors import Reject, Review
 from cardveil.redaction import coefficients, colour, pixels, structure
 from cardveil.redaction.coefficients import proof_failed
 from cardveil.redaction.cover import Cover, Grid, snap

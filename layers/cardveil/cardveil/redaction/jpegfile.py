@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 from typing import Final
 
-from cardveil.records import dataclass
+from cardveil.core.frozen import dataclass
 from cardveil.redaction.limits import Limits, corrupt, truncated, unsupported
 
 SOI, EOI, SOS, DQT, DHT, DRI, APP0, APP1, APP2, APP14, COM = (

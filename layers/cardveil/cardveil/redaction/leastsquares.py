@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from cardveil.records import dataclass
+from cardveil.core.frozen import dataclass
 
 #: Millimetres by which printing and boxes of text differ from the layout at the least; fewer are luck.
 LEAST_ERROR: Final = 0.5

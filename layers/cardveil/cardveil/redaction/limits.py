@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cardveil.errors import Reject
-from cardveil.records import dataclass
+from cardveil.core.errors import Reject
+from cardveil.core.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from cardveil.errors import Reject
-from cardveil.records import dataclass, field
+from cardveil.core.errors import Reject
+from cardveil.core.frozen import dataclass, field
 from cardveil.redaction import colour, containers, exif, jpegfile
 from cardveil.redaction.jpegfile import JpegHeader
 from cardveil.redaction.limits import Limits, corrupt, truncated, unsupported

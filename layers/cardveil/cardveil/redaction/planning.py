@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from cardveil.card import FIELDS, PORTRAIT, Card, Field, Polygon
-from cardveil.errors import Review
+from cardveil.core.errors import Review
 from cardveil.redaction.outline import cut, grown, straight, text_height, usable
 from cardveil.redaction.picture import Picture
 from cardveil.redaction.placing import Placement

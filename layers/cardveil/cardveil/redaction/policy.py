@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from cardveil.card import FIELDS, PORTRAIT, CardType, Side
-from cardveil.records import dataclass
+from cardveil.core.frozen import dataclass
 
 BUILT_IN: Final = ("strict", "standard", "minimal")
 INCOMPLETE: Final = ("review", "mask_card", "mask_picture")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cardveil.card import Polygon
-from cardveil.records import dataclass, fields
+from cardveil.core.frozen import dataclass, fields
 
 
 @dataclass(frozen=True, slots=True)

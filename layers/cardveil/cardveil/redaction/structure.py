@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-from cardveil.records import dataclass
+from cardveil.core.frozen import dataclass
 from cardveil.redaction import exif, jpegcopy, jpegfile
 from cardveil.redaction.coefficients import proof_failed
 

@@ -6,7 +6,7 @@ import ctypes
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from cardveil.records import dataclass
+from cardveil.core.frozen import dataclass
 from cardveil.redaction.turbolib import FILTER, Region, Transform, library_or_none
 
 #: Reads or changes one row of blocks: ``(address, blocks, row, component)``. Blocks are 64 int16.

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from cardveil.records import dataclass
+from cardveil.core.frozen import dataclass
 
 #: Environment variable that names the library's file; ``off`` switches the coefficient path off.
 SETTING: Final = "CARDVEIL_TURBOJPEG"

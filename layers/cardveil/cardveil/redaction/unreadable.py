@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from cardveil.card import Card
-from cardveil.records import replace
+from cardveil.core.frozen import replace
 from cardveil.redaction.coefficients import proof_failed
 from cardveil.redaction.policy import Partial, Policy
 from cardveil.redaction.results import RedactedCopy

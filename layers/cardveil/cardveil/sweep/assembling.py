@@ -12,13 +12,13 @@ from cardveil.assembly import assemble
 from cardveil.bucket.listings import CosListing
 from cardveil.bucket.objects import CosObjects
 from cardveil.clients import credentials_from, scf_client
-from cardveil.errors import Halt
-from cardveil.events.context import Invocation
+from cardveil.core.context import Invocation
+from cardveil.core.errors import Halt
+from cardveil.core.telemetry import Telemetry
 from cardveil.settings import Settings, variable
 from cardveil.sweep.means import LEASE_S, Means
 from cardveil.sweep.run import Run
 from cardveil.sweep.selection import Selection, selection_of
-from cardveil.telemetry import Telemetry
 
 
 def assemble_means(

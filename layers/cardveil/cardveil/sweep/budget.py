@@ -10,7 +10,7 @@ from typing import Final
 import orjson
 
 from cardveil.bucket.objects import Objects
-from cardveil.errors import Halt, Reject
+from cardveil.core.errors import Halt, Reject
 
 #: Calls that are written down as made before they are; a crash leaves the day's count too high by fewer.
 _AHEAD: Final = 50

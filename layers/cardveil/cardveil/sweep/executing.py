@@ -13,14 +13,14 @@ import orjson
 from cardveil.bucket.keys import keys_of
 from cardveil.bucket.listings import Entry
 from cardveil.bucket.results import Version
-from cardveil.errors import Halt, from_vendor
+from cardveil.core.errors import Halt, from_vendor
+from cardveil.core.timing import Stages
 from cardveil.events.cos import Upload
 from cardveil.examine import PIPELINE_VERSION
 from cardveil.findings import Status
 from cardveil.jobs import Jobs
 from cardveil.pipeline import Outcome
 from cardveil.signing import source_digest
-from cardveil.stages import Stages
 from cardveil.sweep.pace import SweepPace
 from cardveil.vendor_errors import vendor_errors
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cardveil.bucket.keys import keys_of
 from cardveil.bucket.listings import Entry, Listing
 from cardveil.bucket.objects import Objects
-from cardveil.errors import Halt
+from cardveil.core.errors import Halt
 from cardveil.jobs import Jobs
 from cardveil.settings import Settings
 from cardveil.sweep.costs import calls_of, proof_of
@@ -22,7 +22,7 @@ from cardveil.sweep.run import Run
 from cardveil.sweep.selection import Selection
 
 if TYPE_CHECKING:
-    from cardveil.telemetry import Telemetry
+    from cardveil.core.telemetry import Telemetry
 
 #: How long nobody else may go on with a sweep after its holder was last heard of, in seconds.
 LEASE_S: Final = 60.0

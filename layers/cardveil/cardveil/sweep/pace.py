@@ -28,8 +28,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from cardveil.card import CardType, Side
-from cardveil.errors import CardveilError, Retry
-from cardveil.pacing import Pace
+from cardveil.core.errors import CardveilError, Retry
+from cardveil.core.rate_limit import Pace
 from cardveil.recognition.reading import Image, Reading, TextLine
 from cardveil.sweep.budget import Budget
 

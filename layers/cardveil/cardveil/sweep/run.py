@@ -13,7 +13,7 @@ import orjson
 
 from cardveil.bucket.listings import Entry
 from cardveil.bucket.objects import Objects
-from cardveil.errors import Reject
+from cardveil.core.errors import Reject
 from cardveil.sweep.judging import Verified
 from cardveil.sweep.merge import Position
 from cardveil.sweep.selection import Selection

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from cardveil.errors import Halt
+from cardveil.core.errors import Halt
 from cardveil.settings import Settings
 
 #: What a source may be found to be; the last three are the statuses of a result, and recognise it anew.

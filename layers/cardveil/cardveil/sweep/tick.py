@@ -10,10 +10,10 @@ from typing import Final
 
 from cardveil.bucket.leases import Lease
 from cardveil.bucket.listings import Entry
-from cardveil.errors import CardveilError, Halt
+from cardveil.core.errors import CardveilError, Halt
+from cardveil.core.timing import Stages
 from cardveil.findings import Status
 from cardveil.pipeline import Outcome
-from cardveil.stages import Stages
 from cardveil.sweep.budget import SPENT, Budget
 from cardveil.sweep.engine import Done, Engine
 from cardveil.sweep.executing import Task

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cardveil.records import dataclass
+from cardveil.core.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

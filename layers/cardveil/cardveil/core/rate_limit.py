@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from cardveil.errors import LATER, Retry
+from cardveil.core.errors import LATER, Retry
 
 
 class Pace:

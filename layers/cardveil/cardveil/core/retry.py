@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from cardveil.errors import LATER, Retry
-from cardveil.records import dataclass, field
+from cardveil.core.errors import LATER, Retry
+from cardveil.core.frozen import dataclass, field
 
 T = TypeVar("T")
 

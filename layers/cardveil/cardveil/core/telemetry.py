@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from cardveil.privacy import DIGITS, digest
+from cardveil.core.privacy import DIGITS, digest
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
-    from cardveil.errors import CardveilError
-    from cardveil.events.context import Invocation
+    from cardveil.core.context import Invocation
+    from cardveil.core.errors import CardveilError
     from cardveil.pipeline import Outcome
 
 #: Every metric: its unit and what it counts. A metric that is not here cannot be emitted.

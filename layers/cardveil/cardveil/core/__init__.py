@@ -1,0 +1,1 @@
+"""What every other package stands on: errors, retries, rate limits, threads, timing, telemetry, context."""
