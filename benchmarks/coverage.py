@@ -16,7 +16,7 @@ from random import Random
 import numpy as np
 from PIL import Image, ImageOps
 
-from cardveil.card import PORTRAIT, Card, Field, Polygon
+from cardveil.card.model import PORTRAIT, Card, Field, Polygon
 from cardveil.covering import Rules
 from cardveil.examine import examine
 from cardveil.recognition.reading import Hint, Located, Recognition

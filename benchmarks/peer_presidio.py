@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cardveil.card import PORTRAIT
+from cardveil.card.model import PORTRAIT
 from cardveil_local.recogniser import Recogniser
 from cardveil_local.samples import CONDITIONS, Sample, make_samples
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from cardveil.card import PORTRAIT
+from cardveil.card.model import PORTRAIT
 from cardveil_local.recogniser import Recogniser, models
 from cardveil_local.samples import CONDITIONS, Sample, make_samples
 from cardveil_local.samples.scoring import FieldScore, score

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
-from cardveil.card import Polygon
+from cardveil.card.model import Polygon
 from cardveil.redaction import (
     Region,
     coefficient_path_available,

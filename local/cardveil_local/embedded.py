@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from cardveil.card import CardType, Side
+from cardveil.card.model import CardType, Side
 from cardveil.core.errors import Reject
 from cardveil.recognition.join import check
 from cardveil.recognition.reading import Call, Hint, Image, Located, Recognition

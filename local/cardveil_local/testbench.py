@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import orjson
 
-from cardveil.card import Card, Field
+from cardveil.card.model import Card, Field
 from cardveil.core.errors import Halt
 from cardveil.settings import Settings, from_environment
 from cardveil_local.ci.recognition import CardRecogniser, KnownCard, KnownLine, KnownPicture, TableRecogniser

@@ -17,7 +17,7 @@ from cardveil.bucket.breaker import Breaker
 from cardveil.bucket.job_notes import JobNotes
 from cardveil.bucket.leases import Leases
 from cardveil.bucket.results import Results
-from cardveil.card import CardType, Field, Side
+from cardveil.card.model import CardType, Field, Side
 from cardveil.core.context import Invocation
 from cardveil.core.errors import CardveilError, Reject
 from cardveil.core.rate_limit import Pace

@@ -11,7 +11,7 @@ import pytest
 
 from cardveil import covering
 from cardveil.bucket.objects import Stored
-from cardveil.card import CardType, Side
+from cardveil.card.model import CardType, Side
 from cardveil.core.timing import Stages
 from cardveil.events.cos import Upload
 from cardveil.jobs import Jobs

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cardveil.card import CardType
+from cardveil.card.model import CardType
 from cardveil.core.errors import Retry
 from cardveil.core.timing import Stages
 from cardveil.jobs import Arrival

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from qcloud_cos.cos_exception import CosServiceError
 
-from cardveil.card import CardType
+from cardveil.card.model import CardType
 from cardveil.core.errors import Halt, Retry
 from cardveil.core.retry import Patience
 from cardveil.events.callback import read_callback

@@ -11,9 +11,9 @@ import orjson
 import pytest
 from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
+from cardveil.card.findings import FINDINGS, Status, status_of
 from cardveil.covering import Rules
 from cardveil.examine import Verdict, examine, sidecar_of
-from cardveil.findings import FINDINGS, Status, status_of
 from cardveil.recognition.reading import Hint
 from cardveil.redaction import Limits, load_policy
 from cardveil.sidecar import SourceFacts, schema, to_json

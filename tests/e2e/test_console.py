@@ -13,8 +13,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, ConsoleMessage, Page, Response, Route, expect, sync_playwright
 
-from cardveil.card import FIELDS
-from cardveil.findings import FINDINGS, Status
+from cardveil.card.findings import FINDINGS, Status
+from cardveil.card.model import FIELDS
 from cardveil.http.tokens import mint
 from cardveil.recognition.warnings import API_WARNINGS, CI_WARNINGS
 from cardveil_local.apibench import SECRET, Api, api_bench

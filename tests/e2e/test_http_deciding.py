@@ -15,7 +15,7 @@ import requests
 from PIL import Image
 
 from cardveil.bucket.keys import keys_of
-from cardveil.card import Polygon
+from cardveil.card.model import Polygon
 from cardveil.settings import Settings
 from cardveil.sidecar import schema
 from cardveil_local.apibench import Api, api_bench, problem

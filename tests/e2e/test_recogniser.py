@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from cardveil.card import FIELDS, PORTRAIT, CardType, Side
+from cardveil.card.model import FIELDS, PORTRAIT, CardType, Side
 from cardveil_local.recogniser import FoundCard, Recogniser, models
 from cardveil_local.recogniser import findings as codes
 from cardveil_local.samples import KeptPicture, Sample, fonts, kept_pictures, make_sample

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from cardveil.card import PORTRAIT
+from cardveil.card.model import PORTRAIT
 from cardveil_local.recogniser import Recogniser
 from cardveil_local.samples.kept import KeptPicture, kept_pictures
 from cardveil_local.testbench import Bench, bench

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from cardveil.card import Polygon
+from cardveil.card.model import Polygon
 from cardveil.redaction import Region
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile, ImageOps
 
-from cardveil.card import Polygon
+from cardveil.card.model import Polygon
 from cardveil.core.errors import CardveilError, Reject, Review
 from cardveil.redaction import coefficients, inspect, redact, turbo, upright_copy
 from cardveil.redaction.turbo import Step

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
-from cardveil.card import Polygon
+from cardveil.card.model import Polygon
 from cardveil.redaction import inspect, redact, upright_copy
 
 CANARY = b"CANARY-3301"

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from cardveil.card import Polygon
+from cardveil.card.model import Polygon
 from cardveil.redaction import Region, inspect, redact
 
 WIDTH, HEIGHT = 123, 91

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cardveil.card import Polygon
+from cardveil.card.model import Polygon
 from cardveil.redaction import inspect, redact
 
 #: The box of the digits that `Kit.digits` draws, two pixels wider than their ink, as a good detector gives

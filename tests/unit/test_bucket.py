@@ -12,8 +12,8 @@ from cardveil.bucket.keys import keys_of
 from cardveil.bucket.leases import Leases
 from cardveil.bucket.objects import Stored
 from cardveil.bucket.results import Results, Version, staged
+from cardveil.card.findings import Status
 from cardveil.core.errors import Reject, Retry
-from cardveil.findings import Status
 from cardveil.recognition.reading import Image
 from cardveil.setting_values import MAX_KEY_BYTES
 from cardveil.settings import from_environment

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from cardveil.card import CardType, Field, Polygon, Side
+from cardveil.card.model import CardType, Field, Polygon, Side
 from cardveil.core.errors import CardveilError, Halt, Reject, Retry, Review
 from cardveil.core.retry import Patience
 from cardveil.recognition.cloud import CloudRecogniser

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from cardveil.geometry import Matrix, homography, inverse, is_convex, multiply, project, signed_area
+from cardveil.card.geometry import Matrix, homography, inverse, is_convex, multiply, project, signed_area
 
 SQUARE = [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cardveil.idnumber import PROVINCES, check_digit, inspect, is_valid, repair
+from cardveil.card.id_number import PROVINCES, check_digit, inspect, is_valid, repair
 
 # Region 990101 is not assigned.
 VALID = "990101199003071237"

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from cardveil.card import Card, CardType, Check, Field, Polygon, Side
+from cardveil.card.model import Card, CardType, Check, Field, Polygon, Side
 from cardveil.recognition.join import check, join
 from cardveil.recognition.matching import place_fields
 from cardveil.recognition.reading import Reading, TextLine

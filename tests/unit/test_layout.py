@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cardveil.card import FIELDS, PORTRAIT, CardType, Side
-from cardveil.layout import Box, CardLayout, all_layouts, layout_of
+from cardveil.card.layout import Box, CardLayout, all_layouts, layout_of
+from cardveil.card.model import FIELDS, PORTRAIT, CardType, Side
 
 
 @pytest.fixture(params=sorted(FIELDS), ids=lambda key: f"{key[0].value}-{key[1].value}")

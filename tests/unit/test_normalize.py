@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cardveil.card import FIELDS
-from cardveil.normalize import ETHNICITIES, normalize
+from cardveil.card.model import FIELDS
+from cardveil.card.normalize import ETHNICITIES, normalize
 
 KNOWN = [
     ("sex", "男", "male"),

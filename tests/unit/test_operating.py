@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from cardveil.card.findings import FINDINGS
 from cardveil.core.telemetry import METRICS
-from cardveil.findings import FINDINGS
 from cardveil_local.operating.codes import codes
 from cardveil_local.operating.watching import ALARMS, WATCHING
 

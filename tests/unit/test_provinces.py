@@ -6,17 +6,17 @@ from datetime import date
 
 import pytest
 
-from cardveil import idnumber
-from cardveil.card import Card, CardType, Check, Field, Side
-from cardveil.findings import FINDINGS, Status, status_of
-from cardveil.provinces import PROVINCES, province_of, same_province
+from cardveil.card import id_number
+from cardveil.card.findings import FINDINGS, Status, status_of
+from cardveil.card.model import Card, CardType, Check, Field, Side
+from cardveil.card.provinces import PROVINCES, province_of, same_province
 from cardveil.recognition.join import check
 
 
 def test_every_province_that_a_number_may_name_is_named() -> None:
     assert len(PROVINCES) == 34
     # 83 is in residence permits only and no province of GB/T 2260.
-    assert {*PROVINCES, "83"} == idnumber.PROVINCES
+    assert {*PROVINCES, "83"} == id_number.PROVINCES
 
 
 @pytest.mark.parametrize(("code", "name"), sorted(PROVINCES.items()))
@@ -45,7 +45,7 @@ def test_what_is_said(number: str, address: str, same: bool | None) -> None:
 def _checked(code: str, address: str) -> tuple[Card, tuple[str, ...]]:
     # A region code of zeros after the province belongs to nobody.
     first17 = f"{code}000019741201001"
-    number = first17 + idnumber.check_digit(first17)
+    number = first17 + id_number.check_digit(first17)
     fields = (Field("address", address, address, 99.0), Field("id_number", number, number, 99.0))
     return check(Card(CardType.ID_CARD, Side.FRONT, fields), today=date(2026, 1, 1))
 

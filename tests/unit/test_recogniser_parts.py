@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cardveil.card import CardType, Side
-from cardveil.ethnicity import ETHNICITIES
-from cardveil.idnumber import check_digit
-from cardveil.layout import Box, CardLayout, all_layouts, layout_of
+from cardveil.card.ethnicity import ETHNICITIES
+from cardveil.card.id_number import check_digit
+from cardveil.card.layout import Box, CardLayout, all_layouts, layout_of
+from cardveil.card.model import CardType, Side
 from cardveil_local.recogniser import findings
 from cardveil_local.recogniser.anchors import Anchor, anchors_of
 from cardveil_local.recogniser.closed import ALPHABETS, WATCHED, likeliest, spell

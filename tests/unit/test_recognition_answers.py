@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cardveil.card import FIELDS, CardType, Side
+from cardveil.card.model import FIELDS, CardType, Side
 from cardveil.core.errors import Retry
 from cardveil.recognition.ai_license import read_answer
 from cardveil.recognition.answers import many, response_of

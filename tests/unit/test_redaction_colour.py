@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageCms
 
-from cardveil.card import Polygon
+from cardveil.card.model import Polygon
 from cardveil.redaction import Region, colour, inspect, redact
 
 BOX = [Region("a", Polygon.box(8, 8, 24, 24), "mask")]

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cardveil.card import Polygon
+from cardveil.card.model import Polygon
 from cardveil.core.errors import Reject, Review
 from cardveil.redaction import Region, inspect, redact, turbo, upright_copy
 from cardveil.redaction.turbo import Step

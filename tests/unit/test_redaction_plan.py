@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from cardveil.card import FIELDS, Card, CardType, Field, Polygon, Side
+from cardveil.card.geometry import Matrix, homography, project
+from cardveil.card.layout import Box, CardLayout, layout_of
+from cardveil.card.model import FIELDS, Card, CardType, Field, Polygon, Side
 from cardveil.core.errors import Review
-from cardveil.geometry import Matrix, homography, project
-from cardveil.layout import Box, CardLayout, layout_of
 from cardveil.redaction import Picture, Policy, Region, forbidden_texts, kept_texts, load_policy, plan
 from cardveil.redaction.placing import place
 

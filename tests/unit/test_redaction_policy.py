@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cardveil.card import FIELDS, CardType, Side
+from cardveil.card.model import FIELDS, CardType, Side
 from cardveil.core.errors import Halt
 from cardveil.redaction import BUILT_IN, Partial, load_policy
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from cardveil.card import Polygon
+from cardveil.card.model import Polygon
 from cardveil.core.errors import Review
 from cardveil.redaction import RedactedCopy, Region, inspect, prove_unreadable, redact
 

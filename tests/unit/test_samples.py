@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from cardveil.card import FIELDS, PORTRAIT
+from cardveil.card.id_number import PROVINCES, inspect, is_valid
+from cardveil.card.model import FIELDS, PORTRAIT
+from cardveil.card.normalize import normalize
 from cardveil.core.errors import Halt
-from cardveil.idnumber import PROVINCES, inspect, is_valid
-from cardveil.normalize import normalize
 from cardveil_local.samples import CONDITIONS, Sample, fonts, kept_pictures, make_sample
 from cardveil_local.samples.generate import CARD_KINDS
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cardveil.card import CardType, Side
+from cardveil.card.model import CardType, Side
 from cardveil.core.errors import Halt
 from cardveil.setting_values import CardRule
 from cardveil.settings import Settings, from_environment, variable

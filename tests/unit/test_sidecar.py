@@ -9,8 +9,8 @@ import jsonschema
 import orjson
 import pytest
 
-from cardveil.card import Card, CardType, Check, Field, Polygon, Side
-from cardveil.findings import FINDINGS, Status, status_of
+from cardveil.card.findings import FINDINGS, Status, status_of
+from cardveil.card.model import Card, CardType, Check, Field, Polygon, Side
 from cardveil.recognition.reading import Call, VendorWarning
 from cardveil.sidecar import RedactionDone, RegionDone, Sidecar, SourceFacts, schema, to_json
 from cardveil_local.recogniser import findings as recogniser_findings

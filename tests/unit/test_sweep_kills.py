@@ -19,7 +19,7 @@ from cardveil.bucket.keys import keys_of
 from cardveil.bucket.leases import Leases
 from cardveil.bucket.listings import Entry
 from cardveil.bucket.results import Results
-from cardveil.card import CardType, Field, Side
+from cardveil.card.model import CardType, Field, Side
 from cardveil.core.context import Invocation
 from cardveil.core.rate_limit import Pace
 from cardveil.core.retry import Patience

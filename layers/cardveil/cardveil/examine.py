@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Final
 
-from cardveil.card import Card
+from cardveil.card.findings import Status, status_of
+from cardveil.card.model import Card
 from cardveil.core.errors import Reject, Review
 from cardveil.core.frozen import dataclass, replace
 from cardveil.core.timing import Stages
 from cardveil.covering import MAX_SENT_BYTES, Covering, Rules
-from cardveil.findings import Status, status_of
 from cardveil.recognition.reading import Call, CardRecogniser, Hint, Image, Recognition, VendorWarning
 from cardveil.redaction import Picture, Policy, RedactedCopy, Region, inspect, redact, upright_copy
 from cardveil.sidecar import RedactionDone, RegionDone, Sidecar, SourceFacts

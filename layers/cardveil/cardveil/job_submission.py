@@ -8,7 +8,7 @@ from typing import Final
 
 from cardveil.bucket.breaker import Gate
 from cardveil.bucket.job_notes import JobNote, JobNotes
-from cardveil.card import CardType, Side
+from cardveil.card.model import CardType, Side
 from cardveil.claiming import Claim
 from cardveil.core.errors import Halt, Reject
 from cardveil.core.frozen import dataclass, replace

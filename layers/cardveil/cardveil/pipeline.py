@@ -18,6 +18,7 @@ from cardveil.bucket.keys import Keys
 from cardveil.bucket.leases import Leases
 from cardveil.bucket.objects import Objects
 from cardveil.bucket.results import Results, Version, staged
+from cardveil.card.findings import Status
 from cardveil.claiming import Claim, Claims
 from cardveil.core.context import Invocation
 from cardveil.core.errors import LATER, Halt, Reject, Retry
@@ -27,7 +28,6 @@ from cardveil.core.timing import Stages
 from cardveil.covering import Rules
 from cardveil.events.cos import OUTPUT_MARK, Upload
 from cardveil.examine import PIPELINE_VERSION, Verdict, examine, sidecar_of
-from cardveil.findings import Status
 from cardveil.recognition.cloud import Stage
 from cardveil.recognition.hints import hint_of
 from cardveil.recognition.reading import CardRecogniser

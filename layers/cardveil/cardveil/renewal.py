@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from cardveil.card import PORTRAIT, Card
+from cardveil.card.findings import Status, status_of
+from cardveil.card.model import PORTRAIT, Card
 from cardveil.core.errors import Reject, Review
 from cardveil.core.frozen import replace
 from cardveil.core.timing import Stages
 from cardveil.covering import Covering, Rules
 from cardveil.examine import Verdict
-from cardveil.findings import Status, status_of
 from cardveil.recognition.reading import Call, CardRecogniser, VendorWarning
 from cardveil.redaction import inspect
 from cardveil.sidecar import card_of

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from cardveil.card import CardType, Side
+from cardveil.card.model import CardType, Side
 from cardveil.core.frozen import dataclass
 
 #: Longest key that COS takes, in bytes of UTF-8 ("Object overview", COS documentation).

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from cardveil.card import Card, CardType, Check, Field, Polygon, Side
+from cardveil.card.findings import Status
+from cardveil.card.model import Card, CardType, Check, Field, Polygon, Side
 from cardveil.core.frozen import dataclass, fields
-from cardveil.findings import Status
 
 if TYPE_CHECKING:
     from cardveil.recognition.reading import Call, VendorWarning

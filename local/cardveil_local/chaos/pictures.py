@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cardveil.card import CardType, Field, Side
-from cardveil.idnumber import check_digit
+from cardveil.card.id_number import check_digit
+from cardveil.card.model import CardType, Field, Side
 from cardveil_local.ci.recognition import KnownCard, KnownLine
 from cardveil_local.samples.kept import kept_pictures
 from cardveil_local.testbench import known

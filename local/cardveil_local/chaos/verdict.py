@@ -15,7 +15,7 @@ import numpy as np
 import orjson
 from PIL import Image
 
-from cardveil.card import Field
+from cardveil.card.model import Field
 from cardveil_local.chaos.pictures import CANARY, ChaosPicture, number_of, picture
 from cardveil_local.chaos.plan import Plan
 from cardveil_local.chaos.strangers import Strangers

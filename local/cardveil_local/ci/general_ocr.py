@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from cardveil.card import Point
+from cardveil.card.model import Point
 from cardveil_local.ci.errors import CiError
 from cardveil_local.ci.recognition import TextLine
 from cardveil_local.xml import Content

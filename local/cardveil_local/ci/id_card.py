@@ -7,11 +7,11 @@ from datetime import date
 from types import MappingProxyType
 from typing import Final
 
-from cardveil.card import Card, CardType, Field, Polygon, Side
-from cardveil.ethnicity import ETHNICITIES
-from cardveil.geometry import signed_area
-from cardveil.idnumber import is_valid
-from cardveil.normalize import LONG_TERM
+from cardveil.card.ethnicity import ETHNICITIES
+from cardveil.card.geometry import signed_area
+from cardveil.card.id_number import is_valid
+from cardveil.card.model import Card, CardType, Field, Polygon, Side
+from cardveil.card.normalize import LONG_TERM
 from cardveil_local.ci.names import Language
 from cardveil_local.ci.pictures import PictureRefusedError
 from cardveil_local.ci.recognition import FoundCard

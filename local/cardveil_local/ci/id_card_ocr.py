@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
-from cardveil.card import PORTRAIT, Side
+from cardveil.card.model import PORTRAIT, Side
 from cardveil_local.ci import looks
 from cardveil_local.ci.errors import CiError
 from cardveil_local.ci.id_card import check_readable, expired, id_cards, missing, values

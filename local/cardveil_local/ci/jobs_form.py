@@ -6,7 +6,7 @@ import re
 from typing import Any, Final
 from urllib.parse import quote
 
-from cardveil.card import CardType
+from cardveil.card.model import CardType
 from cardveil_local import xml
 from cardveil_local.ci.errors import CiError
 from cardveil_local.ci.jobs_store import Job, Notify, moment, new_job_id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cardveil.card import CardType, Polygon, Side
+from cardveil.card.model import CardType, Polygon, Side
 from cardveil_local.ci.errors import CiError
 from cardveil_local.ci.names import Language, field_name, field_text
 from cardveil_local.ci.recognition import FoundCard

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cardveil.card import Polygon
+from cardveil.card.model import Polygon
 from cardveil_local.ci.pictures import Picture
 
 Pixels = NDArray[np.uint8]

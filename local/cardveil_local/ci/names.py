@@ -8,8 +8,8 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
-from cardveil.card import CardType, Field
-from cardveil.ethnicity import ETHNICITIES
+from cardveil.card.ethnicity import ETHNICITIES
+from cardveil.card.model import CardType, Field
 
 
 class Language(str, Enum):

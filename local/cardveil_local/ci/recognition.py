@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from cardveil.card import Card, CardType, Polygon
+from cardveil.card.model import Card, CardType, Polygon
 from cardveil_local.ci.pictures import decode
 
 Pixels = NDArray[np.uint8]

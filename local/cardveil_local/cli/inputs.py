@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import click
 
-from cardveil.card import Polygon
+from cardveil.card.model import Polygon
 from cardveil.redaction import Region
 
 #: Endings looked for in folders; a file that is named itself is taken whatever its ending.

@@ -14,10 +14,10 @@ import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from cardveil.card.findings import Status
 from cardveil.core.errors import CardveilError, Reject
 from cardveil.covering import Rules
 from cardveil.examine import Verdict, examine, redact_places, sidecar_of
-from cardveil.findings import Status
 from cardveil.redaction import Limits, Region, coefficient_path_available, load_policy
 from cardveil.sidecar import SourceFacts, to_json
 from cardveil_local.cli.inputs import Job, jobs_of, read_fields

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cardveil.card import PORTRAIT, Side
+from cardveil.card.model import PORTRAIT, Side
 from cardveil_local.api3.errors import ApiError
 from cardveil_local.ci import looks
 from cardveil_local.ci.id_card import check_readable, id_cards, missing, values

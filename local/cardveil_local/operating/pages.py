@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+from cardveil.card.findings import FINDINGS
 from cardveil.core.telemetry import METRICS
-from cardveil.findings import FINDINGS
 from cardveil_local.operating.codes import codes
 from cardveil_local.operating.watching import ALARMS, WATCHING
 

@@ -12,8 +12,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cardveil.card import CardType, Side
-from cardveil.layout import Box, CardLayout, layout_of
+from cardveil.card.layout import Box, CardLayout, layout_of
+from cardveil.card.model import CardType, Side
 from cardveil_local.recogniser.lines import Glyph, Line
 
 Points = NDArray[np.floating[Any]]

@@ -8,9 +8,9 @@ from typing import Final
 
 import numpy as np
 
-from cardveil import idnumber
-from cardveil.card import FIELDS, PORTRAIT, Card, CardType, Check, Field, Polygon
-from cardveil.layout import Box
+from cardveil.card import id_number
+from cardveil.card.layout import Box
+from cardveil.card.model import FIELDS, PORTRAIT, Card, CardType, Check, Field, Polygon
 from cardveil_local.recogniser import findings as codes
 from cardveil_local.recogniser.pictures import Source
 from cardveil_local.recogniser.placing import Placing, project
@@ -91,8 +91,8 @@ def _cross_checked(card_type: CardType, values: Mapping[str, Value]) -> tuple[di
     """Hold birth date and sex against the number, and dates against each other."""
     checked, found = dict(values), []
     number = values.get("id_number" if card_type is CardType.ID_CARD else "licence_number")
-    if number is not None and number.normalized and idnumber.is_valid(number.normalized):
-        says = idnumber.inspect(number.normalized)
+    if number is not None and number.normalized and id_number.is_valid(number.normalized):
+        says = id_number.inspect(number.normalized)
         for name, expected, code in (
             ("birth_date", says.birth_date, codes.BIRTH_DATE_DISAGREES),
             ("sex", says.sex, codes.SEX_DISAGREES),

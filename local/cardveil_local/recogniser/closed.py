@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from cardveil.ethnicity import ETHNICITIES
+from cardveil.card.ethnicity import ETHNICITIES
 from cardveil_local.recogniser.engine import Strip
 
 #: Which characters a field may hold; the others are free.

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cardveil.layout import CardLayout
+from cardveil.card.layout import CardLayout
 from cardveil_local.recogniser.anchors import NUMBER, Anchor, Points
 
 Matrix = NDArray[np.floating[Any]]

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cardveil.card import CardType, Polygon, Side
-from cardveil.layout import CardLayout, all_layouts
+from cardveil.card.layout import CardLayout, all_layouts
+from cardveil.card.model import CardType, Polygon, Side
 from cardveil_local.recogniser import findings as codes
 from cardveil_local.recogniser.anchors import NUMBER, anchors_of
 from cardveil_local.recogniser.cards import compose

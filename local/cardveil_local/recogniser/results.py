@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cardveil.card import Card, Polygon
+from cardveil.card.model import Card, Polygon
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from cardveil.layout import Box, CardLayout
+from cardveil.card.layout import Box, CardLayout
 from cardveil_local.recogniser.anchors import Anchor
 from cardveil_local.recogniser.lines import Line
 

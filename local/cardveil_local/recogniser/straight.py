@@ -9,7 +9,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from cardveil.layout import Box, CardLayout
+from cardveil.card.layout import Box, CardLayout
 from cardveil_local.recogniser.anchors import Anchor, Points, anchors_of, lone_characters
 from cardveil_local.recogniser.edges import Edges, find_edges
 from cardveil_local.recogniser.engine import Engine

@@ -8,10 +8,10 @@ from typing import Final
 
 import numpy as np
 
-from cardveil import idnumber
-from cardveil.card import Check
-from cardveil.ethnicity import ETHNICITIES, ethnicity
-from cardveil.normalize import normalize
+from cardveil.card import id_number
+from cardveil.card.ethnicity import ETHNICITIES, ethnicity
+from cardveil.card.model import Check
+from cardveil.card.normalize import normalize
 from cardveil_local.recogniser import findings as codes
 from cardveil_local.recogniser.closed import ALPHABETS, alternatives, likeliest, spell
 from cardveil_local.recogniser.segments import Segment
@@ -169,21 +169,21 @@ def _number(rows: Sequence[Segment]) -> Value:
     alphabet = ALPHABETS["id_number"]
     read = [spell(segment.line.strip, *segment.steps, alphabet) for segment in rows]
     text, ps = "".join(r.text for r in read), [p for r in read for p in r.ps]
-    if idnumber.is_valid(text):
+    if id_number.is_valid(text):
         # One misreading in eleven passes the check: an unsure character still lowers the score.
         value = _judged(
-            text, text, max(score_of(ps), 100 - 60 * (1 - min(ps))), idnumber.inspect(text).checks
+            text, text, max(score_of(ps), 100 - 60 * (1 - min(ps))), id_number.inspect(text).checks
         )
         return Value(value.text, text, value.score, value.checks, value.findings, trusted=True)
     repaired = _repaired(rows, [r.steps for r in read], text) if len(text) == 18 else None
     free = "".join(segment.text for segment in rows)
     if repaired is None and (len(text) != 18 or min(ps) < _SURE):
-        repaired = idnumber.repair(free)
+        repaired = id_number.repair(free)
     if repaired is not None:
-        checks = idnumber.inspect(repaired).checks
+        checks = id_number.inspect(repaired).checks
         return Value(repaired, repaired, 70.0, checks, (codes.NUMBER_REPAIRED, codes.LOW_SCORE))
     normal = normalize("id_number", text)
-    checks = (Check("id_number_check_digit", False),) if normal is None else idnumber.inspect(normal).checks
+    checks = (Check("id_number_check_digit", False),) if normal is None else id_number.inspect(normal).checks
     return Value(
         text or free, normal, min(score_of(ps), 40.0), checks, (codes.CHECK_DIGIT_FAILED, codes.LOW_SCORE)
     )
@@ -198,7 +198,7 @@ def _repaired(rows: Sequence[Segment], steps: Sequence[tuple[int, ...]], text: s
         here = next(p for p, character in options if character == text[i])
         for p, character in options:
             candidate = text[:i] + character + text[i + 1 :]
-            if character != text[i] and p > 1e-4 and idnumber.is_valid(candidate):
+            if character != text[i] and p > 1e-4 and id_number.is_valid(candidate):
                 found.append((p / max(here, 1e-6), candidate))
     found.sort(reverse=True)
     if not found or (len(found) > 1 and found[0][0] < _CLEARLY * found[1][0]):

@@ -9,8 +9,8 @@ from random import Random
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from cardveil.card import FIELDS, PORTRAIT, CardType, Side
-from cardveil.layout import Box, CardLayout, layout_of
+from cardveil.card.layout import Box, CardLayout, layout_of
+from cardveil.card.model import FIELDS, PORTRAIT, CardType, Side
 from cardveil_local.samples.fonts import Face, Typeface, font
 from cardveil_local.samples.papers import paper_of
 from cardveil_local.samples.people import Person

@@ -9,8 +9,8 @@ from typing import Final, Literal
 
 import numpy as np
 
-from cardveil.card import CardType, Side
-from cardveil.layout import layout_of
+from cardveil.card.layout import layout_of
+from cardveil.card.model import CardType, Side
 from cardveil_local.samples import effects
 from cardveil_local.samples.backgrounds import KINDS, background
 from cardveil_local.samples.card_drawing import draw_card

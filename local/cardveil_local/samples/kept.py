@@ -8,7 +8,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any
 
-from cardveil.card import CardType, Polygon, Side
+from cardveil.card.model import CardType, Polygon, Side
 from cardveil_local.samples.truth import CardTruth, FieldTruth
 
 

@@ -8,8 +8,8 @@ from random import Random
 import numpy as np
 from PIL import Image, ImageDraw
 
-from cardveil.card import CardType, Side
-from cardveil.layout import CardLayout
+from cardveil.card.layout import CardLayout
+from cardveil.card.model import CardType, Side
 
 
 def paper_of(layout: CardLayout, scale: float, random: Random) -> Image.Image:

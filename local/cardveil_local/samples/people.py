@@ -7,8 +7,8 @@ from datetime import date, timedelta
 from random import Random
 from typing import Final
 
-from cardveil.ethnicity import ETHNICITIES
-from cardveil.idnumber import check_digit
+from cardveil.card.ethnicity import ETHNICITIES
+from cardveil.card.id_number import check_digit
 
 _SURNAMES: Final = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕"
 _DOUBLE_SURNAMES: Final = ("欧阳", "司马", "诸葛", "上官", "慕容")

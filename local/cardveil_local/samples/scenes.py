@@ -7,7 +7,7 @@ from random import Random
 import cv2
 import numpy as np
 
-from cardveil.card import FIELDS, PORTRAIT, Polygon
+from cardveil.card.model import FIELDS, PORTRAIT, Polygon
 from cardveil_local.samples.card_drawing import DrawnCard
 from cardveil_local.samples.people import Person
 from cardveil_local.samples.poses import Corners

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cardveil.card import CardType, Polygon, Side
+from cardveil.card.model import CardType, Polygon, Side
 
 Picture = NDArray[np.uint8]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 
-from cardveil.card import CardType, Side
+from cardveil.card.model import CardType, Side
 from cardveil_local.samples.people import Person
 
 #: For each field: the text as printed and its normal form.

@@ -14,8 +14,8 @@ from PIL import Image
 from qcloud_cos import CosConfig
 from qcloud_cos.ai_recognition import AIRecognitionClient
 
-from cardveil.card import Polygon
-from cardveil.normalize import normalize
+from cardveil.card.model import Polygon
+from cardveil.card.normalize import normalize
 from cardveil_local import xml
 from cardveil_local.ci.engine import RecognitionEngine
 from cardveil_local.ci.recognition import KnownCard, KnownPicture, TableRecogniser

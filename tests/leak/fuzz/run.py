@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFile
 
-from cardveil.card import Polygon
+from cardveil.card.model import Polygon
 from cardveil.core.errors import Reject, Review
 from cardveil.redaction import Region, inspect, redact, upright_copy
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import orjson
 
 from cardveil.bucket.objects import Objects
-from cardveil.card import CardType
+from cardveil.card.model import CardType
 from cardveil.core.errors import Reject
 from cardveil.core.frozen import dataclass, fields
 from cardveil.events.cos import Upload

@@ -8,8 +8,8 @@ from secrets import token_hex
 
 from cardveil.bucket.keys import Keys
 from cardveil.bucket.objects import Objects, Stored
+from cardveil.card.findings import Status
 from cardveil.core.frozen import dataclass
-from cardveil.findings import Status
 from cardveil.recognition.reading import Image
 
 

@@ -10,7 +10,7 @@ import orjson
 from cardveil.bucket.inbox import iso
 from cardveil.bucket.keys import keys_of
 from cardveil.bucket.objects import Stored
-from cardveil.card import CardType, Side
+from cardveil.card.model import CardType, Side
 from cardveil.core.errors import Reject
 from cardveil.core.frozen import dataclass
 from cardveil.http.desk import Desk

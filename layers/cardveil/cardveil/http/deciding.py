@@ -9,17 +9,17 @@ from typing import Final
 
 from cardveil.bucket.keys import Keys, keys_of
 from cardveil.bucket.results import Version
-from cardveil.card import Card, CardType, Field, Polygon, Side
+from cardveil.card.findings import FINDINGS, Status
+from cardveil.card.model import Card, CardType, Field, Polygon, Side
+from cardveil.card.normalize import normalize
 from cardveil.core.errors import Reject, Review
 from cardveil.core.frozen import dataclass, replace
 from cardveil.examine import PIPELINE_VERSION, Verdict, sidecar_of
-from cardveil.findings import FINDINGS, Status
 from cardveil.http.cards import Found, read
 from cardveil.http.desk import Desk
 from cardveil.http.models import FieldCorrection, ReviewRequest
 from cardveil.http.problems import Problem
 from cardveil.http.references import unknown
-from cardveil.normalize import normalize
 from cardveil.recognition.join import check
 from cardveil.redaction import Policy
 from cardveil.renewal import covered, stored_verdict

@@ -11,7 +11,7 @@ from typing import Final
 from cardveil.assembly import assemble
 from cardveil.bucket.inbox import Inbox
 from cardveil.bucket.objects import CosObjects
-from cardveil.card import FIELDS, CardType, Side
+from cardveil.card.model import FIELDS, CardType, Side
 from cardveil.core.context import Invocation
 from cardveil.core.errors import Halt
 from cardveil.core.rate_limit import Pace

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cardveil.card import CardType
+from cardveil.card.model import CardType
 from cardveil.core.frozen import replace
 from cardveil.events.cos import Upload
 from cardveil.http.cards import read

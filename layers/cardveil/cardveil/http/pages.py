@@ -11,7 +11,7 @@ from typing import Any, Final
 import orjson
 from aws_lambda_powertools.event_handler import Response
 
-from cardveil.card import FIELDS
+from cardveil.card.model import FIELDS
 from cardveil.http.access import ANYBODY, wants
 from cardveil.http.adapter import UrlResolver
 from cardveil.http.describing import document

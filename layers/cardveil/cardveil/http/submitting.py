@@ -11,7 +11,7 @@ from secrets import token_hex
 from cardveil.bucket.answers import Answers
 from cardveil.bucket.breaker import Gate
 from cardveil.bucket.keys import keys_of
-from cardveil.card import CardType, Side
+from cardveil.card.model import CardType, Side
 from cardveil.core.errors import Reject, Retry, Review
 from cardveil.core.frozen import dataclass, replace
 from cardveil.core.retry import Patience

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from cardveil.bucket.keys import keys_of
-from cardveil.card import PORTRAIT, Card, Point, Polygon
+from cardveil.card.model import PORTRAIT, Card, Point, Polygon
 from cardveil.core.errors import Reject
 from cardveil.http.cards import Found
 from cardveil.http.desk import Desk

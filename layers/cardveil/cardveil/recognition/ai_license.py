@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cardveil.card import CardType, Field, Polygon, Side
+from cardveil.card.model import CardType, Field, Polygon, Side
 from cardveil.core.frozen import dataclass
 from cardveil.recognition.answers import many, number_of, polygon_of, response_of, text_of
 from cardveil.recognition.names import field_name

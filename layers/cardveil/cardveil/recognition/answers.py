@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree  # the vendor's own answers; expat here expands no external entity
 
-from cardveil.card import Polygon
+from cardveil.card.geometry import signed_area
+from cardveil.card.model import Polygon
 from cardveil.core.errors import LATER, Retry
-from cardveil.geometry import signed_area
 
 
 def response_of(data: Any, *, api: str) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from typing import Final
 
-from cardveil.card import Card, CardType, Side
+from cardveil.card.model import Card, CardType, Side
 from cardveil.core.errors import CardveilError, Reject, Review
 from cardveil.core.frozen import dataclass, replace
 from cardveil.core.retry import Patience

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cardveil.card import CardType, Side
+from cardveil.card.model import CardType, Side
 from cardveil.core.errors import Reject
 from cardveil.recognition.reading import Hint
 from cardveil.settings import Settings

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from cardveil.card import CardType, Field, Side
+from cardveil.card.model import CardType, Field, Side
 from cardveil.core.frozen import dataclass
 from cardveil.recognition.ai_license import request_id
 from cardveil.recognition.answers import many, response_of, text_of

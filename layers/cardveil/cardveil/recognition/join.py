@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Final
 
-from cardveil import idnumber
-from cardveil.card import FIELDS, Card, CardType, Check, Field, Side
+from cardveil.card import id_number
+from cardveil.card.model import FIELDS, Card, CardType, Check, Field, Side
+from cardveil.card.normalize import LONG_TERM, normalize
+from cardveil.card.provinces import same_province
 from cardveil.core.frozen import replace
-from cardveil.normalize import LONG_TERM, normalize
-from cardveil.provinces import same_province
 from cardveil.recognition.reading import Reading
 
 #: Below this score (of 100) a text is not to be relied on unseen.
@@ -102,7 +102,7 @@ def _check_number(
     findings: list[str],
 ) -> None:
     try:
-        told = idnumber.inspect(number)
+        told = id_number.inspect(number)
     except ValueError:
         checks[name] = [Check("id_number_shape", False)]
         findings.append("check_digit_failed")

@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Any, Final
 from xml.etree.ElementTree import ParseError
 
-from cardveil.card import CardType
+from cardveil.card.model import CardType
 from cardveil.core.errors import LATER, Reject, Retry, Review, from_vendor
 from cardveil.core.frozen import dataclass, replace
 from cardveil.core.retry import Patience

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
-from cardveil.card import Side
+from cardveil.card.model import Side
 from cardveil.core.errors import LATER, Retry, from_vendor
 from cardveil.core.frozen import dataclass
 from cardveil.recognition.answers import many

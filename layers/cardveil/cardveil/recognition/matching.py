@@ -7,9 +7,9 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Final
 
-from cardveil.card import Field, Point, Polygon
+from cardveil.card.model import Field, Point, Polygon
+from cardveil.card.normalize import normalize
 from cardveil.core.frozen import replace
-from cardveil.normalize import normalize
 from cardveil.recognition.reading import TextLine
 
 #: Share of a value's characters that must be found again; a misread character or two must not lose the place.

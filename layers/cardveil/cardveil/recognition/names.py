@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from cardveil.card import CardType
+from cardveil.card.model import CardType
 
 #: Names of `AILicenseRec` (its page shows English ones, its service has been seen to answer in Chinese), and
 #: element names of `IDCardOCR` and `RecognizeMainlandIDCardOCR`.

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 from cardveil.bucket.answers import Answers
 from cardveil.bucket.breaker import Gate
-from cardveil.card import CardType, Field, Polygon, Side
+from cardveil.card.model import CardType, Field, Polygon, Side
 from cardveil.core.errors import LATER, CardveilError, Halt, Reject, Retry, Review
 from cardveil.core.frozen import dataclass
 from cardveil.core.rate_limit import Pace

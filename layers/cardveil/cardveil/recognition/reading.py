@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from cardveil.card import Card, CardType, Field, Polygon, Side
+from cardveil.card.model import Card, CardType, Field, Polygon, Side
 from cardveil.core.errors import Reject, Review
 from cardveil.core.frozen import dataclass
 

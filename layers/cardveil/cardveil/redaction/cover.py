@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from cardveil.card import Point
+from cardveil.card.model import Point
 from cardveil.core.frozen import dataclass
 
 #: Pixels added on every side before snapping: half a pixel of rounding and one of chroma interpolation.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from cardveil.card import Point
+from cardveil.card.model import Point
 
 #: Orientations that swap width and height.
 SWAPS: Final = frozenset({5, 6, 7, 8})

@@ -6,8 +6,8 @@ import math
 import unicodedata
 from typing import Final
 
-from cardveil.card import Point, Polygon
-from cardveil.geometry import is_convex, signed_area
+from cardveil.card.geometry import is_convex, signed_area
+from cardveil.card.model import Point, Polygon
 
 #: Pixels of area below which a polygon says nothing of where a text stands (vendors send zeros).
 _LEAST_AREA: Final = 4.0

@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterator
 from typing import Final
 
-from cardveil.card import Card, CardType, Point, Polygon, Side
+from cardveil.card.geometry import Matrix, inverse, multiply, project, signed_area
+from cardveil.card.layout import Box, CardLayout, layout_of
+from cardveil.card.model import Card, CardType, Point, Polygon, Side
 from cardveil.core.frozen import dataclass
-from cardveil.geometry import Matrix, inverse, multiply, project, signed_area
-from cardveil.layout import Box, CardLayout, layout_of
 from cardveil.redaction.leastsquares import Constraint, solve
 
 #: Millimetres: a larger spread of the fields around the layout means another card or boxes in a wrong order.

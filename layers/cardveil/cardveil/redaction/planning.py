@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from cardveil.card import FIELDS, PORTRAIT, Card, Field, Polygon
+from cardveil.card.model import FIELDS, PORTRAIT, Card, Field, Polygon
 from cardveil.core.errors import Review
 from cardveil.redaction.outline import cut, grown, straight, text_height, usable
 from cardveil.redaction.picture import Picture

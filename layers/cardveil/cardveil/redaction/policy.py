@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-from cardveil.card import FIELDS, PORTRAIT, CardType, Side
+from cardveil.card.model import FIELDS, PORTRAIT, CardType, Side
 from cardveil.core.frozen import dataclass
 
 BUILT_IN: Final = ("strict", "standard", "minimal")

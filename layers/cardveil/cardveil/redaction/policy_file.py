@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import yaml
 
-from cardveil.card import FIELDS, CardType
+from cardveil.card.model import FIELDS, CardType
 from cardveil.core.errors import Halt
 from cardveil.redaction.policy import BUILT_IN, INCOMPLETE, USUAL_MARGIN, Action, Partial, Policy, policy_of
 

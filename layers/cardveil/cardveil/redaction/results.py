@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cardveil.card import Polygon
+from cardveil.card.model import Polygon
 from cardveil.core.frozen import dataclass, fields
 
 

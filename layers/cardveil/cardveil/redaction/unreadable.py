@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from cardveil.card import Card
+from cardveil.card.model import Card
 from cardveil.core.frozen import replace
 from cardveil.redaction.coefficients import proof_failed
 from cardveil.redaction.policy import Partial, Policy

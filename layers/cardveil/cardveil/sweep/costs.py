@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cardveil.card import CardType, Side
+from cardveil.card.model import CardType, Side
 from cardveil.settings import Settings
 
 

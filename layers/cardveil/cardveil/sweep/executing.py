@@ -13,11 +13,11 @@ import orjson
 from cardveil.bucket.keys import keys_of
 from cardveil.bucket.listings import Entry
 from cardveil.bucket.results import Version
+from cardveil.card.findings import Status
 from cardveil.core.errors import Halt, from_vendor
 from cardveil.core.timing import Stages
 from cardveil.events.cos import Upload
 from cardveil.examine import PIPELINE_VERSION
-from cardveil.findings import Status
 from cardveil.jobs import Jobs
 from cardveil.pipeline import Outcome
 from cardveil.signing import source_digest

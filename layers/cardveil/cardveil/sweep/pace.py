@@ -27,7 +27,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from cardveil.card import CardType, Side
+from cardveil.card.model import CardType, Side
 from cardveil.core.errors import CardveilError, Retry
 from cardveil.core.rate_limit import Pace
 from cardveil.recognition.reading import Image, Reading, TextLine

@@ -10,9 +10,9 @@ from typing import Final
 
 from cardveil.bucket.leases import Lease
 from cardveil.bucket.listings import Entry
+from cardveil.card.findings import Status
 from cardveil.core.errors import CardveilError, Halt
 from cardveil.core.timing import Stages
-from cardveil.findings import Status
 from cardveil.pipeline import Outcome
 from cardveil.sweep.budget import SPENT, Budget
 from cardveil.sweep.engine import Done, Engine

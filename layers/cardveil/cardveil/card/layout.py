@@ -9,7 +9,7 @@ from importlib import resources
 from types import MappingProxyType
 from typing import Any
 
-from cardveil.card import CardType, Side
+from cardveil.card.model import CardType, Side
 from cardveil.core.frozen import dataclass
 
 Corners = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
@@ -107,7 +107,7 @@ def all_layouts() -> tuple[CardLayout, ...]:
 
 @lru_cache(maxsize=1)
 def _layouts() -> Mapping[tuple[CardType, Side], CardLayout]:
-    text = resources.files("cardveil").joinpath("layouts.json").read_text(encoding="utf-8")
+    text = resources.files("cardveil.card").joinpath("layouts.json").read_text(encoding="utf-8")
     read = [_layout(entry) for entry in json.loads(text)["layouts"]]
     return MappingProxyType({(layout.type, layout.side): layout for layout in read})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from cardveil.card import Point
+from cardveil.card.model import Point
 
 #: A 3×3 homogeneous matrix, row by row.
 Matrix = tuple[float, float, float, float, float, float, float, float, float]

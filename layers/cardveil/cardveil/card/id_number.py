@@ -6,7 +6,7 @@ import re
 from datetime import date
 from typing import Final
 
-from cardveil.card import Check
+from cardveil.card.model import Check
 from cardveil.core.frozen import dataclass
 
 #: GB 11643-1999, section 5: weight of position i is 2**(18-i) mod 11.

@@ -9,7 +9,7 @@ from datetime import date
 from types import MappingProxyType
 from typing import Final
 
-from cardveil.ethnicity import ETHNICITIES, ethnicity
+from cardveil.card.ethnicity import ETHNICITIES, ethnicity
 
 __all__ = ["ETHNICITIES", "LONG_TERM", "ethnicity", "normalize"]
 
@@ -70,7 +70,7 @@ def normalize(field_name: str, text: str) -> str | None:
     Parameters
     ----------
     field_name
-        Canonical field name, as in `cardveil.card.FIELDS`.
+        Canonical field name, as in `cardveil.card.model.FIELDS`.
     text
         The value as printed, as a recogniser read it, or as a vendor translated it.
 
