@@ -21,15 +21,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from cardveil.card.model import Polygon
-from cardveil.redaction import (
-    Region,
-    coefficient_path_available,
-    coefficients,
-    inspect,
-    redact,
-    structure,
-    turbo,
-)
+from cardveil.imaging import turbojpeg
+from cardveil.redaction import Region, coefficient_path_available, coefficients, inspect, redact, structure
 from cardveil.redaction.cover import Grid, snap
 
 #: Width, height and rounds of each picture.
@@ -111,14 +104,14 @@ def cardveil_unproven(data: bytes, polygons: Sequence[Polygon]) -> bytes:
     assert header is not None
     cover = snap(Grid(header.width, header.height, *header.mcu), [p.points for p in polygons])
     plan = coefficients.make_plan(header, cover, (0, 0, 0))
-    step = turbo.Step(coefficients._walk(plan, [0], coefficients._overwrite))
+    step = turbojpeg.Step(coefficients._walk(plan, [0], coefficients._overwrite))
     expected = structure.Expected(header.width, header.height, 1, None)
-    return structure.build_jpeg(turbo.transform(data, [step])[0], expected)
+    return structure.build_jpeg(turbojpeg.transform(data, [step])[0], expected)
 
 
 def bare_transform(data: bytes, _polygons: Sequence[Polygon]) -> bytes:
     """libjpeg-turbo decoding and encoding the coefficients, nothing covered."""
-    return turbo.transform(data, [turbo.Step()])[0]
+    return turbojpeg.transform(data, [turbojpeg.Step()])[0]
 
 
 def pillow(data: bytes, polygons: Sequence[Polygon]) -> bytes:

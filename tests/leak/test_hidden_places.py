@@ -12,8 +12,9 @@ from PIL import Image, ImageFile, ImageOps
 
 from cardveil.card.model import Polygon
 from cardveil.core.errors import CardveilError, Reject, Review
-from cardveil.redaction import coefficients, inspect, redact, turbo, upright_copy
-from cardveil.redaction.turbo import Step
+from cardveil.imaging import turbojpeg
+from cardveil.imaging.turbojpeg import Step
+from cardveil.redaction import coefficients, inspect, redact, upright_copy
 
 BOX = Polygon.box(38, 30, 120, 58)
 
@@ -77,7 +78,7 @@ def test_rows_below_the_edge_are_not_carried_along(kit: Any, height: int) -> Non
 
     assert hidden(source) > 60
     # The control: libjpeg's own transform, which keeps whole blocks.
-    assert hidden(turbo.transform(source, [Step()])[0]) > 60
+    assert hidden(turbojpeg.transform(source, [Step()])[0]) > 60
     copy = redact(inspect(source), kit.region(cover))
     assert copy.path == "pixels"
     assert hidden(copy.data) < 30
@@ -128,13 +129,13 @@ def test_without_its_guard_a_failing_filter_passes_unnoticed(
     source = kit.jpeg(kit.digits("4930", 1))
     monkeypatch.setattr("sys.unraisablehook", lambda _: None)
     monkeypatch.setattr(
-        turbo, "_guard", lambda row_filter, raised: lambda a, p, _p, c, _i, _t: row_filter(a, 0, 0, c)
+        turbojpeg, "_guard", lambda row_filter, raised: lambda a, p, _p, c, _i, _t: row_filter(a, 0, 0, c)
     )
 
     def failing(address: int, blocks: int, row: int, component: int) -> None:
         raise RuntimeError("half-way")
 
-    copy = turbo.transform(source, [Step(failing)])[0]
+    copy = turbojpeg.transform(source, [Step(failing)])[0]
     assert not _flat(kit.decoded(copy))
 
 

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image, ImageCms
 
 from cardveil.card.model import Polygon
-from cardveil.redaction import Region, colour, inspect, redact
+from cardveil.imaging import icc
+from cardveil.redaction import Region, inspect, redact
 
 BOX = [Region("a", Polygon.box(8, 8, 24, 24), "mask")]
 
@@ -26,19 +27,19 @@ def _saved(profile: bytes, mode: str = "RGB", name: str = "JPEG", **options: Any
     return out.getvalue()
 
 
-@pytest.mark.parametrize("name", [colour.P3, colour.ADOBE, colour.GREY])
+@pytest.mark.parametrize("name", [icc.P3, icc.ADOBE, icc.GREY])
 def test_our_own_profiles_are_read_by_lcms_and_mean_what_they_say(name: str) -> None:
-    profile = colour.canonical(name)
+    profile = icc.canonical(name)
     assert profile is not None
-    assert colour.meaning(profile) == name
+    assert icc.meaning(profile) == name
     opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
     assert opened.profile.connection_space == "XYZ "
-    assert colour.canonical(name) == profile
+    assert icc.canonical(name) == profile
 
 
 def test_display_p3_red_is_outside_srgb_by_as_much_as_it_should_be() -> None:
     """Checked with lcms, which knows nothing of our tables: P3's red of 200 is sRGB's of about 217."""
-    profile = colour.canonical(colour.P3)
+    profile = icc.canonical(icc.P3)
     assert profile is not None
     image = Image.new("RGB", (1, 1), (200, 60, 40))
     p3 = ImageCms.ImageCmsProfile(io.BytesIO(profile))
@@ -49,28 +50,28 @@ def test_display_p3_red_is_outside_srgb_by_as_much_as_it_should_be() -> None:
 
 def test_srgb_and_nothing_and_nonsense_need_no_profile() -> None:
     for profile in (_srgb(), None, b"", b"not a profile" * 40, _srgb()[:200], b"\x00" * 140):
-        assert colour.meaning(profile) == colour.SRGB
-    assert colour.canonical(colour.SRGB) is None
+        assert icc.meaning(profile) == icc.SRGB
+    assert icc.canonical(icc.SRGB) is None
 
 
 def test_a_profile_of_another_space_is_foreign() -> None:
-    profile = bytearray(colour.canonical(colour.ADOBE) or b"")
+    profile = bytearray(icc.canonical(icc.ADOBE) or b"")
     at = profile.index(b"curv")
     profile[at + 12 : at + 14] = (256).to_bytes(2, "big")  # gamma 1 instead of 2.2
-    assert colour.meaning(bytes(profile)) == colour.FOREIGN
+    assert icc.meaning(bytes(profile)) == icc.FOREIGN
 
 
-@pytest.mark.parametrize("name", [colour.P3, colour.ADOBE])
+@pytest.mark.parametrize("name", [icc.P3, icc.ADOBE])
 def test_a_known_profile_stays_on_the_coefficient_path(name: str) -> None:
-    copy = redact(inspect(_saved(colour.canonical(name) or b"")), BOX)
+    copy = redact(inspect(_saved(icc.canonical(name) or b"")), BOX)
     assert copy.path == "coefficients"
     assert copy.proof.colour == name
-    assert Image.open(io.BytesIO(copy.data)).info["icc_profile"] == colour.canonical(name)
+    assert Image.open(io.BytesIO(copy.data)).info["icc_profile"] == icc.canonical(name)
 
 
 @pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP"])
 def test_a_foreign_profile_is_converted_and_left_behind(format_: str) -> None:
-    profile = bytearray(colour.canonical(colour.P3) or b"")
+    profile = bytearray(icc.canonical(icc.P3) or b"")
     at = profile.index(b"rXYZ")
     place = int.from_bytes(profile[at + 4 : at + 8], "big")
     profile[place + 8 : place + 12] = round(0.60 * 65536).to_bytes(4, "big")  # a red of nobody's
@@ -85,7 +86,7 @@ def test_a_foreign_profile_is_converted_and_left_behind(format_: str) -> None:
 
 
 def test_a_grey_profile_on_a_colour_picture_is_ignored() -> None:
-    source = _saved(colour.canonical(colour.GREY) or b"")
+    source = _saved(icc.canonical(icc.GREY) or b"")
     assert "icc_profile" not in Image.open(io.BytesIO(redact(inspect(source), BOX).data)).info
-    grey = _saved(colour.canonical(colour.GREY) or b"", "L")
+    grey = _saved(icc.canonical(icc.GREY) or b"", "L")
     assert "icc_profile" in Image.open(io.BytesIO(redact(inspect(grey), BOX).data)).info

@@ -16,8 +16,9 @@ from PIL import Image
 
 from cardveil.card.model import Polygon
 from cardveil.core.errors import Reject, Review
-from cardveil.redaction import Region, inspect, redact, turbo, upright_copy
-from cardveil.redaction.turbo import Step
+from cardveil.imaging import turbojpeg
+from cardveil.imaging.turbojpeg import Step
+from cardveil.redaction import Region, inspect, redact, upright_copy
 
 WIDTH, HEIGHT = 205, 123
 BOX = Polygon.box(50, 40, 120, 70)
@@ -44,7 +45,7 @@ def _coefficients(data: bytes) -> dict[tuple[int, int], bytes]:
     def read(address: int, blocks: int, row: int, component: int) -> None:
         found[component, row] = ctypes.string_at(address, 128 * blocks)
 
-    turbo.transform(data, [Step(read, output=False)])
+    turbojpeg.transform(data, [Step(read, output=False)])
     return found
 
 
@@ -249,7 +250,7 @@ def test_a_copy_larger_than_its_source_leaves_no_memory_behind() -> None:
     out = io.BytesIO()
     Image.fromarray(random).save(out, "JPEG", quality=90, progressive=True)
     source = out.getvalue()
-    copy = turbo.transform(source, [Step()])[0]
+    copy = turbojpeg.transform(source, [Step()])[0]
     assert len(copy) > len(source) + 65536
 
     def resident_mb() -> float:
@@ -259,7 +260,7 @@ def test_a_copy_larger_than_its_source_leaves_no_memory_behind() -> None:
     def growth_mb() -> float:
         before = resident_mb()
         for _ in range(12):
-            turbo.transform(source, [Step()])
+            turbojpeg.transform(source, [Step()])
         return resident_mb() - before
 
     # What is lost is lost in every round; what the allocator keeps, or another thread takes, is not.

@@ -9,12 +9,12 @@ from typing import Any, Final
 
 from cardveil.core.errors import Reject, Review
 from cardveil.core.frozen import dataclass
-from cardveil.redaction import turbo
+from cardveil.imaging import turbojpeg
+from cardveil.imaging.jpeg import Component, JpegHeader
+from cardveil.imaging.limits import corrupt
+from cardveil.imaging.turbojpeg import Step, TurboError
 from cardveil.redaction.cover import Cover
 from cardveil.redaction.hidden import holds_hidden_content
-from cardveil.redaction.jpegfile import Component, JpegHeader
-from cardveil.redaction.limits import corrupt
-from cardveil.redaction.turbo import Step, TurboError
 
 #: Bytes of one block: 64 coefficients of two bytes, the first of them the block's mean (DC).
 BLOCK: Final = 128
@@ -152,7 +152,7 @@ def validate(data: bytes) -> None:
         ``picture_corrupt``.
     """
     try:
-        turbo.transform(data, [Step(output=False)])
+        turbojpeg.transform(data, [Step(output=False)])
     except TurboError as error:
         if "subsampling" not in error.reason:
             raise corrupt("its picture data is damaged") from None
@@ -175,7 +175,7 @@ def count_flat(data: bytes, plan: Plan) -> int:
 
 def _run(data: bytes, steps: Sequence[Step]) -> list[bytes]:
     try:
-        return turbo.transform(data, steps)
+        return turbojpeg.transform(data, steps)
     except TurboError as error:
         if "memory" in error.reason.lower():
             raise Reject(
@@ -187,7 +187,7 @@ def _run(data: bytes, steps: Sequence[Step]) -> list[bytes]:
 Touch = Callable[[int, bytes, int], None]
 
 
-def _walk(plan: Plan, counter: list[int], touch: Touch) -> turbo.RowFilter:
+def _walk(plan: Plan, counter: list[int], touch: Touch) -> turbojpeg.RowFilter:
     planes = plan.planes
 
     def row_filter(address: int, blocks: int, row: int, component: int) -> None:

@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from typing import Final, Literal
 
 from cardveil.core.errors import Reject, Review
-from cardveil.redaction import coefficients, colour, pixels, structure
+from cardveil.imaging import icc
+from cardveil.imaging.image import MEDIA_TYPES, Picture
+from cardveil.imaging.orientation import to_stored
+from cardveil.imaging.turbojpeg_library import coefficient_path_available
+from cardveil.redaction import coefficients, pixels, structure
 from cardveil.redaction.coefficients import proof_failed
 from cardveil.redaction.cover import Cover, Grid, snap
-from cardveil.redaction.orient import to_stored
-from cardveil.redaction.picture import MEDIA_TYPES, Picture
 from cardveil.redaction.results import Proof, RedactedCopy, Region
 from cardveil.redaction.structure import Expected
-from cardveil.redaction.turbolib import coefficient_path_available
 
 BLACK: Final = (0, 0, 0)
 #: More places than any page of cards has; covering is linear in their number.
@@ -106,7 +107,7 @@ def _why_pixels(picture: Picture) -> str:
         return "four colour planes"
     if not picture.jpeg.suits_turbo:
         return "unusual sampling"
-    if picture.colour == colour.FOREIGN:
+    if picture.colour == icc.FOREIGN:
         return "unknown colour profile"
     available = coefficient_path_available()
     return "" if available else available.reason
@@ -123,7 +124,7 @@ def _by_coefficients(
     if done.hidden:
         return None
     grey = header.colour == "grey"
-    profile = colour.canonical(picture.colour) if grey == (picture.colour == colour.GREY) else None
+    profile = icc.canonical(picture.colour) if grey == (picture.colour == icc.GREY) else None
     expected = Expected(header.width, header.height, picture.orientation, profile)
     data = structure.build_jpeg(done.data, expected)
     seen = min(done.blocks_done, done.blocks_seen)
@@ -132,7 +133,7 @@ def _by_coefficients(
     return _proven(picture, data, Proof(
         level, "coefficients", "JPEG", planned.blocks, seen,
         structure.check(data, "jpeg", expected, thorough=level == "reread"), picture.orientation,
-        picture.colour if profile else colour.SRGB,
+        picture.colour if profile else icc.SRGB,
     ))  # fmt: skip
 
 
@@ -168,7 +169,7 @@ def _by_pixels(
         seen = min(seen, pixels.count_flat(data, picture.format, cover, turned, fill))
     return _proven(picture, data, Proof(
         level, "pixels", reason, cover.cells, seen, structure.check(data, picture.format, expected),
-        expected.orientation, picture.colour if profile else colour.SRGB,
+        expected.orientation, picture.colour if profile else icc.SRGB,
     ))  # fmt: skip
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from cardveil.redaction import jpegfile, turbo
-from cardveil.redaction.jpegfile import JpegHeader
+from cardveil.imaging import jpeg, turbojpeg
+from cardveil.imaging.jpeg import JpegHeader
 
 #: Mean difference (levels of 255) between a hidden stretch of eight samples and the picture's last line
 #: beside it. Encoders repeat the last line; what quantisation then adds stayed below 25 on sharp text from
@@ -29,7 +29,7 @@ def holds_hidden_content(strip: bytes, header: JpegHeader) -> bool:
     mcu_width, mcu_height = header.mcu
     whole_width, whole_height = -(-width // mcu_width) * mcu_width, -(-height // mcu_height) * mcu_height
     patched = strip[:at] + whole_height.to_bytes(2, "big") + whole_width.to_bytes(2, "big") + strip[at + 4 :]
-    planes = turbo.decode_planes(patched, [(c.horizontal, c.vertical) for c in header.components])
+    planes = turbojpeg.decode_planes(patched, [(c.horizontal, c.vertical) for c in header.components])
     bottom = height == header.height % mcu_height and width == header.width
     for (samples, stride), component in zip(planes, header.components, strict=True):
         # Visible samples of this plane, and where its last visible block ends.
@@ -69,7 +69,7 @@ def _to_block(samples: int) -> int:
 
 def _frame(strip: bytes) -> tuple[int, int, int]:
     """Return the offset of the height in the frame header, and the strip's width and height."""
-    for part in jpegfile.segments(strip):
+    for part in jpeg.segments(strip):
         if part.marker in (0xC0, 0xC1):
             height, width = int.from_bytes(part.body[1:3], "big"), int.from_bytes(part.body[3:5], "big")
             return part.end - len(part.body) + 1, width, height

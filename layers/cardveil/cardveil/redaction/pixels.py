@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any, Final
 
-from cardveil.redaction import colour, jpegcopy
+from cardveil.imaging import icc, jpeg_copy
+from cardveil.imaging.image import Picture
+from cardveil.imaging.limits import corrupt
 from cardveil.redaction.cover import Cover
-from cardveil.redaction.limits import corrupt
-from cardveil.redaction.picture import Picture
 
 if TYPE_CHECKING:  # Pillow costs 50 ms and 22 MB at import, and the coefficient path does without it.
     from PIL import Image
@@ -36,7 +36,7 @@ def decode(picture: Picture) -> Image.Image:
     """
     clean = picture.clean
     if picture.jpeg is not None:
-        clean = jpegcopy.without_metadata(picture.data, picture.jpeg)
+        clean = jpeg_copy.without_metadata(picture.data, picture.jpeg)
     image = _read(clean, picture.format)
     if image.size != (picture.stored_width, picture.stored_height):
         raise corrupt("its picture data has another size than its header")
@@ -140,7 +140,7 @@ def count_flat_image(image: Image.Image, cover: Cover, turned: int, fill: Fill, 
 def profile_to_write(picture: Picture, image: Image.Image) -> bytes | None:
     """Return the canonical profile of a picture's colour space when it fits the image's planes."""
     grey = image.mode != "RGB"
-    return colour.canonical(picture.colour) if grey == (picture.colour == colour.GREY) else None
+    return icc.canonical(picture.colour) if grey == (picture.colour == icc.GREY) else None
 
 
 def _read(data: bytes, format_: str) -> Image.Image:

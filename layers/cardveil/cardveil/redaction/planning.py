@@ -7,8 +7,8 @@ from typing import Final
 
 from cardveil.card.model import FIELDS, PORTRAIT, Card, Field, Polygon
 from cardveil.core.errors import Review
+from cardveil.imaging.image import Picture
 from cardveil.redaction.outline import cut, grown, straight, text_height, usable
-from cardveil.redaction.picture import Picture
 from cardveil.redaction.placing import Placement
 from cardveil.redaction.policy import Partial, Policy
 from cardveil.redaction.results import Region

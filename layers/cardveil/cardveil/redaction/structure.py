@@ -6,15 +6,15 @@ import struct
 from typing import Final
 
 from cardveil.core.frozen import dataclass
-from cardveil.redaction import exif, jpegcopy, jpegfile
+from cardveil.imaging import exif, jpeg, jpeg_copy
 from cardveil.redaction.coefficients import proof_failed
 
 _ICC: Final = b"ICC_PROFILE\x00"
 _ADOBE: Final = frozenset(b"Adobe\x00\x64\x00\x00\x00\x00" + bytes([transform]) for transform in (0, 1, 2))
 _PICTURE_SEGMENTS: Final = {
-    jpegfile.DQT: "DQT",
-    jpegfile.DHT: "DHT",
-    jpegfile.SOS: "SOS",
+    jpeg.DQT: "DQT",
+    jpeg.DHT: "DHT",
+    jpeg.SOS: "SOS",
     0xC0: "SOF",
     0xC1: "SOF",
 }
@@ -42,21 +42,21 @@ def build_jpeg(encoded: bytes, expected: Expected) -> bytes:
     kept = [b"\xff\xd8"]
     tail = len(encoded)
     jfif, rest = False, list[bytes]()
-    for part in jpegfile.segments(encoded):
-        if part.marker == jpegfile.APP0 and part.body[:5] == b"JFIF\x00":
+    for part in jpeg.segments(encoded):
+        if part.marker == jpeg.APP0 and part.body[:5] == b"JFIF\x00":
             jfif = True
-        elif part.marker == jpegfile.SOS:
+        elif part.marker == jpeg.SOS:
             tail = part.start
-        elif part.marker in _PICTURE_SEGMENTS or (part.marker == jpegfile.APP14 and part.body in _ADOBE):
+        elif part.marker in _PICTURE_SEGMENTS or (part.marker == jpeg.APP14 and part.body in _ADOBE):
             rest.append(encoded[part.start : part.end])
         else:
             raise proof_failed("the encoder wrote a segment that was not asked for")
     if jfif:
-        kept.append(jpegcopy.JFIF)
+        kept.append(jpeg_copy.JFIF)
     if expected.orientation != 1:
-        kept.append(_segment(jpegfile.APP1, exif.minimal(expected.orientation)))
+        kept.append(_segment(jpeg.APP1, exif.minimal(expected.orientation)))
     if expected.profile is not None:
-        kept.append(_segment(jpegfile.APP2, _ICC + b"\x01\x01" + expected.profile))
+        kept.append(_segment(jpeg.APP2, _ICC + b"\x01\x01" + expected.profile))
     return b"".join([*kept, *rest, memoryview(encoded)[tail:]])
 
 
@@ -90,15 +90,15 @@ Found = tuple[list[str], tuple[int, int]]
 
 def _jpeg(data: bytes, expected: Expected, thorough: bool) -> Found:
     names, size, oriented, coloured, scan = ["SOI"], (0, 0), 1, None, 0
-    for part in jpegfile.segments(data):
+    for part in jpeg.segments(data):
         body, name = part.body, _PICTURE_SEGMENTS.get(part.marker, "")
-        if part.marker == jpegfile.APP0 and data[part.start : part.end] == jpegcopy.JFIF:
+        if part.marker == jpeg.APP0 and data[part.start : part.end] == jpeg_copy.JFIF:
             name = "JFIF"
-        elif part.marker == jpegfile.APP14 and body in _ADOBE:
+        elif part.marker == jpeg.APP14 and body in _ADOBE:
             name = "Adobe"
-        elif part.marker == jpegfile.APP1 and body == exif.minimal(expected.orientation):
+        elif part.marker == jpeg.APP1 and body == exif.minimal(expected.orientation):
             name, oriented = "EXIF (orientation)", expected.orientation
-        elif part.marker == jpegfile.APP2 and body[:14] == _ICC + b"\x01\x01":
+        elif part.marker == jpeg.APP2 and body[:14] == _ICC + b"\x01\x01":
             name, coloured = "ICC", body[14:]
         elif name == "SOF":
             size = (int.from_bytes(body[3:5], "big"), int.from_bytes(body[1:3], "big"))
@@ -109,7 +109,7 @@ def _jpeg(data: bytes, expected: Expected, thorough: bool) -> Found:
         names.append(name)
     if oriented != expected.orientation or coloured != expected.profile:
         raise proof_failed("the copy lost its orientation or its profile")
-    if thorough and jpegcopy.next_marker(data, scan) != len(data) - 2:
+    if thorough and jpeg_copy.next_marker(data, scan) != len(data) - 2:
         raise proof_failed("the copy holds something beside its picture")
     if data[-2:] != b"\xff\xd9":
         raise proof_failed("the copy does not end where its picture ends")

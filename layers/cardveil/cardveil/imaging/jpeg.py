@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from cardveil.core.frozen import dataclass
-from cardveil.redaction.limits import Limits, corrupt, truncated, unsupported
+from cardveil.imaging.limits import Limits, corrupt, truncated, unsupported
 
 SOI, EOI, SOS, DQT, DHT, DRI, APP0, APP1, APP2, APP14, COM = (
     0xD8, 0xD9, 0xDA, 0xDB, 0xC4, 0xDD, 0xE0, 0xE1, 0xE2, 0xEE, 0xFE

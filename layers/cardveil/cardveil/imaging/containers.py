@@ -9,8 +9,8 @@ from typing import Final
 
 from cardveil.core.errors import Reject
 from cardveil.core.frozen import dataclass
-from cardveil.redaction import exif
-from cardveil.redaction.limits import Limits, corrupt, truncated, unsupported
+from cardveil.imaging import exif
+from cardveil.imaging.limits import Limits, corrupt, truncated, unsupported
 
 PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _PNG_KEPT: Final = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from cardveil.core.errors import Reject
 from cardveil.core.frozen import dataclass
+from cardveil.imaging.image import Picture
 from cardveil.redaction import pixels
-from cardveil.redaction.picture import Picture
 
 if TYPE_CHECKING:
     from PIL import Image

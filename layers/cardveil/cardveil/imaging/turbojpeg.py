@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from cardveil.core.frozen import dataclass
-from cardveil.redaction.turbolib import FILTER, Region, Transform, library_or_none
+from cardveil.imaging.turbojpeg_library import FILTER, Region, Transform, library_or_none
 
 #: Reads or changes one row of blocks: ``(address, blocks, row, component)``. Blocks are 64 int16.
 RowFilter = Callable[[int, int, int, int], None]

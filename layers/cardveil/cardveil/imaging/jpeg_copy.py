@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from cardveil.redaction.jpegfile import (
+from cardveil.imaging.jpeg import (
     APP0,
     APP14,
     DHT,
@@ -16,7 +16,7 @@ from cardveil.redaction.jpegfile import (
     JpegHeader,
     segments,
 )
-from cardveil.redaction.limits import truncated
+from cardveil.imaging.limits import truncated
 
 
 def without_metadata(data: bytes, header: JpegHeader) -> bytes:

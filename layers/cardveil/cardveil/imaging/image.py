@@ -9,10 +9,10 @@ from typing import Final
 
 from cardveil.core.errors import Reject
 from cardveil.core.frozen import dataclass, field
-from cardveil.redaction import colour, containers, exif, jpegfile
-from cardveil.redaction.jpegfile import JpegHeader
-from cardveil.redaction.limits import Limits, corrupt, truncated, unsupported
-from cardveil.redaction.orient import upright_size
+from cardveil.imaging import containers, exif, icc, jpeg
+from cardveil.imaging.jpeg import JpegHeader
+from cardveil.imaging.limits import Limits, corrupt, truncated, unsupported
+from cardveil.imaging.orientation import upright_size
 
 #: What a format is called in HTTP and COS.
 MEDIA_TYPES: Final[Mapping[str, str]] = MappingProxyType(
@@ -42,7 +42,7 @@ class Picture:
     stored_width, stored_height : int
         Size as stored.
     colour : str
-        What the embedded profile means, see `cardveil.redaction.colour`.
+        What the embedded profile means, see `cardveil.imaging.icc`.
     clean : bytes
         The picture alone in its own format, without metadata or trailer; empty for JPEG, where `pixels` makes
         it.
@@ -109,21 +109,21 @@ def inspect(data: bytes, limits: Limits = Limits()) -> Picture:  # noqa: B008 - 
 
 
 def _jpeg(data: bytes, limits: Limits) -> Picture:
-    header = jpegfile.read_header(data, limits)
+    header = jpeg.read_header(data, limits)
     tiffs: list[int] = []
     xmp: list[int] = []
     chunks: list[bytes] = []
-    for part in jpegfile.segments(data):
-        if part.marker == jpegfile.APP1 and part.body[:5] == b"Exif\x00":
+    for part in jpeg.segments(data):
+        if part.marker == jpeg.APP1 and part.body[:5] == b"Exif\x00":
             tiffs += exif.orientations(part.body[6:])
-        elif part.marker == jpegfile.APP1 and part.body.startswith(_XMP):
+        elif part.marker == jpeg.APP1 and part.body.startswith(_XMP):
             xmp += exif.xmp_orientations(part.body)
-        elif part.marker == jpegfile.APP2 and part.body.startswith(_ICC):
+        elif part.marker == jpeg.APP2 and part.body.startswith(_ICC):
             chunks.append(part.body[len(_ICC) :])
     orientation, conflicting = exif.settle(tuple(tiffs), tuple(xmp))
     profile = b"".join(chunk[2:] for chunk in sorted(chunks, key=lambda chunk: chunk[:1])) or None
     width, height = upright_size(header.width, header.height, orientation)
-    meaning = colour.meaning(profile)
+    meaning = icc.meaning(profile)
     return Picture(
         data,
         "jpeg",
@@ -135,13 +135,13 @@ def _jpeg(data: bytes, limits: Limits) -> Picture:
         header.height,
         meaning,
         jpeg=header,
-        profile=profile if meaning == colour.FOREIGN else None,
+        profile=profile if meaning == icc.FOREIGN else None,
     )
 
 
 def _contained(data: bytes, name: str, contents: containers.Contents) -> Picture:
     width, height = upright_size(contents.width, contents.height, contents.orientation)
-    meaning = colour.meaning(contents.profile)
+    meaning = icc.meaning(contents.profile)
     return Picture(
         data,
         name,
@@ -153,7 +153,7 @@ def _contained(data: bytes, name: str, contents: containers.Contents) -> Picture
         contents.height,
         meaning,
         clean=contents.clean,
-        profile=contents.profile if meaning == colour.FOREIGN else None,
+        profile=contents.profile if meaning == icc.FOREIGN else None,
         bits=contents.bits,
     )
 
