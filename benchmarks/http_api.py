@@ -16,11 +16,11 @@ import orjson
 import yaml
 
 from cardveil.assembly import assemble
-from cardveil.bucket.keys import keys_of
 from cardveil.core.context import Invocation, read_context
 from cardveil.core.rate_limit import Pace
 from cardveil.http.app import answer
 from cardveil.settings import from_environment
+from cardveil.storage.keys import keys_of
 from cardveil_local.apibench import SECRET, Api, api_bench
 from cardveil_local.testbench import ROOT, kept
 

@@ -13,10 +13,6 @@ import pytest
 from PIL import Image as Pillow
 
 from cardveil.assembly import Recognisers
-from cardveil.bucket.breaker import Breaker
-from cardveil.bucket.job_notes import JobNotes
-from cardveil.bucket.leases import Leases
-from cardveil.bucket.results import Results
 from cardveil.card.model import CardType, Field, Side
 from cardveil.core.context import Invocation
 from cardveil.core.errors import CardveilError, Reject
@@ -31,6 +27,10 @@ from cardveil.recognition.reading import Image, Reading, TextLine
 from cardveil.redaction import Limits, load_policy
 from cardveil.settings import Settings
 from cardveil.signing import Signer
+from cardveil.storage.circuit_breaker import Breaker
+from cardveil.storage.job_store import JobNotes
+from cardveil.storage.leases import Leases
+from cardveil.storage.results import Results
 from cardveil_local.chaos.memory import Instance, MemoryBucket
 from cardveil_local.chaos.pictures import ChaosPicture, picture
 

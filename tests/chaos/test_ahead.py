@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from cardveil import covering
-from cardveil.bucket.objects import Stored
 from cardveil.card.model import CardType, Side
 from cardveil.core.timing import Stages
 from cardveil.events.cos import Upload
 from cardveil.jobs import Jobs
 from cardveil.recognition.reading import Image, Reading
 from cardveil.redaction import redact
+from cardveil.storage.objects import Stored
 from cardveil_local.chaos.memory import Instance
 
 MakeScene = Callable[..., Any]

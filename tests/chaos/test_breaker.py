@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from cardveil.bucket.breaker import Gate, Open
 from cardveil.core.errors import Halt, Retry
 from cardveil.core.timing import Stages
+from cardveil.storage.circuit_breaker import Gate, Open
 
 MakeScene = Callable[..., Any]
 ARREARS = Halt("account_in_arrears", "settle the account or buy a resource package", api="AILicenseRec")

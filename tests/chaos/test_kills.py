@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from cardveil.bucket.job_notes import JobNote
-from cardveil.bucket.keys import keys_of
 from cardveil.core.errors import Retry
 from cardveil.core.timing import STAGES, Stages
 from cardveil.jobs import Arrival, Jobs
+from cardveil.storage.job_store import JobNote
+from cardveil.storage.keys import keys_of
 from cardveil_local.chaos.memory import Killed
 from cardveil_local.waiting import eventually
 

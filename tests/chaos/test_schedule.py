@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from cardveil.bucket.keys import keys_of
 from cardveil.core.context import Invocation
 from cardveil.core.errors import CardveilError, Halt, Retry
 from cardveil.core.telemetry import Telemetry
 from cardveil.core.timing import Stages
 from cardveil.schedule import Shift, expire_answers, finish_overdue, process_timer, tidy_after_the_killed
+from cardveil.storage.keys import keys_of
 
 MakeScene = Callable[..., Any]
 INVOCATION = Invocation("r", "f", "ap-shanghai", "1250000000", 60.0, clock=lambda: 0.0)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from qcloud_cos import CosConfig, CosS3Client
 
-from cardveil.bucket.objects import CosObjects
 from cardveil.core.errors import Retry
 from cardveil.core.retry import Patience
+from cardveil.storage.objects import CosObjects
 from cardveil_local.worlds.cos import CosServer
 
 PATIENCE = Patience(1, lambda: 60.0)

@@ -11,12 +11,12 @@ import pytest
 import requests
 from qcloud_cos.cos_exception import CosServiceError
 
-from cardveil.bucket.breaker import OF_ONE_REQUEST
-from cardveil.bucket.objects import CosObjects
-from cardveil.clients import Credentials, cos_client
 from cardveil.core.errors import Halt, Reject, Retry
 from cardveil.core.retry import Patience
 from cardveil.settings import Settings
+from cardveil.storage.circuit_breaker import OF_ONE_REQUEST
+from cardveil.storage.clients import Credentials, cos_client
+from cardveil.storage.objects import CosObjects
 from cardveil_local.fault_rules import KINDS, FaultRules, Rule
 from cardveil_local.testbench import Bench, bench
 

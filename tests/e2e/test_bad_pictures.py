@@ -16,7 +16,7 @@ from cardveil.covering import Rules
 from cardveil.examine import Verdict, examine, sidecar_of
 from cardveil.recognition.reading import Hint
 from cardveil.redaction import Limits, load_policy
-from cardveil.sidecar import SourceFacts, schema, to_json
+from cardveil.storage.sidecar import SourceFacts, schema, to_json
 from cardveil_local.embedded import EmbeddedRecogniser, embedded_recogniser
 from cardveil_local.samples import KeptPicture, kept_pictures
 

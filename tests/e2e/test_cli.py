@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cardveil.sidecar import schema
+from cardveil.storage.sidecar import schema
 from cardveil_local.cli.endpoint import Endpoint
 from cardveil_local.testbench import kept
 

@@ -14,10 +14,10 @@ import orjson
 import requests
 from PIL import Image
 
-from cardveil.bucket.keys import keys_of
 from cardveil.card.model import Polygon
 from cardveil.settings import Settings
-from cardveil.sidecar import schema
+from cardveil.storage.keys import keys_of
+from cardveil.storage.sidecar import schema
 from cardveil_local.apibench import Api, api_bench, problem
 from cardveil_local.ci.recognition import KnownLine, Pixels, TableRecogniser
 from cardveil_local.samples.kept import kept_pictures

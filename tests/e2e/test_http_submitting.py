@@ -13,7 +13,7 @@ import pytest
 import requests
 from PIL import Image
 
-from cardveil.sidecar import schema
+from cardveil.storage.sidecar import schema
 from cardveil_local.apibench import Api, api_bench, problem
 from cardveil_local.testbench import kept
 

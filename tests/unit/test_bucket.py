@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 import orjson
 import pytest
 
-from cardveil.bucket.keys import keys_of
-from cardveil.bucket.leases import Leases
-from cardveil.bucket.objects import Stored
-from cardveil.bucket.results import Results, Version, staged
 from cardveil.card.findings import Status
 from cardveil.core.errors import Reject, Retry
 from cardveil.recognition.reading import Image
 from cardveil.setting_values import MAX_KEY_BYTES
 from cardveil.settings import from_environment
+from cardveil.storage.keys import keys_of
+from cardveil.storage.leases import Leases
+from cardveil.storage.objects import Stored
+from cardveil.storage.results import Results, Version, staged
 
 SETTINGS = from_environment({})
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cardveil.clients import Credentials, cos_client, scf_client
 from cardveil.settings import Settings
+from cardveil.storage.clients import Credentials, cos_client, scf_client
 
 ROLE = Credentials("AKIDtest", "secret", "token")
 

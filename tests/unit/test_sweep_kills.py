@@ -12,13 +12,6 @@ from typing import Any, BinaryIO
 import orjson
 
 from cardveil.assembly import Recognisers
-from cardveil.bucket.answers import look
-from cardveil.bucket.breaker import Breaker
-from cardveil.bucket.job_notes import JobNotes
-from cardveil.bucket.keys import keys_of
-from cardveil.bucket.leases import Leases
-from cardveil.bucket.listings import Entry
-from cardveil.bucket.results import Results
 from cardveil.card.model import CardType, Field, Side
 from cardveil.core.context import Invocation
 from cardveil.core.rate_limit import Pace
@@ -30,6 +23,13 @@ from cardveil.recognition.reading import Image, Reading
 from cardveil.redaction import Limits, load_policy
 from cardveil.settings import Settings
 from cardveil.signing import Signer
+from cardveil.storage.circuit_breaker import Breaker
+from cardveil.storage.job_store import JobNotes
+from cardveil.storage.keys import keys_of
+from cardveil.storage.leases import Leases
+from cardveil.storage.listings import Entry
+from cardveil.storage.response_cache import look
+from cardveil.storage.results import Results
 from cardveil.sweep.means import Means
 from cardveil.sweep.run import Run
 from cardveil.sweep.selection import Selection, selection_of

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cardveil.bucket.listings import Entry
+from cardveil.storage.listings import Entry
 from cardveil.sweep.merge import Pair, Position, in_step
 
 # What sorts before, at and after the full stop of ".json", which is where the two orders part.

@@ -6,13 +6,6 @@ from collections.abc import Callable, Mapping
 from secrets import token_hex
 from typing import Any
 
-from cardveil.bucket.answers import Answers
-from cardveil.bucket.breaker import Breaker, Gate
-from cardveil.bucket.job_notes import JobNotes
-from cardveil.bucket.leases import Leases
-from cardveil.bucket.objects import CosObjects
-from cardveil.bucket.results import Results
-from cardveil.clients import Credentials, cos_client, credentials_from, ocr_client
 from cardveil.core.context import Invocation
 from cardveil.core.frozen import dataclass
 from cardveil.core.rate_limit import Pace
@@ -31,6 +24,13 @@ from cardveil.recognition.reading import Locator, TextLocator, TextReader
 from cardveil.redaction import Limits, load_policy
 from cardveil.settings import Settings
 from cardveil.signing import Signer
+from cardveil.storage.circuit_breaker import Breaker, Gate
+from cardveil.storage.clients import Credentials, cos_client, credentials_from, ocr_client
+from cardveil.storage.job_store import JobNotes
+from cardveil.storage.leases import Leases
+from cardveil.storage.objects import CosObjects
+from cardveil.storage.response_cache import Answers
+from cardveil.storage.results import Results
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,6 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from cardveil.bucket.answers import look
-from cardveil.bucket.breaker import Breaker, Open
-from cardveil.bucket.keys import Keys, keys_of
-from cardveil.bucket.leases import Lease, Leases
-from cardveil.bucket.objects import Objects, Stored, delete_under
-from cardveil.bucket.results import Results
 from cardveil.core.context import Invocation
 from cardveil.core.errors import LATER, Retry
 from cardveil.core.frozen import dataclass, field
@@ -22,6 +16,12 @@ from cardveil.core.threads import beside
 from cardveil.core.timing import Stages
 from cardveil.events.cos import Upload
 from cardveil.settings import Settings
+from cardveil.storage.circuit_breaker import Breaker, Open
+from cardveil.storage.keys import Keys, keys_of
+from cardveil.storage.leases import Lease, Leases
+from cardveil.storage.objects import Objects, Stored, delete_under
+from cardveil.storage.response_cache import look
+from cardveil.storage.results import Results
 
 T = TypeVar("T")
 #: Pause between two looks at a lease that somebody else holds, in seconds.

@@ -14,7 +14,7 @@ from cardveil.core.timing import Stages
 from cardveil.covering import MAX_SENT_BYTES, Covering, Rules
 from cardveil.recognition.reading import Call, CardRecogniser, Hint, Image, Recognition, VendorWarning
 from cardveil.redaction import Picture, Policy, RedactedCopy, Region, inspect, redact, upright_copy
-from cardveil.sidecar import RedactionDone, RegionDone, Sidecar, SourceFacts
+from cardveil.storage.sidecar import RedactionDone, RegionDone, Sidecar, SourceFacts
 
 #: To be raised whenever the same source would be given another result; older results are then out of date.
 PIPELINE_VERSION: Final = "1"

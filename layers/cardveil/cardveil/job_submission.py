@@ -6,8 +6,6 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Final
 
-from cardveil.bucket.breaker import Gate
-from cardveil.bucket.job_notes import JobNote, JobNotes
 from cardveil.card.model import CardType, Side
 from cardveil.claiming import Claim
 from cardveil.core.errors import Halt, Reject
@@ -23,6 +21,8 @@ from cardveil.recognition.hints import hint_of
 from cardveil.recognition.license_job import Job, LicenseJobs
 from cardveil.recognition.reading import Image
 from cardveil.signing import Reference, Signer, source_digest
+from cardveil.storage.circuit_breaker import Gate
+from cardveil.storage.job_store import JobNote, JobNotes
 
 #: References outlive the patience with their jobs by this much, in seconds.
 _REFERENCE_MARGIN_S: Final = 86400.0

@@ -20,9 +20,6 @@ from enum import Enum
 from functools import partial
 from typing import Final
 
-from cardveil.bucket.answers import Answers
-from cardveil.bucket.breaker import Gate
-from cardveil.bucket.job_notes import JobNote, JobNotes
 from cardveil.claiming import Claim
 from cardveil.core.errors import Halt, Reject
 from cardveil.core.frozen import dataclass, replace
@@ -36,6 +33,9 @@ from cardveil.recognition.cloud import CloudRecogniser, Stage
 from cardveil.recognition.license_job import Job, JobLocator, LicenseJobs, is_job_id
 from cardveil.recognition.reading import CardRecogniser
 from cardveil.signing import ReferenceRefusedError, Signer
+from cardveil.storage.circuit_breaker import Gate
+from cardveil.storage.job_store import JobNote, JobNotes
+from cardveil.storage.response_cache import Answers
 
 _EXECUTION: Final = "x-cos-meta-execution"
 

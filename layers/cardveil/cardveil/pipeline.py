@@ -11,13 +11,6 @@ from typing import Any, Final
 
 import orjson
 
-from cardveil.bucket.answers import Answers
-from cardveil.bucket.breaker import Breaker, Gate
-from cardveil.bucket.confirmation import Confirmation
-from cardveil.bucket.keys import Keys
-from cardveil.bucket.leases import Leases
-from cardveil.bucket.objects import Objects
-from cardveil.bucket.results import Results, Version, staged
 from cardveil.card.findings import Status
 from cardveil.claiming import Claim, Claims
 from cardveil.core.context import Invocation
@@ -33,7 +26,14 @@ from cardveil.recognition.hints import hint_of
 from cardveil.recognition.reading import CardRecogniser
 from cardveil.renewal import renew
 from cardveil.settings import Settings
-from cardveil.sidecar import SourceFacts, to_json
+from cardveil.storage.circuit_breaker import Breaker, Gate
+from cardveil.storage.confirmation import Confirmation
+from cardveil.storage.keys import Keys
+from cardveil.storage.leases import Leases
+from cardveil.storage.objects import Objects
+from cardveil.storage.response_cache import Answers
+from cardveil.storage.results import Results, Version, staged
+from cardveil.storage.sidecar import SourceFacts, to_json
 
 #: More than any card's sidecar has.
 _MAX_SIDECAR_BYTES: Final = 4 * 1024 * 1024

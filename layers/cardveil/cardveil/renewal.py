@@ -14,7 +14,7 @@ from cardveil.covering import Covering, Rules
 from cardveil.examine import Verdict
 from cardveil.recognition.reading import Call, CardRecogniser, VendorWarning
 from cardveil.redaction import inspect
-from cardveil.sidecar import card_of
+from cardveil.storage.sidecar import card_of
 
 #: Findings that come of the policy or of the covering. All others speak of the picture or of its recognition,
 #: which another policy does not change.

@@ -8,20 +8,20 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from cardveil.bucket.answers import expired
-from cardveil.bucket.keys import digests_under
-from cardveil.bucket.objects import delete_under
 from cardveil.core.context import Invocation
 from cardveil.core.errors import CardveilError, Halt
 from cardveil.core.frozen import dataclass, replace
 from cardveil.core.importing import uncollected
 from cardveil.core.rate_limit import Pace
 from cardveil.settings import Settings, from_environment, variable
+from cardveil.storage.keys import digests_under
+from cardveil.storage.objects import delete_under
+from cardveil.storage.response_cache import expired
 
 if TYPE_CHECKING:
-    from cardveil.bucket.job_notes import JobNote
     from cardveil.core.telemetry import Telemetry
     from cardveil.jobs import Jobs
+    from cardveil.storage.job_store import JobNote
 
 #: Jobs that CI is asked about at a time.
 _BATCH: Final = 20

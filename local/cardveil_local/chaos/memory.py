@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from cardveil.bucket.objects import Stored
 from cardveil.core.errors import Reject
 from cardveil.events.cos import OUTPUT_MARK
+from cardveil.storage.objects import Stored
 
 
 class Killed(BaseException):

@@ -19,7 +19,7 @@ from cardveil.core.errors import CardveilError, Reject
 from cardveil.covering import Rules
 from cardveil.examine import Verdict, examine, redact_places, sidecar_of
 from cardveil.redaction import Limits, Region, coefficient_path_available, load_policy
-from cardveil.sidecar import SourceFacts, to_json
+from cardveil.storage.sidecar import SourceFacts, to_json
 from cardveil_local.cli.inputs import Job, jobs_of, read_fields
 from cardveil_local.embedded import embedded_recogniser, hint_of_names
 

@@ -7,15 +7,15 @@ from typing import Any, Final
 
 import orjson
 
-from cardveil.bucket.inbox import iso
-from cardveil.bucket.keys import keys_of
-from cardveil.bucket.objects import Stored
 from cardveil.card.model import CardType, Side
 from cardveil.core.errors import Reject
 from cardveil.core.frozen import dataclass
 from cardveil.http.desk import Desk
 from cardveil.http.problems import Problem
 from cardveil.http.references import keys_meant, reference, unknown
+from cardveil.storage.inbox import iso
+from cardveil.storage.keys import keys_of
+from cardveil.storage.objects import Stored
 
 #: Sidecars are a few kilobytes; this bounds what a broken one may cost.
 _MAX_SIDECAR_BYTES: Final = 1024 * 1024

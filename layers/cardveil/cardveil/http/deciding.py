@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Final
 
-from cardveil.bucket.keys import Keys, keys_of
-from cardveil.bucket.results import Version
 from cardveil.card.findings import FINDINGS, Status
 from cardveil.card.model import Card, CardType, Field, Polygon, Side
 from cardveil.card.normalize import normalize
@@ -23,7 +21,9 @@ from cardveil.http.references import unknown
 from cardveil.recognition.join import check
 from cardveil.redaction import Policy
 from cardveil.renewal import covered, stored_verdict
-from cardveil.sidecar import Decision, SourceFacts, card_of, history_of, to_json
+from cardveil.storage.keys import Keys, keys_of
+from cardveil.storage.results import Version
+from cardveil.storage.sidecar import Decision, SourceFacts, card_of, history_of, to_json
 
 #: What a person's own word counts as, among the APIs that contributed to a field.
 PERSON: Final = "person"

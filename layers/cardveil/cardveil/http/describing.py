@@ -11,7 +11,7 @@ from cardveil.http.adapter import UrlResolver
 from cardveil.http.models import ProblemAnswer
 from cardveil.http.problems import MEDIA_TYPE, STATUSES
 from cardveil.http.problems import title as title_of
-from cardveil.sidecar import schema
+from cardveil.storage.sidecar import schema
 
 _DESCRIPTION: Final = (
     "Reads photographs of Chinese ID cards and driver's licences on demand, redacts them, and lets a person "

@@ -9,8 +9,6 @@ from functools import cached_property
 from typing import Final
 
 from cardveil.assembly import assemble
-from cardveil.bucket.inbox import Inbox
-from cardveil.bucket.objects import CosObjects
 from cardveil.card.model import FIELDS, CardType, Side
 from cardveil.core.context import Invocation
 from cardveil.core.errors import Halt
@@ -22,6 +20,8 @@ from cardveil.jobs import Jobs
 from cardveil.pipeline import Pipeline
 from cardveil.redaction import Policy, load_policy
 from cardveil.settings import Settings
+from cardveil.storage.inbox import Inbox
+from cardveil.storage.objects import CosObjects
 
 #: Part of the remaining time that fetching a URL may take.
 _FETCH_SHARE: Final = 0.4

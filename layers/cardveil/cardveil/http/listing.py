@@ -7,12 +7,12 @@ import binascii
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-from cardveil.bucket.inbox import Entry
-from cardveil.bucket.keys import keys_of
 from cardveil.http.cards import is_decided
 from cardveil.http.desk import Desk
 from cardveil.http.problems import Problem
 from cardveil.http.references import is_source, reference
+from cardveil.storage.inbox import Entry
+from cardveil.storage.keys import keys_of
 
 #: Sidecars looked at for one page, so that a filter which fits nothing cannot cost a whole bucket.
 _MOST_LOOKED_AT: Final = 300

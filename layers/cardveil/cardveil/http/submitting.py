@@ -8,9 +8,6 @@ import time
 from collections.abc import Callable, Mapping
 from secrets import token_hex
 
-from cardveil.bucket.answers import Answers
-from cardveil.bucket.breaker import Gate
-from cardveil.bucket.keys import keys_of
 from cardveil.card.model import CardType, Side
 from cardveil.core.errors import Reject, Retry, Review
 from cardveil.core.frozen import dataclass, replace
@@ -33,6 +30,9 @@ from cardveil.recognition.id_card import API, parameters, read_answer
 from cardveil.recognition.paid import PaidCalls
 from cardveil.recognition.reading import CardRecogniser, Image, Reading
 from cardveil.redaction import Policy
+from cardveil.storage.circuit_breaker import Gate
+from cardveil.storage.keys import keys_of
+from cardveil.storage.response_cache import Answers
 
 
 @dataclass(frozen=True, slots=True)

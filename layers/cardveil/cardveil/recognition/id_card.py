@@ -15,7 +15,7 @@ from cardveil.recognition.answers import many, response_of, text_of
 from cardveil.recognition.names import field_name
 from cardveil.recognition.reading import Image, Reading
 from cardveil.recognition.warnings import CI_WARNINGS, warnings_of
-from cardveil.vendor_errors import vendor_errors
+from cardveil.storage.vendor_errors import vendor_errors
 
 API: Final = "IDCardOCR"
 #: Element names of each side (CI `IDCardOCR` and API 3.0 `RecognizeMainlandIDCardOCR` use the same).

@@ -18,7 +18,7 @@ from cardveil.recognition.ai_license import read_answer
 from cardveil.recognition.answers import many, text_of
 from cardveil.recognition.reading import Image, Locator, Reading
 from cardveil.settings import Settings
-from cardveil.vendor_errors import vendor_errors
+from cardveil.storage.vendor_errors import vendor_errors
 
 TAG: Final = "ImageLicenseRec"
 #: States in which nothing more will happen by itself.

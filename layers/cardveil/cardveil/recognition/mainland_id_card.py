@@ -14,7 +14,7 @@ from cardveil.recognition.answers import many
 from cardveil.recognition.id_card import reading_of_texts
 from cardveil.recognition.reading import Image, Reading
 from cardveil.recognition.warnings import API_WARNINGS, warnings_of
-from cardveil.vendor_errors import vendor_errors
+from cardveil.storage.vendor_errors import vendor_errors
 
 API: Final = "RecognizeMainlandIDCardOCR"
 

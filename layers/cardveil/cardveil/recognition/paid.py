@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any, Final, TypeVar
 
-from cardveil.bucket.answers import Answers
-from cardveil.bucket.breaker import Gate
 from cardveil.card.model import CardType, Field, Polygon, Side
 from cardveil.core.errors import LATER, CardveilError, Halt, Reject, Retry, Review
 from cardveil.core.frozen import dataclass
@@ -22,6 +20,8 @@ from cardveil.recognition.reading import (
     TextReader,
     VendorWarning,
 )
+from cardveil.storage.circuit_breaker import Gate
+from cardveil.storage.response_cache import Answers
 
 T = TypeVar("T")
 #: A call takes a second or so; one that is begun with less time left is paid for and comes to nothing.

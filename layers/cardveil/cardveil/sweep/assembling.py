@@ -9,13 +9,13 @@ from typing import Any
 import orjson
 
 from cardveil.assembly import assemble
-from cardveil.bucket.listings import CosListing
-from cardveil.bucket.objects import CosObjects
-from cardveil.clients import credentials_from, scf_client
 from cardveil.core.context import Invocation
 from cardveil.core.errors import Halt
 from cardveil.core.telemetry import Telemetry
 from cardveil.settings import Settings, variable
+from cardveil.storage.clients import credentials_from, scf_client
+from cardveil.storage.listings import CosListing
+from cardveil.storage.objects import CosObjects
 from cardveil.sweep.means import LEASE_S, Means
 from cardveil.sweep.run import Run
 from cardveil.sweep.selection import Selection, selection_of

@@ -9,8 +9,8 @@ from typing import Final
 
 import orjson
 
-from cardveil.bucket.objects import Objects
 from cardveil.core.errors import Halt, Reject
+from cardveil.storage.objects import Objects
 
 #: Calls that are written down as made before they are; a crash leaves the day's count too high by fewer.
 _AHEAD: Final = 50

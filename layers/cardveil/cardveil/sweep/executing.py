@@ -10,9 +10,6 @@ from urllib.parse import quote
 
 import orjson
 
-from cardveil.bucket.keys import keys_of
-from cardveil.bucket.listings import Entry
-from cardveil.bucket.results import Version
 from cardveil.card.findings import Status
 from cardveil.core.errors import Halt, from_vendor
 from cardveil.core.timing import Stages
@@ -21,8 +18,11 @@ from cardveil.examine import PIPELINE_VERSION
 from cardveil.jobs import Jobs
 from cardveil.pipeline import Outcome
 from cardveil.signing import source_digest
+from cardveil.storage.keys import keys_of
+from cardveil.storage.listings import Entry
+from cardveil.storage.results import Version
+from cardveil.storage.vendor_errors import vendor_errors
 from cardveil.sweep.pace import SweepPace
-from cardveil.vendor_errors import vendor_errors
 
 #: Longest that one card may take in a sweep, in seconds; its lease holds as long.
 CARD_S: Final = 60.0

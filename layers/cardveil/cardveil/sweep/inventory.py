@@ -15,8 +15,8 @@ from urllib.parse import unquote
 
 import orjson
 
-from cardveil.bucket.listings import Entry, Listing, moment
 from cardveil.core.errors import Halt, Reject
+from cardveil.storage.listings import Entry, Listing, moment
 from cardveil.sweep.merge import Pair, Position
 
 _MAX_MANIFEST: Final = 16 * 1024 * 1024

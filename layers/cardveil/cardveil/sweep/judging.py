@@ -14,13 +14,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from cardveil.bucket.keys import keys_of
-from cardveil.bucket.listings import Entry
-from cardveil.bucket.objects import Objects, Stored
-from cardveil.bucket.results import Version
 from cardveil.events.cos import OUTPUT_MARK, Upload, not_ours
 from cardveil.examine import PIPELINE_VERSION
 from cardveil.settings import Settings
+from cardveil.storage.keys import keys_of
+from cardveil.storage.listings import Entry
+from cardveil.storage.objects import Objects, Stored
+from cardveil.storage.results import Version
 from cardveil.sweep.merge import Pair
 from cardveil.sweep.selection import Selection
 

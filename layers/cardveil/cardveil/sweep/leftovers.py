@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from cardveil.bucket.keys import digests_under, keys_of
-from cardveil.bucket.leases import Leases
-from cardveil.bucket.objects import Objects, delete_under
 from cardveil.settings import Settings
 from cardveil.signing import source_digest
+from cardveil.storage.keys import digests_under, keys_of
+from cardveil.storage.leases import Leases
+from cardveil.storage.objects import Objects, delete_under
 
 #: How long nobody else may take up a card that is tidied, in seconds.
 _LEASE_S = 60.0

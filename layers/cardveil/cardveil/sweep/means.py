@@ -8,12 +8,12 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from cardveil.bucket.keys import keys_of
-from cardveil.bucket.listings import Entry, Listing
-from cardveil.bucket.objects import Objects
 from cardveil.core.errors import Halt
 from cardveil.jobs import Jobs
 from cardveil.settings import Settings
+from cardveil.storage.keys import keys_of
+from cardveil.storage.listings import Entry, Listing
+from cardveil.storage.objects import Objects
 from cardveil.sweep.costs import calls_of, proof_of
 from cardveil.sweep.inventory import Inventory
 from cardveil.sweep.judging import FREE, Judge, Verified

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from cardveil.bucket.objects import Objects
+from cardveil.storage.objects import Objects
 from cardveil.sweep.run import BARS, Run
 
 _PAGE: Final = """<!doctype html>

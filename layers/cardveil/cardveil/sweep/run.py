@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import orjson
 
-from cardveil.bucket.listings import Entry
-from cardveil.bucket.objects import Objects
 from cardveil.core.errors import Reject
+from cardveil.storage.listings import Entry
+from cardveil.storage.objects import Objects
 from cardveil.sweep.judging import Verified
 from cardveil.sweep.merge import Position
 from cardveil.sweep.selection import Selection

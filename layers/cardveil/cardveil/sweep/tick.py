@@ -8,12 +8,12 @@ from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from typing import Final
 
-from cardveil.bucket.leases import Lease
-from cardveil.bucket.listings import Entry
 from cardveil.card.findings import Status
 from cardveil.core.errors import CardveilError, Halt
 from cardveil.core.timing import Stages
 from cardveil.pipeline import Outcome
+from cardveil.storage.leases import Lease
+from cardveil.storage.listings import Entry
 from cardveil.sweep.budget import SPENT, Budget
 from cardveil.sweep.engine import Done, Engine
 from cardveil.sweep.executing import Task

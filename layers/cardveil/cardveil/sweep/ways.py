@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from cardveil.assembly import Recognisers
-from cardveil.bucket.leases import Leases
 from cardveil.jobs import Jobs
+from cardveil.storage.leases import Leases
 from cardveil.sweep.executing import AsJob, Direct, Invoked, Way
 from cardveil.sweep.means import Means
 from cardveil.sweep.pace import SweepPace, Timed

@@ -174,7 +174,7 @@ def _read_field(entry: Mapping[str, Any]) -> Field:
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema that every written sidecar is valid against."""
-    data = resources.files("cardveil").joinpath("sidecar.schema.json").read_bytes()
+    data = resources.files("cardveil.storage").joinpath("sidecar.schema.json").read_bytes()
     document: dict[str, Any] = orjson.loads(data)
     return document
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import orjson
 
-from cardveil.bucket.objects import Objects
 from cardveil.card.model import CardType
 from cardveil.core.errors import Reject
 from cardveil.core.frozen import dataclass, fields
 from cardveil.events.cos import Upload
+from cardveil.storage.objects import Objects
 
 
 @dataclass(frozen=True, slots=True)

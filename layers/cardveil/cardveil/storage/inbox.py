@@ -8,9 +8,9 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import unquote
 
-from cardveil.bucket.objects import CosObjects
 from cardveil.core.frozen import dataclass
-from cardveil.vendor_errors import vendor_errors
+from cardveil.storage.objects import CosObjects
+from cardveil.storage.vendor_errors import vendor_errors
 
 _API: Final = "COS"
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 
-from cardveil.bucket.objects import Stored
+from cardveil.storage.objects import Stored
 
 
 class Confirmation:

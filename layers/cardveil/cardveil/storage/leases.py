@@ -14,9 +14,9 @@ from typing import Final
 
 import orjson
 
-from cardveil.bucket.objects import Objects, delete_under
 from cardveil.core.errors import Reject, Retry
 from cardveil.core.frozen import dataclass
+from cardveil.storage.objects import Objects, delete_under
 
 #: Clocks of two instances may differ by this much, in seconds.
 _CLOCK_SKEW_S: Final = 5.0

@@ -15,9 +15,9 @@ from typing import Any, Final
 
 import orjson
 
-from cardveil.bucket.objects import Objects
 from cardveil.core.errors import Reject, Retry
 from cardveil.core.frozen import dataclass, field
+from cardveil.storage.objects import Objects
 
 _FORM: Final = 2
 _MAX_BYTES: Final = 4 * 1024 * 1024

@@ -10,10 +10,10 @@ from typing import Final
 
 import orjson
 
-from cardveil.bucket.leases import Lease, Leases
-from cardveil.bucket.objects import Objects
 from cardveil.core.errors import VENDOR_CODES, Halt, Reject
 from cardveil.core.frozen import dataclass, field
+from cardveil.storage.leases import Lease, Leases
+from cardveil.storage.objects import Objects
 
 #: Refusals of one request, or of one instance's clock: no reason to stop everybody else.
 OF_ONE_REQUEST: Final = frozenset({"request_refused", "vendor_code_unknown", "clock_wrong", "region_missing"})

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cardveil.bucket.objects import Objects
 from cardveil.core.frozen import dataclass
 from cardveil.setting_values import MAX_KEY_BYTES
 from cardveil.settings import Settings
 from cardveil.signing import source_digest
+from cardveil.storage.objects import Objects
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from cardveil.core.errors import LATER, Reject, Retry
 from cardveil.core.frozen import dataclass
 from cardveil.core.retry import Patience
 from cardveil.events.cos import OUTPUT_MARK
-from cardveil.vendor_errors import vendor_errors
+from cardveil.storage.vendor_errors import vendor_errors
 
 #: Read the permission that a refused call lacks from an error's `api`.
 _HEAD, _GET, _PUT, _DELETE, _LIST = (

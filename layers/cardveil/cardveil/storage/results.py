@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from secrets import token_hex
 
-from cardveil.bucket.keys import Keys
-from cardveil.bucket.objects import Objects, Stored
 from cardveil.card.findings import Status
 from cardveil.core.frozen import dataclass
 from cardveil.recognition.reading import Image
+from cardveil.storage.keys import Keys
+from cardveil.storage.objects import Objects, Stored
 
 
 @dataclass(frozen=True, slots=True)
