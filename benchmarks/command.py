@@ -10,7 +10,7 @@ from PIL import Image
 from cardveil.core.timing import Stages
 from cardveil.covering import Rules
 from cardveil.examine import examine
-from cardveil.recognition.reading import Hint
+from cardveil.recognition.interfaces import Hint
 from cardveil.redaction import Limits, load_policy
 from cardveil_local.embedded import embedded_recogniser
 from cardveil_local.samples.kept import kept_pictures

@@ -19,8 +19,8 @@ from PIL import Image, ImageOps
 from cardveil.card.model import PORTRAIT, Card, Field, Polygon
 from cardveil.covering import Rules
 from cardveil.examine import examine
-from cardveil.recognition.reading import Hint, Located, Recognition
-from cardveil.recognition.reading import Image as Sent
+from cardveil.recognition.interfaces import Hint, Located, Recognition
+from cardveil.recognition.interfaces import Image as Sent
 from cardveil.redaction import Limits, load_policy
 from cardveil_local.embedded import embedded_recogniser
 from cardveil_local.samples import CONDITIONS, Sample, make_samples

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cardveil.card.model import CardType, Side
 from cardveil.core.errors import Reject
-from cardveil.recognition.join import check
-from cardveil.recognition.reading import Call, Hint, Image, Located, Recognition
+from cardveil.recognition.interfaces import Call, Hint, Image, Located, Recognition
+from cardveil.recognition.merge import check
 
 if TYPE_CHECKING:
     import numpy as np

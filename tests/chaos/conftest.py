@@ -22,8 +22,8 @@ from cardveil.covering import Rules
 from cardveil.events.cos import Upload
 from cardveil.jobs import Jobs
 from cardveil.pipeline import Pipeline
-from cardveil.recognition.license_job import Job
-from cardveil.recognition.reading import Image, Reading, TextLine
+from cardveil.recognition.interfaces import Image, Reading, TextLine
+from cardveil.recognition.license_jobs import Job
 from cardveil.redaction import Limits, load_policy
 from cardveil.settings import Settings
 from cardveil.signing import Signer

@@ -14,7 +14,7 @@ from cardveil.card.model import CardType, Side
 from cardveil.core.timing import Stages
 from cardveil.events.cos import Upload
 from cardveil.jobs import Jobs
-from cardveil.recognition.reading import Image, Reading
+from cardveil.recognition.interfaces import Image, Reading
 from cardveil.redaction import redact
 from cardveil.storage.objects import Stored
 from cardveil_local.chaos.memory import Instance

@@ -18,7 +18,7 @@ from cardveil.core.errors import Halt, Retry
 from cardveil.core.retry import Patience
 from cardveil.events.callback import read_callback
 from cardveil.recognition.ai_license import read_answer
-from cardveil.recognition.license_job import LicenseJobs
+from cardveil.recognition.license_jobs import LicenseJobs
 from cardveil.settings import Settings
 from cardveil_local.ci.recognition import TableRecogniser
 from cardveil_local.cloud import LocalCloud

@@ -10,7 +10,7 @@ import pytest
 
 from cardveil.card.findings import Status
 from cardveil.core.errors import Reject, Retry
-from cardveil.recognition.reading import Image
+from cardveil.recognition.interfaces import Image
 from cardveil.setting_values import MAX_KEY_BYTES
 from cardveil.settings import from_environment
 from cardveil.storage.keys import keys_of

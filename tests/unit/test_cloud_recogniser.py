@@ -11,8 +11,8 @@ import pytest
 from cardveil.card.model import CardType, Field, Polygon, Side
 from cardveil.core.errors import CardveilError, Halt, Reject, Retry, Review
 from cardveil.core.retry import Patience
-from cardveil.recognition.cloud import CloudRecogniser
-from cardveil.recognition.reading import Hint, Image, Reading, TextLine
+from cardveil.recognition.interfaces import Hint, Image, Reading, TextLine
+from cardveil.recognition.recognizer import CloudRecogniser
 
 HERE = Polygon.box(0, 0, 100, 20)
 FRONT = Reading(

@@ -7,9 +7,9 @@ from datetime import date
 import pytest
 
 from cardveil.card.model import Card, CardType, Check, Field, Polygon, Side
-from cardveil.recognition.join import check, join
-from cardveil.recognition.matching import place_fields
-from cardveil.recognition.reading import Reading, TextLine
+from cardveil.recognition.interfaces import Reading, TextLine
+from cardveil.recognition.merge import check, join
+from cardveil.recognition.text_matching import place_fields
 
 NUMBER = "990101199003071237"
 HERE = Polygon.box(0, 0, 100, 20)

@@ -10,7 +10,7 @@ from cardveil.card import id_number
 from cardveil.card.findings import FINDINGS, Status, status_of
 from cardveil.card.model import Card, CardType, Check, Field, Side
 from cardveil.card.provinces import PROVINCES, province_of, same_province
-from cardveil.recognition.join import check
+from cardveil.recognition.merge import check
 
 
 def test_every_province_that_a_number_may_name_is_named() -> None:

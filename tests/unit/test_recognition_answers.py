@@ -9,9 +9,9 @@ import pytest
 from cardveil.card.model import FIELDS, CardType, Side
 from cardveil.core.errors import Retry
 from cardveil.recognition.ai_license import read_answer
-from cardveil.recognition.answers import many, response_of
-from cardveil.recognition.id_card import reading_of_texts
-from cardveil.recognition.names import ALIASES, field_name
+from cardveil.recognition.field_names import ALIASES, field_name
+from cardveil.recognition.id_card_ocr import reading_of_texts
+from cardveil.recognition.parsing import many, response_of
 from cardveil.recognition.warnings import API_WARNINGS, CI_WARNINGS, warnings_of
 
 ONE_FIELD = (

@@ -11,7 +11,7 @@ import pytest
 
 from cardveil.card.findings import FINDINGS, Status, status_of
 from cardveil.card.model import Card, CardType, Check, Field, Polygon, Side
-from cardveil.recognition.reading import Call, VendorWarning
+from cardveil.recognition.interfaces import Call, VendorWarning
 from cardveil.storage.sidecar import RedactionDone, RegionDone, Sidecar, SourceFacts, schema, to_json
 from cardveil_local.recogniser import findings as recogniser_findings
 

@@ -19,7 +19,7 @@ from cardveil.core.retry import Patience
 from cardveil.covering import Rules
 from cardveil.jobs import Jobs
 from cardveil.pipeline import Pipeline
-from cardveil.recognition.reading import Image, Reading
+from cardveil.recognition.interfaces import Image, Reading
 from cardveil.redaction import Limits, load_policy
 from cardveil.settings import Settings
 from cardveil.signing import Signer

@@ -14,13 +14,13 @@ from cardveil.covering import Rules
 from cardveil.jobs import Jobs
 from cardveil.pipeline import Pipeline
 from cardveil.recognition.ai_license import LicenseLocator
-from cardveil.recognition.cloud import CloudRecogniser, Stage
 from cardveil.recognition.general_ocr import GeneralOcr
-from cardveil.recognition.id_card import CiIdCardReader
-from cardveil.recognition.license_job import LicenseJobs
-from cardveil.recognition.mainland_id_card import MainlandIdCardReader
-from cardveil.recognition.paid import PaidCalls, Remembered
-from cardveil.recognition.reading import Locator, TextLocator, TextReader
+from cardveil.recognition.id_card_ocr import CiIdCardReader
+from cardveil.recognition.interfaces import Locator, TextLocator, TextReader
+from cardveil.recognition.license_jobs import LicenseJobs
+from cardveil.recognition.mainland_id_card_ocr import MainlandIdCardReader
+from cardveil.recognition.paid_calls import PaidCalls, Remembered
+from cardveil.recognition.recognizer import CloudRecogniser, Stage
 from cardveil.redaction import Limits, load_policy
 from cardveil.settings import Settings
 from cardveil.signing import Signer

@@ -9,7 +9,7 @@ from cardveil.card.model import PORTRAIT, Card, Field
 from cardveil.core.errors import Reject, Review
 from cardveil.core.frozen import dataclass, replace
 from cardveil.core.timing import Stages
-from cardveil.recognition.reading import CardRecogniser, Image
+from cardveil.recognition.interfaces import CardRecogniser, Image
 from cardveil.redaction import (
     Limits,
     Partial,

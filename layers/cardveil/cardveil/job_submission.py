@@ -18,8 +18,8 @@ from cardveil.events.cos import Upload
 from cardveil.examine import sent_copy
 from cardveil.pipeline import Outcome, Pipeline
 from cardveil.recognition.hints import hint_of
-from cardveil.recognition.license_job import Job, LicenseJobs
-from cardveil.recognition.reading import Image
+from cardveil.recognition.interfaces import Image
+from cardveil.recognition.license_jobs import Job, LicenseJobs
 from cardveil.signing import Reference, Signer, source_digest
 from cardveil.storage.circuit_breaker import Gate
 from cardveil.storage.job_store import JobNote, JobNotes

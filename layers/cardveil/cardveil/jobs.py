@@ -29,9 +29,9 @@ from cardveil.core.timing import Stages
 from cardveil.events.cos import Upload
 from cardveil.job_submission import Submissions
 from cardveil.pipeline import Outcome, Pipeline
-from cardveil.recognition.cloud import CloudRecogniser, Stage
-from cardveil.recognition.license_job import Job, JobLocator, LicenseJobs, is_job_id
-from cardveil.recognition.reading import CardRecogniser
+from cardveil.recognition.interfaces import CardRecogniser
+from cardveil.recognition.license_jobs import Job, JobLocator, LicenseJobs, is_job_id
+from cardveil.recognition.recognizer import CloudRecogniser, Stage
 from cardveil.signing import ReferenceRefusedError, Signer
 from cardveil.storage.circuit_breaker import Gate
 from cardveil.storage.job_store import JobNote, JobNotes

@@ -21,9 +21,9 @@ from cardveil.core.timing import Stages
 from cardveil.covering import Rules
 from cardveil.events.cos import OUTPUT_MARK, Upload
 from cardveil.examine import PIPELINE_VERSION, Verdict, examine, sidecar_of
-from cardveil.recognition.cloud import Stage
 from cardveil.recognition.hints import hint_of
-from cardveil.recognition.reading import CardRecogniser
+from cardveil.recognition.interfaces import CardRecogniser
+from cardveil.recognition.recognizer import Stage
 from cardveil.renewal import renew
 from cardveil.settings import Settings
 from cardveil.storage.circuit_breaker import Breaker, Gate

@@ -12,7 +12,7 @@ from cardveil.core.frozen import replace
 from cardveil.core.timing import Stages
 from cardveil.covering import Covering, Rules
 from cardveil.examine import Verdict
-from cardveil.recognition.reading import Call, CardRecogniser, VendorWarning
+from cardveil.recognition.interfaces import Call, CardRecogniser, VendorWarning
 from cardveil.redaction import inspect
 from cardveil.storage.sidecar import card_of
 

@@ -18,7 +18,7 @@ from cardveil.http.desk import Desk
 from cardveil.http.models import FieldCorrection, ReviewRequest
 from cardveil.http.problems import Problem
 from cardveil.http.references import unknown
-from cardveil.recognition.join import check
+from cardveil.recognition.merge import check
 from cardveil.redaction import Policy
 from cardveil.renewal import covered, stored_verdict
 from cardveil.storage.keys import Keys, keys_of

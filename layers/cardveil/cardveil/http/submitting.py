@@ -24,11 +24,11 @@ from cardveil.http.problems import Problem
 from cardveil.http.references import is_source, unknown
 from cardveil.pipeline import Outcome, Pipeline
 from cardveil.recognition.ai_license import request_id
-from cardveil.recognition.answers import response_of
-from cardveil.recognition.cloud import CloudRecogniser, Stage
-from cardveil.recognition.id_card import API, parameters, read_answer
-from cardveil.recognition.paid import PaidCalls
-from cardveil.recognition.reading import CardRecogniser, Image, Reading
+from cardveil.recognition.id_card_ocr import API, parameters, read_answer
+from cardveil.recognition.interfaces import CardRecogniser, Image, Reading
+from cardveil.recognition.paid_calls import PaidCalls
+from cardveil.recognition.parsing import response_of
+from cardveil.recognition.recognizer import CloudRecogniser, Stage
 from cardveil.redaction import Policy
 from cardveil.storage.circuit_breaker import Gate
 from cardveil.storage.keys import keys_of

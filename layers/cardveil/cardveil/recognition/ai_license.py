@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from cardveil.card.model import CardType, Field, Polygon, Side
 from cardveil.core.frozen import dataclass
-from cardveil.recognition.answers import many, number_of, polygon_of, response_of, text_of
-from cardveil.recognition.names import field_name
-from cardveil.recognition.reading import Image, Reading
+from cardveil.recognition.field_names import field_name
+from cardveil.recognition.interfaces import Image, Reading
+from cardveil.recognition.parsing import many, number_of, polygon_of, response_of, text_of
 from cardveil.storage.vendor_errors import vendor_errors
 
 API: Final = "AILicenseRec"

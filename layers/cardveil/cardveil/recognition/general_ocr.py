@@ -9,8 +9,8 @@ from xml.etree.ElementTree import ParseError
 
 from cardveil.core.errors import LATER, Retry
 from cardveil.core.frozen import dataclass
-from cardveil.recognition.answers import many, number_of, polygon_of, response_of, text_of
-from cardveil.recognition.reading import Image, Reading, TextLine
+from cardveil.recognition.interfaces import Image, Reading, TextLine
+from cardveil.recognition.parsing import many, number_of, polygon_of, response_of, text_of
 from cardveil.storage.vendor_errors import vendor_errors
 
 API: Final = "OCR"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from cardveil.card.model import CardType, Side
 from cardveil.core.errors import Reject
-from cardveil.recognition.reading import Hint
+from cardveil.recognition.interfaces import Hint
 from cardveil.settings import Settings
 
 

@@ -8,7 +8,7 @@ from secrets import token_hex
 
 from cardveil.card.findings import Status
 from cardveil.core.frozen import dataclass
-from cardveil.recognition.reading import Image
+from cardveil.recognition.interfaces import Image
 from cardveil.storage.keys import Keys
 from cardveil.storage.objects import Objects, Stored
 

@@ -14,7 +14,7 @@ from cardveil.card.model import Card, CardType, Check, Field, Polygon, Side
 from cardveil.core.frozen import dataclass, fields
 
 if TYPE_CHECKING:
-    from cardveil.recognition.reading import Call, VendorWarning
+    from cardveil.recognition.interfaces import Call, VendorWarning
 
 SCHEMA: Final = "cardveil.sidecar/1"
 

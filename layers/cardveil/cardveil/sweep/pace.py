@@ -30,7 +30,7 @@ from typing import Any, Final
 from cardveil.card.model import CardType, Side
 from cardveil.core.errors import CardveilError, Retry
 from cardveil.core.rate_limit import Pace
-from cardveil.recognition.reading import Image, Reading, TextLine
+from cardveil.recognition.interfaces import Image, Reading, TextLine
 from cardveil.sweep.budget import Budget
 
 #: The guard's bounds in seconds; the wider one holds as long as there are too few answers to tell.

@@ -11,9 +11,9 @@ import orjson
 from cardveil.card.model import CardType, Field, Side
 from cardveil.core.frozen import dataclass
 from cardveil.recognition.ai_license import request_id
-from cardveil.recognition.answers import many, response_of, text_of
-from cardveil.recognition.names import field_name
-from cardveil.recognition.reading import Image, Reading
+from cardveil.recognition.field_names import field_name
+from cardveil.recognition.interfaces import Image, Reading
+from cardveil.recognition.parsing import many, response_of, text_of
 from cardveil.recognition.warnings import CI_WARNINGS, warnings_of
 from cardveil.storage.vendor_errors import vendor_errors
 

@@ -13,7 +13,7 @@ from cardveil.card.model import FIELDS, Card, CardType, Check, Field, Side
 from cardveil.card.normalize import LONG_TERM, normalize
 from cardveil.card.provinces import same_province
 from cardveil.core.frozen import replace
-from cardveil.recognition.reading import Reading
+from cardveil.recognition.interfaces import Reading
 
 #: Below this score (of 100) a text is not to be relied on unseen.
 LOW_SCORE: Final = 80.0

@@ -13,9 +13,7 @@ from cardveil.core.errors import CardveilError, Reject, Review
 from cardveil.core.frozen import dataclass, replace
 from cardveil.core.retry import Patience
 from cardveil.core.threads import beside
-from cardveil.recognition.join import join
-from cardveil.recognition.matching import place_fields
-from cardveil.recognition.reading import (
+from cardveil.recognition.interfaces import (
     Call,
     Hint,
     Image,
@@ -26,6 +24,8 @@ from cardveil.recognition.reading import (
     TextLocator,
     TextReader,
 )
+from cardveil.recognition.merge import join
+from cardveil.recognition.text_matching import place_fields
 
 NO_CARD: Final = "no_card"
 #: Seconds in which the text's request can be prepared undisturbed: that saves a millisecond.

@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Final
 from cardveil.card.model import Side
 from cardveil.core.errors import LATER, Retry, from_vendor
 from cardveil.core.frozen import dataclass
-from cardveil.recognition.answers import many
-from cardveil.recognition.id_card import reading_of_texts
-from cardveil.recognition.reading import Image, Reading
+from cardveil.recognition.id_card_ocr import reading_of_texts
+from cardveil.recognition.interfaces import Image, Reading
+from cardveil.recognition.parsing import many
 from cardveil.recognition.warnings import API_WARNINGS, warnings_of
 from cardveil.storage.vendor_errors import vendor_errors
 

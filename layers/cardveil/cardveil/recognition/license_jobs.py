@@ -15,8 +15,8 @@ from cardveil.core.errors import LATER, Reject, Retry, Review, from_vendor
 from cardveil.core.frozen import dataclass, replace
 from cardveil.core.retry import Patience
 from cardveil.recognition.ai_license import read_answer
-from cardveil.recognition.answers import many, text_of
-from cardveil.recognition.reading import Image, Locator, Reading
+from cardveil.recognition.interfaces import Image, Locator, Reading
+from cardveil.recognition.parsing import many, text_of
 from cardveil.settings import Settings
 from cardveil.storage.vendor_errors import vendor_errors
 

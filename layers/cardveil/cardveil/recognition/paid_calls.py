@@ -11,7 +11,7 @@ from cardveil.core.errors import LATER, CardveilError, Halt, Reject, Retry, Revi
 from cardveil.core.frozen import dataclass
 from cardveil.core.rate_limit import Pace
 from cardveil.core.retry import Patience
-from cardveil.recognition.reading import (
+from cardveil.recognition.interfaces import (
     Image,
     Locator,
     Reading,

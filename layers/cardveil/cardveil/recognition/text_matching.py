@@ -10,7 +10,7 @@ from typing import Final
 from cardveil.card.model import Field, Point, Polygon
 from cardveil.card.normalize import normalize
 from cardveil.core.frozen import replace
-from cardveil.recognition.reading import TextLine
+from cardveil.recognition.interfaces import TextLine
 
 #: Share of a value's characters that must be found again; a misread character or two must not lose the place.
 _ENOUGH: Final = 0.8
