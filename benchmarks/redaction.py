@@ -22,8 +22,8 @@ from PIL import Image, ImageDraw
 
 from cardveil.card.model import Polygon
 from cardveil.imaging import turbojpeg
-from cardveil.redaction import Region, coefficient_path_available, coefficients, inspect, redact, structure
-from cardveil.redaction.cover import Grid, snap
+from cardveil.redaction import Region, coefficient_path_available, dct, inspect, redact, verify
+from cardveil.redaction.grid import Grid, snap
 
 #: Width, height and rounds of each picture.
 SIZES = {"0.6": (1000, 630, 25), "2.5": (1920, 1280, 15), "12": (4000, 3000, 15), "48": (8000, 6000, 3)}
@@ -103,10 +103,10 @@ def cardveil_unproven(data: bytes, polygons: Sequence[Polygon]) -> bytes:
     header = picture.jpeg
     assert header is not None
     cover = snap(Grid(header.width, header.height, *header.mcu), [p.points for p in polygons])
-    plan = coefficients.make_plan(header, cover, (0, 0, 0))
-    step = turbojpeg.Step(coefficients._walk(plan, [0], coefficients._overwrite))
-    expected = structure.Expected(header.width, header.height, 1, None)
-    return structure.build_jpeg(turbojpeg.transform(data, [step])[0], expected)
+    plan = dct.make_plan(header, cover, (0, 0, 0))
+    step = turbojpeg.Step(dct._walk(plan, [0], dct._overwrite))
+    expected = verify.Expected(header.width, header.height, 1, None)
+    return verify.build_jpeg(turbojpeg.transform(data, [step])[0], expected)
 
 
 def bare_transform(data: bytes, _polygons: Sequence[Polygon]) -> bytes:

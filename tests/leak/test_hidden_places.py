@@ -14,7 +14,7 @@ from cardveil.card.model import Polygon
 from cardveil.core.errors import CardveilError, Reject, Review
 from cardveil.imaging import turbojpeg
 from cardveil.imaging.turbojpeg import Step
-from cardveil.redaction import coefficients, inspect, redact, upright_copy
+from cardveil.redaction import dct, inspect, redact, upright_copy
 
 BOX = Polygon.box(38, 30, 120, 58)
 
@@ -107,7 +107,7 @@ def test_a_picture_with_more_rows_than_it_admits_is_refused(kit: Any) -> None:
 def test_a_filter_that_fails_half_way_gives_no_copy(kit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     source = kit.jpeg(kit.digits("4930", 1))
     calls = 0
-    overwrite = coefficients._overwrite
+    overwrite = dct._overwrite
 
     def failing(address: int, flat: bytes, size: int) -> None:
         nonlocal calls
@@ -116,7 +116,7 @@ def test_a_filter_that_fails_half_way_gives_no_copy(kit: Any, monkeypatch: pytes
             raise RuntimeError("half-way")
         overwrite(address, flat, size)
 
-    monkeypatch.setattr(coefficients, "_overwrite", failing)
+    monkeypatch.setattr(dct, "_overwrite", failing)
     with pytest.raises(RuntimeError, match="half-way"):
         redact(inspect(source), kit.region(BOX))
     assert calls == 2
@@ -143,7 +143,7 @@ def test_without_its_guard_a_failing_filter_passes_unnoticed(
 def test_blocks_that_were_not_covered_are_noticed(
     kit: Any, skipped: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    overwrite, calls = coefficients._overwrite, 0
+    overwrite, calls = dct._overwrite, 0
 
     def forgetful(address: int, flat: bytes, size: int) -> None:
         nonlocal calls
@@ -151,7 +151,7 @@ def test_blocks_that_were_not_covered_are_noticed(
         if skipped == "one" and calls != 3:
             overwrite(address, flat, size)
 
-    monkeypatch.setattr(coefficients, "_overwrite", forgetful)
+    monkeypatch.setattr(dct, "_overwrite", forgetful)
     with pytest.raises(Review, match="proof_failed"):
         redact(inspect(kit.jpeg(kit.digits("4930", 1))), kit.region(BOX))
 
@@ -161,7 +161,7 @@ def test_a_copy_that_changed_after_it_was_written_is_noticed(
 ) -> None:
     """The written bytes are what is proven: here a fault puts the source in their place."""
     source = kit.jpeg(kit.digits("4930", 1))
-    monkeypatch.setattr("cardveil.redaction.structure.build_jpeg", lambda encoded, expected: source)
+    monkeypatch.setattr("cardveil.redaction.verify.build_jpeg", lambda encoded, expected: source)
     with pytest.raises(Review, match="proof_failed"):
         redact(inspect(source), kit.region(BOX))
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cardveil.redaction.cover import Grid, hull, snap
+from cardveil.redaction.grid import Grid, hull, snap
 
 GRID = Grid(203, 117, 16, 8)
 _points = st.tuples(st.floats(-60, 260, width=32), st.floats(-60, 180, width=32))

@@ -12,7 +12,7 @@ from cardveil.card.layout import Box, CardLayout, layout_of
 from cardveil.card.model import FIELDS, Card, CardType, Field, Polygon, Side
 from cardveil.core.errors import Review
 from cardveil.redaction import Picture, Policy, Region, forbidden_texts, kept_texts, load_policy, plan
-from cardveil.redaction.placing import place
+from cardveil.redaction.card_pose import place
 
 ID_FRONT, LICENCE = (CardType.ID_CARD, Side.FRONT), (CardType.DRIVER_LICENSE, Side.FRONT)
 ID_BACK = (CardType.ID_CARD, Side.BACK)

@@ -4,10 +4,10 @@ from cardveil.imaging.copies import UprightCopy, upright_copy
 from cardveil.imaging.image import MEDIA_TYPES, Picture, inspect
 from cardveil.imaging.limits import Limits
 from cardveil.imaging.turbojpeg_library import Availability, coefficient_path_available
-from cardveil.redaction.engine import BLACK, redact
-from cardveil.redaction.placing import Placement, place
-from cardveil.redaction.planning import plan
+from cardveil.redaction.card_pose import Placement, place
 from cardveil.redaction.policy import BUILT_IN, Partial, Policy, load_policy
+from cardveil.redaction.redact import BLACK, redact
+from cardveil.redaction.regions import plan
 from cardveil.redaction.results import Proof, RedactedCopy, Region
 from cardveil.redaction.unreadable import forbidden_texts, kept_texts, prove_unreadable
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cardveil.imaging import icc, jpeg_copy
 from cardveil.imaging.image import Picture
 from cardveil.imaging.limits import corrupt
-from cardveil.redaction.cover import Cover
+from cardveil.redaction.grid import Cover
 
 if TYPE_CHECKING:  # Pillow costs 50 ms and 22 MB at import, and the coefficient path does without it.
     from PIL import Image

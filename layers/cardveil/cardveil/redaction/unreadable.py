@@ -8,7 +8,7 @@ from typing import Final
 
 from cardveil.card.model import Card
 from cardveil.core.frozen import replace
-from cardveil.redaction.coefficients import proof_failed
+from cardveil.redaction.dct import proof_failed
 from cardveil.redaction.policy import Partial, Policy
 from cardveil.redaction.results import RedactedCopy
 

@@ -10,7 +10,7 @@ from cardveil.card.geometry import Matrix, inverse, multiply, project, signed_ar
 from cardveil.card.layout import Box, CardLayout, layout_of
 from cardveil.card.model import Card, CardType, Point, Polygon, Side
 from cardveil.core.frozen import dataclass
-from cardveil.redaction.leastsquares import Constraint, solve
+from cardveil.redaction.least_squares import Constraint, solve
 
 #: Millimetres: a larger spread of the fields around the layout means another card or boxes in a wrong order.
 _LARGEST_ERROR: Final = 2.0

@@ -12,11 +12,11 @@ from cardveil.imaging import icc
 from cardveil.imaging.image import MEDIA_TYPES, Picture
 from cardveil.imaging.orientation import to_stored
 from cardveil.imaging.turbojpeg_library import coefficient_path_available
-from cardveil.redaction import coefficients, pixels, structure
-from cardveil.redaction.coefficients import proof_failed
-from cardveil.redaction.cover import Cover, Grid, snap
+from cardveil.redaction import dct, pixels, verify
+from cardveil.redaction.dct import proof_failed
+from cardveil.redaction.grid import Cover, Grid, snap
 from cardveil.redaction.results import Proof, RedactedCopy, Region
-from cardveil.redaction.structure import Expected
+from cardveil.redaction.verify import Expected
 
 BLACK: Final = (0, 0, 0)
 #: More places than any page of cards has; covering is linear in their number.
@@ -119,27 +119,27 @@ def _by_coefficients(
     header = picture.jpeg
     assert header is not None  # noqa: S101 - _why_pixels said so
     cover = _cover(Grid(header.width, header.height, *header.mcu), outlines)
-    planned = coefficients.make_plan(header, cover, fill)
-    done = coefficients.redact(picture.data, header, planned)
+    planned = dct.make_plan(header, cover, fill)
+    done = dct.redact(picture.data, header, planned)
     if done.hidden:
         return None
     grey = header.colour == "grey"
     profile = icc.canonical(picture.colour) if grey == (picture.colour == icc.GREY) else None
     expected = Expected(header.width, header.height, picture.orientation, profile)
-    data = structure.build_jpeg(done.data, expected)
+    data = verify.build_jpeg(done.data, expected)
     seen = min(done.blocks_done, done.blocks_seen)
     if level == "reread":
         seen = min(seen, _reread(data, planned))
     return _proven(picture, data, Proof(
         level, "coefficients", "JPEG", planned.blocks, seen,
-        structure.check(data, "jpeg", expected, thorough=level == "reread"), picture.orientation,
+        verify.check(data, "jpeg", expected, thorough=level == "reread"), picture.orientation,
         picture.colour if profile else icc.SRGB,
     ))  # fmt: skip
 
 
-def _reread(data: bytes, planned: coefficients.Plan) -> int:
+def _reread(data: bytes, planned: dct.Plan) -> int:
     try:
-        return coefficients.count_flat(data, planned)
+        return dct.count_flat(data, planned)
     except Reject:
         raise proof_failed("the copy cannot be read") from None
 
@@ -151,7 +151,7 @@ def _by_pixels(
     cover = _cover(Grid(picture.stored_width, picture.stored_height, *mcu), outlines)
     if picture.jpeg is not None and coefficient_path_available():
         # Pillow repairs what is damaged; libturbojpeg says so.
-        coefficients.validate(picture.data)
+        dct.validate(picture.data)
     image = pixels.decode(picture)
     pixels.cover_over(image, cover, fill, picture)
     profile = pixels.profile_to_write(picture, image) if picture.format != "bmp" else None
@@ -164,11 +164,11 @@ def _by_pixels(
     seen = pixels.count_flat_image(image, cover, turned, fill)
     data = pixels.encode(image, picture.format, profile)
     if picture.format == "jpeg":
-        data = structure.build_jpeg(data, expected)
+        data = verify.build_jpeg(data, expected)
     if level == "reread":
         seen = min(seen, pixels.count_flat(data, picture.format, cover, turned, fill))
     return _proven(picture, data, Proof(
-        level, "pixels", reason, cover.cells, seen, structure.check(data, picture.format, expected),
+        level, "pixels", reason, cover.cells, seen, verify.check(data, picture.format, expected),
         expected.orientation, picture.colour if profile else icc.SRGB,
     ))  # fmt: skip
 

@@ -13,7 +13,7 @@ from cardveil.imaging import turbojpeg
 from cardveil.imaging.jpeg import Component, JpegHeader
 from cardveil.imaging.limits import corrupt
 from cardveil.imaging.turbojpeg import Step, TurboError
-from cardveil.redaction.cover import Cover
+from cardveil.redaction.grid import Cover
 from cardveil.redaction.hidden import holds_hidden_content
 
 #: Bytes of one block: 64 coefficients of two bytes, the first of them the block's mean (DC).

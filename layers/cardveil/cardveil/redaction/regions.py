@@ -8,9 +8,9 @@ from typing import Final
 from cardveil.card.model import FIELDS, PORTRAIT, Card, Field, Polygon
 from cardveil.core.errors import Review
 from cardveil.imaging.image import Picture
-from cardveil.redaction.outline import cut, grown, straight, text_height, usable
-from cardveil.redaction.placing import Placement
+from cardveil.redaction.card_pose import Placement
 from cardveil.redaction.policy import Partial, Policy
+from cardveil.redaction.polygons import cut, grown, straight, text_height, usable
 from cardveil.redaction.results import Region
 
 #: Millimetres around the portrait, whose place follows from the text's: printing differs from the layout by
