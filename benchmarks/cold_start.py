@@ -39,7 +39,7 @@ _INVOKE: Final = (
 )
 _READY: Final = (
     _HEAD + "from index import main_handler; from cardveil.core.context import read_context; "
-    "from cardveil.settings import from_environment; from cardveil.assembly import assemble; "
+    "from cardveil.settings import from_environment; from cardveil.pipeline.factory import assemble; "
     "from cardveil.core.telemetry import Telemetry; i = read_context(json.loads(os.environ['CONTEXT'])); "
     "s = from_environment(os.environ); Telemetry(i, s.log_level); "
     "assemble(s, os.environ, i, bucket='cards-1250000000', region='ap-shanghai')"
@@ -54,7 +54,7 @@ _EAGER: Final = (
     "k = os.environ; "
     "CosS3Client(CosConfig(Region='ap-shanghai', SecretId='i', SecretKey='k')); "
     "ocr_client.OcrClient(Credential('i', 'k'), 'ap-shanghai'); "
-    "import cardveil.assembly, cardveil.core.telemetry"
+    "import cardveil.pipeline.factory, cardveil.core.telemetry"
 )
 
 

@@ -8,8 +8,8 @@ import statistics
 from PIL import Image
 
 from cardveil.core.timing import Stages
-from cardveil.covering import Rules
-from cardveil.examine import examine
+from cardveil.pipeline.covering import Rules
+from cardveil.pipeline.examine import examine
 from cardveil.recognition.interfaces import Hint
 from cardveil.redaction import Limits, load_policy
 from cardveil_local.embedded import embedded_recogniser

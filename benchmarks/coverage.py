@@ -17,8 +17,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from cardveil.card.model import PORTRAIT, Card, Field, Polygon
-from cardveil.covering import Rules
-from cardveil.examine import examine
+from cardveil.pipeline.covering import Rules
+from cardveil.pipeline.examine import examine
 from cardveil.recognition.interfaces import Hint, Located, Recognition
 from cardveil.recognition.interfaces import Image as Sent
 from cardveil.redaction import Limits, load_policy

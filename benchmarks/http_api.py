@@ -15,10 +15,10 @@ from typing import Any
 import orjson
 import yaml
 
-from cardveil.assembly import assemble
 from cardveil.core.context import Invocation, read_context
 from cardveil.core.rate_limit import Pace
 from cardveil.http.app import answer
+from cardveil.pipeline.factory import assemble
 from cardveil.settings import from_environment
 from cardveil.storage.keys import keys_of
 from cardveil_local.apibench import SECRET, Api, api_bench

@@ -26,7 +26,7 @@ import orjson
 from starlette.requests import Request
 
 from cardveil.core.context import Invocation
-from cardveil.examine import PIPELINE_VERSION
+from cardveil.pipeline.examine import PIPELINE_VERSION
 from cardveil.settings import from_environment
 from cardveil.sweep.assembling import assemble_means
 from cardveil.sweep.judging import Verified

@@ -12,21 +12,21 @@ import orjson
 import pytest
 from PIL import Image as Pillow
 
-from cardveil.assembly import Recognisers
 from cardveil.card.model import CardType, Field, Side
 from cardveil.core.context import Invocation
 from cardveil.core.errors import CardveilError, Reject
 from cardveil.core.rate_limit import Pace
 from cardveil.core.retry import Patience
-from cardveil.covering import Rules
 from cardveil.events.cos import Upload
-from cardveil.jobs import Jobs
-from cardveil.pipeline import Pipeline
+from cardveil.pipeline.covering import Rules
+from cardveil.pipeline.factory import Recognisers
+from cardveil.pipeline.jobs import Jobs
+from cardveil.pipeline.pipeline import Pipeline
+from cardveil.pipeline.signing import Signer
 from cardveil.recognition.interfaces import Image, Reading, TextLine
 from cardveil.recognition.license_jobs import Job
 from cardveil.redaction import Limits, load_policy
 from cardveil.settings import Settings
-from cardveil.signing import Signer
 from cardveil.storage.circuit_breaker import Breaker
 from cardveil.storage.job_store import JobNotes
 from cardveil.storage.leases import Leases

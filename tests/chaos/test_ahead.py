@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from cardveil import covering
 from cardveil.card.model import CardType, Side
 from cardveil.core.timing import Stages
 from cardveil.events.cos import Upload
-from cardveil.jobs import Jobs
+from cardveil.pipeline import covering
+from cardveil.pipeline.jobs import Jobs
 from cardveil.recognition.interfaces import Image, Reading
 from cardveil.redaction import redact
 from cardveil.storage.objects import Stored

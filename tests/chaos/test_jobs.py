@@ -11,8 +11,8 @@ import pytest
 from cardveil.card.model import CardType
 from cardveil.core.errors import Retry
 from cardveil.core.timing import Stages
-from cardveil.jobs import Arrival
-from cardveil.signing import Reference
+from cardveil.pipeline.jobs import Arrival
+from cardveil.pipeline.signing import Reference
 
 MakeScene = Callable[..., Any]
 

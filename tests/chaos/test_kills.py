@@ -11,7 +11,7 @@ import pytest
 
 from cardveil.core.errors import Retry
 from cardveil.core.timing import STAGES, Stages
-from cardveil.jobs import Arrival, Jobs
+from cardveil.pipeline.jobs import Arrival, Jobs
 from cardveil.storage.job_store import JobNote
 from cardveil.storage.keys import keys_of
 from cardveil_local.chaos.memory import Killed

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
 from cardveil.card.findings import FINDINGS, Status, status_of
-from cardveil.covering import Rules
-from cardveil.examine import Verdict, examine, sidecar_of
+from cardveil.pipeline.covering import Rules
+from cardveil.pipeline.examine import Verdict, examine, sidecar_of
 from cardveil.recognition.interfaces import Hint
 from cardveil.redaction import Limits, load_policy
 from cardveil.storage.sidecar import SourceFacts, schema, to_json

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from cardveil.callbacks import STATUSES
-from cardveil.jobs import Arrival
+from cardveil.pipeline.jobs import Arrival
 
 ROOT = Path(__file__).parents[2]
 

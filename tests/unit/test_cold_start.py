@@ -27,7 +27,7 @@ event = json.load(open({str(ROOT / "events" / "cos-object-created-own-sidecar.js
 assert main_handler(event, context) == {{"not_in_inbox": 1}}
 """
 READY = """
-from cardveil.assembly import assemble
+from cardveil.pipeline.factory import assemble
 from cardveil.core.context import read_context
 from cardveil.settings import from_environment
 from cardveil.core.telemetry import Telemetry

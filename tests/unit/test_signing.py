@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cardveil.signing import MAX_CHARACTERS, Reference, ReferenceRefusedError, Signer
+from cardveil.pipeline.signing import MAX_CHARACTERS, Reference, ReferenceRefusedError, Signer
 
 OLD, NEW = "o" * 32, "n" * 32
 KEY = "inbox/张三-990101199003071239.jpg"

@@ -14,8 +14,8 @@ from cardveil.core.frozen import dataclass
 from cardveil.core.importing import uncollected
 from cardveil.core.rate_limit import Pace
 from cardveil.events.callback import Delivery, Told, read_callback, read_delivery
+from cardveil.pipeline.signing import ReferenceRefusedError, Signer
 from cardveil.settings import Settings, from_environment
-from cardveil.signing import ReferenceRefusedError, Signer
 
 if TYPE_CHECKING:
     from cardveil.core.telemetry import Telemetry
@@ -78,8 +78,8 @@ class Receiver:
         except ReferenceRefusedError as refused:
             return refused.reason
         with uncollected():
-            from cardveil.assembly import assemble
             from cardveil.core.timing import Stages
+            from cardveil.pipeline.factory import assemble
 
         flows = assemble(
             self.settings,

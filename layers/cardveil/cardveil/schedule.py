@@ -20,7 +20,7 @@ from cardveil.storage.response_cache import expired
 
 if TYPE_CHECKING:
     from cardveil.core.telemetry import Telemetry
-    from cardveil.jobs import Jobs
+    from cardveil.pipeline.jobs import Jobs
     from cardveil.storage.job_store import JobNote
 
 #: Jobs that CI is asked about at a time.
@@ -67,8 +67,8 @@ def process_timer(
         The first failure, after everything was tried; what is left over is found by the next run.
     """
     with uncollected():
-        from cardveil.assembly import assemble
         from cardveil.core.telemetry import Telemetry
+        from cardveil.pipeline.factory import assemble
 
     settings = from_environment(environment)
     if not settings.bucket:

@@ -14,7 +14,7 @@ from cardveil.events.cos import Upload, not_ours, read_upload, records_of
 from cardveil.settings import Settings, from_environment
 
 if TYPE_CHECKING:
-    from cardveil.jobs import Jobs
+    from cardveil.pipeline.jobs import Jobs
 
 
 def process_event(
@@ -70,9 +70,9 @@ def _process(
 ) -> None:
     """Process what is ours. The SDKs are imported here, so that passing a record over costs nothing."""
     with uncollected():
-        from cardveil.assembly import assemble
         from cardveil.core.telemetry import Telemetry
         from cardveil.core.timing import Stages
+        from cardveil.pipeline.factory import assemble
         from cardveil.redaction import coefficient_path_available
 
     telemetry = Telemetry(invocation, settings.log_level)

@@ -7,7 +7,7 @@ import time
 
 import requests
 
-from cardveil.signing import Reference, Signer, source_digest
+from cardveil.pipeline.signing import Reference, Signer, source_digest
 from cardveil_local.chaos.pictures import picture
 from cardveil_local.testbench import Bench
 

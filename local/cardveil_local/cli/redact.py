@@ -16,8 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cardveil.card.findings import Status
 from cardveil.core.errors import CardveilError, Reject
-from cardveil.covering import Rules
-from cardveil.examine import Verdict, examine, redact_places, sidecar_of
+from cardveil.pipeline.covering import Rules
+from cardveil.pipeline.examine import Verdict, examine, redact_places, sidecar_of
 from cardveil.redaction import Limits, Region, coefficient_path_available, load_policy
 from cardveil.storage.sidecar import SourceFacts, to_json
 from cardveil_local.cli.inputs import Job, jobs_of, read_fields

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from cardveil.core.context import Invocation
     from cardveil.core.errors import CardveilError
-    from cardveil.pipeline import Outcome
+    from cardveil.pipeline.pipeline import Outcome
 
 #: Every metric: its unit and what it counts. A metric that is not here cannot be emitted.
 METRICS: Final[Mapping[str, tuple[str, str]]] = {

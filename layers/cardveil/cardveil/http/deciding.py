@@ -12,15 +12,15 @@ from cardveil.card.model import Card, CardType, Field, Polygon, Side
 from cardveil.card.normalize import normalize
 from cardveil.core.errors import Reject, Review
 from cardveil.core.frozen import dataclass, replace
-from cardveil.examine import PIPELINE_VERSION, Verdict, sidecar_of
 from cardveil.http.cards import Found, read
 from cardveil.http.desk import Desk
 from cardveil.http.models import FieldCorrection, ReviewRequest
 from cardveil.http.problems import Problem
 from cardveil.http.references import unknown
+from cardveil.pipeline.examine import PIPELINE_VERSION, Verdict, sidecar_of
+from cardveil.pipeline.renewal import covered, stored_verdict
 from cardveil.recognition.merge import check
 from cardveil.redaction import Policy
-from cardveil.renewal import covered, stored_verdict
 from cardveil.storage.keys import Keys, keys_of
 from cardveil.storage.results import Version
 from cardveil.storage.sidecar import Decision, SourceFacts, card_of, history_of, to_json

@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from cardveil.examine import PIPELINE_VERSION
 from cardveil.http.adapter import UrlResolver
 from cardveil.http.models import ProblemAnswer
 from cardveil.http.problems import MEDIA_TYPE, STATUSES
 from cardveil.http.problems import title as title_of
+from cardveil.pipeline.examine import PIPELINE_VERSION
 from cardveil.storage.sidecar import schema
 
 _DESCRIPTION: Final = (

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
-from cardveil.assembly import assemble
 from cardveil.card.model import FIELDS, CardType, Side
 from cardveil.core.context import Invocation
 from cardveil.core.errors import Halt
@@ -16,8 +15,9 @@ from cardveil.core.rate_limit import Pace
 from cardveil.http.fetching import Fetcher
 from cardveil.http.problems import Problem
 from cardveil.http.tokens import Caller
-from cardveil.jobs import Jobs
-from cardveil.pipeline import Pipeline
+from cardveil.pipeline.factory import assemble
+from cardveil.pipeline.jobs import Jobs
+from cardveil.pipeline.pipeline import Pipeline
 from cardveil.redaction import Policy, load_policy
 from cardveil.settings import Settings
 from cardveil.storage.inbox import Inbox

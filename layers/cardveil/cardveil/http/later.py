@@ -12,8 +12,8 @@ from cardveil.http.desk import Desk
 from cardveil.http.models import JobRequest
 from cardveil.http.problems import Problem
 from cardveil.http.references import is_source, keys_meant, reference, unknown
+from cardveil.pipeline.signing import source_digest
 from cardveil.setting_values import CardRule
-from cardveil.signing import source_digest
 
 DONE = "done"
 

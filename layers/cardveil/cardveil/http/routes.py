@@ -8,7 +8,6 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 from pydantic import BaseModel
 
-from cardveil.examine import PIPELINE_VERSION
 from cardveil.http import cards, deciding, later, listing, submitting, views
 from cardveil.http.access import ALWAYS, wants
 from cardveil.http.adapter import UrlResolver
@@ -28,6 +27,7 @@ from cardveil.http.models import (
     ViewAnswer,
 )
 from cardveil.http.references import reference
+from cardveil.pipeline.examine import PIPELINE_VERSION
 from cardveil.storage.inbox import iso
 
 CardKey = Annotated[

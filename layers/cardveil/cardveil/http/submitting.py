@@ -15,14 +15,14 @@ from cardveil.core.retry import Patience
 from cardveil.core.threads import beside
 from cardveil.core.timing import Stages
 from cardveil.events.cos import OTHER_ENDINGS, Upload
-from cardveil.examine import sent_copy
 from cardveil.http.cards import Found, read
 from cardveil.http.deciding import redacted_by
 from cardveil.http.desk import Desk
 from cardveil.http.models import ImageSource, ObjectSource, SubmitRequest, UrlSource
 from cardveil.http.problems import Problem
 from cardveil.http.references import is_source, unknown
-from cardveil.pipeline import Outcome, Pipeline
+from cardveil.pipeline.examine import sent_copy
+from cardveil.pipeline.pipeline import Outcome, Pipeline
 from cardveil.recognition.ai_license import request_id
 from cardveil.recognition.id_card_ocr import API, parameters, read_answer
 from cardveil.recognition.interfaces import CardRecogniser, Image, Reading

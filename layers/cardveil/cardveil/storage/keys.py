@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cardveil.core.frozen import dataclass
+from cardveil.pipeline.signing import source_digest
 from cardveil.setting_values import MAX_KEY_BYTES
 from cardveil.settings import Settings
-from cardveil.signing import source_digest
 from cardveil.storage.objects import Objects
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import orjson
 
-from cardveil.assembly import assemble
 from cardveil.core.context import Invocation
 from cardveil.core.errors import Halt
 from cardveil.core.telemetry import Telemetry
+from cardveil.pipeline.factory import assemble
 from cardveil.settings import Settings, variable
 from cardveil.storage.clients import credentials_from, scf_client
 from cardveil.storage.listings import CosListing

@@ -14,10 +14,10 @@ from cardveil.card.findings import Status
 from cardveil.core.errors import Halt, from_vendor
 from cardveil.core.timing import Stages
 from cardveil.events.cos import Upload
-from cardveil.examine import PIPELINE_VERSION
-from cardveil.jobs import Jobs
-from cardveil.pipeline import Outcome
-from cardveil.signing import source_digest
+from cardveil.pipeline.examine import PIPELINE_VERSION
+from cardveil.pipeline.jobs import Jobs
+from cardveil.pipeline.pipeline import Outcome
+from cardveil.pipeline.signing import source_digest
 from cardveil.storage.keys import keys_of
 from cardveil.storage.listings import Entry
 from cardveil.storage.results import Version

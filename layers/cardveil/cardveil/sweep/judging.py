@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from cardveil.events.cos import OUTPUT_MARK, Upload, not_ours
-from cardveil.examine import PIPELINE_VERSION
+from cardveil.pipeline.examine import PIPELINE_VERSION
 from cardveil.settings import Settings
 from cardveil.storage.keys import keys_of
 from cardveil.storage.listings import Entry

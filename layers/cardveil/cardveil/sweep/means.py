@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from cardveil.core.errors import Halt
-from cardveil.jobs import Jobs
+from cardveil.pipeline.jobs import Jobs
 from cardveil.settings import Settings
 from cardveil.storage.keys import keys_of
 from cardveil.storage.listings import Entry, Listing

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import Final
 
-from cardveil.examine import PIPELINE_VERSION
+from cardveil.pipeline.examine import PIPELINE_VERSION
 from cardveil.sweep.costs import Estimate
 from cardveil.sweep.engine import Done, Engine
 from cardveil.sweep.means import Means, ready

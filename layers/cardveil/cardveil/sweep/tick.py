@@ -11,7 +11,7 @@ from typing import Final
 from cardveil.card.findings import Status
 from cardveil.core.errors import CardveilError, Halt
 from cardveil.core.timing import Stages
-from cardveil.pipeline import Outcome
+from cardveil.pipeline.pipeline import Outcome
 from cardveil.storage.leases import Lease
 from cardveil.storage.listings import Entry
 from cardveil.sweep.budget import SPENT, Budget

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from cardveil.assembly import Recognisers
-from cardveil.jobs import Jobs
+from cardveil.pipeline.factory import Recognisers
+from cardveil.pipeline.jobs import Jobs
 from cardveil.storage.leases import Leases
 from cardveil.sweep.executing import AsJob, Direct, Invoked, Way
 from cardveil.sweep.means import Means

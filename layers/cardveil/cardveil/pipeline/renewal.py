@@ -10,8 +10,8 @@ from cardveil.card.model import PORTRAIT, Card
 from cardveil.core.errors import Reject, Review
 from cardveil.core.frozen import replace
 from cardveil.core.timing import Stages
-from cardveil.covering import Covering, Rules
-from cardveil.examine import Verdict
+from cardveil.pipeline.covering import Covering, Rules
+from cardveil.pipeline.examine import Verdict
 from cardveil.recognition.interfaces import Call, CardRecogniser, VendorWarning
 from cardveil.redaction import inspect
 from cardveil.storage.sidecar import card_of

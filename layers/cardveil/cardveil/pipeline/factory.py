@@ -10,9 +10,10 @@ from cardveil.core.context import Invocation
 from cardveil.core.frozen import dataclass
 from cardveil.core.rate_limit import Pace
 from cardveil.core.retry import Patience
-from cardveil.covering import Rules
-from cardveil.jobs import Jobs
-from cardveil.pipeline import Pipeline
+from cardveil.pipeline.covering import Rules
+from cardveil.pipeline.jobs import Jobs
+from cardveil.pipeline.pipeline import Pipeline
+from cardveil.pipeline.signing import Signer
 from cardveil.recognition.ai_license import LicenseLocator
 from cardveil.recognition.general_ocr import GeneralOcr
 from cardveil.recognition.id_card_ocr import CiIdCardReader
@@ -23,7 +24,6 @@ from cardveil.recognition.paid_calls import PaidCalls, Remembered
 from cardveil.recognition.recognizer import CloudRecogniser, Stage
 from cardveil.redaction import Limits, load_policy
 from cardveil.settings import Settings
-from cardveil.signing import Signer
 from cardveil.storage.circuit_breaker import Breaker, Gate
 from cardveil.storage.clients import Credentials, cos_client, credentials_from, ocr_client
 from cardveil.storage.job_store import JobNotes

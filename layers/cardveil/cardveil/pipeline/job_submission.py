@@ -7,7 +7,6 @@ from hashlib import sha256
 from typing import Final
 
 from cardveil.card.model import CardType, Side
-from cardveil.claiming import Claim
 from cardveil.core.errors import Halt, Reject
 from cardveil.core.frozen import dataclass, replace
 from cardveil.core.rate_limit import Pace
@@ -15,12 +14,13 @@ from cardveil.core.retry import Patience
 from cardveil.core.threads import beside
 from cardveil.core.timing import Stages
 from cardveil.events.cos import Upload
-from cardveil.examine import sent_copy
-from cardveil.pipeline import Outcome, Pipeline
+from cardveil.pipeline.claim import Claim
+from cardveil.pipeline.examine import sent_copy
+from cardveil.pipeline.pipeline import Outcome, Pipeline
+from cardveil.pipeline.signing import Reference, Signer, source_digest
 from cardveil.recognition.hints import hint_of
 from cardveil.recognition.interfaces import Image
 from cardveil.recognition.license_jobs import Job, LicenseJobs
-from cardveil.signing import Reference, Signer, source_digest
 from cardveil.storage.circuit_breaker import Gate
 from cardveil.storage.job_store import JobNote, JobNotes
 

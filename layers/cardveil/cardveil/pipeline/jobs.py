@@ -20,19 +20,19 @@ from enum import Enum
 from functools import partial
 from typing import Final
 
-from cardveil.claiming import Claim
 from cardveil.core.errors import Halt, Reject
 from cardveil.core.frozen import dataclass, replace
 from cardveil.core.rate_limit import Pace
 from cardveil.core.retry import Patience
 from cardveil.core.timing import Stages
 from cardveil.events.cos import Upload
-from cardveil.job_submission import Submissions
-from cardveil.pipeline import Outcome, Pipeline
+from cardveil.pipeline.claim import Claim
+from cardveil.pipeline.job_submission import Submissions
+from cardveil.pipeline.pipeline import Outcome, Pipeline
+from cardveil.pipeline.signing import ReferenceRefusedError, Signer
 from cardveil.recognition.interfaces import CardRecogniser
 from cardveil.recognition.license_jobs import Job, JobLocator, LicenseJobs, is_job_id
 from cardveil.recognition.recognizer import CloudRecogniser, Stage
-from cardveil.signing import ReferenceRefusedError, Signer
 from cardveil.storage.circuit_breaker import Gate
 from cardveil.storage.job_store import JobNote, JobNotes
 from cardveil.storage.response_cache import Answers

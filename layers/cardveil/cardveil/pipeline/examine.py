@@ -11,7 +11,7 @@ from cardveil.card.model import Card
 from cardveil.core.errors import Reject, Review
 from cardveil.core.frozen import dataclass, replace
 from cardveil.core.timing import Stages
-from cardveil.covering import MAX_SENT_BYTES, Covering, Rules
+from cardveil.pipeline.covering import MAX_SENT_BYTES, Covering, Rules
 from cardveil.recognition.interfaces import Call, CardRecogniser, Hint, Image, Recognition, VendorWarning
 from cardveil.redaction import Picture, Policy, RedactedCopy, Region, inspect, redact, upright_copy
 from cardveil.storage.sidecar import RedactionDone, RegionDone, Sidecar, SourceFacts

@@ -12,22 +12,22 @@ from typing import Any, Final
 import orjson
 
 from cardveil.card.findings import Status
-from cardveil.claiming import Claim, Claims
 from cardveil.core.context import Invocation
 from cardveil.core.errors import LATER, Halt, Reject, Retry
 from cardveil.core.frozen import dataclass, field
 from cardveil.core.threads import beside
 from cardveil.core.timing import Stages
-from cardveil.covering import Rules
 from cardveil.events.cos import OUTPUT_MARK, Upload
-from cardveil.examine import PIPELINE_VERSION, Verdict, examine, sidecar_of
+from cardveil.pipeline.claim import Claim, Claims
+from cardveil.pipeline.confirmation import Confirmation
+from cardveil.pipeline.covering import Rules
+from cardveil.pipeline.examine import PIPELINE_VERSION, Verdict, examine, sidecar_of
+from cardveil.pipeline.renewal import renew
 from cardveil.recognition.hints import hint_of
 from cardveil.recognition.interfaces import CardRecogniser
 from cardveil.recognition.recognizer import Stage
-from cardveil.renewal import renew
 from cardveil.settings import Settings
 from cardveil.storage.circuit_breaker import Breaker, Gate
-from cardveil.storage.confirmation import Confirmation
 from cardveil.storage.keys import Keys
 from cardveil.storage.leases import Leases
 from cardveil.storage.objects import Objects

@@ -1,0 +1,1 @@
+"""One upload, start to end: claimed, recognised, redacted, confirmed, published."""
