@@ -29,11 +29,11 @@ from cardveil.core.context import Invocation
 from cardveil.pipeline.examine import PIPELINE_VERSION
 from cardveil.settings import from_environment
 from cardveil.sweep.assembling import assemble_means
-from cardveil.sweep.judging import Verified
-from cardveil.sweep.means import Means
-from cardveil.sweep.merge import Position
+from cardveil.sweep.context import Means
+from cardveil.sweep.decide import Verified
+from cardveil.sweep.listing import Position
 from cardveil.sweep.selection import selection_of
-from cardveil.sweep.sweeper import sweep
+from cardveil.sweep.sweep import sweep
 from cardveil_local.chaos.pictures import picture
 from cardveil_local.ci.recognition import KnownLine, KnownPicture
 from cardveil_local.cli.endpoint import Endpoint

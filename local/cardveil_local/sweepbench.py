@@ -12,10 +12,10 @@ from PIL import Image
 from cardveil.core.context import Invocation
 from cardveil.settings import from_environment
 from cardveil.sweep.assembling import assemble_means
-from cardveil.sweep.means import Means
+from cardveil.sweep.context import Means
 from cardveil.sweep.run import Run
 from cardveil.sweep.selection import Selection, selection_of
-from cardveil.sweep.sweeper import sweep
+from cardveil.sweep.sweep import sweep
 from cardveil_local.testbench import Bench
 
 

@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from cardveil.core.errors import Halt
-from cardveil.sweep.sweeper import estimate
+from cardveil.sweep.sweep import estimate
 from cardveil_local.sweepbench import calls, means, put, select, small, swept
 from cardveil_local.testbench import Bench, kept
 

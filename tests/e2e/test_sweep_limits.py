@@ -12,10 +12,10 @@ import pytest
 from starlette.requests import Request
 
 from cardveil.core.errors import Halt
-from cardveil.sweep import engine
-from cardveil.sweep.means import Means
+from cardveil.sweep import worker_pool
+from cardveil.sweep.context import Means
 from cardveil.sweep.run import Run
-from cardveil.sweep.sweeper import sweep
+from cardveil.sweep.sweep import sweep
 from cardveil_local.api3.errors import ApiError
 from cardveil_local.faults import NoFaults
 from cardveil_local.samples.kept import kept_pictures
@@ -32,7 +32,7 @@ def told_of_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     Cards are told of in their order: a busy machine that holds one of them up would else let many more be
     done before a sweep hears of it.
     """
-    monkeypatch.setattr(engine, "_BEHIND", 1)
+    monkeypatch.setattr(worker_pool, "_BEHIND", 1)
 
 
 def within_one_day() -> None:

@@ -30,10 +30,10 @@ from cardveil.storage.leases import Leases
 from cardveil.storage.listings import Entry
 from cardveil.storage.response_cache import look
 from cardveil.storage.results import Results
-from cardveil.sweep.means import Means
+from cardveil.sweep.context import Means
 from cardveil.sweep.run import Run
 from cardveil.sweep.selection import Selection, selection_of
-from cardveil.sweep.sweeper import sweep
+from cardveil.sweep.sweep import sweep
 from cardveil_local.chaos.memory import Instance, Killed, MemoryBucket
 from cardveil_local.chaos.pictures import picture
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cardveil.storage.listings import Entry
-from cardveil.sweep.merge import Pair, Position, in_step
+from cardveil.sweep.listing import Pair, Position, in_step
 
 # What sorts before, at and after the full stop of ".json", which is where the two orders part.
 NAMES = st.lists(st.text(alphabet="-.!/0aj仲\U0001f600son", min_size=1, max_size=6), max_size=25, unique=True)

@@ -13,7 +13,7 @@ import pytest
 
 from cardveil.core.errors import Halt, Reject, Retry
 from cardveil.sweep.budget import Budget
-from cardveil.sweep.pace import FIRST_GUARD_S, GUARD_S, LATEST_S, LEAST_GUARD_S, SweepPace, Timed
+from cardveil.sweep.rate_limit import FIRST_GUARD_S, GUARD_S, LATEST_S, LEAST_GUARD_S, SweepPace, Timed
 from cardveil_local.chaos.memory import Instance, MemoryBucket
 from cardveil_local.ocr_api.ratelimit import RateLimit
 

@@ -112,7 +112,7 @@ def sweep_bucket(shift: Shift, environment: Mapping[str, str], event: Any, count
         When the message cannot be read, or the account or the settings refuse.
     """
     from cardveil.sweep.assembling import assemble_means, selection_of_message
-    from cardveil.sweep.sweeper import sweep
+    from cardveil.sweep.sweep import sweep
 
     message = event.get("Message") if isinstance(event, Mapping) else None
     selection = selection_of_message(message, shift.settings)

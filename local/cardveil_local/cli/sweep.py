@@ -21,7 +21,7 @@ from cardveil_local.cli.endpoint import Endpoint
 from cardveil_local.cli.sweep_progress import Bar, Lines, Progress
 
 if TYPE_CHECKING:
-    from cardveil.sweep.means import Means
+    from cardveil.sweep.context import Means
     from cardveil.sweep.run import Run
     from cardveil.sweep.selection import Selection
 
@@ -171,7 +171,7 @@ def _prepared(
 
 
 def _tell_estimate(means: Means, selection: Selection, as_json: bool) -> None:
-    from cardveil.sweep.sweeper import estimate
+    from cardveil.sweep.sweep import estimate
 
     told = estimate(means, selection).as_dict()
     if as_json:
@@ -185,7 +185,7 @@ def _tell_estimate(means: Means, selection: Selection, as_json: bool) -> None:
 
 
 def _swept(means: Means, selection: Selection, progress: Progress, wait: float, stop: threading.Event) -> int:
-    from cardveil.sweep.sweeper import estimate, sweep
+    from cardveil.sweep.sweep import estimate, sweep
 
     total = estimate(means, selection).total
     give_up = time.monotonic() + wait

@@ -16,7 +16,7 @@ from cardveil.settings import Settings, variable
 from cardveil.storage.clients import credentials_from, scf_client
 from cardveil.storage.listings import CosListing
 from cardveil.storage.objects import CosObjects
-from cardveil.sweep.means import LEASE_S, Means
+from cardveil.sweep.context import LEASE_S, Means
 from cardveil.sweep.run import Run
 from cardveil.sweep.selection import Selection, selection_of
 

@@ -17,7 +17,7 @@ import orjson
 
 from cardveil.core.errors import Halt, Reject
 from cardveil.storage.listings import Entry, Listing, moment
-from cardveil.sweep.merge import Pair, Position
+from cardveil.sweep.listing import Pair, Position
 
 _MAX_MANIFEST: Final = 16 * 1024 * 1024
 #: Nothing of one source has a longer line: the key is percent-encoded, at most three times 850 bytes.

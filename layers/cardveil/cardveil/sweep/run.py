@@ -14,8 +14,8 @@ import orjson
 from cardveil.core.errors import Reject
 from cardveil.storage.listings import Entry
 from cardveil.storage.objects import Objects
-from cardveil.sweep.judging import Verified
-from cardveil.sweep.merge import Position
+from cardveil.sweep.decide import Verified
+from cardveil.sweep.listing import Position
 from cardveil.sweep.selection import Selection
 
 _FORM: Final = 1

@@ -15,17 +15,17 @@ from cardveil.pipeline.pipeline import Outcome
 from cardveil.storage.leases import Lease
 from cardveil.storage.listings import Entry
 from cardveil.sweep.budget import SPENT, Budget
-from cardveil.sweep.engine import Done, Engine
-from cardveil.sweep.executing import Task
-from cardveil.sweep.judging import CLOCK_SKEW_S, Verified
+from cardveil.sweep.context import Means
+from cardveil.sweep.decide import CLOCK_SKEW_S, Verified
+from cardveil.sweep.executors import Task
 from cardveil.sweep.leftovers import Leftovers
-from cardveil.sweep.means import Means
-from cardveil.sweep.merge import Pair, Position
-from cardveil.sweep.pace import SweepPace
+from cardveil.sweep.listing import Pair, Position
+from cardveil.sweep.rate_limit import SweepPace
 from cardveil.sweep.report import publish
 from cardveil.sweep.run import Checkpoints, Run
 from cardveil.sweep.selection import Selection
 from cardveil.sweep.ways import chosen_way, own
+from cardveil.sweep.worker_pool import Done, Engine
 
 #: Seconds between two checkpoints.
 _CHECKPOINT_S: Final = 5.0

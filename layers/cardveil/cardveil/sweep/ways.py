@@ -8,9 +8,9 @@ from dataclasses import replace
 from cardveil.pipeline.factory import Recognisers
 from cardveil.pipeline.jobs import Jobs
 from cardveil.storage.leases import Leases
-from cardveil.sweep.executing import AsJob, Direct, Invoked, Way
-from cardveil.sweep.means import Means
-from cardveil.sweep.pace import SweepPace, Timed
+from cardveil.sweep.context import Means
+from cardveil.sweep.executors import AsJob, Direct, Invoked, Way
+from cardveil.sweep.rate_limit import SweepPace, Timed
 
 
 def chosen_way(means: Means, flows: Jobs, pace: SweepPace, stop: Callable[[], bool]) -> Way:

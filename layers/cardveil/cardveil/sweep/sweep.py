@@ -6,13 +6,13 @@ from contextlib import closing
 from typing import Final
 
 from cardveil.pipeline.examine import PIPELINE_VERSION
-from cardveil.sweep.costs import Estimate
-from cardveil.sweep.engine import Done, Engine
-from cardveil.sweep.means import Means, ready
-from cardveil.sweep.merge import Pair, Position
+from cardveil.sweep.context import Means, ready
+from cardveil.sweep.estimate import Estimate
+from cardveil.sweep.listing import Pair, Position
 from cardveil.sweep.run import Checkpoints, Run, new_run
 from cardveil.sweep.selection import Selection
 from cardveil.sweep.tick import Tick
+from cardveil.sweep.worker_pool import Done, Engine
 
 #: A run that left something over is followed by the next one after this many seconds at the latest.
 _SOON_S: Final = 900.0

@@ -14,10 +14,10 @@ from cardveil.settings import Settings
 from cardveil.storage.keys import keys_of
 from cardveil.storage.listings import Entry, Listing
 from cardveil.storage.objects import Objects
-from cardveil.sweep.costs import calls_of, proof_of
+from cardveil.sweep.decide import FREE, Judge, Verified
+from cardveil.sweep.estimate import calls_of, proof_of
 from cardveil.sweep.inventory import Inventory
-from cardveil.sweep.judging import FREE, Judge, Verified
-from cardveil.sweep.merge import Pair, Position, in_step
+from cardveil.sweep.listing import Pair, Position, in_step
 from cardveil.sweep.run import Run
 from cardveil.sweep.selection import Selection
 

@@ -22,7 +22,7 @@ from cardveil.storage.keys import keys_of
 from cardveil.storage.listings import Entry
 from cardveil.storage.results import Version
 from cardveil.storage.vendor_errors import vendor_errors
-from cardveil.sweep.pace import SweepPace
+from cardveil.sweep.rate_limit import SweepPace
 
 #: Longest that one card may take in a sweep, in seconds; its lease holds as long.
 CARD_S: Final = 60.0

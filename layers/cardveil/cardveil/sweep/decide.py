@@ -21,7 +21,7 @@ from cardveil.storage.keys import keys_of
 from cardveil.storage.listings import Entry
 from cardveil.storage.objects import Objects, Stored
 from cardveil.storage.results import Version
-from cardveil.sweep.merge import Pair
+from cardveil.sweep.listing import Pair
 from cardveil.sweep.selection import Selection
 
 #: COS's clock and ours may differ by this much, in seconds.

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from cardveil.sweep.merge import Pair, Position
+from cardveil.sweep.listing import Pair, Position
 
 #: How often, in seconds, whoever waits for cards looks up: for a stop, a checkpoint, the lease.
 _LOOK_UP_S: Final = 0.5
