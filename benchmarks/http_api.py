@@ -17,7 +17,7 @@ import yaml
 
 from cardveil.core.context import Invocation, read_context
 from cardveil.core.rate_limit import Pace
-from cardveil.http.app import answer
+from cardveil.handlers.http import answer
 from cardveil.pipeline.factory import assemble
 from cardveil.settings import from_environment
 from cardveil.storage.keys import keys_of

@@ -10,7 +10,7 @@ from cardveil.core.importing import uncollected
 from cardveil.core.rate_limit import Pace
 
 with uncollected():
-    from cardveil.http.app import answer
+    from cardveil.handlers.http import answer
 
 #: One a process: calls are paced over all invocations of this instance.
 PACE = Pace()

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import requests
 
-from cardveil.http.tokens import ROLES, mint
+from cardveil.api.tokens import ROLES, mint
 from cardveil_local.testbench import Bench, bench
 
 SECRET: Final = "a secret of the tests that is long enough"  # noqa: S105 - opens a cloud of the tests only

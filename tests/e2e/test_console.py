@@ -13,9 +13,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, ConsoleMessage, Page, Response, Route, expect, sync_playwright
 
+from cardveil.api.tokens import mint
 from cardveil.card.findings import FINDINGS, Status
 from cardveil.card.model import FIELDS
-from cardveil.http.tokens import mint
 from cardveil.recognition.warnings import API_WARNINGS, CI_WARNINGS
 from cardveil_local.apibench import SECRET, Api, api_bench
 from cardveil_local.testbench import kept
@@ -26,7 +26,7 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-ASSETS = Path(__file__).parents[2] / "layers" / "cardveil" / "cardveil" / "http" / "assets"
+ASSETS = Path(__file__).parents[2] / "layers" / "cardveil" / "cardveil" / "api" / "assets"
 
 
 @pytest.fixture(scope="module")

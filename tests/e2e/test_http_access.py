@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from cardveil.http.access import role_of
-from cardveil.http.application import application
-from cardveil.http.tokens import ROLES, mint
+from cardveil.api.app import application
+from cardveil.api.auth import role_of
+from cardveil.api.tokens import ROLES, mint
 from cardveil.settings import from_environment
 from cardveil_local.apibench import SECRET, Api, api_bench, problem
 from cardveil_local.testbench import bench

@@ -13,7 +13,7 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-from cardveil.http.tokens import verify
+from cardveil.api.tokens import verify
 from cardveil_local.cli import group
 
 SECRET = "0123456789abcdef0123456789abcdef"

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 from PIL import Image
 
-from cardveil.http.references import reference
+from cardveil.api.refs import reference
 from cardveil_local.apibench import Api, problem
 from cardveil_local.samples.kept import kept_pictures
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from cardveil.http.application import application
-from cardveil.http.describing import document
-from cardveil.http.documentation import documentation
+from cardveil.api.app import application
+from cardveil.api.documentation import documentation
+from cardveil.api.openapi import document
 from cardveil_local.apibench import api_bench
 from cardveil_local.testbench import kept
 

@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 from starlette.requests import Request
 
+from cardveil.api.context import Desk
+from cardveil.api.fetch_url import Fetcher
 from cardveil.core.context import read_context
-from cardveil.http.app import answer
-from cardveil.http.desk import Desk
-from cardveil.http.fetching import Fetcher
+from cardveil.handlers.http import answer
 from cardveil_local.api3.errors import ApiError
 from cardveil_local.apibench import SECRET, Api, api_bench
 from cardveil_local.cos.errors import CosError

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from cardveil.http.references import reference
+from cardveil.api.refs import reference
 from cardveil_local.apibench import Api, api_bench, problem
 
 

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from cardveil.http.addresses import is_public, target_of
-from cardveil.http.fetching import Fetcher
-from cardveil.http.problems import Problem
+from cardveil.api.addresses import is_public, target_of
+from cardveil.api.fetch_url import Fetcher
+from cardveil.api.problems import Problem
 
 PUBLIC = "93.184.216.34"
 HOSTILE = [

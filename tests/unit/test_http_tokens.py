@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cardveil.http.access import caller_of
-from cardveil.http.problems import Problem
-from cardveil.http.tokens import ROLES, TokenError, mint, verify
+from cardveil.api.auth import caller_of
+from cardveil.api.problems import Problem
+from cardveil.api.tokens import ROLES, TokenError, mint, verify
 
 SECRET = "s" * 32
 OTHER = "o" * 32

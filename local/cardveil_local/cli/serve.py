@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from cardveil.http.tokens import ROLES, mint
+from cardveil.api.tokens import ROLES, mint
 from cardveil_local.cli.endpoint import FILE_NAME, Endpoint
 from cardveil_local.cli.secret import VARIABLE, secret_of
 from cardveil_local.samples.kept import kept_pictures

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cardveil.http.tokens import ROLES, mint
+from cardveil.api.tokens import ROLES, mint
 from cardveil_local.cli.secret import VARIABLE, secret_from
 
 

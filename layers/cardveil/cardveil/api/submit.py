@@ -8,6 +8,12 @@ import time
 from collections.abc import Callable, Mapping
 from secrets import token_hex
 
+from cardveil.api.cards import Found, read
+from cardveil.api.context import Desk
+from cardveil.api.models import ImageSource, ObjectSource, SubmitRequest, UrlSource
+from cardveil.api.problems import Problem
+from cardveil.api.refs import is_source, unknown
+from cardveil.api.review import redacted_by
 from cardveil.card.model import CardType, Side
 from cardveil.core.errors import Reject, Retry, Review
 from cardveil.core.frozen import dataclass, replace
@@ -15,12 +21,6 @@ from cardveil.core.retry import Patience
 from cardveil.core.threads import beside
 from cardveil.core.timing import Stages
 from cardveil.events.cos import OTHER_ENDINGS, Upload
-from cardveil.http.cards import Found, read
-from cardveil.http.deciding import redacted_by
-from cardveil.http.desk import Desk
-from cardveil.http.models import ImageSource, ObjectSource, SubmitRequest, UrlSource
-from cardveil.http.problems import Problem
-from cardveil.http.references import is_source, unknown
 from cardveil.pipeline.examine import sent_copy
 from cardveil.pipeline.pipeline import Outcome, Pipeline
 from cardveil.recognition.ai_license import request_id

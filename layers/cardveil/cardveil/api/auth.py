@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
-from cardveil.http.problems import Problem
-from cardveil.http.tokens import Caller, TokenError, verify
+from cardveil.api.problems import Problem
+from cardveil.api.tokens import Caller, TokenError, verify
 
 #: With CAM authentication of the function URL, Authorization carries the platform's signature.
 OWN_HEADER: Final = "x-cardveil-token"

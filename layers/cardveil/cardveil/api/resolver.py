@@ -16,7 +16,7 @@ from aws_lambda_powertools.event_handler.api_gateway import (
 from aws_lambda_powertools.shared.headers_serializer import BaseHeadersSerializer
 from aws_lambda_powertools.utilities.data_classes.common import BaseProxyEvent
 
-from cardveil.http.problems import Problem
+from cardveil.api.problems import Problem
 
 _PARAMETER: Final = re.compile(r"<(\w+)>")
 

@@ -16,9 +16,9 @@ from collections.abc import Callable, Sequence
 from typing import Final
 from urllib.parse import urljoin
 
+from cardveil.api.addresses import Target, is_public, refused, target_of
+from cardveil.api.problems import Problem
 from cardveil.core.frozen import dataclass, field
-from cardveil.http.addresses import Target, is_public, refused, target_of
-from cardveil.http.problems import Problem
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS: Final = 3

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from cardveil.http.adapter import UrlResolver
-from cardveil.http.models import ProblemAnswer
-from cardveil.http.problems import MEDIA_TYPE, STATUSES
-from cardveil.http.problems import title as title_of
+from cardveil.api.models import ProblemAnswer
+from cardveil.api.problems import MEDIA_TYPE, STATUSES
+from cardveil.api.problems import title as title_of
+from cardveil.api.resolver import UrlResolver
 from cardveil.pipeline.examine import PIPELINE_VERSION
 from cardveil.storage.sidecar import schema
 

@@ -6,14 +6,14 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
+from cardveil.api.app import Asked, Noted, refused, routed
+from cardveil.api.context import Means
+from cardveil.api.problems import Problem
 from cardveil.core.context import Invocation
 from cardveil.core.errors import CardveilError
 from cardveil.core.privacy import digest
 from cardveil.core.rate_limit import Pace
 from cardveil.core.telemetry import Telemetry
-from cardveil.http.application import Asked, Noted, refused, routed
-from cardveil.http.desk import Means
-from cardveil.http.problems import Problem
 from cardveil.settings import Settings, from_environment
 
 _HEADERS: Final = {

@@ -7,8 +7,8 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
+from cardveil.api.problems import Problem
 from cardveil.core.frozen import dataclass
-from cardveil.http.problems import Problem
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
+from cardveil.api.fetch_url import Fetcher
+from cardveil.api.problems import Problem
+from cardveil.api.tokens import Caller
 from cardveil.card.model import FIELDS, CardType, Side
 from cardveil.core.context import Invocation
 from cardveil.core.errors import Halt
 from cardveil.core.rate_limit import Pace
-from cardveil.http.fetching import Fetcher
-from cardveil.http.problems import Problem
-from cardveil.http.tokens import Caller
 from cardveil.pipeline.factory import assemble
 from cardveil.pipeline.jobs import Jobs
 from cardveil.pipeline.pipeline import Pipeline

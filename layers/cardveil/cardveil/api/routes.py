@@ -8,12 +8,12 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 from pydantic import BaseModel
 
-from cardveil.http import cards, deciding, later, listing, submitting, views
-from cardveil.http.access import ALWAYS, wants
-from cardveil.http.adapter import UrlResolver
-from cardveil.http.describing import described
-from cardveil.http.desk import Desk
-from cardveil.http.models import (
+from cardveil.api import cards, images, jobs, listing
+from cardveil.api import review as reviews
+from cardveil.api import submit as submissions
+from cardveil.api.auth import ALWAYS, wants
+from cardveil.api.context import Desk
+from cardveil.api.models import (
     CardAnswer,
     CardPage,
     HealthAnswer,
@@ -26,7 +26,9 @@ from cardveil.http.models import (
     UploadRequest,
     ViewAnswer,
 )
-from cardveil.http.references import reference
+from cardveil.api.openapi import described
+from cardveil.api.refs import reference
+from cardveil.api.resolver import UrlResolver
 from cardveil.pipeline.examine import PIPELINE_VERSION
 from cardveil.storage.inbox import iso
 
@@ -56,13 +58,13 @@ def add_routes(app: UrlResolver) -> None:
     def submit(request: Annotated[SubmitRequest, Body()]) -> Response[Any]:
         if request.crops:
             desk().require("read_text")
-        done = submitting.submit(desk(), request)
+        done = submissions.submit(desk(), request)
         app.context["noted"].submitted.append(done)
         answer = cards.told(desk(), done.found, warnings=request.warnings)
         if request.crops:
-            answer["crops"] = views.crops(desk(), done.found, request.crops)
+            answer["crops"] = images.crops(desk(), done.found, request.crops)
         if request.quality:
-            answer["quality"] = views.quality(desk(), done.found)
+            answer["quality"] = images.quality(desk(), done.found)
         return _told(CardAnswer, answer)
 
     @app.get("/v1/cards", **described("List the inbox's cards with their states", CardPage, role="read"))
@@ -80,7 +82,7 @@ def add_routes(app: UrlResolver) -> None:
     @app.post("/v1/cards/<key>/review", **described("Decide over a card", CardAnswer, role="review"))
     @wants("review")
     def review(key: CardKey, request: Annotated[ReviewRequest, Body()]) -> Response[Any]:
-        found = deciding.review(desk(), cards.find(desk(), key), request)
+        found = reviews.review(desk(), cards.find(desk(), key), request)
         app.context["noted"].decision = request.decision
         return _told(CardAnswer, cards.told(desk(), found))
 
@@ -90,7 +92,7 @@ def add_routes(app: UrlResolver) -> None:
     )
     @wants("read_text")
     def source_view(key: CardKey) -> Response[Any]:
-        return _told(ViewAnswer, views.view(desk(), cards.find(desk(), key), "source"))
+        return _told(ViewAnswer, images.view(desk(), cards.find(desk(), key), "source"))
 
     @app.get(
         "/v1/cards/<key>/pictures/redacted",
@@ -98,7 +100,7 @@ def add_routes(app: UrlResolver) -> None:
     )
     @wants("read")
     def redacted_view(key: CardKey) -> Response[Any]:
-        return _told(ViewAnswer, views.view(desk(), cards.find(desk(), key), "redacted"))
+        return _told(ViewAnswer, images.view(desk(), cards.find(desk(), key), "redacted"))
 
     @app.get("/v1/cards/<key>", **described("Read a card's sidecar", CardAnswer, role="read"))
     @wants("read")
@@ -110,9 +112,9 @@ def add_routes(app: UrlResolver) -> None:
     )
     @wants("submit")
     def upload(request: Annotated[UploadRequest, Body()]) -> Response[Any]:
-        key = submitting.new_key(desk(), request.name)
+        key = submissions.new_key(desk(), request.name)
         seconds = desk().settings.link_seconds
-        headers = submitting.hint_headers(request.card_type, request.side)
+        headers = submissions.hint_headers(request.card_type, request.side)
         return _told(
             UploadAnswer,
             {
@@ -128,14 +130,14 @@ def add_routes(app: UrlResolver) -> None:
     @app.post("/v1/jobs", **described("Have a card read and redacted later", JobAnswer, role="submit"))
     @wants("submit")
     def submit_job(request: Annotated[JobRequest, Body()]) -> Response[Any]:
-        return _told(JobAnswer, later.submit(desk(), request))
+        return _told(JobAnswer, jobs.submit(desk(), request))
 
     @app.get("/v1/jobs/<id>", **described("Ask what became of a job", JobAnswer, role="read"))
     @wants("read")
     def job(
         id: Annotated[str, Path(description="As the submission gave it.")],
     ) -> Response[Any]:
-        return _told(JobAnswer, later.state(desk(), id))
+        return _told(JobAnswer, jobs.state(desk(), id))
 
 
 def _told(model: type[BaseModel], content: dict[str, Any]) -> Response[Any]:

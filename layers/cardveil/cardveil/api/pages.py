@@ -11,10 +11,10 @@ from typing import Any, Final
 import orjson
 from aws_lambda_powertools.event_handler import Response
 
+from cardveil.api.auth import ANYBODY, wants
+from cardveil.api.openapi import document
+from cardveil.api.resolver import UrlResolver
 from cardveil.card.model import FIELDS
-from cardveil.http.access import ANYBODY, wants
-from cardveil.http.adapter import UrlResolver
-from cardveil.http.describing import document
 
 #: One script in four files; a block keeps their names off the window.
 _SCRIPTS: Final = ("base.js", "inbox.js", "card.js", "page.js")
@@ -44,7 +44,7 @@ def add_pages(app: UrlResolver) -> None:
     @app.get("/docs", include_in_schema=False)
     @wants(ANYBODY)
     def docs() -> Response[Any]:
-        from cardveil.http.documentation import documentation
+        from cardveil.api.documentation import documentation
 
         style = _part("docs.css")
         return _page(documentation(api(), style), style, "")
@@ -57,7 +57,7 @@ def add_pages(app: UrlResolver) -> None:
 
 @lru_cache(maxsize=8)
 def _part(name: str) -> str:
-    return (resources.files("cardveil.http") / "assets" / name).read_text("utf-8")
+    return (resources.files("cardveil.api") / "assets" / name).read_text("utf-8")
 
 
 def _page(html: str, style: str, script: str) -> Response[Any]:

@@ -7,12 +7,12 @@ from typing import Any, Final
 
 import orjson
 
+from cardveil.api.context import Desk
+from cardveil.api.problems import Problem
+from cardveil.api.refs import keys_meant, reference, unknown
 from cardveil.card.model import CardType, Side
 from cardveil.core.errors import Reject
 from cardveil.core.frozen import dataclass
-from cardveil.http.desk import Desk
-from cardveil.http.problems import Problem
-from cardveil.http.references import keys_meant, reference, unknown
 from cardveil.storage.inbox import iso
 from cardveil.storage.keys import keys_of
 from cardveil.storage.objects import Stored

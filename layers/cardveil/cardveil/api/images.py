@@ -8,11 +8,11 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from cardveil.api.cards import Found
+from cardveil.api.context import Desk
+from cardveil.api.problems import Problem
 from cardveil.card.model import PORTRAIT, Card, Point, Polygon
 from cardveil.core.errors import Reject
-from cardveil.http.cards import Found
-from cardveil.http.desk import Desk
-from cardveil.http.problems import Problem
 from cardveil.redaction import Placement, inspect, place, upright_copy
 from cardveil.storage.keys import keys_of
 from cardveil.storage.sidecar import card_of

@@ -7,7 +7,7 @@ import binascii
 from typing import Final
 from urllib.parse import unquote
 
-from cardveil.http.problems import Problem
+from cardveil.api.problems import Problem
 from cardveil.setting_values import MAX_KEY_BYTES
 from cardveil.settings import Settings
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from cardveil.api.cards import read
+from cardveil.api.context import Desk
+from cardveil.api.models import JobRequest
+from cardveil.api.problems import Problem
+from cardveil.api.refs import is_source, keys_meant, reference, unknown
 from cardveil.card.model import CardType
 from cardveil.core.frozen import replace
 from cardveil.events.cos import Upload
-from cardveil.http.cards import read
-from cardveil.http.desk import Desk
-from cardveil.http.models import JobRequest
-from cardveil.http.problems import Problem
-from cardveil.http.references import is_source, keys_meant, reference, unknown
 from cardveil.pipeline.signing import source_digest
 from cardveil.setting_values import CardRule
 

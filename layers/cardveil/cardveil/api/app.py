@@ -14,16 +14,16 @@ import orjson
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
+from cardveil.api.auth import caller_of, role_of
+from cardveil.api.context import Desk, Means
+from cardveil.api.pages import add_pages
+from cardveil.api.problems import MEDIA_TYPE, Problem, from_error, unexpected
+from cardveil.api.resolver import UrlResolver
+from cardveil.api.routes import add_routes
+from cardveil.api.submit import Submitted
+from cardveil.api.tokens import Caller
 from cardveil.core.context import Invocation
 from cardveil.core.errors import CardveilError
-from cardveil.http.access import caller_of, role_of
-from cardveil.http.adapter import UrlResolver
-from cardveil.http.desk import Desk, Means
-from cardveil.http.pages import add_pages
-from cardveil.http.problems import MEDIA_TYPE, Problem, from_error, unexpected
-from cardveil.http.routes import add_routes
-from cardveil.http.submitting import Submitted
-from cardveil.http.tokens import Caller
 
 _JSON: Final = "application/json"
 

@@ -7,16 +7,16 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Final
 
+from cardveil.api.cards import Found, read
+from cardveil.api.context import Desk
+from cardveil.api.models import FieldCorrection, ReviewRequest
+from cardveil.api.problems import Problem
+from cardveil.api.refs import unknown
 from cardveil.card.findings import FINDINGS, Status
 from cardveil.card.model import Card, CardType, Field, Polygon, Side
 from cardveil.card.normalize import normalize
 from cardveil.core.errors import Reject, Review
 from cardveil.core.frozen import dataclass, replace
-from cardveil.http.cards import Found, read
-from cardveil.http.desk import Desk
-from cardveil.http.models import FieldCorrection, ReviewRequest
-from cardveil.http.problems import Problem
-from cardveil.http.references import unknown
 from cardveil.pipeline.examine import PIPELINE_VERSION, Verdict, sidecar_of
 from cardveil.pipeline.renewal import covered, stored_verdict
 from cardveil.recognition.merge import check

@@ -7,10 +7,10 @@ import binascii
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-from cardveil.http.cards import is_decided
-from cardveil.http.desk import Desk
-from cardveil.http.problems import Problem
-from cardveil.http.references import is_source, reference
+from cardveil.api.cards import is_decided
+from cardveil.api.context import Desk
+from cardveil.api.problems import Problem
+from cardveil.api.refs import is_source, reference
 from cardveil.storage.inbox import Entry
 from cardveil.storage.keys import keys_of
 

@@ -1,0 +1,1 @@
+"""The four entry points: an event in, a reply out."""
