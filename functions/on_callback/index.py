@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from cardveil.callbacks import process_callback
 from cardveil.core.context import read_context
 from cardveil.core.rate_limit import Pace
+from cardveil.handlers.callback import process_callback
 
 #: One a process: calls are paced over all invocations of this instance.
 PACE = Pace()

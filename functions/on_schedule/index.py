@@ -7,7 +7,7 @@ from typing import Any
 
 from cardveil.core.context import read_context
 from cardveil.core.rate_limit import Pace
-from cardveil.schedule import process_timer
+from cardveil.handlers.timer import process_timer
 
 #: One a process: calls are paced over all invocations of this instance.
 PACE = Pace()

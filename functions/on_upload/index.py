@@ -7,7 +7,7 @@ from typing import Any
 
 from cardveil.core.context import read_context
 from cardveil.core.rate_limit import Pace
-from cardveil.uploads import process_event
+from cardveil.handlers.upload import process_event
 
 #: One a process: calls are paced over all invocations of this instance.
 PACE = Pace()

@@ -17,7 +17,7 @@ from cardveil.core.context import Invocation
 from cardveil.core.errors import CardveilError, Reject
 from cardveil.core.rate_limit import Pace
 from cardveil.core.retry import Patience
-from cardveil.events.cos import Upload
+from cardveil.handlers.cos_event import Upload
 from cardveil.pipeline.covering import Rules
 from cardveil.pipeline.factory import Recognisers
 from cardveil.pipeline.jobs import Jobs

@@ -11,7 +11,7 @@ import pytest
 
 from cardveil.card.model import CardType, Side
 from cardveil.core.timing import Stages
-from cardveil.events.cos import Upload
+from cardveil.handlers.cos_event import Upload
 from cardveil.pipeline import covering
 from cardveil.pipeline.jobs import Jobs
 from cardveil.recognition.interfaces import Image, Reading

@@ -13,7 +13,13 @@ from cardveil.core.context import Invocation
 from cardveil.core.errors import CardveilError, Halt, Retry
 from cardveil.core.telemetry import Telemetry
 from cardveil.core.timing import Stages
-from cardveil.schedule import Shift, expire_answers, finish_overdue, process_timer, tidy_after_the_killed
+from cardveil.handlers.timer import (
+    Shift,
+    expire_answers,
+    finish_overdue,
+    process_timer,
+    tidy_after_the_killed,
+)
 from cardveil.storage.keys import keys_of
 
 MakeScene = Callable[..., Any]

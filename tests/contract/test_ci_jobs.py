@@ -16,7 +16,7 @@ from qcloud_cos.cos_exception import CosServiceError
 from cardveil.card.model import CardType
 from cardveil.core.errors import Halt, Retry
 from cardveil.core.retry import Patience
-from cardveil.events.callback import read_callback
+from cardveil.handlers.callback_event import read_callback
 from cardveil.recognition.ai_license import read_answer
 from cardveil.recognition.license_jobs import LicenseJobs
 from cardveil.settings import Settings

@@ -16,7 +16,7 @@ from starlette.requests import Request
 
 from cardveil.core.context import read_context
 from cardveil.core.errors import Halt
-from cardveil.uploads import process_event
+from cardveil.handlers.upload import process_event
 from cardveil_local.api3.errors import ApiError
 from cardveil_local.ci.recognition import KnownPicture
 from cardveil_local.cos.contracts import DropConnection

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cardveil.callbacks import STATUSES
+from cardveil.handlers.callback import STATUSES
 from cardveil.pipeline.jobs import Arrival
 
 ROOT = Path(__file__).parents[2]

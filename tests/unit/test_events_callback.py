@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cardveil.core.errors import Reject
-from cardveil.events.callback import MAX_BYTES, Told, read_callback, read_delivery
+from cardveil.handlers.callback_event import MAX_BYTES, Told, read_callback, read_delivery
 
 EVENTS = Path(__file__).parents[2] / "events"
 STORED = sorted(EVENTS.glob("callback-*.json"))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cardveil.core.errors import Reject
-from cardveil.events.cos import Upload, not_ours, read_upload, records_of
+from cardveil.handlers.cos_event import Upload, not_ours, read_upload, records_of
 from cardveil.settings import from_environment
 
 EVENTS = Path(__file__).parents[2] / "events"

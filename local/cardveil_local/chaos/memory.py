@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from cardveil.core.errors import Reject
-from cardveil.events.cos import OUTPUT_MARK
+from cardveil.handlers.cos_event import OUTPUT_MARK
 from cardveil.storage.objects import Stored
 
 

@@ -11,7 +11,7 @@ from cardveil.api.problems import Problem
 from cardveil.api.refs import is_source, keys_meant, reference, unknown
 from cardveil.card.model import CardType
 from cardveil.core.frozen import replace
-from cardveil.events.cos import Upload
+from cardveil.handlers.cos_event import Upload
 from cardveil.pipeline.signing import source_digest
 from cardveil.setting_values import CardRule
 

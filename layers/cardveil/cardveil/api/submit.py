@@ -20,7 +20,7 @@ from cardveil.core.frozen import dataclass, replace
 from cardveil.core.retry import Patience
 from cardveil.core.threads import beside
 from cardveil.core.timing import Stages
-from cardveil.events.cos import OTHER_ENDINGS, Upload
+from cardveil.handlers.cos_event import OTHER_ENDINGS, Upload
 from cardveil.pipeline.examine import sent_copy
 from cardveil.pipeline.pipeline import Outcome, Pipeline
 from cardveil.recognition.ai_license import request_id

@@ -14,7 +14,7 @@ from cardveil.core.errors import LATER, Retry
 from cardveil.core.frozen import dataclass, field
 from cardveil.core.threads import beside
 from cardveil.core.timing import Stages
-from cardveil.events.cos import Upload
+from cardveil.handlers.cos_event import Upload
 from cardveil.settings import Settings
 from cardveil.storage.circuit_breaker import Breaker, Open
 from cardveil.storage.keys import Keys, keys_of

@@ -13,7 +13,7 @@ from cardveil.core.rate_limit import Pace
 from cardveil.core.retry import Patience
 from cardveil.core.threads import beside
 from cardveil.core.timing import Stages
-from cardveil.events.cos import Upload
+from cardveil.handlers.cos_event import Upload
 from cardveil.pipeline.claim import Claim
 from cardveil.pipeline.examine import sent_copy
 from cardveil.pipeline.pipeline import Outcome, Pipeline

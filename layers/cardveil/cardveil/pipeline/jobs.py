@@ -25,7 +25,7 @@ from cardveil.core.frozen import dataclass, replace
 from cardveil.core.rate_limit import Pace
 from cardveil.core.retry import Patience
 from cardveil.core.timing import Stages
-from cardveil.events.cos import Upload
+from cardveil.handlers.cos_event import Upload
 from cardveil.pipeline.claim import Claim
 from cardveil.pipeline.job_submission import Submissions
 from cardveil.pipeline.pipeline import Outcome, Pipeline

@@ -17,7 +17,7 @@ from cardveil.core.errors import LATER, Halt, Reject, Retry
 from cardveil.core.frozen import dataclass, field
 from cardveil.core.threads import beside
 from cardveil.core.timing import Stages
-from cardveil.events.cos import OUTPUT_MARK, Upload
+from cardveil.handlers.cos_event import OUTPUT_MARK, Upload
 from cardveil.pipeline.claim import Claim, Claims
 from cardveil.pipeline.confirmation import Confirmation
 from cardveil.pipeline.covering import Rules

@@ -9,7 +9,7 @@ import orjson
 from cardveil.card.model import CardType
 from cardveil.core.errors import Reject
 from cardveil.core.frozen import dataclass, fields
-from cardveil.events.cos import Upload
+from cardveil.handlers.cos_event import Upload
 from cardveil.storage.objects import Objects
 
 

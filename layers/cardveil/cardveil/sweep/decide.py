@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from cardveil.events.cos import OUTPUT_MARK, Upload, not_ours
+from cardveil.handlers.cos_event import OUTPUT_MARK, Upload, not_ours
 from cardveil.pipeline.examine import PIPELINE_VERSION
 from cardveil.settings import Settings
 from cardveil.storage.keys import keys_of

@@ -13,7 +13,7 @@ import orjson
 from cardveil.card.findings import Status
 from cardveil.core.errors import Halt, from_vendor
 from cardveil.core.timing import Stages
-from cardveil.events.cos import Upload
+from cardveil.handlers.cos_event import Upload
 from cardveil.pipeline.examine import PIPELINE_VERSION
 from cardveil.pipeline.jobs import Jobs
 from cardveil.pipeline.pipeline import Outcome

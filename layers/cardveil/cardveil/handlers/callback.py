@@ -13,7 +13,7 @@ from cardveil.core.errors import CardveilError, Reject
 from cardveil.core.frozen import dataclass
 from cardveil.core.importing import uncollected
 from cardveil.core.rate_limit import Pace
-from cardveil.events.callback import Delivery, Told, read_callback, read_delivery
+from cardveil.handlers.callback_event import Delivery, Told, read_callback, read_delivery
 from cardveil.pipeline.signing import ReferenceRefusedError, Signer
 from cardveil.settings import Settings, from_environment
 

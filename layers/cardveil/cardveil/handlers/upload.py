@@ -10,7 +10,7 @@ from cardveil.core.context import Invocation
 from cardveil.core.errors import CardveilError, Halt, Reject
 from cardveil.core.importing import uncollected
 from cardveil.core.rate_limit import Pace
-from cardveil.events.cos import Upload, not_ours, read_upload, records_of
+from cardveil.handlers.cos_event import Upload, not_ours, read_upload, records_of
 from cardveil.settings import Settings, from_environment
 
 if TYPE_CHECKING:

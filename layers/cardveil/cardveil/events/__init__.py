@@ -1,1 +1,0 @@
-"""Events: every inbound form, turned into one typed request before anything heavy is imported."""
