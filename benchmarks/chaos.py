@@ -6,8 +6,8 @@ import argparse
 import sys
 import time
 
-from cardveil_local.chaos.plan import Plan
-from cardveil_local.chaos.run import run
+from tests.support.chaos.plan import Plan
+from tests.support.chaos.run import run
 
 
 def main() -> int:

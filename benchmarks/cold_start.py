@@ -13,14 +13,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from tests.support.cloud_fixture import ROOT, known
+
+from cardveil_cli.samples.bundled import kept_pictures
 from cardveil_local.ci.recognition import TableRecogniser
 from cardveil_local.cli.endpoint import Endpoint
 from cardveil_local.cloud import LocalCloud
 from cardveil_local.packaging.build import PLATFORM, build, rehearsal_minor
 from cardveil_local.packaging.compiling import find_interpreter
 from cardveil_local.packaging.trees import unzip
-from cardveil_local.samples.kept import kept_pictures
-from cardveil_local.testbench import ROOT, known
 
 ROUNDS: Final = 15
 #: The vendor's package of all OCR models (the international one, which has this API, is 25 times larger).

@@ -12,8 +12,8 @@ from cardveil.pipeline.covering import Rules
 from cardveil.pipeline.examine import examine
 from cardveil.recognition.interfaces import Hint
 from cardveil.redaction import Limits, load_policy
+from cardveil_cli.samples.bundled import kept_pictures
 from cardveil_local.embedded import embedded_recogniser
-from cardveil_local.samples.kept import kept_pictures
 
 ROUNDS = 5
 SHOWN = ("inspect", "upright", "recognise", "plan", "redact")

@@ -15,6 +15,7 @@ from random import Random
 
 import numpy as np
 from PIL import Image, ImageOps
+from tests.support.samples import CONDITIONS, Sample, make_samples
 
 from cardveil.card.model import PORTRAIT, Card, Field, Polygon
 from cardveil.pipeline.covering import Rules
@@ -23,7 +24,6 @@ from cardveil.recognition.interfaces import Hint, Located, Recognition
 from cardveil.recognition.interfaces import Image as Sent
 from cardveil.redaction import Limits, load_policy
 from cardveil_local.embedded import embedded_recogniser
-from cardveil_local.samples import CONDITIONS, Sample, make_samples
 
 #: How far off a vendor's corner may be, as a share of the text's height.
 _OFF = 0.08

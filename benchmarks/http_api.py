@@ -14,6 +14,8 @@ from typing import Any
 
 import orjson
 import yaml
+from tests.support.api_fixture import SECRET, Api, api_bench
+from tests.support.cloud_fixture import ROOT, kept
 
 from cardveil.core.context import Invocation, read_context
 from cardveil.core.rate_limit import Pace
@@ -21,8 +23,6 @@ from cardveil.handlers.http import answer
 from cardveil.pipeline.factory import assemble
 from cardveil.settings import from_environment
 from cardveil.storage.keys import keys_of
-from cardveil_local.apibench import SECRET, Api, api_bench
-from cardveil_local.testbench import ROOT, kept
 
 COLD, WARM, ALONE, SIDE_BY_SIDE, WORKERS = 8, 400, 400, 400, 8
 BARE = '''"""The least a function can do."""

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Final
 
 from starlette.requests import Request
+from tests.support.cloud_fixture import ROOT, Bench, bench
 
 from cardveil.core.timing import STAGES
+from cardveil_cli.samples.bundled import kept_pictures
 from cardveil_local.faults import ARRIVED, NoFaults
-from cardveil_local.samples.kept import kept_pictures
-from cardveil_local.testbench import ROOT, Bench, bench
 
 ROUNDS: Final = 15
 #: Seconds from request to answer.

@@ -21,10 +21,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from tests.support.samples import CONDITIONS, Sample, make_samples
 
 from cardveil.card.model import PORTRAIT
 from cardveil_local.recogniser import Recogniser
-from cardveil_local.samples import CONDITIONS, Sample, make_samples
 
 ROOT = Path(__file__).resolve().parent.parent
 PEER = ROOT / "build" / "presidio" / "bin" / "python"

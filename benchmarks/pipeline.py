@@ -8,9 +8,10 @@ import statistics
 import tempfile
 from pathlib import Path
 
+from tests.support.cloud_fixture import Bench, bench
+
 from cardveil.core.timing import STAGES
-from cardveil_local.samples.kept import KeptPicture, kept_pictures
-from cardveil_local.testbench import Bench, bench
+from cardveil_cli.samples.bundled import KeptPicture, kept_pictures
 
 ROUNDS = 12
 

@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
+from tests.support.samples import CONDITIONS, Sample, make_samples
+from tests.support.samples.scoring import FieldScore, score
 
 from cardveil.card.model import PORTRAIT
 from cardveil_local.recogniser import Recogniser, models
-from cardveil_local.samples import CONDITIONS, Sample, make_samples
-from cardveil_local.samples.scoring import FieldScore, score
 
 _NUMBERS = ("id_number", "licence_number")
 

@@ -24,6 +24,8 @@ from typing import Any
 
 import orjson
 from starlette.requests import Request
+from tests.support.chaos.pictures import picture
+from tests.support.cloud_fixture import Bench, bench
 
 from cardveil.core.context import Invocation
 from cardveil.pipeline.examine import PIPELINE_VERSION
@@ -34,12 +36,10 @@ from cardveil.sweep.decide import Verified
 from cardveil.sweep.listing import Position
 from cardveil.sweep.selection import selection_of
 from cardveil.sweep.sweep import sweep
-from cardveil_local.chaos.pictures import picture
 from cardveil_local.ci.recognition import KnownLine, KnownPicture
 from cardveil_local.cli.endpoint import Endpoint
 from cardveil_local.faults import NoFaults
 from cardveil_local.ocr_api.ratelimit import RateLimit
-from cardveil_local.testbench import Bench, bench
 
 
 def means_of(line: str, lease_s: float = 60.0, **settings: str) -> Means:

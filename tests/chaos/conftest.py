@@ -11,6 +11,8 @@ from typing import Any
 import orjson
 import pytest
 from PIL import Image as Pillow
+from tests.support.chaos.memory import Instance, MemoryBucket
+from tests.support.chaos.pictures import ChaosPicture, picture
 
 from cardveil.card.model import CardType, Field, Side
 from cardveil.core.context import Invocation
@@ -31,8 +33,6 @@ from cardveil.storage.circuit_breaker import Breaker
 from cardveil.storage.job_store import JobNotes
 from cardveil.storage.leases import Leases
 from cardveil.storage.results import Results
-from cardveil_local.chaos.memory import Instance, MemoryBucket
-from cardveil_local.chaos.pictures import ChaosPicture, picture
 
 LIMIT_S = 60.0
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from tests.support.chaos.memory import Instance
 
 from cardveil.card.model import CardType, Side
 from cardveil.core.timing import Stages
@@ -17,7 +18,6 @@ from cardveil.pipeline.jobs import Jobs
 from cardveil.recognition.interfaces import Image, Reading
 from cardveil.redaction import redact
 from cardveil.storage.objects import Stored
-from cardveil_local.chaos.memory import Instance
 
 MakeScene = Callable[..., Any]
 

@@ -8,14 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.support.chaos.memory import Killed
+from tests.support.waiting import eventually
 
 from cardveil.core.errors import Retry
 from cardveil.core.timing import STAGES, Stages
 from cardveil.pipeline.jobs import Arrival, Jobs
 from cardveil.storage.job_store import JobNote
 from cardveil.storage.keys import keys_of
-from cardveil_local.chaos.memory import Killed
-from cardveil_local.waiting import eventually
 
 MakeScene = Callable[..., Any]
 #: What is in `STAGES` but not on the way of a picture with the usual settings.

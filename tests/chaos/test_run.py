@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
-from cardveil_local.chaos.plan import Plan
-from cardveil_local.chaos.run import run
+from tests.support.chaos.plan import Plan
+from tests.support.chaos.run import run
 
 
 @pytest.mark.timeout(600)

@@ -10,18 +10,18 @@ from pathlib import Path
 import pytest
 import uvicorn
 from qcloud_cos import CosS3Client
+from tests.support.cloud_fixture import known
+from tests.support.fixtures.ci import LINE_SCORE, CiWorld, ci_client
+from tests.support.fixtures.cos import APP_ID, REGION, CosServer
+from tests.support.fixtures.scf import ScfRun
+from tests.support.waiting import eventually
 
+from cardveil_cli.samples.bundled import kept_pictures
 from cardveil_local.ci.recognition import TableRecogniser
 from cardveil_local.cloud import LocalCloud, Options
 from cardveil_local.cos import CosService, ObjectStore
 from cardveil_local.credentials import CredentialStore
 from cardveil_local.http import PromptProtocol
-from cardveil_local.samples.kept import kept_pictures
-from cardveil_local.testbench import known
-from cardveil_local.waiting import eventually
-from cardveil_local.worlds.ci import LINE_SCORE, CiWorld, ci_client
-from cardveil_local.worlds.cos import APP_ID, REGION, CosServer
-from cardveil_local.worlds.scf import ScfRun
 
 TOY = Path(__file__).parent / "toy"
 

@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 from qcloud_cos.cos_exception import CosServiceError
+from tests.support.cloud_fixture import kept, known
+from tests.support.fixtures.ci import ci_client
+from tests.support.waiting import eventually
 
 from cardveil.card.model import CardType
 from cardveil.core.errors import Halt, Retry
@@ -20,14 +23,11 @@ from cardveil.handlers.callback_event import read_callback
 from cardveil.recognition.ai_license import read_answer
 from cardveil.recognition.license_jobs import LicenseJobs
 from cardveil.settings import Settings
+from cardveil_cli.samples.bundled import kept_pictures
 from cardveil_local.ci.recognition import TableRecogniser
 from cardveil_local.cloud import LocalCloud
 from cardveil_local.fault_rules import FaultRules, Rule
 from cardveil_local.options import Options, Ready
-from cardveil_local.samples.kept import kept_pictures
-from cardveil_local.testbench import kept, known
-from cardveil_local.waiting import eventually
-from cardveil_local.worlds.ci import ci_client
 
 FILE = "id-front-flat.redacted.jpg"
 Begin = Callable[..., "Setting"]

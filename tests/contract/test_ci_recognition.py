@@ -14,12 +14,12 @@ import pytest
 from PIL import Image, ImageFilter
 from qcloud_cos import CosServiceError
 from qcloud_cos.cos_auth import CosS3Auth
+from tests.support.fixtures.ci import CiWorld
 
 from cardveil_local import xml
 from cardveil_local.ci.names import Language
 from cardveil_local.ci.recognition import KnownPicture
 from cardveil_local.ci.service import Style
-from cardveil_local.worlds.ci import CiWorld
 
 
 def _code(error: CosServiceError) -> str:

@@ -23,12 +23,12 @@ from tencentcloud.common.credential import Credential
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
 from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
+from tests.support.waiting import eventually, gone
 
 from cardveil_local.ci.recognition import TableRecogniser
 from cardveil_local.cloud import LocalCloud, Options, Ready
 from cardveil_local.scf.results import Status
 from cardveil_local.scf.variables import ConfigurationError
-from cardveil_local.waiting import eventually, gone
 
 TOY = Path(__file__).parent / "toy"
 #: For what comes at once unless the machine is busy; a function may then have to be started first.

@@ -9,8 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from cardveil_local.worlds.cos import CosServer
+from tests.support.fixtures.cos import CosServer
 
 Run = Callable[..., str]
 

@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 from qcloud_cos import CosConfig, CosS3Client
+from tests.support.fixtures.cos import CosServer
+from tests.support.waiting import eventually
 
 from cardveil_local.cos import Attributes, CosError, ObjectStore
 from cardveil_local.cos.blobs import Blobs
 from cardveil_local.cos.uploads import Uploads
-from cardveil_local.waiting import eventually
-from cardveil_local.worlds.cos import CosServer
 
 BUCKET = "cards-1250000000"
 BIG = b"x" * (1 << 20)

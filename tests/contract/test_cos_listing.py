@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from qcloud_cos import CosServiceError
+from tests.support.fixtures.cos import CosServer
 
 from cardveil_local.cos.listing import list_page, successor
-from cardveil_local.worlds.cos import CosServer
 
 
 def pages(client: Any, bucket: str, **arguments: Any) -> list[dict[str, Any]]:

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 from qcloud_cos import CosServiceError
-
-from cardveil_local.worlds.cos import CosServer
+from tests.support.fixtures.cos import CosServer
 
 MB = 1 << 20
 

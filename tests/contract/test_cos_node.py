@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 import requests
-
-from cardveil_local.worlds.cos import CosServer
+from tests.support.fixtures.cos import CosServer
 
 HERE = Path(__file__).parent / "node"
 # Kept from run to run, and ignored by git.

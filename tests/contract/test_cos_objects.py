@@ -10,8 +10,7 @@ from typing import Any
 import crcmod
 import pytest
 from qcloud_cos import CosServiceError
-
-from cardveil_local.worlds.cos import CosServer
+from tests.support.fixtures.cos import CosServer
 
 KEYS = [
     "plain.jpg",

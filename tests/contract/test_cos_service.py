@@ -16,9 +16,9 @@ import pytest
 import requests
 from qcloud_cos import CosS3Auth, CosServiceError
 from starlette.responses import Response
+from tests.support.fixtures.cos import CosServer
 
 from cardveil_local.cos import CosError, DropConnection
-from cardveil_local.worlds.cos import CosServer
 
 
 def refusal(error: CosServiceError) -> tuple[int, str]:

@@ -10,10 +10,10 @@ from urllib.parse import quote
 import pytest
 import requests
 from qcloud_cos import CosConfig, CosS3Client, CosServiceError
+from tests.support.fixtures.cos import CosServer
 
 from cardveil_local.cos import CosError, Principal, verify
 from cardveil_local.credentials import Credential, CredentialStore
-from cardveil_local.worlds.cos import CosServer
 
 # The first example of COS's own "Request Signature" page (document 436/7778), with its published sample keys.
 SAMPLE_ID, SAMPLE_KEY = "AKIDQjz3ltompVjBni5LitkWHFlFpwkn9U5q", "BQYIM75p8x0iWVFSIgqEKwFprpRSVHlz"

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from qcloud_cos import CosConfig, CosS3Client
+from tests.support.fixtures.cos import CosServer
 
 from cardveil.core.errors import Retry
 from cardveil.core.retry import Patience
 from cardveil.storage.objects import CosObjects
-from cardveil_local.worlds.cos import CosServer
 
 PATIENCE = Patience(1, lambda: 60.0)
 

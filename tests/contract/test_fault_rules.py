@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import requests
 from qcloud_cos.cos_exception import CosServiceError
+from tests.support.cloud_fixture import Bench, bench
 
 from cardveil.core.errors import Halt, Reject, Retry
 from cardveil.core.retry import Patience
@@ -18,7 +19,6 @@ from cardveil.storage.circuit_breaker import OF_ONE_REQUEST
 from cardveil.storage.clients import Credentials, cos_client
 from cardveil.storage.objects import CosObjects
 from cardveil_local.fault_rules import KINDS, FaultRules, Rule
-from cardveil_local.testbench import Bench, bench
 
 Begin = Callable[..., Bench]
 

@@ -20,6 +20,7 @@ from tencentcloud.common.credential import Credential
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
 from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
+from tests.support.fixtures.ci import CiWorld
 
 from cardveil_local.api3.errors import ApiError
 from cardveil_local.api3.gateway import Gateway
@@ -33,7 +34,6 @@ from cardveil_local.faults import NoFaults
 from cardveil_local.ocr_api.ratelimit import RateLimit
 from cardveil_local.ocr_api.service import OcrApi
 from cardveil_local.usage import UsageMeter
-from cardveil_local.worlds.ci import CiWorld
 
 ACTION = "RecognizeMainlandIDCardOCR"
 

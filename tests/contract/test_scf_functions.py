@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.fixtures.scf import ScfRun
+from tests.support.waiting import eventually, gone
 
 from cardveil_local.scf.results import Status
 from cardveil_local.scf.service import ScfService
-from cardveil_local.waiting import eventually, gone
-from cardveil_local.worlds.scf import ScfRun
 
 
 def _json(payload: str | None) -> Any:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.fixtures.scf import ScfRun
 
 from cardveil_local.cos.contracts import ObjectEvent
 from cardveil_local.faults import NoFaults, PlatformFault
 from cardveil_local.scf.deadletters import DeadLetters
 from cardveil_local.scf.queue import EventRefusedError
 from cardveil_local.scf.service import ScfService
-from cardveil_local.worlds.scf import ScfRun
 
 PROBE = "contract-test-toy-probe"
 

@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from cardveil_local.apibench import Api, api_bench
-from cardveil_local.testbench import Bench, bench, kept
+from tests.support.api_fixture import Api, api_bench
+from tests.support.cloud_fixture import Bench, bench, kept
 
 Start = Callable[..., Bench]
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Start a cloud that ends with the test; see `cardveil_local.testbench.bench`."""
+    """Start a cloud that ends with the test; see `tests.support.cloud_fixture.bench`."""
     with ExitStack() as stack:
 
         def begin(**options: Any) -> Bench:

@@ -10,6 +10,7 @@ import numpy as np
 import orjson
 import pytest
 from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
+from tests.support.samples import KeptPicture, kept_pictures
 
 from cardveil.card.findings import FINDINGS, Status, status_of
 from cardveil.pipeline.covering import Rules
@@ -18,7 +19,6 @@ from cardveil.recognition.interfaces import Hint
 from cardveil.redaction import Limits, load_policy
 from cardveil.storage.sidecar import SourceFacts, schema, to_json
 from cardveil_local.embedded import EmbeddedRecogniser, embedded_recogniser
-from cardveil_local.samples import KeptPicture, kept_pictures
 
 #: Of the processor, all threads together: what else the machine does is not counted.
 LONGEST_SECONDS = 60

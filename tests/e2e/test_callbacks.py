@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import requests
+from tests.support.cloud_fixture import Bench
 
 from cardveil_local.fault_rules import FaultRules, Rule
 from cardveil_local.scf import urls
-from cardveil_local.testbench import Bench
 
 Start = Callable[..., Bench]
 EVENTS = Path(__file__).parents[2] / "events"

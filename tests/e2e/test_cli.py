@@ -16,10 +16,10 @@ import jsonschema
 import numpy as np
 import pytest
 from PIL import Image
+from tests.support.cloud_fixture import kept
 
 from cardveil.storage.sidecar import schema
 from cardveil_local.cli.endpoint import Endpoint
-from cardveil_local.testbench import kept
 
 
 def cardveil(*arguments: str | Path, timeout: float = 150) -> subprocess.CompletedProcess[str]:

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, ConsoleMessage, Page, Response, Route, expect, sync_playwright
+from tests.support.api_fixture import SECRET, Api, api_bench
+from tests.support.cloud_fixture import kept
 
 from cardveil.api.tokens import mint
 from cardveil.card.findings import FINDINGS, Status
 from cardveil.card.model import FIELDS
 from cardveil.recognition.warnings import API_WARNINGS, CI_WARNINGS
-from cardveil_local.apibench import SECRET, Api, api_bench
-from cardveil_local.testbench import kept
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Debian's package chromium is missing")

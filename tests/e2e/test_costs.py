@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 from starlette.requests import Request
+from tests.support.cloud_fixture import Bench, kept
 
 from cardveil_local.faults import NoFaults
-from cardveil_local.testbench import Bench, kept
 
 Start = Callable[..., Bench]
 

@@ -18,8 +18,10 @@ from tencentcloud.common.credential import Credential
 from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
 from tencentcloud.scf.v20180416 import models, scf_client
+from tests.support.cloud_fixture import ROOT, Bench, kept, known, role_documents
 
 from cardveil.core.errors import Halt
+from cardveil_cli.samples.bundled import kept_pictures
 from cardveil_local.ci.recognition import TableRecogniser
 from cardveil_local.cli import group
 from cardveil_local.cli.endpoint import Endpoint
@@ -36,9 +38,7 @@ from cardveil_local.options import Options
 from cardveil_local.packaging.build import Package, build, rehearsal_minor
 from cardveil_local.packaging.trees import unzip, zipped
 from cardveil_local.permissions.documents import CamPolicy
-from cardveil_local.samples.kept import kept_pictures
 from cardveil_local.scf.deployment import load
-from cardveil_local.testbench import ROOT, Bench, kept, known, role_documents
 
 BUCKET = "cards-1250000000"
 FRONT = "id-front-flat.redacted.jpg"

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.support.api_fixture import SECRET, Api, api_bench, problem
+from tests.support.cloud_fixture import bench
 
 from cardveil.api.app import application
 from cardveil.api.auth import role_of
 from cardveil.api.tokens import ROLES, mint
 from cardveil.settings import from_environment
-from cardveil_local.apibench import SECRET, Api, api_bench, problem
-from cardveil_local.testbench import bench
 
 ROOT = Path(__file__).parents[2]
 

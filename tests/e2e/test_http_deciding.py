@@ -13,15 +13,15 @@ import jsonschema
 import orjson
 import requests
 from PIL import Image
+from tests.support.api_fixture import Api, api_bench, problem
+from tests.support.cloud_fixture import kept, known
 
 from cardveil.card.model import Polygon
 from cardveil.settings import Settings
 from cardveil.storage.keys import keys_of
 from cardveil.storage.sidecar import schema
-from cardveil_local.apibench import Api, api_bench, problem
+from cardveil_cli.samples.bundled import kept_pictures
 from cardveil_local.ci.recognition import KnownLine, Pixels, TableRecogniser
-from cardveil_local.samples.kept import kept_pictures
-from cardveil_local.testbench import kept, known
 
 BACK = "id-back-photo.redacted.jpg"
 FRONT = "id-front-flat.redacted.jpg"

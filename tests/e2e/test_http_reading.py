@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 import pytest
 from PIL import Image
+from tests.support.api_fixture import Api, problem
 
 from cardveil.api.refs import reference
-from cardveil_local.apibench import Api, problem
-from cardveil_local.samples.kept import kept_pictures
+from cardveil_cli.samples.bundled import kept_pictures
 
 
 class TestReading:

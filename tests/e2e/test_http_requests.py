@@ -5,8 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from tests.support.api_fixture import Api, problem
 
-from cardveil_local.apibench import Api, problem
 from cardveil_local.scf import urls
 
 

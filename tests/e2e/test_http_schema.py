@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from tests.support.api_fixture import api_bench
+from tests.support.cloud_fixture import kept
 
 from cardveil.api.app import application
 from cardveil.api.documentation import documentation
 from cardveil.api.openapi import document
-from cardveil_local.apibench import api_bench
-from cardveil_local.testbench import kept
 
 #: What a caller may rely on; that wrong input is refused with 4xx, and how, has tests of its own.
 CHECKS = (

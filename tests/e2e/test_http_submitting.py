@@ -12,10 +12,10 @@ import jsonschema
 import pytest
 import requests
 from PIL import Image
+from tests.support.api_fixture import Api, api_bench, problem
+from tests.support.cloud_fixture import kept
 
 from cardveil.storage.sidecar import schema
-from cardveil_local.apibench import Api, api_bench, problem
-from cardveil_local.testbench import kept
 
 COVERED = {"name", "birth_date", "address", "id_number"}
 

@@ -13,17 +13,17 @@ import orjson
 import pytest
 from PIL import Image
 from starlette.requests import Request
+from tests.support.api_fixture import SECRET, Api, api_bench
+from tests.support.cloud_fixture import kept
+from tests.support.waiting import eventually
 
 from cardveil.api.context import Desk
 from cardveil.api.fetch_url import Fetcher
 from cardveil.core.context import read_context
 from cardveil.handlers.http import answer
 from cardveil_local.api3.errors import ApiError
-from cardveil_local.apibench import SECRET, Api, api_bench
 from cardveil_local.cos.errors import CosError
 from cardveil_local.faults import NoFaults
-from cardveil_local.testbench import kept
-from cardveil_local.waiting import eventually
 
 OCR = "RecognizeMainlandIDCardOCR"
 

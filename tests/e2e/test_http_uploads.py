@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import requests
+from tests.support.api_fixture import Api, api_bench, problem
 
 from cardveil.api.refs import reference
-from cardveil_local.apibench import Api, api_bench, problem
 
 
 class TestUploads:

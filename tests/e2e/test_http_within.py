@@ -10,8 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
-
-from cardveil_local.apibench import SECRET, Api
+from tests.support.api_fixture import SECRET, Api
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
+from tests.support.samples import KeptPicture, Sample, fonts, kept_pictures, make_sample
+from tests.support.samples.generate import ID_BACK, ID_FRONT, LICENCE
+from tests.support.samples.scoring import score
 
 from cardveil.card.model import FIELDS, PORTRAIT, CardType, Side
 from cardveil_local.recogniser import FoundCard, Recogniser, models
 from cardveil_local.recogniser import findings as codes
-from cardveil_local.samples import KeptPicture, Sample, fonts, kept_pictures, make_sample
-from cardveil_local.samples.generate import ID_BACK, ID_FRONT, LICENCE
-from cardveil_local.samples.scoring import score
 
 needs_fonts = pytest.mark.skipif(
     bool(fonts.missing_packages()), reason=f"fonts missing: {', '.join(fonts.missing_packages())}"

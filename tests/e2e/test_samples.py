@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
+from tests.support.cloud_fixture import Bench, bench
 
 from cardveil.card.model import PORTRAIT
+from cardveil_cli.samples.bundled import KeptPicture, kept_pictures
 from cardveil_local.recogniser import Recogniser
-from cardveil_local.samples.kept import KeptPicture, kept_pictures
-from cardveil_local.testbench import Bench, bench
 
 SAMPLES = kept_pictures()
 #: What the policy `standard` covers, and what it leaves to be read.

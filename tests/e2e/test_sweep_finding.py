@@ -10,11 +10,11 @@ from typing import Any
 
 import orjson
 import pytest
+from tests.support.cloud_fixture import Bench, kept
+from tests.support.sweep_fixture import calls, means, put, select, small, swept
 
 from cardveil.core.errors import Halt
 from cardveil.sweep.sweep import estimate
-from cardveil_local.sweepbench import calls, means, put, select, small, swept
-from cardveil_local.testbench import Bench, kept
 
 Start = Callable[..., Bench]
 

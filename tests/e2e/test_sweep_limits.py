@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 from starlette.requests import Request
+from tests.support.cloud_fixture import Bench, known
+from tests.support.cloud_fixture import bench as local_cloud
+from tests.support.sweep_fixture import calls, means, put, select, small, swept
 
 from cardveil.core.errors import Halt
 from cardveil.sweep import worker_pool
 from cardveil.sweep.context import Means
 from cardveil.sweep.run import Run
 from cardveil.sweep.sweep import sweep
+from cardveil_cli.samples.bundled import kept_pictures
 from cardveil_local.api3.errors import ApiError
 from cardveil_local.faults import NoFaults
-from cardveil_local.samples.kept import kept_pictures
-from cardveil_local.sweepbench import calls, means, put, select, small, swept
-from cardveil_local.testbench import Bench, known
-from cardveil_local.testbench import bench as local_cloud
 
 Start = Callable[..., Bench]
 

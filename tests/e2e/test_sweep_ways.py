@@ -12,11 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.support.cloud_fixture import Bench
+from tests.support.sweep_fixture import calls, put, small, swept
 
 from cardveil.core.errors import Halt
 from cardveil_local.ci.recognition import KnownPicture
-from cardveil_local.sweepbench import calls, put, small, swept
-from cardveil_local.testbench import Bench
 
 Start = Callable[..., Bench]
 TIMER = "every-five-minutes"

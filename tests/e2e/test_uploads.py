@@ -13,17 +13,17 @@ import pytest
 import yaml
 from PIL import Image
 from starlette.requests import Request
+from tests.support.cloud_fixture import Bench, kept, known
 
 from cardveil.core.context import read_context
 from cardveil.core.errors import Halt
 from cardveil.handlers.upload import process_event
+from cardveil_cli.samples.bundled import kept_pictures
 from cardveil_local.api3.errors import ApiError
 from cardveil_local.ci.recognition import KnownPicture
 from cardveil_local.cos.contracts import DropConnection
 from cardveil_local.cos.errors import CosError
 from cardveil_local.faults import NoFaults
-from cardveil_local.samples.kept import kept_pictures
-from cardveil_local.testbench import Bench, kept, known
 
 Start = Callable[..., Bench]
 ROOT = Path(__file__).parents[2]

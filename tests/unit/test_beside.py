@@ -7,9 +7,9 @@ import threading
 from concurrent.futures import Executor
 
 import pytest
+from tests.support.waiting import eventually
 
 from cardveil.core.threads import beside
-from cardveil_local.waiting import eventually
 
 
 def threads() -> set[str]:

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
+from tests.support.samples import CONDITIONS, Sample, fonts, kept_pictures, make_sample
+from tests.support.samples.generate import CARD_KINDS
 
 from cardveil.card.id_number import PROVINCES, inspect, is_valid
 from cardveil.card.model import FIELDS, PORTRAIT
 from cardveil.card.normalize import normalize
 from cardveil.core.errors import Halt
-from cardveil_local.samples import CONDITIONS, Sample, fonts, kept_pictures, make_sample
-from cardveil_local.samples.generate import CARD_KINDS
 
 needs_fonts = pytest.mark.skipif(
     bool(fonts.missing_packages()), reason=f"fonts missing: {', '.join(fonts.missing_packages())}"
@@ -119,8 +119,7 @@ def test_the_kept_pictures_cover_the_kinds_of_file() -> None:
 @needs_fonts
 def test_the_command_writes_pictures_and_truth(tmp_path: Path) -> None:
     from click.testing import CliRunner
-
-    from cardveil_local.samples.__main__ import main
+    from tests.support.samples.__main__ import main
 
     shutil.rmtree(tmp_path)
     result = CliRunner().invoke(main, ["--out", str(tmp_path), "--count", "2", "--seed", "4", "--ink"])

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 import orjson
+from tests.support.chaos.memory import Instance, Killed, MemoryBucket
+from tests.support.chaos.pictures import picture
 
 from cardveil.card.model import CardType, Field, Side
 from cardveil.core.context import Invocation
@@ -34,8 +36,6 @@ from cardveil.sweep.context import Means
 from cardveil.sweep.run import Run
 from cardveil.sweep.selection import Selection, selection_of
 from cardveil.sweep.sweep import sweep
-from cardveil_local.chaos.memory import Instance, Killed, MemoryBucket
-from cardveil_local.chaos.pictures import picture
 
 CARDS = 200
 KILLS = 20

@@ -10,11 +10,11 @@ from contextlib import suppress
 from itertools import count
 
 import pytest
+from tests.support.chaos.memory import Instance, MemoryBucket
 
 from cardveil.core.errors import Halt, Reject, Retry
 from cardveil.sweep.budget import Budget
 from cardveil.sweep.rate_limit import FIRST_GUARD_S, GUARD_S, LATEST_S, LEAST_GUARD_S, SweepPace, Timed
-from cardveil_local.chaos.memory import Instance, MemoryBucket
 from cardveil_local.ocr_api.ratelimit import RateLimit
 
 

@@ -18,9 +18,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from cardveil_cli.samples.bundled import KeptPicture, kept_pictures
 from cardveil_local.cli.demo_page import Shown, page
 from cardveil_local.cli.endpoint import Endpoint
-from cardveil_local.samples.kept import KeptPicture, kept_pictures
 
 #: Seconds to wait for the cloud to be ready, and for all cards to be done.
 _START_S: Final = 60.0

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from cardveil.api.tokens import ROLES, mint
+from cardveil_cli.samples.bundled import kept_pictures
 from cardveil_local.cli.endpoint import FILE_NAME, Endpoint
 from cardveil_local.cli.secret import VARIABLE, secret_of
-from cardveil_local.samples.kept import kept_pictures
 
 if TYPE_CHECKING:
     from cardveil_local.cloud import Ready

@@ -8,15 +8,15 @@ from random import Random
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from tests.support.samples.fonts import Face, Typeface, font
+from tests.support.samples.papers import paper_of
+from tests.support.samples.people import Person
+from tests.support.samples.portrait import draw_portrait
+from tests.support.samples.values import values_of
 
 from cardveil.card.layout import Box, CardLayout, layout_of
 from cardveil.card.model import FIELDS, PORTRAIT, CardType, Side
-from cardveil_local.samples.fonts import Face, Typeface, font
-from cardveil_local.samples.papers import paper_of
-from cardveil_local.samples.people import Person
-from cardveil_local.samples.portrait import draw_portrait
-from cardveil_local.samples.truth import Picture
-from cardveil_local.samples.values import values_of
+from cardveil_cli.samples.truth import Picture
 
 Colour = tuple[int, int, int]
 

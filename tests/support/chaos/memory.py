@@ -68,7 +68,7 @@ class Instance:
             raise Reject("source_gone", "nothing: the object was deleted before it was read")
         return _stored(found), found[0] if len(found[0]) <= max_bytes else None
 
-    def put(self, key: str, data: bytes, *, media_type: str, meta: Mapping[str, str]) -> None:  # noqa: ARG002
+    def put(self, key: str, data: bytes, *, media_type: str, meta: Mapping[str, str]) -> None:
         """See `Objects.put`."""
         self.check("before put")
         headers = {f"x-cos-meta-{name}": value for name, value in meta.items()}

@@ -8,18 +8,18 @@ from random import Random
 from typing import Final, Literal
 
 import numpy as np
+from tests.support.samples import effects
+from tests.support.samples.backgrounds import KINDS, background
+from tests.support.samples.card_drawing import draw_card
+from tests.support.samples.fonts import TYPEFACES
+from tests.support.samples.negatives import NEGATIVES, negative
+from tests.support.samples.people import invent
+from tests.support.samples.poses import Corners, Pose, corners_of
+from tests.support.samples.scenes import lay, truth_of
 
 from cardveil.card.layout import layout_of
 from cardveil.card.model import CardType, Side
-from cardveil_local.samples import effects
-from cardveil_local.samples.backgrounds import KINDS, background
-from cardveil_local.samples.card_drawing import draw_card
-from cardveil_local.samples.fonts import TYPEFACES
-from cardveil_local.samples.negatives import NEGATIVES, negative
-from cardveil_local.samples.people import invent
-from cardveil_local.samples.poses import Corners, Pose, corners_of
-from cardveil_local.samples.scenes import lay, truth_of
-from cardveil_local.samples.truth import Picture, Sample
+from cardveil_cli.samples.truth import Picture, Sample
 
 Part = Literal["tuning", "test"]
 CardKind = tuple[CardType, Side]
@@ -66,7 +66,7 @@ def make_sample(
     """
     if condition not in CONDITIONS:
         raise ValueError(f"no such condition: {condition}")
-    random = Random(f"{condition}/{seed}/{part}")  # noqa: S311 - pictures, not secrets
+    random = Random(f"{condition}/{seed}/{part}")
     card_kind = kind or CARD_KINDS[seed % len(CARD_KINDS)]
     width, height = size or _size(condition, random)
     if condition == "negative":

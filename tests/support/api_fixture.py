@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import requests
+from tests.support.cloud_fixture import Bench, bench
 
 from cardveil.api.tokens import ROLES, mint
-from cardveil_local.testbench import Bench, bench
 
-SECRET: Final = "a secret of the tests that is long enough"  # noqa: S105 - opens a cloud of the tests only
+SECRET: Final = "a secret of the tests that is long enough"
 _TIMEOUT_S: Final = 60.0
 
 
@@ -74,7 +74,7 @@ class Api:
 
 @contextmanager
 def api_bench(folder: Path, *, environment: Mapping[str, str] | None = None, **options: Any) -> Iterator[Api]:
-    """Run a cloud whose API has a secret; see `cardveil_local.testbench.bench`."""
+    """Run a cloud whose API has a secret; see `tests.support.cloud_fixture.bench`."""
     variables = {"CARDVEIL_TOKEN_SECRETS": SECRET, **(environment or {})}
     with bench(folder, environment=variables, **options) as cloud:
         yield Api(cloud)

@@ -14,6 +14,7 @@ import orjson
 from cardveil.card.model import Card, Field
 from cardveil.core.errors import Halt
 from cardveil.settings import Settings, from_environment
+from cardveil_cli.samples.bundled import KeptPicture, kept_pictures
 from cardveil_local.ci.recognition import CardRecogniser, KnownCard, KnownLine, KnownPicture, TableRecogniser
 from cardveil_local.cli.endpoint import Endpoint
 from cardveil_local.cloud import LocalCloud
@@ -22,7 +23,6 @@ from cardveil_local.options import Options
 from cardveil_local.permissions.calls import Call
 from cardveil_local.permissions.documents import CamPolicy, Place
 from cardveil_local.permissions.write import calls_by_function, policies_of
-from cardveil_local.samples.kept import KeptPicture, kept_pictures
 
 #: The checkout that holds serverless.yml, the functions and the stored events.
 ROOT: Final = Path(__file__).parents[2]

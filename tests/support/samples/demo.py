@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from cardveil_local.samples.generate import ID_BACK, ID_FRONT, LICENCE, CardKind, make_sample
-from cardveil_local.samples.truth import Sample
+from tests.support.samples.generate import ID_BACK, ID_FRONT, LICENCE, CardKind, make_sample
+
+from cardveil_cli.samples.truth import Sample
 
 #: Name and verdict, condition, seed, card; PNG where the quality is 0.
 _KEPT: Final[tuple[tuple[str, str, int, CardKind | None, int], ...]] = (

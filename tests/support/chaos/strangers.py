@@ -6,10 +6,10 @@ import json
 import time
 
 import requests
+from tests.support.chaos.pictures import picture
+from tests.support.cloud_fixture import Bench
 
 from cardveil.pipeline.signing import Reference, Signer, source_digest
-from cardveil_local.chaos.pictures import picture
-from cardveil_local.testbench import Bench
 
 
 class Strangers:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from cardveil.card.model import Card, Polygon
-from cardveil_local.samples.truth import CardTruth, FieldTruth, Picture, Sample
+from cardveil_cli.samples.truth import CardTruth, FieldTruth, Picture, Sample
 
 #: A found card is taken for a true one when its centre lies within this share of the true card's width of it.
 _NEAR = 0.25

@@ -1,4 +1,4 @@
-"""`python -m cardveil_local.samples`: write sample pictures and their truth into a folder."""
+"""`python -m tests.support.samples`: write sample pictures and their truth into a folder."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 from PIL import Image
+from tests.support.samples.demo import demo_samples
+from tests.support.samples.generate import CONDITIONS, Part, make_samples
 
 from cardveil.core.errors import CardveilError
-from cardveil_local.samples.demo import demo_samples
-from cardveil_local.samples.generate import CONDITIONS, Part, make_samples
-from cardveil_local.samples.truth import Sample
+from cardveil_cli.samples.truth import Sample
 
 
 @click.command()

@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from PIL import Image
+from tests.support.cloud_fixture import Bench
 
 from cardveil.core.context import Invocation
 from cardveil.settings import from_environment
@@ -16,7 +17,6 @@ from cardveil.sweep.context import Means
 from cardveil.sweep.run import Run
 from cardveil.sweep.selection import Selection, selection_of
 from cardveil.sweep.sweep import sweep
-from cardveil_local.testbench import Bench
 
 
 def environment(bench: Bench, **settings: str) -> dict[str, str]:

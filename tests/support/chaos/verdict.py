@@ -14,15 +14,15 @@ from typing import Any, Final
 import numpy as np
 import orjson
 from PIL import Image
+from tests.support.chaos.pictures import CANARY, ChaosPicture, number_of, picture
+from tests.support.chaos.plan import Plan
+from tests.support.chaos.strangers import Strangers
+from tests.support.cloud_fixture import Bench
 
 from cardveil.card.model import Field
-from cardveil_local.chaos.pictures import CANARY, ChaosPicture, number_of, picture
-from cardveil_local.chaos.plan import Plan
-from cardveil_local.chaos.strangers import Strangers
 from cardveil_local.cos.errors import CosError
 from cardveil_local.fault_rules import FaultRules
 from cardveil_local.scf.events import CANARY_AUTHORIZATION
-from cardveil_local.testbench import Bench
 
 #: What policy `standard` covers.
 _MASKED: Final = frozenset({"name", "birth_date", "address", "id_number", "licence_number"})

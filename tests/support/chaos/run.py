@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Final
 
 import orjson
+from tests.support.chaos.pictures import ChaosPicture, NumberRecogniser, picture
+from tests.support.chaos.plan import Plan
+from tests.support.chaos.strangers import Strangers
+from tests.support.chaos.verdict import Findings, judge
+from tests.support.cloud_fixture import ROOT, Bench, bench
 
-from cardveil_local.chaos.pictures import ChaosPicture, NumberRecogniser, picture
-from cardveil_local.chaos.plan import Plan
-from cardveil_local.chaos.strangers import Strangers
-from cardveil_local.chaos.verdict import Findings, judge
 from cardveil_local.fault_rules import FaultRules
-from cardveil_local.testbench import ROOT, Bench, bench
 
 Progress = Callable[[str], None]
 _TIMER: Final = "every-five-minutes"
@@ -62,7 +62,7 @@ class _Chaos:
         self._plan = plan
         self._bench = running
         self._progress = progress
-        self._random = random.Random(plan.seed)  # noqa: S311 - a plan is no secret
+        self._random = random.Random(plan.seed)
         self.strangers = Strangers(running, plan.seed)
 
     def deliver(self) -> None:

@@ -8,7 +8,7 @@ from random import Random
 import cv2
 import numpy as np
 
-from cardveil_local.samples.truth import Picture
+from cardveil_cli.samples.truth import Picture
 
 
 def blurred(picture: Picture, sigma: float) -> Picture:

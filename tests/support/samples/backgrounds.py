@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+from tests.support.samples.fonts import MICROHEI, SANS, Face, font
 
-from cardveil_local.samples.fonts import MICROHEI, SANS, Face, font
-from cardveil_local.samples.truth import Picture
+from cardveil_cli.samples.truth import Picture
 
 _Ground = NDArray[np.float32]
 

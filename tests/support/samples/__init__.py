@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from cardveil_local.samples.generate import CONDITIONS, make_sample, make_samples
-from cardveil_local.samples.kept import KeptPicture, kept_pictures
-from cardveil_local.samples.truth import CardTruth, FieldTruth, Sample
+from tests.support.samples.generate import CONDITIONS, make_sample, make_samples
+
+from cardveil_cli.samples.bundled import KeptPicture, kept_pictures
+from cardveil_cli.samples.truth import CardTruth, FieldTruth, Sample
 
 __all__ = [
     "CONDITIONS",

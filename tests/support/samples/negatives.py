@@ -8,12 +8,12 @@ from typing import Final
 
 import numpy as np
 from PIL import Image, ImageDraw
+from tests.support.samples.backgrounds import KINDS, background
+from tests.support.samples.effects import unevenly_lit
+from tests.support.samples.fonts import Face, Typeface, font
+from tests.support.samples.people import invent
 
-from cardveil_local.samples.backgrounds import KINDS, background
-from cardveil_local.samples.effects import unevenly_lit
-from cardveil_local.samples.fonts import Face, Typeface, font
-from cardveil_local.samples.people import invent
-from cardveil_local.samples.truth import Picture
+from cardveil_cli.samples.truth import Picture
 
 
 def negative(kind: str, width: int, height: int, part: str, typeface: Typeface, random: Random) -> Picture:

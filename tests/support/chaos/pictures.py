@@ -11,12 +11,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from tests.support.cloud_fixture import known
 
 from cardveil.card.id_number import check_digit
 from cardveil.card.model import CardType, Field, Side
+from cardveil_cli.samples.bundled import kept_pictures
 from cardveil_local.ci.recognition import KnownCard, KnownLine
-from cardveil_local.samples.kept import kept_pictures
-from cardveil_local.testbench import known
 
 #: No name, address or file of the kept pictures has this rare character: where it turns up, data has leaked.
 CANARY: Final = "\u9f98"

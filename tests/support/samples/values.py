@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 
+from tests.support.samples.people import Person
+
 from cardveil.card.model import CardType, Side
-from cardveil_local.samples.people import Person
 
 #: For each field: the text as printed and its normal form.
 Values = Mapping[str, tuple[str, str]]

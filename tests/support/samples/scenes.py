@@ -6,13 +6,13 @@ from random import Random
 
 import cv2
 import numpy as np
+from tests.support.samples.card_drawing import DrawnCard
+from tests.support.samples.people import Person
+from tests.support.samples.poses import Corners
+from tests.support.samples.values import values_of
 
 from cardveil.card.model import FIELDS, PORTRAIT, Polygon
-from cardveil_local.samples.card_drawing import DrawnCard
-from cardveil_local.samples.people import Person
-from cardveil_local.samples.poses import Corners
-from cardveil_local.samples.truth import INK_NUMBERS, CardTruth, FieldTruth, Picture
-from cardveil_local.samples.values import values_of
+from cardveil_cli.samples.truth import INK_NUMBERS, CardTruth, FieldTruth, Picture
 
 
 def lay(

@@ -1,0 +1,1 @@
+"""The cardveil command, with packaging and deploying beside it."""

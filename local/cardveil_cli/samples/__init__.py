@@ -1,0 +1,1 @@
+"""Invented cards with exact truth that are kept with the code."""

@@ -1,0 +1,1 @@
+"""What tests and benchmarks share: local clouds, faults, samples, waiting."""
