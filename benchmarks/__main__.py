@@ -9,7 +9,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from cardveil_local.recogniser.models import has_openvino
+from cardveil_ocr.models import has_openvino
 
 MODULES = (
     "benchmarks.redaction",

@@ -13,7 +13,7 @@ from cardveil.pipeline.examine import examine
 from cardveil.recognition.interfaces import Hint
 from cardveil.redaction import Limits, load_policy
 from cardveil_cli.samples.bundled import kept_pictures
-from cardveil_local.embedded import embedded_recogniser
+from cardveil_ocr.adapter import embedded_recogniser
 
 ROUNDS = 5
 SHOWN = ("inspect", "upright", "recognise", "plan", "redact")

@@ -23,7 +23,7 @@ from cardveil.pipeline.examine import examine
 from cardveil.recognition.interfaces import Hint, Located, Recognition
 from cardveil.recognition.interfaces import Image as Sent
 from cardveil.redaction import Limits, load_policy
-from cardveil_local.embedded import embedded_recogniser
+from cardveil_ocr.adapter import embedded_recogniser
 
 #: How far off a vendor's corner may be, as a share of the text's height.
 _OFF = 0.08

@@ -24,7 +24,7 @@ from PIL import Image
 from tests.support.samples import CONDITIONS, Sample, make_samples
 
 from cardveil.card.model import PORTRAIT
-from cardveil_local.recogniser import Recogniser
+from cardveil_ocr import Recogniser
 
 ROOT = Path(__file__).resolve().parent.parent
 PEER = ROOT / "build" / "presidio" / "bin" / "python"

@@ -22,7 +22,7 @@ from tests.support.samples import CONDITIONS, Sample, make_samples
 from tests.support.samples.scoring import FieldScore, score
 
 from cardveil.card.model import PORTRAIT
-from cardveil_local.recogniser import Recogniser, models
+from cardveil_ocr import Recogniser, models
 
 _NUMBERS = ("id_number", "licence_number")
 

@@ -18,7 +18,7 @@ from cardveil.pipeline.examine import Verdict, examine, sidecar_of
 from cardveil.recognition.interfaces import Hint
 from cardveil.redaction import Limits, load_policy
 from cardveil.storage.sidecar import SourceFacts, schema, to_json
-from cardveil_local.embedded import EmbeddedRecogniser, embedded_recogniser
+from cardveil_ocr.adapter import EmbeddedRecogniser, embedded_recogniser
 
 #: Of the processor, all threads together: what else the machine does is not counted.
 LONGEST_SECONDS = 60

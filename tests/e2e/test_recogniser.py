@@ -14,8 +14,8 @@ from tests.support.samples.generate import ID_BACK, ID_FRONT, LICENCE
 from tests.support.samples.scoring import score
 
 from cardveil.card.model import FIELDS, PORTRAIT, CardType, Side
-from cardveil_local.recogniser import FoundCard, Recogniser, models
-from cardveil_local.recogniser import findings as codes
+from cardveil_ocr import FoundCard, Recogniser, models
+from cardveil_ocr import findings as codes
 
 needs_fonts = pytest.mark.skipif(
     bool(fonts.missing_packages()), reason=f"fonts missing: {', '.join(fonts.missing_packages())}"

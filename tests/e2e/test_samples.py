@@ -13,7 +13,7 @@ from tests.support.cloud_fixture import Bench, bench
 
 from cardveil.card.model import PORTRAIT
 from cardveil_cli.samples.bundled import KeptPicture, kept_pictures
-from cardveil_local.recogniser import Recogniser
+from cardveil_ocr import Recogniser
 
 SAMPLES = kept_pictures()
 #: What the policy `standard` covers, and what it leaves to be read.

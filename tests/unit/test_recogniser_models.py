@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 import pytest
 
-from cardveil_local.recogniser import models
-from cardveil_local.recogniser.engine import Engine
-from cardveil_local.recogniser.lines import line_of
-from cardveil_local.recogniser.models import Floats
+from cardveil_ocr import models
+from cardveil_ocr.engine import Engine
+from cardveil_ocr.lines import line_of
+from cardveil_ocr.models import Floats
 
 needs_openvino = pytest.mark.skipif(not models.has_openvino(), reason="OpenVINO is not installed here")
 
@@ -31,7 +31,7 @@ def refuse(*arguments, **named):
 socket.socket.connect = refuse
 socket.getaddrinfo = refuse
 
-from cardveil_local.recogniser.models import load
+from cardveil_ocr.models import load
 load("cls", threads=1)
 import openvino
 reporting = [name for name in sys.modules if "telemetry" in name or name.startswith("openvino.tools.ovc")]
@@ -91,7 +91,7 @@ def test_lines_of_any_width_are_read_in_their_order(monkeypatch: pytest.MonkeyPa
         return take(output)
 
     monkeypatch.setattr(
-        "cardveil_local.recogniser.engine.load",
+        "cardveil_ocr.engine.load",
         lambda task, threads, at_once: models.Model(call, ("a", "b")),
     )
     engine = Engine(threads=2, watched="b")

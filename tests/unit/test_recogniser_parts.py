@@ -11,17 +11,17 @@ from cardveil.card.ethnicity import ETHNICITIES
 from cardveil.card.id_number import check_digit
 from cardveil.card.layout import Box, CardLayout, all_layouts, layout_of
 from cardveil.card.model import CardType, Side
-from cardveil_local.recogniser import findings
-from cardveil_local.recogniser.anchors import Anchor, anchors_of
-from cardveil_local.recogniser.closed import ALPHABETS, WATCHED, likeliest, spell
-from cardveil_local.recogniser.engine import Strip
-from cardveil_local.recogniser.joining import joined, parted, split_rows
-from cardveil_local.recogniser.lines import Glyph, Line
-from cardveil_local.recogniser.pictures import Source
-from cardveil_local.recogniser.placing import Placing, place, project
-from cardveil_local.recogniser.recogniser import _same_place
-from cardveil_local.recogniser.segments import Segment
-from cardveil_local.recogniser.values import value_of
+from cardveil_ocr import findings
+from cardveil_ocr.anchors import Anchor, anchors_of
+from cardveil_ocr.box_merging import joined, parted, split_rows
+from cardveil_ocr.constrained_decoding import ALPHABETS, WATCHED, likeliest, spell
+from cardveil_ocr.engine import Strip
+from cardveil_ocr.lines import Glyph, Line
+from cardveil_ocr.pose_estimation import Placing, place, project
+from cardveil_ocr.recognizer import _same_place
+from cardveil_ocr.rectify import Source
+from cardveil_ocr.segments import Segment
+from cardveil_ocr.values import value_of
 
 
 def _strip(text: str, p: float = 0.98, alternatives: dict[int, tuple[str, float]] | None = None) -> Strip:

@@ -13,7 +13,7 @@ from cardveil.card.findings import FINDINGS, Status, status_of
 from cardveil.card.model import Card, CardType, Check, Field, Polygon, Side
 from cardveil.recognition.interfaces import Call, VendorWarning
 from cardveil.storage.sidecar import RedactionDone, RegionDone, Sidecar, SourceFacts, schema, to_json
-from cardveil_local.recogniser import findings as recogniser_findings
+from cardveil_ocr import findings as recogniser_findings
 
 HERE = Polygon.box(1, 2, 30.005, 40)
 FULL = Sidecar(

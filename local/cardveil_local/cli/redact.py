@@ -21,7 +21,7 @@ from cardveil.pipeline.examine import Verdict, examine, redact_places, sidecar_o
 from cardveil.redaction import Limits, Region, coefficient_path_available, load_policy
 from cardveil.storage.sidecar import SourceFacts, to_json
 from cardveil_local.cli.inputs import Job, jobs_of, read_fields
-from cardveil_local.embedded import embedded_recogniser, hint_of_names
+from cardveil_ocr.adapter import embedded_recogniser, hint_of_names
 
 #: Some pictures need review or were rejected; the others are done.
 EXIT_NOT_ALL: Final = 3

@@ -17,7 +17,7 @@ from cardveil_local.cli.secret import VARIABLE, secret_of
 
 if TYPE_CHECKING:
     from cardveil_local.cloud import Ready
-    from cardveil_local.recogniser import Recogniser
+    from cardveil_ocr import Recogniser
 
 _SERVERLESS: Final = Path(__file__).parents[3] / "serverless.yml"
 _FUNCTION: Final = "on_request"
@@ -48,7 +48,7 @@ def command(port: int, data: Path, samples: bool, threads: int) -> None:
     from cardveil_local.options import Options
 
     def recogniser() -> Recogniser:
-        from cardveil_local.recogniser import Recogniser
+        from cardveil_ocr import Recogniser
 
         return Recogniser(threads=threads)
 

@@ -13,7 +13,7 @@ from cardveil_local.cli.endpoint import FILE_NAME, Endpoint
 
 if TYPE_CHECKING:
     from cardveil_local.cloud import Ready
-    from cardveil_local.recogniser import Recogniser
+    from cardveil_ocr import Recogniser
 
 #: The file that names the functions, in the checkout that this command was installed from.
 _SERVERLESS: Final = Path(__file__).parents[3] / "serverless.yml"
@@ -59,7 +59,7 @@ def command(
     from cardveil_local.scf.variables import ConfigurationError
 
     def recogniser() -> Recogniser:
-        from cardveil_local.recogniser import Recogniser
+        from cardveil_ocr import Recogniser
 
         return Recogniser(threads=threads)
 

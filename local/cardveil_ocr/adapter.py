@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from cardveil_local.recogniser import Recogniser
+    from cardveil_ocr import Recogniser
 
 API: Final = "embedded"
 
@@ -67,7 +67,7 @@ def embedded_recogniser(threads: int) -> EmbeddedRecogniser:
     """Return the recogniser with its usual engine."""
 
     def load() -> Recogniser:
-        from cardveil_local.recogniser import Recogniser
+        from cardveil_ocr import Recogniser
 
         return Recogniser(threads=threads)
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardveil.core.errors import Halt
-from cardveil_local.recogniser.models import Floats, Model, load
+from cardveil_ocr.models import Floats, Model, load
 
 Picture = NDArray[np.uint8]
 

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from cardveil.card.ethnicity import ETHNICITIES
-from cardveil_local.recogniser.engine import Strip
+from cardveil_ocr.engine import Strip
 
 #: Which characters a field may hold; the others are free.
 ALPHABETS: Final = {

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cardveil.card.layout import Box, CardLayout, layout_of
 from cardveil.card.model import CardType, Side
-from cardveil_local.recogniser.lines import Glyph, Line
+from cardveil_ocr.lines import Glyph, Line
 
 Points = NDArray[np.floating[Any]]
 

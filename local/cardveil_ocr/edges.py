@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cardveil_local.recogniser.anchors import Points
-from cardveil_local.recogniser.pictures import Source
-from cardveil_local.recogniser.placing import Placing, project
+from cardveil_ocr.anchors import Points
+from cardveil_ocr.pose_estimation import Placing, project
+from cardveil_ocr.rectify import Source
 
 #: Pixels per millimetre of the copy that is searched, and millimetres searched to either side.
 _SCALE, _REACH = 6.0, 4.5

@@ -12,9 +12,9 @@ from cardveil.card import id_number
 from cardveil.card.ethnicity import ETHNICITIES, ethnicity
 from cardveil.card.model import Check
 from cardveil.card.normalize import normalize
-from cardveil_local.recogniser import findings as codes
-from cardveil_local.recogniser.closed import ALPHABETS, alternatives, likeliest, spell
-from cardveil_local.recogniser.segments import Segment
+from cardveil_ocr import findings as codes
+from cardveil_ocr.constrained_decoding import ALPHABETS, alternatives, likeliest, spell
+from cardveil_ocr.segments import Segment
 
 #: Below this score a field is reported as `findings.LOW_SCORE`.
 LOW: Final = 80.0

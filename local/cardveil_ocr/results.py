@@ -18,7 +18,7 @@ class FoundCard:
         The card's corners in pixels of the picture, clockwise from the card's own top left; they may lie
         outside the picture.
     findings
-        Codes of `cardveil_local.recogniser.findings`, each once.
+        Codes of `cardveil_ocr.findings`, each once.
     texts
         Where the text of each field stands, by the field's name: tight, as a service that only locates text
         gives it. A field's own polygon is what must be covered, which is more.

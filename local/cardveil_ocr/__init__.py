@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cardveil_local.recogniser.recogniser import Recogniser
-from cardveil_local.recogniser.results import FoundCard, TextLine
+from cardveil_ocr.recognizer import Recogniser
+from cardveil_ocr.results import FoundCard, TextLine
 
 __all__ = ["FoundCard", "Recogniser", "TextLine"]

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from cardveil_local.recogniser.pictures import Quad
+from cardveil_ocr.rectify import Quad
 
 #: In units of the thinner box's thickness: a box up to this long is taken for one or two characters;
 #: neighbours lie this near along the line, this near across it; and one is this much thicker at most.

@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 
 from cardveil.card.layout import CardLayout, all_layouts
 from cardveil.card.model import CardType, Polygon, Side
-from cardveil_local.recogniser import findings as codes
-from cardveil_local.recogniser.anchors import NUMBER, anchors_of
-from cardveil_local.recogniser.cards import compose
-from cardveil_local.recogniser.closed import WATCHED
-from cardveil_local.recogniser.coarse import QUICK, WHOLE, find_lines, read_better
-from cardveil_local.recogniser.engine import Engine
-from cardveil_local.recogniser.lines import Line, moved
-from cardveil_local.recogniser.pictures import Source
-from cardveil_local.recogniser.placing import Placing, place
-from cardveil_local.recogniser.results import FoundCard, TextLine
-from cardveil_local.recogniser.straight import StraightCard, look_closely
+from cardveil_ocr import findings as codes
+from cardveil_ocr.anchors import NUMBER, anchors_of
+from cardveil_ocr.cards import compose
+from cardveil_ocr.constrained_decoding import WATCHED
+from cardveil_ocr.engine import Engine
+from cardveil_ocr.line_detection import QUICK, WHOLE, find_lines, read_better
+from cardveil_ocr.lines import Line, moved
+from cardveil_ocr.pose_estimation import Placing, place
+from cardveil_ocr.rectified_read import StraightCard, look_closely
+from cardveil_ocr.rectify import Source
+from cardveil_ocr.results import FoundCard, TextLine
 
 #: Longer side in pixels of the copy for the first look, and for the second one if the first found too little.
 _FIRST, _SECOND = 960, 1600

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardveil.card.layout import CardLayout
-from cardveil_local.recogniser.anchors import NUMBER, Anchor, Points
+from cardveil_ocr.anchors import NUMBER, Anchor, Points
 
 Matrix = NDArray[np.floating[Any]]
 

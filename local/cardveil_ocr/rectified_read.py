@@ -10,14 +10,14 @@ import cv2
 import numpy as np
 
 from cardveil.card.layout import Box, CardLayout
-from cardveil_local.recogniser.anchors import Anchor, Points, anchors_of, lone_characters
-from cardveil_local.recogniser.edges import Edges, find_edges
-from cardveil_local.recogniser.engine import Engine
-from cardveil_local.recogniser.joining import joined, parted, split_rows
-from cardveil_local.recogniser.lines import Line, line_of, moved
-from cardveil_local.recogniser.pictures import Source
-from cardveil_local.recogniser.placing import Matrix, Placing, fit, project
-from cardveil_local.recogniser.segments import Segment, segment_of, sort_into_fields
+from cardveil_ocr.anchors import Anchor, Points, anchors_of, lone_characters
+from cardveil_ocr.box_merging import joined, parted, split_rows
+from cardveil_ocr.edges import Edges, find_edges
+from cardveil_ocr.engine import Engine
+from cardveil_ocr.lines import Line, line_of, moved
+from cardveil_ocr.pose_estimation import Matrix, Placing, fit, project
+from cardveil_ocr.rectify import Source
+from cardveil_ocr.segments import Segment, segment_of, sort_into_fields
 
 #: Pixels per millimetre of the straightened card, and of the copy that is searched for text.
 _SCALE, _SEARCHED = 14.0, 8.6

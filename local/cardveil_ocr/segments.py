@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 
 from cardveil.card.layout import Box, CardLayout
-from cardveil_local.recogniser.anchors import Anchor
-from cardveil_local.recogniser.lines import Line
+from cardveil_ocr.anchors import Anchor
+from cardveil_ocr.lines import Line
 
 #: Millimetres that a character may stand outside its zone.
 _SLACK: Final = 1.3

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cardveil_local.recogniser.engine import LINE_HEIGHT, Picture
-from cardveil_local.recogniser.models import Floats
+from cardveil_ocr.engine import LINE_HEIGHT, Picture
+from cardveil_ocr.models import Floats
 
 Quad = NDArray[np.floating[Any]]
 

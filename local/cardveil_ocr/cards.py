@@ -11,13 +11,13 @@ import numpy as np
 from cardveil.card import id_number
 from cardveil.card.layout import Box
 from cardveil.card.model import FIELDS, PORTRAIT, Card, CardType, Check, Field, Polygon
-from cardveil_local.recogniser import findings as codes
-from cardveil_local.recogniser.pictures import Source
-from cardveil_local.recogniser.placing import Placing, project
-from cardveil_local.recogniser.results import FoundCard
-from cardveil_local.recogniser.segments import Segment
-from cardveil_local.recogniser.straight import StraightCard, brightness_lost
-from cardveil_local.recogniser.values import Value, value_of
+from cardveil_ocr import findings as codes
+from cardveil_ocr.pose_estimation import Placing, project
+from cardveil_ocr.rectified_read import StraightCard, brightness_lost
+from cardveil_ocr.rectify import Source
+from cardveil_ocr.results import FoundCard
+from cardveil_ocr.segments import Segment
+from cardveil_ocr.values import Value, value_of
 
 SOURCE: Final = "embedded"
 #: Millimetres by which the portrait's box, a field's zone and a proven number's box are grown to be covered.

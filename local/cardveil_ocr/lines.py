@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cardveil_local.recogniser.engine import Engine, Strip
-from cardveil_local.recogniser.models import Floats
-from cardveil_local.recogniser.pictures import Quad
+from cardveil_ocr.engine import Engine, Strip
+from cardveil_ocr.models import Floats
+from cardveil_ocr.rectify import Quad
 
 
 @dataclass(frozen=True, slots=True)

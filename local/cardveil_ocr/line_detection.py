@@ -9,10 +9,10 @@ from typing import Final
 import cv2
 import numpy as np
 
-from cardveil_local.recogniser.engine import LINE_HEIGHT, Engine
-from cardveil_local.recogniser.joining import joined
-from cardveil_local.recogniser.lines import Line, line_of
-from cardveil_local.recogniser.pictures import Quad, Source
+from cardveil_ocr.box_merging import joined
+from cardveil_ocr.engine import LINE_HEIGHT, Engine
+from cardveil_ocr.lines import Line, line_of
+from cardveil_ocr.rectify import Quad, Source
 
 #: Lines read in one look at most: a page of small print must not take minutes. The largest come first.
 _MOST_LINES: Final = 90
