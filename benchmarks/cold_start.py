@@ -15,13 +15,13 @@ from typing import Final
 
 from tests.support.cloud_fixture import ROOT, known
 
+from cardveil_cli.commands.endpoint import Endpoint
+from cardveil_cli.package.build import PLATFORM, build, rehearsal_minor
+from cardveil_cli.package.compiling import find_interpreter
+from cardveil_cli.package.trees import unzip
 from cardveil_cli.samples.bundled import kept_pictures
 from cardveil_local.ci.recognition import TableRecogniser
-from cardveil_local.cli.endpoint import Endpoint
 from cardveil_local.cloud import LocalCloud
-from cardveil_local.packaging.build import PLATFORM, build, rehearsal_minor
-from cardveil_local.packaging.compiling import find_interpreter
-from cardveil_local.packaging.trees import unzip
 
 ROUNDS: Final = 15
 #: The vendor's package of all OCR models (the international one, which has this API, is 25 times larger).

@@ -36,8 +36,8 @@ from cardveil.sweep.decide import Verified
 from cardveil.sweep.listing import Position
 from cardveil.sweep.selection import selection_of
 from cardveil.sweep.sweep import sweep
+from cardveil_cli.commands.endpoint import Endpoint
 from cardveil_local.ci.recognition import KnownLine, KnownPicture
-from cardveil_local.cli.endpoint import Endpoint
 from cardveil_local.faults import NoFaults
 from cardveil_local.ocr_api.ratelimit import RateLimit
 

@@ -1,1 +1,50 @@
-"""The cardveil command, with packaging and deploying beside it."""
+"""The `cardveil` command: one module a subcommand, imported only when it is called."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, Final
+
+import click
+
+_COMMANDS: Final = {
+    "redact": ("cardveil_cli.commands.redact", "Redact pictures on this machine, without a server."),
+    "up": ("cardveil_cli.commands.up", "Start the local cloud."),
+    "serve": ("cardveil_cli.commands.serve", "Start the local cloud with the console."),
+    "token": ("cardveil_cli.commands.token", "Make a token for the HTTP API and the console."),
+    "put": ("cardveil_cli.commands.put", "Upload pictures to the local cloud."),
+    "sweep": ("cardveil_cli.commands.sweep", "Bring what is missing or out of date up to date."),
+    "package": ("cardveil_cli.commands.package", "Build the zips as they are deployed."),
+    "deploy": ("cardveil_cli.commands.deploy", "Bring the account to the state of serverless.yml."),
+    "operations": ("cardveil_cli.commands.operations", "Write the runbook, alarms and dashboard."),
+    "policies": ("cardveil_cli.commands.policies", "Write the policies of the roles."),
+    "demo": ("cardveil_cli.commands.demo", "Show the main job on the sample cards."),
+}
+
+
+class _Lazy(click.Group):
+    """Loads a subcommand when it is asked for, since most need what the others do not."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click decides the signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(_COMMANDS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="cardveil", prog_name="cardveil")
+def group() -> None:
+    """Read and redact photographs of Chinese ID cards and driver's licences."""
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run the command; a wrong use ends with exit code 2, as click has it."""
+    return group(args=arguments, prog_name="cardveil")

@@ -18,6 +18,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from cardveil_cli.package.build import PLATFORM
+from cardveil_cli.package.compiling import find_interpreter
 from cardveil_local import control
 from cardveil_local.api3.errors import ApiError, error_body
 from cardveil_local.api3.gateway import Gateway
@@ -35,8 +37,6 @@ from cardveil_local.dispatch import Dispatcher
 from cardveil_local.faults import NoFaults
 from cardveil_local.ocr_api.service import OcrApi
 from cardveil_local.options import NOTICE, Account, Options
-from cardveil_local.packaging.build import PLATFORM
-from cardveil_local.packaging.compiling import find_interpreter
 from cardveil_local.scf.deployment import Deployment, load
 from cardveil_local.scf.environment import Platform
 from cardveil_local.scf.service import ScfService

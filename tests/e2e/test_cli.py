@@ -19,11 +19,11 @@ from PIL import Image
 from tests.support.cloud_fixture import kept
 
 from cardveil.storage.sidecar import schema
-from cardveil_local.cli.endpoint import Endpoint
+from cardveil_cli.commands.endpoint import Endpoint
 
 
 def cardveil(*arguments: str | Path, timeout: float = 150) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "cardveil_local.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "cardveil_cli", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
 
 
@@ -159,7 +159,7 @@ def test_wrong_use_ends_with_2(
 def test_up_prints_one_line_and_put_uploads(tmp_path: Path) -> None:
     data = tmp_path / "data"
     server = subprocess.Popen(
-        [sys.executable, "-m", "cardveil_local.cli", "up", "--port", "0", "--data", str(data)],
+        [sys.executable, "-m", "cardveil_cli", "up", "--port", "0", "--data", str(data)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

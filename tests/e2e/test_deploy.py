@@ -21,23 +21,23 @@ from tencentcloud.scf.v20180416 import models, scf_client
 from tests.support.cloud_fixture import ROOT, Bench, kept, known, role_documents
 
 from cardveil.core.errors import Halt
+from cardveil_cli import group
+from cardveil_cli.commands.endpoint import Endpoint
+from cardveil_cli.deploy.account import Access, Account, access_from
+from cardveil_cli.deploy.desired_state import Wanted, wanted
+from cardveil_cli.deploy.errors import DeployError
+from cardveil_cli.deploy.plan import Plan, Planner
+from cardveil_cli.deploy.rollback import rollback_plan
+from cardveil_cli.package.build import Package, build, rehearsal_minor
+from cardveil_cli.package.trees import unzip, zipped
+from cardveil_cli.permissions.documents import CamPolicy
 from cardveil_cli.samples.bundled import kept_pictures
 from cardveil_local.ci.recognition import TableRecogniser
-from cardveil_local.cli import group
-from cardveil_local.cli.endpoint import Endpoint
 from cardveil_local.cloud import LocalCloud
 from cardveil_local.cos.contracts import DropConnection
 from cardveil_local.credentials import Policy
-from cardveil_local.deploying.account import Access, Account, access_from
-from cardveil_local.deploying.errors import DeployError
-from cardveil_local.deploying.plan import Plan, Planner
-from cardveil_local.deploying.rollback import rollback_plan
-from cardveil_local.deploying.wanted import Wanted, wanted
 from cardveil_local.faults import FaultHook, NoFaults
 from cardveil_local.options import Options
-from cardveil_local.packaging.build import Package, build, rehearsal_minor
-from cardveil_local.packaging.trees import unzip, zipped
-from cardveil_local.permissions.documents import CamPolicy
 from cardveil_local.scf.deployment import load
 
 BUCKET = "cards-1250000000"

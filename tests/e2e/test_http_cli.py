@@ -14,7 +14,7 @@ import requests
 from click.testing import CliRunner
 
 from cardveil.api.tokens import verify
-from cardveil_local.cli import group
+from cardveil_cli import group
 
 SECRET = "0123456789abcdef0123456789abcdef"
 
@@ -24,7 +24,7 @@ def test_serve_prints_a_link_that_lets_in(tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-m",
-        "cardveil_local.cli",
+        "cardveil_cli",
         "serve",
         "--port",
         "0",

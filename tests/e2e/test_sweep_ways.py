@@ -76,7 +76,7 @@ def test_the_command_stops_at_ctrl_c_and_goes_on(start: Start, tmp_path: Path) -
     folder = tmp_path / "endpoint"
     folder.mkdir()
     (folder / "endpoint.json").write_bytes(bench.endpoint.to_line())
-    command = [sys.executable, "-m", "cardveil_local.cli", "sweep", "--data", str(folder), "--json"]
+    command = [sys.executable, "-m", "cardveil_cli", "sweep", "--data", str(folder), "--json"]
     # So slow that it cannot be done before a busy machine has told it to stop.
     slow = [*command, "--set", "CARDVEIL_SWEEP_CALLS_PER_SECOND=4"]
     command += ["--set", "CARDVEIL_SWEEP_CALLS_PER_SECOND=12"]

@@ -14,15 +14,15 @@ import orjson
 from cardveil.card.model import Card, Field
 from cardveil.core.errors import Halt
 from cardveil.settings import Settings, from_environment
+from cardveil_cli.commands.endpoint import Endpoint
+from cardveil_cli.permissions.calls import Call
+from cardveil_cli.permissions.documents import CamPolicy, Place
+from cardveil_cli.permissions.write import calls_by_function, policies_of
 from cardveil_cli.samples.bundled import KeptPicture, kept_pictures
 from cardveil_local.ci.recognition import CardRecogniser, KnownCard, KnownLine, KnownPicture, TableRecogniser
-from cardveil_local.cli.endpoint import Endpoint
 from cardveil_local.cloud import LocalCloud
 from cardveil_local.faults import FaultHook
 from cardveil_local.options import Options
-from cardveil_local.permissions.calls import Call
-from cardveil_local.permissions.documents import CamPolicy, Place
-from cardveil_local.permissions.write import calls_by_function, policies_of
 
 #: The checkout that holds serverless.yml, the functions and the stored events.
 ROOT: Final = Path(__file__).parents[2]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from cardveil.card.findings import FINDINGS
 from cardveil.core.telemetry import METRICS
-from cardveil_local.operating.codes import codes
-from cardveil_local.operating.watching import ALARMS, WATCHING
+from cardveil_cli.runbook.codes import codes
+from cardveil_cli.runbook.watching import ALARMS, WATCHING
 
 ROOT = Path(__file__).parents[2]
 RUNBOOK = (ROOT / "operations" / "runbook.md").read_text("utf-8")

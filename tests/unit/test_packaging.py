@@ -15,14 +15,14 @@ from pathlib import Path
 import certifi
 import pytest
 
-from cardveil_local.packaging.authorities import hashed_directory, subject_hash
-from cardveil_local.packaging.compiling import check_syntax, find_interpreter, with_bytecode
-from cardveil_local.packaging.contents import unpack, wanted
-from cardveil_local.packaging.errors import PackagingError
-from cardveil_local.packaging.limits import Size, check
-from cardveil_local.packaging.native import check_glibc
-from cardveil_local.packaging.pins import read_pins
-from cardveil_local.packaging.trees import read_tree, unzip, zipped
+from cardveil_cli.package.authorities import hashed_directory, subject_hash
+from cardveil_cli.package.compiling import check_syntax, find_interpreter, with_bytecode
+from cardveil_cli.package.contents import unpack, wanted
+from cardveil_cli.package.errors import PackagingError
+from cardveil_cli.package.limits import Size, check
+from cardveil_cli.package.native import check_glibc
+from cardveil_cli.package.pins import read_pins
+from cardveil_cli.package.trees import read_tree, unzip, zipped
 
 ROOT = Path(__file__).parents[2]
 HASH = "a" * 64

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from cardveil.settings import Settings
-from cardveil_local.permissions.calls import UnknownCallError, calls_of
-from cardveil_local.permissions.documents import CamPolicy, Place, UngroundedError, function_policy, missing
-from cardveil_local.permissions.grants import grants
-from cardveil_local.permissions.write import calls_by_function, files
+from cardveil_cli.permissions.calls import UnknownCallError, calls_of
+from cardveil_cli.permissions.documents import CamPolicy, Place, UngroundedError, function_policy, missing
+from cardveil_cli.permissions.grants import grants
+from cardveil_cli.permissions.write import calls_by_function, files
 
 ROOT = Path(__file__).parents[2]
 PLACE = Place("ap-shanghai", "1250000000", "cards-1250000000")

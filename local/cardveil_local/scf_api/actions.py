@@ -9,8 +9,8 @@ import zipfile
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
+from cardveil_cli.package.limits import SCF_ZIP
 from cardveil_local.api3.errors import ApiError
-from cardveil_local.packaging.limits import SCF_ZIP
 from cardveil_local.scf_api.fields import BLANK, configuration, name_of, take
 from cardveil_local.scf_api.mounting import Mounts
 from cardveil_local.scf_api.records import LATEST, Function, LayerVersion, Records

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cardveil_local.packaging.trees import unzip
+from cardveil_cli.package.trees import unzip
 from cardveil_local.scf.deployment import CosTrigger, Deployment, FunctionSpec, HttpTrigger, TimerTrigger
 from cardveil_local.scf_api.records import LATEST, Function, Records
 

@@ -1,0 +1,204 @@
+"""The account through the official SDK: calls by name, errors that say which permission is missing."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from cardveil_cli.deploy.errors import DeployError
+from cardveil_cli.package.trees import digest
+
+#: API 3.0 takes 10 MB a request, and Base64 makes four bytes of three: larger zips go by way of COS.
+INLINE_LIMIT: Final = 7 * 1024 * 1024
+_DENIED: Final = ("UnauthorizedOperation", "AuthFailure.UnauthorizedOperation")
+_OPERATION: Final = re.compile(r"operation \(([a-z]+:[A-Za-z]+)\)")
+_PAUSE_S: Final = 0.2
+_PATIENCE_S: Final = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Whose account it is and how it is reached; its secrets never show in its `repr`.
+
+    Attributes
+    ----------
+    proxy
+        The local cloud, as an HTTP proxy; empty for the real one.
+    """
+
+    region: str
+    secret_id: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    token: str = field(default="", repr=False)
+    proxy: str = ""
+
+
+def access_from(environment: Mapping[str, str]) -> Access:
+    """Read the key of whoever deploys.
+
+    Raises
+    ------
+    DeployError
+        Naming the variable that is missing.
+    """
+    for name in ("TENCENTCLOUD_SECRETID", "TENCENTCLOUD_SECRETKEY", "TENCENTCLOUD_REGION"):
+        if not environment.get(name):
+            raise DeployError(f"{name} is not set: deploying needs a key pair and a region")
+    return Access(
+        region=environment["TENCENTCLOUD_REGION"],
+        secret_id=environment["TENCENTCLOUD_SECRETID"],
+        secret_key=environment["TENCENTCLOUD_SECRETKEY"],
+        token=environment.get("TENCENTCLOUD_SESSIONTOKEN", ""),
+    )
+
+
+class Account:
+    """Calls SCF's API, and COS for zips that are too large for it.
+
+    Parameters
+    ----------
+    bucket
+        Full name of the bucket through which large zips go.
+    state_prefix
+        Under which prefix of it.
+    """
+
+    def __init__(
+        self,
+        access: Access,
+        bucket: str,
+        state_prefix: str = ".cardveil/",
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        from tencentcloud.common.credential import Credential
+        from tencentcloud.common.profile.client_profile import ClientProfile
+        from tencentcloud.common.profile.http_profile import HttpProfile
+        from tencentcloud.scf.v20180416.scf_client import ScfClient
+
+        scheme = "http" if access.proxy else "https"
+        http = HttpProfile(protocol=scheme, endpoint="scf.tencentcloudapi.com", reqTimeout=60)
+        http.proxy = access.proxy or None
+        credential = Credential(access.secret_id, access.secret_key, access.token or None)
+        self._client = ScfClient(credential, access.region, ClientProfile(language="en-US", httpProfile=http))
+        self._access = access
+        self._bucket = bucket
+        self._prefix = f"{state_prefix}deploy/"
+        self._sleep = sleep
+
+    def call(self, action: str, **parameters: Any) -> dict[str, Any]:
+        """Call one action.
+
+        Raises
+        ------
+        DeployError
+            If it is refused; the text names the action, and the permission when that is what is missing.
+        """
+        answer = self.find(action, **parameters)
+        if answer is None:
+            raise DeployError(f"scf:{action}: what it was called for does not exist")
+        return answer
+
+    def find(self, action: str, **parameters: Any) -> dict[str, Any] | None:
+        """Call one action; None when what it asks for does not exist. Raises as `call` does."""
+        from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
+        from tencentcloud.scf.v20180416 import models
+
+        request = getattr(models, f"{action}Request")()
+        request.from_json_string(json.dumps(parameters))
+        try:
+            answer = getattr(self._client, action)(request)
+        except TencentCloudSDKException as error:
+            if str(error.code).startswith("ResourceNotFound"):
+                return None
+            raise _refusal(action, error) from None
+        found: dict[str, Any] = json.loads(answer.to_json_string())
+        return found
+
+    def code(self, data: bytes) -> dict[str, Any]:
+        """Return a zip in the form that the API takes; a large one is put into the bucket first."""
+        if len(data) <= INLINE_LIMIT:
+            return {"ZipFile": base64.b64encode(data).decode("ascii")}
+        key = f"{self._prefix}{digest(data)}.zip"
+        with _cos_errors():
+            client = self._cos()
+            if not client.object_exists(self._bucket, key):
+                client.put_object(Bucket=self._bucket, Key=key, Body=data, EnableMD5=True)
+        # Without the application id; the region is not asked for but in Beijing, and welcome everywhere.
+        name = self._bucket.rpartition("-")[0]
+        return {"CosBucketName": name, "CosObjectName": f"/{key}", "CosBucketRegion": self._access.region}
+
+    def forget(self, data: bytes) -> None:
+        """Remove what `code` has put into the bucket."""
+        if len(data) > INLINE_LIMIT:
+            with _cos_errors():
+                self._cos().delete_object(Bucket=self._bucket, Key=f"{self._prefix}{digest(data)}.zip")
+
+    def settled(self, function: str) -> dict[str, Any]:
+        """Wait until a function has taken its last change, and return it.
+
+        Raises
+        ------
+        DeployError
+            If the change failed, or takes longer than three minutes.
+        """
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            found = self.call("GetFunction", FunctionName=function)
+            if found["Status"] == "Active":
+                return found
+            if "Fail" in str(found["Status"]):
+                raise DeployError(f"function {function} is in state {found['Status']}: see the console")
+            if time.monotonic() > deadline:
+                raise DeployError(f"function {function} is still in state {found['Status']}: try again later")
+            self._sleep(_PAUSE_S)
+
+    def _cos(self) -> Any:
+        from qcloud_cos import CosConfig, CosS3Client
+
+        proxy = self._access.proxy
+        config = CosConfig(
+            Region=self._access.region,
+            SecretId=self._access.secret_id,
+            SecretKey=self._access.secret_key,
+            Token=self._access.token or None,
+            Scheme="http" if proxy else "https",
+            Proxies={"http": proxy} if proxy else None,
+        )
+        return CosS3Client(config, retry=1)
+
+
+class _cos_errors:  # noqa: N801 - used like a function
+    """Turns the COS SDK's errors into `DeployError`."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        from qcloud_cos.cos_exception import CosClientError, CosServiceError
+
+        if isinstance(error, CosServiceError):
+            raise DeployError(
+                f"no zip can be put into the bucket: {error.get_error_code()}; the key that deploys needs "
+                "cos:HeadObject, cos:PutObject, cos:GetObject and cos:DeleteObject on .cardveil/deploy/*"
+            ) from None
+        if isinstance(error, CosClientError):
+            raise DeployError("COS does not answer: try again") from None
+
+
+def _refusal(action: str, error: Any) -> DeployError:
+    code, message = str(error.code), str(error.message)
+    if code.startswith(_DENIED):
+        match = _OPERATION.search(message)
+        return DeployError(
+            f"not permitted: grant {match[1] if match else f'scf:{action}'} to the key that deploys"
+        )
+    if code in {"ClientNetworkError", "ServerNetworkError"}:
+        return DeployError(f"scf:{action}: no answer; run it again, it goes on from there")
+    if code.startswith("AuthFailure"):
+        return DeployError(f"the key was refused ({code}): check id, key and token, and the clock")
+    return DeployError(f"scf:{action}: {code}: {message}")

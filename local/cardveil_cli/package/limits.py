@@ -1,0 +1,52 @@
+"""What SCF takes, and what this project allows itself: a package that breaks either is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from cardveil_cli.package.errors import PackagingError
+
+_KIB: Final = 1024
+_MIB: Final = 1024 * 1024
+#: SCF "Quota limits": a zip through the API, and a function's code with all its layers, unpacked.
+SCF_ZIP: Final = 50 * _MIB
+SCF_UNPACKED: Final = 500 * _MIB
+#: This project's own: a function is an entry and nothing else; a layer must not slow a cold start down.
+FUNCTION_ZIP: Final = 20 * _KIB
+LAYER_ZIP: Final = 15 * _MIB
+LAYER_UNPACKED: Final = 40 * _MIB
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Bytes of one zip."""
+
+    zipped: int
+    unpacked: int
+
+
+def check(functions: Mapping[str, Size], layers: Mapping[str, Size]) -> None:
+    """Refuse a package that is too large, naming every part and limit.
+
+    Raises
+    ------
+    PackagingError
+    """
+    broken: list[str] = []
+
+    def limit(name: str, what: str, found: int, most: int) -> None:
+        if found > most:
+            broken.append(f"{name}: {found:,} bytes {what}, at most {most:,}")
+
+    for name, size in functions.items():
+        limit(f"function {name}", "zipped", size.zipped, FUNCTION_ZIP)
+    for name, size in layers.items():
+        limit(f"layer {name}", "zipped", size.zipped, min(LAYER_ZIP, SCF_ZIP))
+        limit(f"layer {name}", "unpacked", size.unpacked, LAYER_UNPACKED)
+    shared = sum(size.unpacked for size in layers.values())
+    for name, size in functions.items():
+        limit(f"function {name} with its layers", "unpacked", size.unpacked + shared, SCF_UNPACKED)
+    if broken:
+        raise PackagingError("too large: " + "; ".join(broken))

@@ -1,0 +1,78 @@
+"""Writes the policies of one serverless.yml, with a page that says why each permission is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from cardveil.settings import Settings
+from cardveil_cli.package.build import function_folders
+from cardveil_cli.permissions.calls import Call, calls_of
+from cardveil_cli.permissions.documents import Place, as_text, deployer_policy, function_policy
+from cardveil_cli.permissions.grants import DEPLOYER, Grant, grants
+
+
+def calls_by_function(root: Path) -> dict[str, tuple[Call, ...]]:
+    """Return what each function of a checkout calls."""
+    package = root / "layers" / "cardveil" / "cardveil"
+    return {
+        key: calls_of(folder / "index.py", package)
+        for key, folder in function_folders(root / "serverless.yml").items()
+    }
+
+
+def policies_of(
+    calls: Mapping[str, tuple[Call, ...]], place: Place, settings: Settings, *, jobs: bool
+) -> dict[str, dict[str, Any]]:
+    """Return the policy of each function's role, by function key, from what the functions call.
+
+    Raises
+    ------
+    UngroundedError
+        If grants and code disagree.
+    """
+    granted = grants(settings, jobs=jobs)
+    return {key: function_policy(key, called, granted, place) for key, called in calls.items()}
+
+
+def files(root: Path, place: Place, settings: Settings, *, jobs: bool) -> dict[str, str]:
+    """Return the files to be stored, by name; raises as `policies_of` does."""
+    calls = calls_by_function(root)
+    found = {
+        f"cardveil-{key.replace('_', '-')}.json": as_text(document)
+        for key, document in policies_of(calls, place, settings, jobs=jobs).items()
+    }
+    names = [f"cardveil-{key.replace('_', '-')}" for key in calls]
+    found["deployer.json"] = as_text(deployer_policy(place, names, settings.state_prefix))
+    found["README.md"] = _page(grants(settings, jobs=jobs), calls)
+    return found
+
+
+_HEAD: Final = """\
+# Policies of the functions' roles
+
+Made by `cardveil policies` from what the code calls; make yours with your own bucket. `serverless.yml` names
+the roles. A permission that the code does not call, or a call without its permission, fails a test.
+
+| permission | where | functions | why |
+|---|---|---|---|
+"""
+_DEPLOYER: Final = """
+`deployer.json` is for the key that runs `cardveil deploy`:
+
+| permission | why |
+|---|---|
+"""
+
+
+def _page(granted: tuple[Grant, ...], calls: Mapping[str, tuple[Call, ...]]) -> str:
+    rows = [_row(grant, calls) for grant in granted]
+    deployer = [f"| `{action}` | {why} |" for action, why in DEPLOYER.items()]
+    return _HEAD + "\n".join(rows) + "\n" + _DEPLOYER + "\n".join(deployer) + "\n"
+
+
+def _row(grant: Grant, calls: Mapping[str, tuple[Call, ...]]) -> str:
+    functions = [key for key in grant.functions if key in calls]
+    where = ", ".join(f"`{place.removeprefix('results:')}`" for place in grant.places) or "everywhere"
+    return f"| `{grant.action}` | {where} | {', '.join(functions)} | {grant.why} |"
