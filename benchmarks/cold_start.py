@@ -20,8 +20,8 @@ from cardveil_cli.package.build import PLATFORM, build, rehearsal_minor
 from cardveil_cli.package.compiling import find_interpreter
 from cardveil_cli.package.trees import unzip
 from cardveil_cli.samples.bundled import kept_pictures
-from cardveil_local.ci.recognition import TableRecogniser
-from cardveil_local.cloud import LocalCloud
+from cardveil_cloud.ci.recognition import TableRecogniser
+from cardveil_cloud.server import LocalCloud
 
 ROUNDS: Final = 15
 #: The vendor's package of all OCR models (the international one, which has this API, is 25 times larger).

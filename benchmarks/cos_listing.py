@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from cardveil_local.cos import ObjectStore
+from cardveil_cloud.cos import ObjectStore
 
 BUCKET = "cards-1250000000"
 FOLDERS = 1000

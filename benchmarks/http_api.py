@@ -60,7 +60,7 @@ def asked(api: Api, path: str) -> Callable[[], object]:
 
 
 def main() -> None:
-    logging.getLogger("cardveil_local").setLevel(logging.ERROR)
+    logging.getLogger("cardveil_cloud").setLevel(logging.ERROR)
     print(
         "Milliseconds; a client on the same machine, one connection, the local cloud's function URL between."
     )

@@ -17,7 +17,7 @@ from tests.support.cloud_fixture import ROOT, Bench, bench
 
 from cardveil.core.timing import STAGES
 from cardveil_cli.samples.bundled import kept_pictures
-from cardveil_local.faults import ARRIVED, NoFaults
+from cardveil_cloud.faults import ARRIVED, NoFaults
 
 ROUNDS: Final = 15
 #: Seconds from request to answer.

@@ -37,9 +37,9 @@ from cardveil.sweep.listing import Position
 from cardveil.sweep.selection import selection_of
 from cardveil.sweep.sweep import sweep
 from cardveil_cli.commands.endpoint import Endpoint
-from cardveil_local.ci.recognition import KnownLine, KnownPicture
-from cardveil_local.faults import NoFaults
-from cardveil_local.ocr_api.ratelimit import RateLimit
+from cardveil_cloud.ci.recognition import KnownLine, KnownPicture
+from cardveil_cloud.faults import NoFaults
+from cardveil_cloud.tencent_api.ocr.ratelimit import RateLimit
 
 
 def means_of(line: str, lease_s: float = 60.0, **settings: str) -> Means:

@@ -17,11 +17,11 @@ from tests.support.fixtures.scf import ScfRun
 from tests.support.waiting import eventually
 
 from cardveil_cli.samples.bundled import kept_pictures
-from cardveil_local.ci.recognition import TableRecogniser
-from cardveil_local.cloud import LocalCloud, Options
-from cardveil_local.cos import CosService, ObjectStore
-from cardveil_local.credentials import CredentialStore
-from cardveil_local.http import PromptProtocol
+from cardveil_cloud.accounts import CredentialStore
+from cardveil_cloud.ci.recognition import TableRecogniser
+from cardveil_cloud.cos import CosService, ObjectStore
+from cardveil_cloud.http import PromptProtocol
+from cardveil_cloud.server import LocalCloud, Options
 
 TOY = Path(__file__).parent / "toy"
 

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cardveil_local.ci.engine import Recognised, RecognitionEngine
-from cardveil_local.ci.pictures import Picture, PictureRefusedError, decode
-from cardveil_local.ci.recognition import TableRecogniser
+from cardveil_cloud.ci.engine import Recognised, RecognitionEngine
+from cardveil_cloud.ci.pictures import Picture, PictureRefusedError, decode
+from cardveil_cloud.ci.recognition import TableRecogniser
 
 Scenario = Callable[[RecognitionEngine], Awaitable[None]]
 

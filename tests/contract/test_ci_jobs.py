@@ -24,10 +24,10 @@ from cardveil.recognition.ai_license import read_answer
 from cardveil.recognition.license_jobs import LicenseJobs
 from cardveil.settings import Settings
 from cardveil_cli.samples.bundled import kept_pictures
-from cardveil_local.ci.recognition import TableRecogniser
-from cardveil_local.cloud import LocalCloud
-from cardveil_local.fault_rules import FaultRules, Rule
-from cardveil_local.options import Options, Ready
+from cardveil_cloud.ci.recognition import TableRecogniser
+from cardveil_cloud.fault_rules import FaultRules, Rule
+from cardveil_cloud.options import Options, Ready
+from cardveil_cloud.server import LocalCloud
 
 FILE = "id-front-flat.redacted.jpg"
 Begin = Callable[..., "Setting"]

@@ -16,10 +16,10 @@ from qcloud_cos import CosServiceError
 from qcloud_cos.cos_auth import CosS3Auth
 from tests.support.fixtures.ci import CiWorld
 
-from cardveil_local import xml
-from cardveil_local.ci.names import Language
-from cardveil_local.ci.recognition import KnownPicture
-from cardveil_local.ci.service import Style
+from cardveil_cloud import xml
+from cardveil_cloud.ci.names import Language
+from cardveil_cloud.ci.recognition import KnownPicture
+from cardveil_cloud.ci.service import Style
 
 
 def _code(error: CosServiceError) -> str:
@@ -387,7 +387,7 @@ def test_one_picture_is_recognised_once_however_it_is_asked_for(ci_world: CiWorl
 
 
 def test_known_pictures_are_compared_by_pixels() -> None:
-    from cardveil_local.ci.recognition import TableRecogniser
+    from cardveil_cloud.ci.recognition import TableRecogniser
 
     table = TableRecogniser({_png(10, 10): KnownPicture()})
     assert table.recognise(np.zeros((10, 10, 3), np.uint8)) == ()

@@ -25,10 +25,10 @@ from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
 from tests.support.waiting import eventually, gone
 
-from cardveil_local.ci.recognition import TableRecogniser
-from cardveil_local.cloud import LocalCloud, Options, Ready
-from cardveil_local.scf.results import Status
-from cardveil_local.scf.variables import ConfigurationError
+from cardveil_cloud.ci.recognition import TableRecogniser
+from cardveil_cloud.scf.results import Status
+from cardveil_cloud.scf.variables import ConfigurationError
+from cardveil_cloud.server import LocalCloud, Options, Ready
 
 TOY = Path(__file__).parent / "toy"
 #: For what comes at once unless the machine is busy; a function may then have to be started first.
@@ -328,8 +328,8 @@ def _notes(data: Path) -> list[dict[str, Any]]:
 _SERVER = """
 import json, sys
 from pathlib import Path
-from cardveil_local.ci.recognition import TableRecogniser
-from cardveil_local.cloud import LocalCloud, Options
+from cardveil_cloud.ci.recognition import TableRecogniser
+from cardveil_cloud.server import LocalCloud, Options
 data = Path(sys.argv[1])
 variables = {"TOY_NOTES": str(data / "notes"), "TOY_BUCKET": "cards-1250000000"}
 cloud = LocalCloud(data, serverless=Path(sys.argv[2]), recogniser_factory=lambda: TableRecogniser({}),
@@ -356,7 +356,7 @@ def test_no_worker_outlives_a_server_that_is_ended(tmp_path: Path, how: signal.S
 def test_nothing_that_was_uploaded_or_signed_is_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "cardveil_local")
+    caplog.set_level(logging.INFO, "cardveil_cloud")
     cloud = _cloud(tmp_path)
     with cloud.running() as ready:
         world = World(cloud, ready, tmp_path)
@@ -376,7 +376,7 @@ def test_nothing_that_was_uploaded_or_signed_is_logged(
             )
         assert cloud.invoke("probe", {"do": "fail", "secret": secret}).status is Status.USER_CODE_EXCEPTION
     ours = "\n".join(
-        record.getMessage() for record in caplog.records if record.name.startswith("cardveil_local")
+        record.getMessage() for record in caplog.records if record.name.startswith("cardveil_cloud")
     )
     assert "development" in ours
     for hidden in ("secret-name", secret, ready.secret_key, "CANARY"):

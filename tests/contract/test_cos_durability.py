@@ -19,9 +19,9 @@ from qcloud_cos import CosConfig, CosS3Client
 from tests.support.fixtures.cos import CosServer
 from tests.support.waiting import eventually
 
-from cardveil_local.cos import Attributes, CosError, ObjectStore
-from cardveil_local.cos.blobs import Blobs
-from cardveil_local.cos.uploads import Uploads
+from cardveil_cloud.cos import Attributes, CosError, ObjectStore
+from cardveil_cloud.cos.blobs import Blobs
+from cardveil_cloud.cos.uploads import Uploads
 
 BUCKET = "cards-1250000000"
 BIG = b"x" * (1 << 20)
@@ -186,8 +186,8 @@ def test_readers_never_see_a_mixture(tmp_path: Path) -> None:
 
 SERVER = """
 import sys, pathlib, uvicorn
-from cardveil_local.cos import CosService, ObjectStore
-from cardveil_local.credentials import CredentialStore
+from cardveil_cloud.cos import CosService, ObjectStore
+from cardveil_cloud.accounts import CredentialStore
 root, fd = pathlib.Path(sys.argv[1]), int(sys.argv[2])
 store = ObjectStore(root)
 if not store.buckets():

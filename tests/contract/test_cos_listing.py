@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from qcloud_cos import CosServiceError
 from tests.support.fixtures.cos import CosServer
 
-from cardveil_local.cos.listing import list_page, successor
+from cardveil_cloud.cos.listing import list_page, successor
 
 
 def pages(client: Any, bucket: str, **arguments: Any) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from qcloud_cos import CosS3Auth, CosServiceError
 from starlette.responses import Response
 from tests.support.fixtures.cos import CosServer
 
-from cardveil_local.cos import CosError, DropConnection
+from cardveil_cloud.cos import CosError, DropConnection
 
 
 def refusal(error: CosServiceError) -> tuple[int, str]:

@@ -12,8 +12,8 @@ import requests
 from qcloud_cos import CosConfig, CosS3Client, CosServiceError
 from tests.support.fixtures.cos import CosServer
 
-from cardveil_local.cos import CosError, Principal, verify
-from cardveil_local.credentials import Credential, CredentialStore
+from cardveil_cloud.accounts import Credential, CredentialStore
+from cardveil_cloud.cos import CosError, Principal, verify
 
 # The first example of COS's own "Request Signature" page (document 436/7778), with its published sample keys.
 SAMPLE_ID, SAMPLE_KEY = "AKIDQjz3ltompVjBni5LitkWHFlFpwkn9U5q", "BQYIM75p8x0iWVFSIgqEKwFprpRSVHlz"

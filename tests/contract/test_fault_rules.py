@@ -18,7 +18,7 @@ from cardveil.settings import Settings
 from cardveil.storage.circuit_breaker import OF_ONE_REQUEST
 from cardveil.storage.clients import Credentials, cos_client
 from cardveil.storage.objects import CosObjects
-from cardveil_local.fault_rules import KINDS, FaultRules, Rule
+from cardveil_cloud.fault_rules import KINDS, FaultRules, Rule
 
 Begin = Callable[..., Bench]
 

@@ -22,18 +22,18 @@ from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
 from tests.support.fixtures.ci import CiWorld
 
-from cardveil_local.api3.errors import ApiError
-from cardveil_local.api3.gateway import Gateway
-from cardveil_local.ci.engine import RecognitionEngine
-from cardveil_local.ci.recognition import KnownPicture, TableRecogniser
-from cardveil_local.ci.urls import BucketUrls
-from cardveil_local.cloud import LocalCloud, Options
-from cardveil_local.cos import DropConnection
-from cardveil_local.credentials import CredentialStore
-from cardveil_local.faults import NoFaults
-from cardveil_local.ocr_api.ratelimit import RateLimit
-from cardveil_local.ocr_api.service import OcrApi
-from cardveil_local.usage import UsageMeter
+from cardveil_cloud.accounts import CredentialStore
+from cardveil_cloud.ci.engine import RecognitionEngine
+from cardveil_cloud.ci.recognition import KnownPicture, TableRecogniser
+from cardveil_cloud.ci.urls import BucketUrls
+from cardveil_cloud.cos import DropConnection
+from cardveil_cloud.faults import NoFaults
+from cardveil_cloud.server import LocalCloud, Options
+from cardveil_cloud.tencent_api.errors import ApiError
+from cardveil_cloud.tencent_api.gateway import Gateway
+from cardveil_cloud.tencent_api.ocr.ratelimit import RateLimit
+from cardveil_cloud.tencent_api.ocr.service import OcrApi
+from cardveil_cloud.usage import UsageMeter
 
 ACTION = "RecognizeMainlandIDCardOCR"
 

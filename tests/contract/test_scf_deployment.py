@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cardveil_local.scf.cron import Cron
-from cardveil_local.scf.deployment import load
-from cardveil_local.scf.variables import ConfigurationError
+from cardveil_cloud.scf.cron import Cron
+from cardveil_cloud.scf.deployment import load
+from cardveil_cloud.scf.variables import ConfigurationError
 
 _HEAD = """
 app: cards

@@ -15,8 +15,8 @@ import pytest
 from tests.support.fixtures.scf import ScfRun
 from tests.support.waiting import eventually, gone
 
-from cardveil_local.scf.results import Status
-from cardveil_local.scf.service import ScfService
+from cardveil_cloud.scf.results import Status
+from cardveil_cloud.scf.service import ScfService
 
 
 def _json(payload: str | None) -> Any:

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from tests.support.fixtures.scf import ScfRun
 
-from cardveil_local.cos.contracts import ObjectEvent
-from cardveil_local.faults import NoFaults, PlatformFault
-from cardveil_local.scf.deadletters import DeadLetters
-from cardveil_local.scf.queue import EventRefusedError
-from cardveil_local.scf.service import ScfService
+from cardveil_cloud.cos.contracts import ObjectEvent
+from cardveil_cloud.faults import NoFaults, PlatformFault
+from cardveil_cloud.scf.deadletters import DeadLetters
+from cardveil_cloud.scf.queue import EventRefusedError
+from cardveil_cloud.scf.service import ScfService
 
 PROBE = "contract-test-toy-probe"
 

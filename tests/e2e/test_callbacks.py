@@ -11,8 +11,8 @@ import pytest
 import requests
 from tests.support.cloud_fixture import Bench
 
-from cardveil_local.fault_rules import FaultRules, Rule
-from cardveil_local.scf import urls
+from cardveil_cloud.fault_rules import FaultRules, Rule
+from cardveil_cloud.scf import urls
 
 Start = Callable[..., Bench]
 EVENTS = Path(__file__).parents[2] / "events"

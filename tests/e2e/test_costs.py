@@ -9,7 +9,7 @@ import pytest
 from starlette.requests import Request
 from tests.support.cloud_fixture import Bench, kept
 
-from cardveil_local.faults import NoFaults
+from cardveil_cloud.faults import NoFaults
 
 Start = Callable[..., Bench]
 

@@ -32,13 +32,13 @@ from cardveil_cli.package.build import Package, build, rehearsal_minor
 from cardveil_cli.package.trees import unzip, zipped
 from cardveil_cli.permissions.documents import CamPolicy
 from cardveil_cli.samples.bundled import kept_pictures
-from cardveil_local.ci.recognition import TableRecogniser
-from cardveil_local.cloud import LocalCloud
-from cardveil_local.cos.contracts import DropConnection
-from cardveil_local.credentials import Policy
-from cardveil_local.faults import FaultHook, NoFaults
-from cardveil_local.options import Options
-from cardveil_local.scf.deployment import load
+from cardveil_cloud.accounts import Policy
+from cardveil_cloud.ci.recognition import TableRecogniser
+from cardveil_cloud.cos.contracts import DropConnection
+from cardveil_cloud.faults import FaultHook, NoFaults
+from cardveil_cloud.options import Options
+from cardveil_cloud.scf.deployment import load
+from cardveil_cloud.server import LocalCloud
 
 BUCKET = "cards-1250000000"
 FRONT = "id-front-flat.redacted.jpg"

@@ -21,7 +21,7 @@ from cardveil.settings import Settings
 from cardveil.storage.keys import keys_of
 from cardveil.storage.sidecar import schema
 from cardveil_cli.samples.bundled import kept_pictures
-from cardveil_local.ci.recognition import KnownLine, Pixels, TableRecogniser
+from cardveil_cloud.ci.recognition import KnownLine, Pixels, TableRecogniser
 
 BACK = "id-back-photo.redacted.jpg"
 FRONT = "id-front-flat.redacted.jpg"

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from tests.support.api_fixture import Api, problem
 
-from cardveil_local.scf import urls
+from cardveil_cloud.scf import urls
 
 
 class TestWhatIsWrongWithARequest:

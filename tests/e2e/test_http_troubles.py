@@ -21,9 +21,9 @@ from cardveil.api.context import Desk
 from cardveil.api.fetch_url import Fetcher
 from cardveil.core.context import read_context
 from cardveil.handlers.http import answer
-from cardveil_local.api3.errors import ApiError
-from cardveil_local.cos.errors import CosError
-from cardveil_local.faults import NoFaults
+from cardveil_cloud.cos.errors import CosError
+from cardveil_cloud.faults import NoFaults
+from cardveil_cloud.tencent_api.errors import ApiError
 
 OCR = "RecognizeMainlandIDCardOCR"
 

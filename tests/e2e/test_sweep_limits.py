@@ -20,8 +20,8 @@ from cardveil.sweep.context import Means
 from cardveil.sweep.run import Run
 from cardveil.sweep.sweep import sweep
 from cardveil_cli.samples.bundled import kept_pictures
-from cardveil_local.api3.errors import ApiError
-from cardveil_local.faults import NoFaults
+from cardveil_cloud.faults import NoFaults
+from cardveil_cloud.tencent_api.errors import ApiError
 
 Start = Callable[..., Bench]
 

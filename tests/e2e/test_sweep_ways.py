@@ -16,7 +16,7 @@ from tests.support.cloud_fixture import Bench
 from tests.support.sweep_fixture import calls, put, small, swept
 
 from cardveil.core.errors import Halt
-from cardveil_local.ci.recognition import KnownPicture
+from cardveil_cloud.ci.recognition import KnownPicture
 
 Start = Callable[..., Bench]
 TIMER = "every-five-minutes"

@@ -19,11 +19,11 @@ from cardveil.core.context import read_context
 from cardveil.core.errors import Halt
 from cardveil.handlers.upload import process_event
 from cardveil_cli.samples.bundled import kept_pictures
-from cardveil_local.api3.errors import ApiError
-from cardveil_local.ci.recognition import KnownPicture
-from cardveil_local.cos.contracts import DropConnection
-from cardveil_local.cos.errors import CosError
-from cardveil_local.faults import NoFaults
+from cardveil_cloud.ci.recognition import KnownPicture
+from cardveil_cloud.cos.contracts import DropConnection
+from cardveil_cloud.cos.errors import CosError
+from cardveil_cloud.faults import NoFaults
+from cardveil_cloud.tencent_api.errors import ApiError
 
 Start = Callable[..., Bench]
 ROOT = Path(__file__).parents[2]

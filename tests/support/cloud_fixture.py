@@ -19,10 +19,10 @@ from cardveil_cli.permissions.calls import Call
 from cardveil_cli.permissions.documents import CamPolicy, Place
 from cardveil_cli.permissions.write import calls_by_function, policies_of
 from cardveil_cli.samples.bundled import KeptPicture, kept_pictures
-from cardveil_local.ci.recognition import CardRecogniser, KnownCard, KnownLine, KnownPicture, TableRecogniser
-from cardveil_local.cloud import LocalCloud
-from cardveil_local.faults import FaultHook
-from cardveil_local.options import Options
+from cardveil_cloud.ci.recognition import CardRecogniser, KnownCard, KnownLine, KnownPicture, TableRecogniser
+from cardveil_cloud.faults import FaultHook
+from cardveil_cloud.options import Options
+from cardveil_cloud.server import LocalCloud
 
 #: The checkout that holds serverless.yml, the functions and the stored events.
 ROOT: Final = Path(__file__).parents[2]

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from cardveil.settings import Settings, variable
-from cardveil_local.scf.deployment import load
-from cardveil_local.scf.schema import check
+from cardveil_cloud.scf.deployment import load
+from cardveil_cloud.scf.schema import check
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "serverless.yml"

@@ -15,7 +15,7 @@ from tests.support.chaos.memory import Instance, MemoryBucket
 from cardveil.core.errors import Halt, Reject, Retry
 from cardveil.sweep.budget import Budget
 from cardveil.sweep.rate_limit import FIRST_GUARD_S, GUARD_S, LATEST_S, LEAST_GUARD_S, SweepPace, Timed
-from cardveil_local.ocr_api.ratelimit import RateLimit
+from cardveil_cloud.tencent_api.ocr.ratelimit import RateLimit
 
 
 class Clock:

@@ -16,9 +16,9 @@ from cardveil_cli.deploy.desired_state import Wanted, wanted
 from cardveil_cli.deploy.errors import DeployError
 from cardveil_cli.deploy.plan import Plan, Planner
 from cardveil_cli.deploy.rollback import rollback_plan
-from cardveil_local.scf.deployment import load
-from cardveil_local.scf.schema import check
-from cardveil_local.scf.variables import ConfigurationError, resolve
+from cardveil_cloud.scf.deployment import load
+from cardveil_cloud.scf.schema import check
+from cardveil_cloud.scf.variables import ConfigurationError, resolve
 
 ROOT: Final = Path(__file__).parents[3]
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)

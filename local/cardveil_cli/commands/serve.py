@@ -16,7 +16,7 @@ from cardveil_cli.commands.secret import VARIABLE, secret_of
 from cardveil_cli.samples.bundled import kept_pictures
 
 if TYPE_CHECKING:
-    from cardveil_local.cloud import Ready
+    from cardveil_cloud.server import Ready
     from cardveil_ocr import Recogniser
 
 _SERVERLESS: Final = Path(__file__).parents[3] / "serverless.yml"
@@ -44,8 +44,8 @@ _HOURS: Final = 12
 @click.option("--threads", type=click.IntRange(1, 64), default=min(2, os.cpu_count() or 1), show_default=True)
 def command(port: int, data: Path, samples: bool, threads: int) -> None:
     """Start the local cloud and print the console's link, with a token of every role."""
-    from cardveil_local.cloud import NOTICE, LocalCloud
-    from cardveil_local.options import Options
+    from cardveil_cloud.options import Options
+    from cardveil_cloud.server import NOTICE, LocalCloud
 
     def recogniser() -> Recogniser:
         from cardveil_ocr import Recogniser

@@ -12,7 +12,7 @@ import click
 from cardveil_cli.commands.endpoint import FILE_NAME, Endpoint
 
 if TYPE_CHECKING:
-    from cardveil_local.cloud import Ready
+    from cardveil_cloud.server import Ready
     from cardveil_ocr import Recogniser
 
 #: The file that names the functions, in the checkout that this command was installed from.
@@ -54,9 +54,9 @@ def command(
     threads: int,
 ) -> None:
     """Start the local cloud; print one JSON line with proxy URL, credentials and bucket when it is ready."""
-    from cardveil_local.cloud import NOTICE, LocalCloud
-    from cardveil_local.options import Options
-    from cardveil_local.scf.variables import ConfigurationError
+    from cardveil_cloud.options import Options
+    from cardveil_cloud.scf.variables import ConfigurationError
+    from cardveil_cloud.server import NOTICE, LocalCloud
 
     def recogniser() -> Recogniser:
         from cardveil_ocr import Recogniser

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from cardveil_cli.deploy.errors import DeployError
 from cardveil_cli.package.trees import digest
-from cardveil_local.scf.deployment import CosTrigger, Deployment, FunctionSpec, HttpTrigger, TimerTrigger
+from cardveil_cloud.scf.deployment import CosTrigger, Deployment, FunctionSpec, HttpTrigger, TimerTrigger
 
 #: The alias that all triggers call, so that one change of it rolls a function back.
 ALIAS: Final = "live"

@@ -16,7 +16,7 @@ from tests.support.cloud_fixture import known
 from cardveil.card.id_number import check_digit
 from cardveil.card.model import CardType, Field, Side
 from cardveil_cli.samples.bundled import kept_pictures
-from cardveil_local.ci.recognition import KnownCard, KnownLine
+from cardveil_cloud.ci.recognition import KnownCard, KnownLine
 
 #: No name, address or file of the kept pictures has this rare character: where it turns up, data has leaked.
 CANARY: Final = "\u9f98"

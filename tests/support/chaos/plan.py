@@ -10,7 +10,7 @@ from typing import Any, Final
 import yaml
 from tests.support.cloud_fixture import ROOT
 
-from cardveil_local.fault_rules import Rule
+from cardveil_cloud.fault_rules import Rule
 
 #: One call in five meets a fault: kind, share in percent, seconds. A lost answer of a synchronous call cannot
 #: be had again and costs a second payment whoever asks; together these are 2.5 of the 20.

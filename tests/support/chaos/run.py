@@ -19,7 +19,7 @@ from tests.support.chaos.strangers import Strangers
 from tests.support.chaos.verdict import Findings, judge
 from tests.support.cloud_fixture import ROOT, Bench, bench
 
-from cardveil_local.fault_rules import FaultRules
+from cardveil_cloud.fault_rules import FaultRules
 
 Progress = Callable[[str], None]
 _TIMER: Final = "every-five-minutes"

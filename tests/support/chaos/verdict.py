@@ -20,9 +20,9 @@ from tests.support.chaos.strangers import Strangers
 from tests.support.cloud_fixture import Bench
 
 from cardveil.card.model import Field
-from cardveil_local.cos.errors import CosError
-from cardveil_local.fault_rules import FaultRules
-from cardveil_local.scf.events import CANARY_AUTHORIZATION
+from cardveil_cloud.cos.errors import CosError
+from cardveil_cloud.fault_rules import FaultRules
+from cardveil_cloud.scf.events import CANARY_AUTHORIZATION
 
 #: What policy `standard` covers.
 _MASKED: Final = frozenset({"name", "birth_date", "address", "id_number", "licence_number"})

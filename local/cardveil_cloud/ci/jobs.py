@@ -1,0 +1,201 @@
+"""CI's asynchronous jobs at ``<bucket>.ci.<region>.myqcloud.com``: submitted, queried, listed, cancelled."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from cardveil_cloud import xml
+from cardveil_cloud.accounts import CredentialStore
+from cardveil_cloud.ci import license_rec
+from cardveil_cloud.ci.callbacks import Callbacks
+from cardveil_cloud.ci.engine import RecognitionEngine
+from cardveil_cloud.ci.errors import CiError, error_response
+from cardveil_cloud.ci.job_xml import detail, job_of
+from cardveil_cloud.ci.jobs_store import Job, JobStore, moment
+from cardveil_cloud.ci.pictures import PictureRefusedError
+from cardveil_cloud.ci.service import Style
+from cardveil_cloud.cos.contracts import AnswerInstead, DropConnection
+from cardveil_cloud.cos.errors import CosError
+from cardveil_cloud.cos.service import drop_connection
+from cardveil_cloud.cos.signature import Principal, verify
+from cardveil_cloud.cos.store import ObjectStore
+from cardveil_cloud.faults import FaultHook
+from cardveil_cloud.usage import UsageMeter
+from cardveil_cloud.xml import Content
+
+_log = logging.getLogger(__name__)
+
+#: Ours: bodies of requests are some hundred bytes.
+_BODY_LIMIT: Final = 64 * 1024
+_OPERATION: Final = "ImageLicenseRec"
+_Handler = Callable[[Request, str, str, Principal], Awaitable[Response]]
+
+
+class CiJobs:
+    """ASGI application for the host of jobs.
+
+    Parameters
+    ----------
+    callbacks
+        Tells whoever is to be told of a finished job.
+    faults
+        Called before and after each operation, with service ``ci``, and before each recognition of a job
+        (operation ``ImageLicenseRec``), where an error makes the job fail.
+    """
+
+    def __init__(
+        self,
+        engine: RecognitionEngine,
+        store: ObjectStore,
+        credentials: CredentialStore,
+        usage: UsageMeter,
+        callbacks: Callbacks,
+        *,
+        faults: FaultHook,
+        style: Style | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._engine = engine
+        self._store = store
+        self._credentials = credentials
+        self._usage = usage
+        self._faults = faults
+        self._style = style or Style()
+        self._clock = clock
+        self.jobs = JobStore(self._recognise, self._tell, clock)
+        self._callbacks = callbacks
+
+    def close(self) -> None:
+        """Let go of what sends callbacks; the queue itself is stopped by its loop (`JobStore.stop`)."""
+        self._callbacks.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope, receive)
+        request_id = secrets.token_hex(16)
+        try:
+            response = await self._answer(request)
+        except (CiError, CosError) as error:
+            wrapped = error if isinstance(error, CiError) else CiError(error.code, error.message)
+            response = error_response(wrapped, request_id)
+            if isinstance(error, CosError):
+                response.status_code = error.status
+        except AnswerInstead as instead:
+            response = instead.response
+        except DropConnection:
+            await drop_connection(receive, send)
+            return
+        response.headers["x-ci-request-id"] = request_id
+        response.headers.setdefault("server", "tencent-ci")
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        host = request.headers.get("host", "").partition(":")[0].lower()
+        bucket, _, rest = host.partition(".ci.")
+        region = rest.removesuffix(".myqcloud.com")
+        path, query = request.scope["path"], dict(request.query_params)
+        principal = verify(request.method, path, query, request.headers, self._credentials, self._clock())
+        await run_in_threadpool(self._store.bucket, bucket)
+        operation, work = self._operation(request.method, path, query)
+        principal.require(f"ci:{operation}", f"cos/{bucket}/")
+        await self._faults.before("ci", operation, request)
+        response = await work(request, bucket, region, principal)
+        await self._faults.after("ci", operation, request)
+        return response
+
+    def _operation(self, method: str, path: str, query: dict[str, str]) -> tuple[str, _Handler]:
+        if path == "/jobs" and method == "POST":
+            return "CreateMediaJobs", self._create
+        if path == "/jobs" and method == "GET":
+            return "DescribeMediaJobs", self._list
+        if path.startswith("/jobs/") and method == "GET":
+            return "DescribeMediaJob", self._describe
+        if path.startswith("/jobs/") and method == "PUT" and "cancel" in query:
+            return "CancelMediaJob", self._cancel
+        raise CiError("MethodNotAllowed")
+
+    async def _create(self, request: Request, bucket: str, region: str, principal: Principal) -> Response:
+        body = b""
+        async for part in request.stream():
+            body += part
+            if len(body) > _BODY_LIMIT:
+                raise CiError("InvalidArgument", "The body is too large.")
+        job = job_of(body, bucket=bucket, region=region, queue_id=self.jobs.queue_id, now=self._clock())
+        principal.require("cos:GetObject", f"cos/{bucket}/{job.object_key}")
+        self.jobs.submit(job)
+        return _response([("JobsDetail", detail(job))])
+
+    async def _describe(self, request: Request, bucket: str, _region: str, _: Principal) -> Response:
+        ids = request.scope["path"].removeprefix("/jobs/").split(",")
+        found = [job for job in map(self.jobs.get, ids) if job is not None and job.bucket == bucket]
+        known = {job.job_id for job in found}
+        content: list[tuple[str, Content]] = [("JobsDetail", detail(job)) for job in found]
+        content += [("NonExistJobIds", job_id) for job_id in ids if job_id not in known]
+        return _response(content)
+
+    async def _list(self, request: Request, bucket: str, _region: str, _: Principal) -> Response:
+        query = request.query_params
+        states, size = query.get("states", "All").split(","), int(query.get("size") or 10)
+        start, end = query.get("startCreationTime", ""), query.get("endCreationTime", "~")
+        matching = [
+            job
+            for job in self.jobs.all()
+            if job.bucket == bucket
+            and job.tag == query.get("tag")
+            and (states == ["All"] or job.state in states)
+            and start <= moment(job.created) <= end
+        ]
+        if query.get("orderByTime", "Desc") == "Desc":
+            matching.reverse()
+        first = int(query.get("nextToken") or 0)
+        page = matching[first : first + max(1, min(size, 100))]
+        following = first + len(page)
+        token = str(following) if following < len(matching) else ""
+        return _response([("NextToken", token), *(("JobsDetail", detail(job)) for job in page)])
+
+    async def _cancel(self, request: Request, bucket: str, _region: str, _: Principal) -> Response:
+        job = self.jobs.get(request.scope["path"].removeprefix("/jobs/"))
+        if job is None or job.bucket != bucket:
+            raise CiError("InvalidArgument", "There is no such job.")
+        if not self.jobs.cancel(job):
+            raise CiError("InvalidArgument", "The job has ended already.")
+        return Response(status_code=200)
+
+    async def _recognise(self, job: Job) -> None:
+        try:
+            await self._faults.before("ci", _OPERATION, _request_of_queue())
+            _, data = await run_in_threadpool(self._store.get, job.bucket, job.object_key)
+            found = await self._engine.cards(data)
+        except (CosError, CiError, PictureRefusedError) as error:
+            job.code, job.message = error.code, "The job failed."
+            return
+        except (DropConnection, AnswerInstead):
+            job.code, job.message = "InternalError", "The job failed."
+            return
+        self._usage.record(_OPERATION, data)
+        card_type = license_rec.card_type_of({"CardType": job.card_type})
+        job.result = license_rec.contents(
+            found.cards, card_type, names=self._style.names, texts=self._style.texts
+        )
+
+    async def _tell(self, job: Job) -> None:
+        for delay_s in self._faults.callbacks(job.job_id):
+            self.jobs.later(self._callbacks.send(job, delay_s))
+
+
+def _request_of_queue() -> Request:
+    """Return the request that there is none of: a job's recognition answers nobody."""
+    return Request({"type": "http", "method": "", "path": "", "headers": [], "query_string": b""})
+
+
+def _response(content: Sequence[tuple[str, Content]]) -> Response:
+    return Response(xml.render("Response", content), media_type="application/xml")

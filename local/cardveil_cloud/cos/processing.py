@@ -1,0 +1,64 @@
+"""Requests with ``ci-process``: COS finds or stores the object, Cloud Infinite answers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from cardveil_cloud.cos.call import Call
+from cardveil_cloud.cos.contracts import CiCall
+from cardveil_cloud.cos.errors import CosError
+from cardveil_cloud.cos.signature import SIGNATURE_PARAMETERS
+
+#: The permission of each operation, as its own page names it.
+_ACTIONS: Final = {
+    "AILicenseRec": "ci:CreateAILicenseRecognitionJob",
+    "IDCardOCR": "ci:CreateIDCardOCRJob",
+    "OCR": "ci:CreateOCRJob",
+}
+
+
+def check_process(call: Call) -> None:
+    """Refuse what can not be processed before anything is stored.
+
+    Raises
+    ------
+    CosError
+        ``InvalidArgument`` (no CI here, or a PUT that names no object), ``MethodNotAllowed``,
+        ``AccessDenied``.
+    """
+    if call.request.method not in ("GET", "PUT"):
+        raise CosError("MethodNotAllowed")
+    if call.context.ci is None or (call.request.method == "PUT" and not call.key):
+        raise CosError("InvalidArgument")
+    resource = f"cos/{call.bucket}/{call.key}"
+    process = call.query["ci-process"]
+    call.principal.require(_ACTIONS.get(process, f"ci:{process}"), resource)
+    if call.key:
+        call.principal.require("cos:GetObject", resource)
+
+
+async def process(call: Call) -> Response:
+    """Hand the object, or without a key the bare call, to CI; `CosError` when bucket or object is missing."""
+    ci = call.context.ci
+    if ci is None:
+        raise CosError("InvalidArgument")
+    data = None
+    if call.key:
+        _, data = await run_in_threadpool(call.context.store.get, call.bucket, call.key)
+    else:
+        call.context.store.bucket(call.bucket)
+    params = {name: value for name, value in call.query.items() if name not in SIGNATURE_PARAMETERS}
+    return await ci.process(
+        CiCall(
+            process=call.query["ci-process"],
+            params=params,
+            bucket=call.bucket,
+            key=call.key,
+            method="PUT" if call.request.method == "PUT" else "GET",
+            data=data,
+            request_id=call.request_id,
+        )
+    )

@@ -1,0 +1,103 @@
+"""What was deployed: functions with versions, aliases and triggers, and layers; kept in one file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from cardveil_cloud.tencent_api.errors import ApiError
+
+LATEST: Final = "$LATEST"
+DEFAULT: Final = "$DEFAULT"
+
+
+@dataclass(slots=True)
+class LayerVersion:
+    """One published version of a layer; `code` is the SHA-256 of its zip."""
+
+    version: int
+    code: str
+    description: str = ""
+    runtimes: list[str] = field(default_factory=list)
+    licence: str = ""
+    added: str = ""
+
+
+@dataclass(slots=True)
+class Function:
+    """A function: its configuration by version, and what points at versions.
+
+    Attributes
+    ----------
+    versions
+        Configuration by version, ``$LATEST`` among them; ``Code`` is the SHA-256 of the zip.
+    aliases
+        Name to version and description.
+    triggers
+        In the form that ListTriggers gives.
+    changing
+        How many more looks at it find it still changing: on the platform a change takes some seconds.
+    """
+
+    name: str
+    versions: dict[str, dict[str, Any]]
+    aliases: dict[str, dict[str, str]] = field(default_factory=dict)
+    triggers: list[dict[str, Any]] = field(default_factory=list)
+    reserved: int | None = None
+    added: str = ""
+    changing: int = 0
+
+    def resolve(self, qualifier: str) -> str:
+        """Return the version that a qualifier means; `ApiError` if there is none."""
+        if qualifier in self.versions:
+            return qualifier
+        if qualifier in self.aliases:
+            return self.aliases[qualifier]["FunctionVersion"]
+        if qualifier == DEFAULT:
+            return LATEST
+        raise ApiError("ResourceNotFound.FunctionVersion", "The function has no such version or alias.")
+
+
+class Records:
+    """Everything that was deployed to one local cloud."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.functions: dict[str, Function] = {}
+        self.layers: dict[str, list[LayerVersion]] = {}
+        if self._path.exists():
+            kept = json.loads(self._path.read_text("utf-8"))
+            self.functions = {name: Function(**each) for name, each in kept["functions"].items()}
+            self.layers = {
+                name: [LayerVersion(**each) for each in versions] for name, versions in kept["layers"].items()
+            }
+
+    def save(self) -> None:
+        """Write everything; a crash leaves the file as it was before, or as it is after."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        document = {
+            "functions": {name: asdict(each) for name, each in self.functions.items()},
+            "layers": {name: [asdict(each) for each in versions] for name, versions in self.layers.items()},
+        }
+        part = self._path.with_suffix(".part")
+        part.write_text(json.dumps(document, ensure_ascii=False, indent=1), "utf-8")
+        part.replace(self._path)
+
+    def function(self, name: str) -> Function:
+        """Return a function; `ApiError` if there is none of that name."""
+        if name not in self.functions:
+            raise ApiError("ResourceNotFound.Function", "The function does not exist.")
+        return self.functions[name]
+
+    def layer(self, name: str, version: int) -> LayerVersion:
+        """Return a layer's version; `ApiError` if there is none."""
+        for each in self.layers.get(name, []):
+            if each.version == version:
+                return each
+        raise ApiError("ResourceNotFound.LayerVersion", "The layer has no such version.")
+
+    @property
+    def _path(self) -> Path:
+        return self._folder / "deployed.json"

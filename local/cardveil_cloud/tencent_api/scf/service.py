@@ -1,0 +1,166 @@
+"""The functions' API as a product of API 3.0: permission, action, and what was deployed then runs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from pathlib import Path
+from typing import Any, Final
+
+from cardveil_cloud.accounts import Credential
+from cardveil_cloud.cos.errors import CosError
+from cardveil_cloud.cos.store import ObjectStore
+from cardveil_cloud.options import Account
+from cardveil_cloud.scf.queue import EventRefusedError
+from cardveil_cloud.scf.results import Status
+from cardveil_cloud.scf.service import ScfService
+from cardveil_cloud.tencent_api.errors import ApiError
+from cardveil_cloud.tencent_api.scf.actions import Actions
+from cardveil_cloud.tencent_api.scf.fields import name_of, take
+from cardveil_cloud.tencent_api.scf.mounting import Mounts, deployment, key_of
+from cardveil_cloud.tencent_api.scf.records import LATEST, Records
+
+VERSION: Final = "2018-04-16"
+_CHANGES: Final = re.compile(r"(Create|Update|Publish|Put|Delete)")
+_INVOKE: Final = "Invoke"
+_ACTIONS: Final = (
+    "CreateAlias",
+    "CreateFunction",
+    "CreateTrigger",
+    "DeleteTrigger",
+    "GetAlias",
+    "GetFunction",
+    "GetReservedConcurrencyConfig",
+    "ListFunctions",
+    "ListLayerVersions",
+    "ListLayers",
+    "ListTriggers",
+    "ListVersionByFunction",
+    "PublishLayerVersion",
+    "PublishVersion",
+    "PutReservedConcurrencyConfig",
+    "UpdateAlias",
+    "UpdateFunctionCode",
+    "UpdateFunctionConfiguration",
+)
+
+
+class ScfApi:
+    """The product behind ``scf.tencentcloudapi.com``.
+
+    Parameters
+    ----------
+    data
+        Folder of what was deployed; it is there again after a restart.
+    """
+
+    name = "scf"
+    version = VERSION
+    actions = (*_ACTIONS, _INVOKE)
+
+    def __init__(self, scf: ScfService, store: ObjectStore, account: Account, data: Path) -> None:
+        self._scf = scf
+        self._store = store
+        self._account = account
+        self._records = Records(data)
+        self._mounts = Mounts(data)
+        self._lock = asyncio.Lock()
+
+    @property
+    def region(self) -> str:
+        """The account's."""
+        return self._account.region
+
+    async def start(self) -> None:
+        """Run what was deployed before."""
+        await self._run()
+
+    def check(self, credential: Credential, action: str, body: dict[str, Any]) -> None:
+        """See `Product.check`."""
+        name = body.get("FunctionName") or body.get("LayerName") or "*"
+        resource = f"scf/{'layer' if 'Layer' in action else 'function'}/{name}"
+        if not credential.allows(f"scf:{action}", resource):
+            raise _not_permitted(f"scf:{action}", resource)
+
+    async def act(self, credential: Credential, action: str, body: dict[str, Any]) -> dict[str, Any]:
+        """See `Product.act`; changes are made one after the other."""
+        if action == _INVOKE:
+            return await self._invoke(body)
+        async with self._lock:
+            return await self._act(credential, action, body)
+
+    async def _act(self, credential: Credential, action: str, body: dict[str, Any]) -> dict[str, Any]:
+        async def from_cos(bucket: str, key: str) -> bytes:
+            return await self._zip(credential, bucket, key)
+
+        method = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", action).lower()
+        actions = Actions(self._records, self._mounts, from_cos)
+        answer: dict[str, Any] = await getattr(actions, method)(body)
+        if _CHANGES.match(action):
+            self._records.save()
+            await self._run()
+        return answer
+
+    async def _zip(self, credential: Credential, bucket: str, key: str) -> bytes:
+        name = f"{bucket}-{self._account.app_id}"
+        if not credential.allows("cos:GetObject", f"cos/{name}/{key}"):
+            raise _not_permitted("cos:GetObject", f"cos/{name}/{key}")
+        try:
+            _, data = await asyncio.to_thread(self._store.get, name, key)
+        except CosError:
+            raise ApiError(
+                "FailedOperation.CosObjectNotFound", "The zip could not be read from COS."
+            ) from None
+        return data
+
+    async def _invoke(self, body: dict[str, Any]) -> dict[str, Any]:
+        key = self._key(name_of(body), take(body, "Qualifier", str, LATEST))
+        try:
+            event = json.loads(take(body, "ClientContext", str, "{}"))
+        except ValueError:
+            raise ApiError("InvalidParameterValue.ClientContext", "The event is not JSON.") from None
+        if take(body, "InvocationType", str, "RequestResponse") == "Event":
+            return self._queued(key, event)
+        result = await self._scf.invoke(key, event, wait_s=15.0)
+        return {
+            "Result": {
+                "FunctionRequestId": result.request_id,
+                "InvokeResult": 0 if result.ok else int(result.status),
+                "RetMsg": result.payload or "",
+                "ErrMsg": "" if result.ok else json.dumps(result.error_form(), ensure_ascii=False),
+                "Duration": result.duration_ms,
+                "BillDuration": int(result.duration_ms),
+                "MemUsage": result.peak_kb * 1024,
+                "Log": "",
+            }
+        }
+
+    def _queued(self, key: str, event: Any) -> dict[str, Any]:
+        try:
+            request_id = self._scf.invoke_async(key, event)
+        except EventRefusedError as refused:
+            code = "FunctionNotFound" if refused.status is Status.FUNCTION_NOT_FOUND else "PayloadTooLarge"
+            raise ApiError(f"InvalidParameterValue.{code}", "The event was not taken.") from None
+        nothing = {"RetMsg": "", "ErrMsg": "", "Log": "", "Duration": 0, "BillDuration": 0, "MemUsage": 0}
+        return {"Result": {"FunctionRequestId": request_id, "InvokeResult": 0, **nothing}}
+
+    def _key(self, name: str, qualifier: str) -> str:
+        """Find a function among those that were deployed, else among those of serverless.yml."""
+        fixed = {spec.name: key for key, spec in self._scf.deployment.functions.items()}
+        if name not in self._records.functions and name in fixed and qualifier == LATEST:
+            return fixed[name]
+        function = self._records.function(name)
+        function.resolve(qualifier)
+        return key_of(function.name, qualifier)
+
+    async def _run(self) -> None:
+        running = await asyncio.to_thread(deployment, self._records, self._mounts, self._account.region)
+        await self._scf.apply(running)
+
+
+def _not_permitted(action: str, resource: str) -> ApiError:
+    return ApiError(
+        "UnauthorizedOperation.CAM",
+        f"you are not authorized to perform operation ({action}) resource ({resource}) has no permission",
+    )
