@@ -25,13 +25,13 @@ class KeptPicture:
 
     def read(self) -> bytes:
         """Return the stored bytes."""
-        return resources.files("tests.support.samples").joinpath("pictures").joinpath(self.file).read_bytes()
+        return resources.files("cardveil_cli.samples").joinpath("pictures").joinpath(self.file).read_bytes()
 
 
 @lru_cache(maxsize=1)
 def kept_pictures() -> tuple[KeptPicture, ...]:
     """Return the kept pictures with their truth, in the order of their names."""
-    folder = resources.files("tests.support.samples").joinpath("pictures")
+    folder = resources.files("cardveil_cli.samples").joinpath("pictures")
     text = folder.joinpath("truth.json").read_text("utf-8")
     return tuple(_kept(entry) for entry in json.loads(text))
 
