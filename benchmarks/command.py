@@ -7,8 +7,8 @@ import statistics
 
 from PIL import Image
 
-from cardveil.core.timing import Stages
-from cardveil.pipeline.covering import Rules
+from cardveil.core.timing import Timings
+from cardveil.pipeline.covering import RedactionRules
 from cardveil.pipeline.examine import examine
 from cardveil.recognition.interfaces import Hint
 from cardveil.redaction import Limits, load_policy
@@ -31,7 +31,7 @@ def enlarged(data: bytes, megapixels: float) -> bytes:
 
 def main() -> None:
     recogniser = embedded_recogniser(2)
-    rules = Rules(load_policy("standard"), Limits())
+    rules = RedactionRules(load_policy("standard"), Limits())
     pictures = {sample.file: sample.read() for sample in kept_pictures() if sample.verdict == "redacted"}
     pictures["id-front-photo at 12 megapixels"] = enlarged(pictures["id-front-photo.redacted.jpg"], 12)
     examine(next(iter(pictures.values())), Hint(), recogniser, rules)  # loads the models
@@ -40,9 +40,9 @@ def main() -> None:
     for name, data in pictures.items():
         runs = []
         for _ in range(ROUNDS):
-            stages = Stages()
-            examine(data, Hint(), recogniser, rules, stages=stages)
-            runs.append(stages.elapsed_ms)
+            timings = Timings()
+            examine(data, Hint(), recogniser, rules, timings=timings)
+            runs.append(timings.elapsed_ms)
         medians = {stage: statistics.median(run.get(stage, 0.0) for run in runs) for stage in SHOWN}
         ours = sum(value for stage, value in medians.items() if stage != "recognise")
         print(

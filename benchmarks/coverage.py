@@ -18,7 +18,7 @@ from PIL import Image, ImageOps
 from tests.support.samples import CONDITIONS, Sample, make_samples
 
 from cardveil.card.model import PORTRAIT, Card, Field, Polygon
-from cardveil.pipeline.covering import Rules
+from cardveil.pipeline.covering import RedactionRules
 from cardveil.pipeline.examine import examine
 from cardveil.recognition.interfaces import Hint, Located, Recognition
 from cardveil.recognition.interfaces import Image as Sent
@@ -85,7 +85,7 @@ class Tally:
 
 
 def measure(
-    samples: Sequence[Sample], rules: Rules, recogniser: Callable[[Sample], object]
+    samples: Sequence[Sample], rules: RedactionRules, recogniser: Callable[[Sample], object]
 ) -> dict[str, Tally]:
     """Redact every sample and compare its copy with its truth."""
     tallies: dict[str, Tally] = defaultdict(Tally)
@@ -125,7 +125,7 @@ def main() -> None:
     parser.add_argument("--policy", default="standard")
     parser.add_argument("--way", choices=["tight", "embedded", "both"], default="both")
     arguments = parser.parse_args()
-    rules = Rules(load_policy(arguments.policy), Limits())
+    rules = RedactionRules(load_policy(arguments.policy), Limits())
     samples = list(make_samples(arguments.count, arguments.seed, part="test", conditions=CONDITIONS))
     engine = embedded_recogniser(2)
     random = Random(arguments.seed)

@@ -18,7 +18,7 @@ from tests.support.api_fixture import SECRET, Api, api_bench
 from tests.support.cloud_fixture import ROOT, kept
 
 from cardveil.core.context import Invocation, read_context
-from cardveil.core.rate_limit import Pace
+from cardveil.core.rate_limit import RateLimiter
 from cardveil.handlers.http import answer
 from cardveil.pipeline.factory import assemble
 from cardveil.settings import from_environment
@@ -115,12 +115,12 @@ def alone(api: Api) -> None:
         "CARDVEIL_TOKEN_SECRETS": SECRET,
         "CARDVEIL_LOG_LEVEL": "ERROR",
     }
-    pace = Pace()
+    rate_limiter = RateLimiter()
     headers = {"authorization": f"Bearer {api.token()}"}
 
     def call(path: str) -> Callable[[], object]:
         event = {"httpMethod": "GET", "path": path, "headers": headers, "queryString": {}, "body": ""}
-        return lambda: answer(event, invocation(endpoint.region), environment, pace)
+        return lambda: answer(event, invocation(endpoint.region), environment, rate_limiter)
 
     key = "inbox/a.jpg"
     for name, action in (
@@ -139,9 +139,9 @@ def alone(api: Api) -> None:
 def read(environment: Mapping[str, str], region: str, key: str) -> Any:
     """Read a sidecar without any HTTP layer."""
     settings = from_environment(environment)
-    flows = assemble(settings, environment, invocation(region), bucket=settings.bucket, region=region)
+    processor = assemble(settings, environment, invocation(region), bucket=settings.bucket, region=region)
     return orjson.loads(
-        flows.pipeline.results.objects.get(keys_of(key, settings).sidecar, max_bytes=1 << 20)[1] or b""
+        processor.pipeline.results.objects.get(keys_of(key, settings).sidecar, max_bytes=1 << 20)[1] or b""
     )
 
 

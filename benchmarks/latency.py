@@ -69,8 +69,8 @@ def run(running: Bench, name: str, data: bytes) -> tuple[float, float, dict[str,
     if sidecar is None or sidecar["status"] != "redacted":
         raise RuntimeError("the picture was not redacted")
     found = re.search(r'\{.*"stages_ms".*\}', running.logs()[before:])
-    stages: dict[str, float] = json.loads(found[0])["stages_ms"] if found else {}
-    return done.duration_ms, max(call["elapsed_ms"] for call in sidecar["calls"]), stages
+    timings: dict[str, float] = json.loads(found[0])["stages_ms"] if found else {}
+    return done.duration_ms, max(call["elapsed_ms"] for call in sidecar["calls"]), timings
 
 
 def main() -> None:

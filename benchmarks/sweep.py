@@ -31,8 +31,8 @@ from cardveil.core.context import Invocation
 from cardveil.pipeline.examine import PIPELINE_VERSION
 from cardveil.settings import from_environment
 from cardveil.sweep.assembling import assemble_means
-from cardveil.sweep.context import Means
-from cardveil.sweep.decide import Verified
+from cardveil.sweep.context import SweepContext
+from cardveil.sweep.decide import UpToDateMark
 from cardveil.sweep.listing import Position
 from cardveil.sweep.selection import selection_of
 from cardveil.sweep.sweep import sweep
@@ -42,7 +42,7 @@ from cardveil_cloud.faults import NoFaults
 from cardveil_cloud.tencent_api.ocr.ratelimit import RateLimit
 
 
-def means_of(line: str, lease_s: float = 60.0, **settings: str) -> Means:
+def means_of(line: str, lease_s: float = 60.0, **settings: str) -> SweepContext:
     """Build a sweep's means for the local cloud at an endpoint."""
     endpoint = Endpoint.from_line(line)
     told = {"sweep_execution": "direct", "sweep_min_age_s": "0", "sweep_calls_per_run": "1000000",
@@ -59,21 +59,21 @@ def means_of(line: str, lease_s: float = 60.0, **settings: str) -> Means:
 
 def child_plan(line: str, heads: int) -> None:
     """Plan the whole inbox by its listings, then ask for some of the sidecars one by one."""
-    means = means_of(line)
-    selection = selection_of({}, means.settings)
-    verified = Verified(means.policy_digest, PIPELINE_VERSION, time.time() + 1e6)
-    judge = means.judge(selection, time.time(), verified)
-    first = next(means.plan(selection, Position(), lambda: None))
+    context = means_of(line)
+    selection = selection_of({}, context.settings)
+    verified = UpToDateMark(context.policy_digest, PIPELINE_VERSION, time.time() + 1e6)
+    judge = context.judge(selection, time.time(), verified)
+    first = next(context.plan(selection, Position(), lambda: None))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.perf_counter()
     listed = missing = 0
-    for pair in means.plan(selection, Position(), lambda: None):
+    for pair in context.plan(selection, Position(), lambda: None):
         listed += 1
         missing += judge.by_listing(pair) is not None
     took = time.perf_counter() - started
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     relative = first.source.key.removeprefix("inbox/")
-    results = means.flows.pipeline.results.objects
+    results = context.processor.pipeline.results.objects
     with ThreadPoolExecutor(8) as pool:
         began = time.perf_counter()
         list(pool.map(lambda _: results.head(f"sidecars/{relative}.json"), range(heads)))
@@ -84,9 +84,9 @@ def child_plan(line: str, heads: int) -> None:
 
 def child_sweep(line: str, lease_s: float, settings: dict[str, str]) -> None:
     """Sweep once, waiting for the lease of one that was killed; print the run."""
-    means = means_of(line, lease_s, **settings)
-    selection = selection_of({"prefix": "inbox/cards/"}, means.settings)
-    while (run := sweep(means, selection)) is None:
+    context = means_of(line, lease_s, **settings)
+    selection = selection_of({"prefix": "inbox/cards/"}, context.settings)
+    while (run := sweep(context, selection)) is None:
         time.sleep(0.2)
     used = resource.getrusage(resource.RUSAGE_SELF)
     told = {"counts": run.counts, "paid": run.paid_calls, "errors": run.errors, "state": run.state}

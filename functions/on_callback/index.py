@@ -6,11 +6,11 @@ import os
 from typing import Any
 
 from cardveil.core.context import read_context
-from cardveil.core.rate_limit import Pace
+from cardveil.core.rate_limit import RateLimiter
 from cardveil.handlers.callback import process_callback
 
 #: One a process: calls are paced over all invocations of this instance.
-PACE = Pace()
+PACE = RateLimiter()
 
 
 def main_handler(event: Any, context: Any) -> dict[str, Any]:

@@ -7,13 +7,13 @@ from typing import Any
 
 from cardveil.core.context import read_context
 from cardveil.core.importing import uncollected
-from cardveil.core.rate_limit import Pace
+from cardveil.core.rate_limit import RateLimiter
 
 with uncollected():
     from cardveil.handlers.http import answer
 
 #: One a process: calls are paced over all invocations of this instance.
-PACE = Pace()
+PACE = RateLimiter()
 
 
 def main_handler(event: Any, context: Any) -> dict[str, Any]:

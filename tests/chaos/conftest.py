@@ -17,19 +17,19 @@ from tests.support.chaos.pictures import ChaosPicture, picture
 from cardveil.card.model import CardType, Field, Side
 from cardveil.core.context import Invocation
 from cardveil.core.errors import CardveilError, Reject
-from cardveil.core.rate_limit import Pace
-from cardveil.core.retry import Patience
+from cardveil.core.rate_limit import RateLimiter
+from cardveil.core.retry import RetryPolicy
 from cardveil.handlers.cos_event import Upload
-from cardveil.pipeline.covering import Rules
-from cardveil.pipeline.factory import Recognisers
-from cardveil.pipeline.jobs import Jobs
+from cardveil.pipeline.covering import RedactionRules
+from cardveil.pipeline.factory import RecognizerFactory
+from cardveil.pipeline.jobs import CardProcessor
 from cardveil.pipeline.pipeline import Pipeline
 from cardveil.pipeline.signing import Signer
 from cardveil.recognition.interfaces import Image, Reading, TextLine
 from cardveil.recognition.license_jobs import Job
 from cardveil.redaction import Limits, load_policy
 from cardveil.settings import Settings
-from cardveil.storage.circuit_breaker import Breaker
+from cardveil.storage.circuit_breaker import CircuitBreaker
 from cardveil.storage.job_store import JobNotes
 from cardveil.storage.leases import Leases
 from cardveil.storage.results import Results
@@ -140,19 +140,19 @@ class Scene:
     def upload(self) -> Upload:
         return Upload("cards-1250000000", "ap-shanghai", self.shown.key, 0, "", "cos:ObjectCreated:Put", {})
 
-    def instance(self, check: Callable[[str], None] = lambda _: None) -> Jobs:
+    def instance(self, check: Callable[[str], None] = lambda _: None) -> CardProcessor:
         """Return the flows of a new instance."""
         self.instances += 1
         objects = Instance(self.memory, check=check)
-        patience = Patience(2, lambda: LIMIT_S, sleep=lambda _: None)
+        retry_policy = RetryPolicy(2, lambda: LIMIT_S, sleep=lambda _: None)
         leases = Leases(objects, owner=f"i{self.instances}", now=lambda: self.now)
         pipeline = Pipeline(
             settings=self.settings,
-            rules=Rules(load_policy(self.settings.policy), Limits()),
+            rules=RedactionRules(load_policy(self.settings.policy), Limits()),
             sources=objects,
             results=Results(objects),
             leases=leases,
-            breaker=Breaker(
+            breaker=CircuitBreaker(
                 objects,
                 leases,
                 self.settings.state_prefix,
@@ -160,17 +160,19 @@ class Scene:
                 self.told.append,
                 now=lambda: self.now,
             ),
-            recogniser=Recognisers(self.vendor, self.vendor, self.vendor, patience, Pace(), 0.0),
+            recogniser=RecognizerFactory(
+                self.vendor, self.vendor, self.vendor, retry_policy, RateLimiter(), 0.0
+            ),
             invocation=Invocation("r", "f", "ap-shanghai", "1250000000", LIMIT_S, clock=lambda: 0.0),
             sleep=self._sleep,
         )
-        return Jobs(
+        return CardProcessor(
             pipeline=pipeline,
             service=self.vendor,  # type: ignore[arg-type]  # the vendor's jobs without the SDK between
             notes=JobNotes(objects, f"{self.settings.state_prefix}jobs/"),
             signer=Signer(self.settings.job_secrets),
-            patience=patience,
-            pace=Pace(),
+            retry_policy=retry_policy,
+            rate_limiter=RateLimiter(),
             now=lambda: self.now,
         )
 

@@ -11,10 +11,10 @@ import pytest
 from tests.support.chaos.memory import Instance
 
 from cardveil.card.model import CardType, Side
-from cardveil.core.timing import Stages
+from cardveil.core.timing import Timings
 from cardveil.handlers.cos_event import Upload
 from cardveil.pipeline import covering
-from cardveil.pipeline.jobs import Jobs
+from cardveil.pipeline.jobs import CardProcessor
 from cardveil.recognition.interfaces import Image, Reading
 from cardveil.redaction import redact
 from cardveil.storage.objects import Stored
@@ -48,21 +48,21 @@ class Delayed(Instance):
 def test_who_commits_between_our_look_and_our_lease_is_not_paid_for_twice(scene: MakeScene) -> None:
     here = scene()
     other = here.instance()
-    flows = here.instance()
+    processor = here.instance()
     objects = Delayed(here.memory, commit=lambda: other.process(here.upload) and None, seen=threading.Event())
     pipeline = replace(
-        flows.pipeline,
+        processor.pipeline,
         sources=objects,
-        results=replace(flows.pipeline.results, objects=objects),
-        leases=replace(flows.pipeline.leases, objects=objects),
+        results=replace(processor.pipeline.results, objects=objects),
+        leases=replace(processor.pipeline.leases, objects=objects),
     )
     assert pipeline.process(here.upload).kind == "already"
     assert max(here.vendor.paid.values()) == 1
     assert here.left() == []
 
 
-def finish(flows: Jobs, upload: Upload) -> None:
-    assert flows.process(upload).kind == "finished"
+def finish(processor: CardProcessor, upload: Upload) -> None:
+    assert processor.process(upload).kind == "finished"
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_a_copy_that_was_made_ahead_is_dropped_when_the_text_changes_what_is_cov
     told = [_without_numbers_text(scene(policy="minimal")) for _ in range(2)]
     told[0].instance().process(told[0].upload)
     assert len(copies) == 2
-    monkeypatch.setattr(covering.Covering, "ahead", lambda _self, _card: None)
+    monkeypatch.setattr(covering.Redactor, "ahead", lambda _self, _card: None)
     told[1].instance().process(told[1].upload)
     assert len(copies) == 3
     assert told[0].result() == told[1].result()
@@ -123,7 +123,7 @@ def test_what_was_made_ahead_is_not_published_when_the_text_asks_for_a_person(
         return replace(reading, fields=fields)
 
     here.vendor.read = other_number
-    here.instance().process(here.upload, Stages())
+    here.instance().process(here.upload, Timings())
     sidecar, copy = here.result()
     assert (len(copies), sidecar["status"], copy) == (1, "needs_review", None)
     assert here.memory.keys("redacted/") == []

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from cardveil.core.errors import Halt, Retry
-from cardveil.core.timing import Stages
-from cardveil.storage.circuit_breaker import Gate, Open
+from cardveil.core.timing import Timings
+from cardveil.storage.circuit_breaker import BreakerGuard, Open
 
 MakeScene = Callable[..., Any]
 ARREARS = Halt("account_in_arrears", "settle the account or buy a resource package", api="AILicenseRec")
@@ -53,26 +53,26 @@ def test_a_call_beside_the_probe_does_not_probe_again(scene: MakeScene) -> None:
     breaker = here.instance().pipeline.breaker
     breaker.open("account_in_arrears")
     here.now += 301.0
-    beside: list[Callable[[], None]] = []
+    background_tasks: list[Callable[[], None]] = []
 
     class Looking(Future[Open | None]):
         def result(self, timeout: float | None = None) -> Open | None:
             found = super().result(timeout)
-            while beside:
-                beside.pop()()
+            while background_tasks:
+                background_tasks.pop()()
             return found
 
     looking = Looking()
     looking.set_result(breaker.look())
-    gate = Gate(breaker, looking)
+    guard = BreakerGuard(breaker, looking)
 
     def probe() -> None:
-        gate.enter()
-        gate.answered()
+        guard.enter()
+        guard.answered()
 
-    beside.append(probe)
-    gate.enter()
-    gate.answered()
+    background_tasks.append(probe)
+    guard.enter()
+    guard.answered()
     assert here.told == ["BreakerOpened", "BreakerClosed"]
     assert here.left() == []
 
@@ -127,8 +127,8 @@ def test_what_is_one_request_s_own_fault_stops_nobody_else(scene: MakeScene, cod
 def test_what_was_paid_for_before_is_not_stopped(scene: MakeScene) -> None:
     """Only half of the calls were refused; the other half's answer is kept until the account works again."""
     here = scene()
-    flows = here.instance()
-    with flows.pipeline.claimed(here.upload, Stages()):
+    processor = here.instance()
+    with processor.pipeline.claim(here.upload, Timings()):
         pass
     read = here.vendor.read
 

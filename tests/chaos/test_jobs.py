@@ -10,7 +10,7 @@ import pytest
 
 from cardveil.card.model import CardType
 from cardveil.core.errors import Retry
-from cardveil.core.timing import Stages
+from cardveil.core.timing import Timings
 from cardveil.pipeline.jobs import Arrival
 from cardveil.pipeline.signing import Reference
 
@@ -26,14 +26,14 @@ def submitted(here: Any) -> Any:
 
 def arrive(here: Any, job: Any, **change: Any) -> Arrival:
     told = {"user_data": job.user_data, "job_id": job.job_id, **change}
-    arrival: Arrival = here.instance().arrived(told["user_data"], told["job_id"], Stages())[0]
+    arrival: Arrival = here.instance().arrived(told["user_data"], told["job_id"], Timings())[0]
     return arrival
 
 
 def sweep(here: Any) -> list[Any]:
-    flows = here.instance()
-    due = flows.due([note for note in flows.notes.all() if flows.overdue(note)])
-    return [flows.finish(note, job, Stages()) for note, job in due]
+    processor = here.instance()
+    due = processor.due([note for note in processor.notes.all() if processor.overdue(note)])
+    return [processor.finish(note, job, Timings()) for note, job in due]
 
 
 def test_a_job_s_positions_go_the_usual_way(scene: MakeScene) -> None:
@@ -156,9 +156,9 @@ def test_a_submission_whose_answer_was_lost_is_found_and_not_paid_again(scene: M
 def test_a_callback_may_come_before_the_submission_s_answer_was_noted(scene: MakeScene) -> None:
     here = scene(job=True)
     job = submitted(here)
-    flows = here.instance()
-    (note,) = flows.notes.all()
-    flows.notes.put(replace(note, job_id="", state="Submitting"))
+    processor = here.instance()
+    (note,) = processor.notes.all()
+    processor.notes.put(replace(note, job_id="", state="Submitting"))
     here.vendor.end(job.job_id)
     assert arrive(here, job) is Arrival.ACCEPTED
     assert here.left() == []
@@ -226,9 +226,9 @@ class TestStrangers:
         """Before the id is noted, the id of the body is asked for; CI then says whose it is."""
         here = scene(job=True)
         job = submitted(here)
-        flows = here.instance()
-        (note,) = flows.notes.all()
-        flows.notes.put(replace(note, job_id=""))
+        processor = here.instance()
+        (note,) = processor.notes.all()
+        processor.notes.put(replace(note, job_id=""))
         theirs = here.vendor.submit("inbox/other.jpg", CardType.ID_CARD, "their data")
         here.vendor.end(theirs.job_id)
         assert arrive(here, job, job_id=theirs.job_id) is Arrival.UNKNOWN

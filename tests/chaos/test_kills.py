@@ -12,8 +12,8 @@ from tests.support.chaos.memory import Killed
 from tests.support.waiting import eventually
 
 from cardveil.core.errors import Retry
-from cardveil.core.timing import STAGES, Stages
-from cardveil.pipeline.jobs import Arrival, Jobs
+from cardveil.core.timing import STAGES, Timings
+from cardveil.pipeline.jobs import Arrival, CardProcessor
 from cardveil.storage.job_store import JobNote
 from cardveil.storage.keys import keys_of
 
@@ -46,7 +46,7 @@ class Killer:
             raise Killed
 
 
-class KillingStages(Stages):
+class KillingStages(Timings):
     """Kills an instance before or after a stage."""
 
     def __init__(self, killer: Killer, stage: str, when: str) -> None:
@@ -67,20 +67,20 @@ class KillingStages(Stages):
             raise Killed
 
 
-def finish_jobs(scene: Any, flows: Jobs) -> None:
+def finish_jobs(scene: Any, processor: CardProcessor) -> None:
     """Let the vendor finish all jobs and the schedule find them."""
     for job_id, job in list(scene.vendor.jobs.items()):
         if not job.finished:
             scene.vendor.end(job_id)
-    notes: list[JobNote] = list(flows.notes.all())
-    for note, job in flows.due(notes):
-        flows.finish(note, job, Stages())
+    notes: list[JobNote] = list(processor.notes.all())
+    for note, job in processor.due(notes):
+        processor.finish(note, job, Timings())
 
 
 def undisturbed(scene: Any) -> Any:
-    flows = scene.instance()
-    flows.process(scene.upload)
-    finish_jobs(scene, flows)
+    processor = scene.instance()
+    processor.process(scene.upload)
+    finish_jobs(scene, processor)
     assert scene.left() == []
     return scene.result()
 
@@ -88,9 +88,9 @@ def undisturbed(scene: Any) -> Any:
 def redeliver(scene: Any) -> None:
     """Deliver again, later, by new instances; the killed one's lease has to run out first."""
     scene.now += 61.0
-    flows = scene.instance()
-    flows.process(scene.upload)
-    finish_jobs(scene, flows)
+    processor = scene.instance()
+    processor.process(scene.upload)
+    finish_jobs(scene, processor)
 
 
 KINDS = [
@@ -115,10 +115,10 @@ def test_a_kill_at_each_stage_changes_nothing(scene: MakeScene, kind: dict[str, 
         for when in ("before", "after"):
             here = scene(**kind)
             killer = Killer()
-            stages = KillingStages(killer, stage, when)
+            timings = KillingStages(killer, stage, when)
             with suppress(Killed):
-                here.instance(killer).process(here.upload, stages)
-            passed |= stages.passed
+                here.instance(killer).process(here.upload, timings)
+            passed |= timings.passed
             redeliver(here)
             assert here.result() == expected, (stage, when)
             assert here.left() == [], (stage, when)
@@ -164,15 +164,15 @@ def test_a_kill_while_a_callback_is_taken_changes_nothing(scene: MakeScene, turn
         here.vendor.end(job.job_id)
         killer = Killer(at)
         with suppress(Killed):
-            here.instance(killer).arrived(job.user_data, job.job_id, Stages())
+            here.instance(killer).arrived(job.user_data, job.job_id, Timings())
         requests = max(requests, killer.requests)
         here.now += 61.0
-        flows = here.instance()
-        arrival, _ = flows.arrived(job.user_data, job.job_id, Stages())
+        processor = here.instance()
+        arrival, _ = processor.arrived(job.user_data, job.job_id, Timings())
         assert arrival in {Arrival.ACCEPTED, Arrival.DUPLICATE}, at
-        finish_jobs(here, flows)
+        finish_jobs(here, processor)
         assert here.result() == expected, at
-        flows.process(here.upload)
+        processor.process(here.upload)
         assert [key for key in here.left() if "/leases/" not in key] == [], at
         at += 1
         requests = max(requests, at + (0 if not killer.dead else 1))
@@ -182,7 +182,7 @@ def test_a_kill_while_a_callback_is_taken_changes_nothing(scene: MakeScene, turn
 def test_while_the_living_work_nobody_else_does(scene: MakeScene) -> None:
     here = scene()
     first = here.instance()
-    with first.pipeline.claimed(here.upload, Stages()):
+    with first.pipeline.claim(here.upload, Timings()):
         before = here.now
         second = here.instance()
         with pytest.raises(Retry, match="taken_by_another"):
@@ -192,9 +192,9 @@ def test_while_the_living_work_nobody_else_does(scene: MakeScene) -> None:
         assert not here.vendor.paid
 
 
-def _without_time(flows: Jobs) -> Jobs:
-    invocation = replace(flows.pipeline.invocation, deadline=0.5)
-    return replace(flows, pipeline=replace(flows.pipeline, invocation=invocation))
+def _without_time(processor: CardProcessor) -> CardProcessor:
+    invocation = replace(processor.pipeline.invocation, deadline=0.5)
+    return replace(processor, pipeline=replace(processor.pipeline, invocation=invocation))
 
 
 @pytest.mark.parametrize("job", [False, True])
@@ -223,28 +223,28 @@ def test_a_look_that_was_too_early_pays_for_nothing(scene: MakeScene, job: bool)
 
 def test_nothing_is_paid_for_without_the_time_to_use_it(scene: MakeScene) -> None:
     here = scene()
-    flows = here.instance()
-    patience = replace(flows.patience, remaining_s=lambda: 1.9)
-    recogniser = replace(flows.pipeline.recogniser, patience=patience)
+    processor = here.instance()
+    retry_policy = replace(processor.retry_policy, remaining_s=lambda: 1.9)
+    recogniser = replace(processor.pipeline.recogniser, retry_policy=retry_policy)
     with pytest.raises(Retry, match="out_of_time"):
-        replace(flows.pipeline, recogniser=recogniser).process(here.upload)
+        replace(processor.pipeline, recogniser=recogniser).process(here.upload)
     assert not here.vendor.paid
 
 
 @pytest.mark.parametrize("lease_alone", [False, True])
 def test_who_waits_leaves_time_for_the_work(scene: MakeScene, lease_alone: bool) -> None:
     here = scene()
-    with here.instance().pipeline.claimed(here.upload, Stages()):
+    with here.instance().pipeline.claim(here.upload, Timings()):
         clock = [0.0]
-        flows = here.instance()
-        invocation = replace(flows.pipeline.invocation, clock=lambda: clock[0])
+        processor = here.instance()
+        invocation = replace(processor.pipeline.invocation, clock=lambda: clock[0])
 
         def sleep(seconds: float) -> None:
             clock[0] += seconds
 
-        pipeline = replace(flows.pipeline, invocation=invocation, sleep=sleep)
+        pipeline = replace(processor.pipeline, invocation=invocation, sleep=sleep)
         keys = keys_of(here.upload.key, pipeline.settings)
-        ways = pipeline.held(keys) if lease_alone else pipeline.claimed(here.upload, Stages())
+        ways = pipeline.held(keys) if lease_alone else pipeline.claim(here.upload, Timings())
         with pytest.raises(Retry, match="taken_by_another"), ways:
             pytest.fail("another holds it")
     assert 20.0 < clock[0] <= 30.0, "half of a minute"

@@ -12,9 +12,9 @@ import pytest
 from cardveil.core.context import Invocation
 from cardveil.core.errors import CardveilError, Halt, Retry
 from cardveil.core.telemetry import Telemetry
-from cardveil.core.timing import Stages
+from cardveil.core.timing import Timings
 from cardveil.handlers.timer import (
-    Shift,
+    TimerRun,
     expire_answers,
     finish_overdue,
     process_timer,
@@ -26,8 +26,8 @@ MakeScene = Callable[..., Any]
 INVOCATION = Invocation("r", "f", "ap-shanghai", "1250000000", 60.0, clock=lambda: 0.0)
 
 
-def shift(here: Any, until_s: float = 15.0) -> Shift:
-    return Shift(
+def shift(here: Any, until_s: float = 15.0) -> TimerRun:
+    return TimerRun(
         here.instance(), here.settings, Telemetry(INVOCATION), INVOCATION, until_s, now=lambda: here.now
     )
 
@@ -114,8 +114,8 @@ def test_nothing_is_kept_where_that_is_set(scene: MakeScene) -> None:
 def test_what_a_killed_instance_left_is_tidied_once_its_lease_is_over(scene: MakeScene) -> None:
     here = scene()
     keys = keys_of(here.shown.key, here.settings)
-    flows = here.instance()
-    flows.pipeline.leases.take(keys.lease_prefix, 65.0)
+    processor = here.instance()
+    processor.pipeline.leases.take(keys.lease_prefix, 65.0)
     here.memory.content[f"{keys.staged_prefix}copy"] = b"x", {}
     assert swept(here, tidy_after_the_killed) == ({}, []), "it may be living"
     here.now += 71.0
@@ -127,7 +127,7 @@ def test_what_a_killed_instance_left_is_tidied_once_its_lease_is_over(scene: Mak
 def test_the_living_are_left_alone(scene: MakeScene, versioned: bool) -> None:
     here = scene(versioned=versioned)
     keys = keys_of(here.shown.key, here.settings)
-    with here.instance().pipeline.claimed(here.upload, Stages()):
+    with here.instance().pipeline.claim(here.upload, Timings()):
         here.memory.content[f"{keys.staged_prefix}copy"] = b"x", {}
         assert swept(here, tidy_after_the_killed) == ({}, [])
         assert f"{keys.staged_prefix}copy" in here.left()
@@ -151,7 +151,7 @@ def test_what_another_works_on_is_not_waited_for(scene: MakeScene) -> None:
     here.instance().process(here.upload)
     here.vendor.end("j0")
     here.now += 901.0
-    with here.instance().pipeline.claimed(here.upload, Stages()):
+    with here.instance().pipeline.claim(here.upload, Timings()):
         before = here.now
         assert swept(here, finish_overdue) == ({"busy": 1}, [])
         assert here.now == before

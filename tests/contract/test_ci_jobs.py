@@ -18,7 +18,7 @@ from tests.support.waiting import eventually
 
 from cardveil.card.model import CardType
 from cardveil.core.errors import Halt, Retry
-from cardveil.core.retry import Patience
+from cardveil.core.retry import RetryPolicy
 from cardveil.handlers.callback_event import read_callback
 from cardveil.recognition.ai_license import read_answer
 from cardveil.recognition.license_jobs import LicenseJobs
@@ -182,7 +182,7 @@ def test_a_callback_says_what_the_pages_show(begin: Begin, form: str) -> None:
     here = begin()
     received: list[tuple[str, str]] = []
 
-    class Receiver(BaseHTTPRequestHandler):
+    class CallbackHandler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             received.append((str(self.headers["Content-Type"]), body.decode()))
@@ -196,7 +196,7 @@ def test_a_callback_says_what_the_pages_show(begin: Begin, form: str) -> None:
         # Nobody tells a second time: none of the callbacks may find the door shut for want of room.
         request_queue_size = 64
 
-    server = Server(("127.0.0.1", 0), Receiver)
+    server = Server(("127.0.0.1", 0), CallbackHandler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -232,7 +232,7 @@ def test_a_missing_object_fails_the_job(begin: Begin) -> None:
 
 
 def adapter(here: Setting) -> LicenseJobs:
-    return LicenseJobs(here.client, here.bucket, Settings(), Patience(1, lambda: 30.0))
+    return LicenseJobs(here.client, here.bucket, Settings(), RetryPolicy(1, lambda: 30.0))
 
 
 class TestAdapter:

@@ -190,8 +190,8 @@ def test_presigned_urls_of_temporary_keys_carry_the_token(cos: CosServer, cos_bu
     assert "<Code>InvalidAccessKeyId</Code>" in get(cos, bare).text
     whole = client.get_presigned_url(cos_bucket, KEY, "GET", Params={"x-cos-security-token": temporary.token})
     assert get(cos, whole).content == b"abc"
-    beside = f"{bare}&x-cos-security-token={quote(temporary.token)}"
-    assert get(cos, beside).content == b"abc"
+    background_tasks = f"{bare}&x-cos-security-token={quote(temporary.token)}"
+    assert get(cos, background_tasks).content == b"abc"
 
 
 def test_a_whole_authorization_may_stand_in_the_query(

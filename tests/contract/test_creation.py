@@ -10,10 +10,10 @@ from qcloud_cos import CosConfig, CosS3Client
 from tests.support.fixtures.cos import CosServer
 
 from cardveil.core.errors import Retry
-from cardveil.core.retry import Patience
+from cardveil.core.retry import RetryPolicy
 from cardveil.storage.objects import CosObjects
 
-PATIENCE = Patience(1, lambda: 60.0)
+PATIENCE = RetryPolicy(1, lambda: 60.0)
 
 
 def test_meanwhile_begins_when_the_request_is_on_its_way(

@@ -13,7 +13,7 @@ from qcloud_cos.cos_exception import CosServiceError
 from tests.support.cloud_fixture import Bench, bench
 
 from cardveil.core.errors import Halt, Reject, Retry
-from cardveil.core.retry import Patience
+from cardveil.core.retry import RetryPolicy
 from cardveil.settings import Settings
 from cardveil.storage.circuit_breaker import OF_ONE_REQUEST
 from cardveil.storage.clients import Credentials, cos_client
@@ -39,7 +39,7 @@ def begin(tmp_path: Path) -> Iterator[Begin]:
 
 def objects(running: Bench) -> CosObjects:
     """Return the bucket as the functions use it, without any patience."""
-    return CosObjects(client(running), running.bucket, Patience(1, lambda: 30.0))
+    return CosObjects(client(running), running.bucket, RetryPolicy(1, lambda: 30.0))
 
 
 def client(running: Bench) -> Any:

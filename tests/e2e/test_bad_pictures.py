@@ -13,8 +13,8 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 from tests.support.samples import KeptPicture, kept_pictures
 
 from cardveil.card.findings import FINDINGS, Status, status_of
-from cardveil.pipeline.covering import Rules
-from cardveil.pipeline.examine import Verdict, examine, sidecar_of
+from cardveil.pipeline.covering import RedactionRules
+from cardveil.pipeline.examine import ProcessingResult, examine, sidecar_of
 from cardveil.recognition.interfaces import Hint
 from cardveil.redaction import Limits, load_policy
 from cardveil.storage.sidecar import SourceFacts, schema, to_json
@@ -46,9 +46,9 @@ def _encoded(image: Image.Image, kind: str = "PNG") -> bytes:
     return out.getvalue()
 
 
-def _examined(recogniser: EmbeddedRecogniser, image: Image.Image, kind: str = "PNG") -> Verdict:
+def _examined(recogniser: EmbeddedRecogniser, image: Image.Image, kind: str = "PNG") -> ProcessingResult:
     """Examine a picture as the command does, and hold what every verdict must keep to."""
-    rules = Rules(load_policy("standard"), Limits())
+    rules = RedactionRules(load_policy("standard"), Limits())
     data = _encoded(image, kind)
     start = time.process_time()
     verdict = examine(data, Hint(), recogniser, rules)
@@ -65,7 +65,7 @@ def _examined(recogniser: EmbeddedRecogniser, image: Image.Image, kind: str = "P
     return verdict
 
 
-def _number(verdict: Verdict) -> str | None:
+def _number(verdict: ProcessingResult) -> str | None:
     field = verdict.card.field("id_number") if verdict.card else None
     return field.normalized if field else None
 

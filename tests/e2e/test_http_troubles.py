@@ -17,7 +17,7 @@ from tests.support.api_fixture import SECRET, Api, api_bench
 from tests.support.cloud_fixture import kept
 from tests.support.waiting import eventually
 
-from cardveil.api.context import Desk
+from cardveil.api.context import RequestContext
 from cardveil.api.fetch_url import Fetcher
 from cardveil.core.context import read_context
 from cardveil.handlers.http import answer
@@ -122,7 +122,7 @@ def test_a_picture_from_a_url_is_put_into_the_inbox(tmp_path: Path, monkeypatch:
         return ours
 
     fetcher = Fetcher(1_000_000, 10.0, lambda *_: ["93.184.216.34"], connect)
-    monkeypatch.setattr(Desk, "fetcher", fetcher)
+    monkeypatch.setattr(RequestContext, "fetcher", fetcher)
     with api_bench(tmp_path / "cloud") as api:
         reply = answer(post(api), read_context(context(api)), environment(api))
         assert reply["statusCode"] == 200, reply["body"]

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 from tests.support.cloud_fixture import Bench, kept
-from tests.support.sweep_fixture import calls, means, put, select, small, swept
+from tests.support.sweep_fixture import calls, context, put, select, small, swept
 
 from cardveil.core.errors import Halt
 from cardveil.sweep.sweep import estimate
@@ -23,7 +23,9 @@ def test_what_is_missing_is_done_once_and_what_changed_again(start: Start, front
     bench = start(environment={"CARDVEIL_SWEEP_EXECUTION": "off"})
     for name in ("a", "a-1.jpg", "仲/b.jpg", "c.txt"):
         put(bench, name, front)
-    plan = estimate(made := means(bench, prices="AILicenseRec=1;RecognizeMainlandIDCardOCR=2"), select(made))
+    plan = estimate(
+        made := context(bench, prices="AILicenseRec=1;RecognizeMainlandIDCardOCR=2"), select(made)
+    )
     assert plan.as_dict()["cards"] == 3
     assert plan.as_dict()["money"] == 9
     assert calls(bench) == 0
@@ -48,7 +50,7 @@ def test_a_changed_policy_is_applied_without_paying(start: Start, front: bytes) 
         bench.upload(f"inbox/{name}", data)
     bench.settle()
     before, paid = {name: bench.get(f"redacted/{name}") for name in ("a.jpg", "b.png")}, calls(bench)
-    plan = estimate(made := means(bench, policy="strict"), select(made))
+    plan = estimate(made := context(bench, policy="strict"), select(made))
     assert plan.as_dict()["by_reason"] == {"policy": 3}
     assert plan.as_dict()["paid_calls"] == 0
     run = swept(bench, policy="strict", sweep_calls_per_run="0")

@@ -12,11 +12,11 @@ import pytest
 from starlette.requests import Request
 from tests.support.cloud_fixture import Bench, known
 from tests.support.cloud_fixture import bench as local_cloud
-from tests.support.sweep_fixture import calls, means, put, select, small, swept
+from tests.support.sweep_fixture import calls, context, put, select, small, swept
 
 from cardveil.core.errors import Halt
 from cardveil.sweep import worker_pool
-from cardveil.sweep.context import Means
+from cardveil.sweep.context import SweepContext
 from cardveil.sweep.run import Run
 from cardveil.sweep.sweep import sweep
 from cardveil_cli.samples.bundled import kept_pictures
@@ -133,12 +133,12 @@ def test_only_one_sweeps_at_a_time(start: Start, front: bytes) -> None:
         ended.wait(30)
         ended.set()
 
-    def work(made: Means) -> None:
+    def work(made: SweepContext) -> None:
         object.__setattr__(made, "tell", held)
         runs.append(sweep(made, select(made)))
         ended.set()
 
-    made = [means(bench, sweep_in_flight="1") for _ in range(2)]
+    made = [context(bench, sweep_in_flight="1") for _ in range(2)]
     threads = [threading.Thread(target=work, args=(one,)) for one in made]
     for thread in threads:
         thread.start()
@@ -155,7 +155,7 @@ def test_a_stopped_run_goes_on_where_it_stopped(start: Start, monkeypatch: pytes
     for number in range(40):
         put(bench, f"{number:03}.png", small(number))
     stop = threading.Event()
-    made = means(bench, stop, sweep_in_flight="2")
+    made = context(bench, stop, sweep_in_flight="2")
     runs: list[Run] = []
 
     def tell(run: Run) -> None:

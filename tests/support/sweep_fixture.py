@@ -13,7 +13,7 @@ from tests.support.cloud_fixture import Bench
 from cardveil.core.context import Invocation
 from cardveil.settings import from_environment
 from cardveil.sweep.assembling import assemble_means
-from cardveil.sweep.context import Means
+from cardveil.sweep.context import SweepContext
 from cardveil.sweep.run import Run
 from cardveil.sweep.selection import Selection, selection_of
 from cardveil.sweep.sweep import sweep
@@ -33,7 +33,7 @@ def environment(bench: Bench, **settings: str) -> dict[str, str]:
     }
 
 
-def means(bench: Bench, stop: threading.Event | None = None, /, **settings: str) -> Means:
+def context(bench: Bench, stop: threading.Event | None = None, /, **settings: str) -> SweepContext:
     """Return the means of a sweep in this process, which ends early once `stop` is set."""
     told = environment(bench, **settings)
     invocation = Invocation(
@@ -42,14 +42,14 @@ def means(bench: Bench, stop: threading.Event | None = None, /, **settings: str)
     return assemble_means(from_environment(told), told, invocation, stop=(stop or threading.Event()).is_set)
 
 
-def select(made: Means, **chosen: Any) -> Selection:
+def select(made: SweepContext, **chosen: Any) -> Selection:
     """Return the selection of what is chosen, as these settings have it."""
     return selection_of(chosen, made.settings)
 
 
 def swept(bench: Bench, chosen: dict[str, Any] | None = None, **settings: str) -> Run:
     """Sweep in this process and return the run; raises RuntimeError if another sweep is at work."""
-    made = means(bench, **settings)
+    made = context(bench, **settings)
     run = sweep(made, select(made, **(chosen or {})))
     if run is None:
         raise RuntimeError("another sweep is at work")

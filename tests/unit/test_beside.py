@@ -9,7 +9,7 @@ from concurrent.futures import Executor
 import pytest
 from tests.support.waiting import eventually
 
-from cardveil.core.threads import beside
+from cardveil.core.threads import background_tasks
 
 
 def threads() -> set[str]:
@@ -23,7 +23,7 @@ def test_a_block_ends_when_its_work_has_ended() -> None:
         assert go.wait(60)
         done.append(True)
 
-    with beside() as pool:
+    with background_tasks() as pool:
         pool.submit(work)
         pool.submit(go.set)
         assert not done or go.is_set()
@@ -39,7 +39,7 @@ def test_a_block_that_fails_waits_too(failure: type[BaseException]) -> None:
         done.append(True)
 
     def fail() -> None:
-        with beside() as pool:
+        with background_tasks() as pool:
             pool.submit(work)
             pool.submit(go.set)
             raise failure
@@ -58,27 +58,27 @@ def test_what_work_begins_is_waited_for() -> None:
         else:
             done.append(True)
 
-    with beside() as pool:
+    with background_tasks() as pool:
         pool.submit(begins, pool, 20)
     assert done
 
 
 def test_one_block_does_not_wait_for_another_s_work() -> None:
     go = threading.Event()
-    with beside() as slow:
+    with background_tasks() as slow:
         held = slow.submit(go.wait, 60)
-        with beside() as quick:
+        with background_tasks() as quick:
             quick.submit(int)
         assert not held.done()
         go.set()
 
 
 def test_threads_stay_and_some_are_ready() -> None:
-    with beside() as pool:
+    with background_tasks() as pool:
         pool.submit(int)
     before = threads()
     assert len(before) >= 6
-    with beside() as pool:
+    with background_tasks() as pool:
         pool.submit(int)
     assert before <= threads()
 
@@ -87,20 +87,20 @@ def test_failures_are_the_asker_s() -> None:
     def fail() -> None:
         raise LookupError
 
-    with beside() as pool:
+    with background_tasks() as pool:
         future = pool.submit(fail)
     with pytest.raises(LookupError):
         future.result()
 
 
 def test_a_forked_process_has_threads_of_its_own() -> None:
-    with beside() as pool:
+    with background_tasks() as pool:
         pool.submit(int)
     child = os.fork()
     if child == 0:
         answer = 1
         try:
-            with beside() as pool:
+            with background_tasks() as pool:
                 answer = pool.submit(int, "7").result(60)
         finally:
             os._exit(answer)

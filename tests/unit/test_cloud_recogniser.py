@@ -10,7 +10,7 @@ import pytest
 
 from cardveil.card.model import CardType, Field, Polygon, Side
 from cardveil.core.errors import CardveilError, Halt, Reject, Retry, Review
-from cardveil.core.retry import Patience
+from cardveil.core.retry import RetryPolicy
 from cardveil.recognition.interfaces import Hint, Image, Reading, TextLine
 from cardveil.recognition.recognizer import CloudRecogniser
 
@@ -57,8 +57,8 @@ def no_staging(image: Image) -> AbstractContextManager[str]:
 
 
 def recogniser(api: Scripted, *, general: bool = True) -> CloudRecogniser:
-    patience = Patience(1, lambda: 10.0)
-    return CloudRecogniser(api, api, api if general else None, patience, no_staging)
+    retry_policy = RetryPolicy(1, lambda: 10.0)
+    return CloudRecogniser(api, api, api if general else None, retry_policy, no_staging)
 
 
 IMAGE = Image(b"", 100, 100, "inbox/a.jpg")
@@ -156,7 +156,7 @@ def test_a_picture_that_is_not_in_the_bucket_is_staged_and_taken_away() -> None:
             places.append("deleted")
 
     api = Scripted(id_card=FRONT, text=Retry("throttled", "…"))
-    cloud = CloudRecogniser(api, api, None, Patience(1, lambda: 10.0), stage)
+    cloud = CloudRecogniser(api, api, None, RetryPolicy(1, lambda: 10.0), stage)
     with pytest.raises(Retry):
         cloud.recognise(Image(b"", 100, 100), Hint())
     assert places == ["put", "deleted"]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cardveil.core.errors import Reject
-from cardveil.handlers.callback_event import MAX_BYTES, Told, read_callback, read_delivery
+from cardveil.handlers.callback_event import MAX_BYTES, JobCallback, read_callback, read_delivery
 
 EVENTS = Path(__file__).parents[2] / "events"
 STORED = sorted(EVENTS.glob("callback-*.json"))
@@ -105,4 +105,4 @@ def test_size_is_looked_at_first() -> None:
 
 def test_what_is_said_of_a_job_may_be_of_any_type() -> None:
     body = json.dumps({"JobsDetail": {"JobId": 7, "Operation": {"UserData": ["x"]}}})
-    assert read_callback(body) == (Told("", None),)
+    assert read_callback(body) == (JobCallback("", None),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cardveil.core.errors import Retry
-from cardveil.core.rate_limit import Pace
+from cardveil.core.rate_limit import RateLimiter
 
 
 class Clock:
@@ -23,36 +23,36 @@ class Clock:
 
 def test_a_burst_then_evenly() -> None:
     clock = Clock()
-    pace = Pace(clock, clock.sleep)
+    rate_limiter = RateLimiter(clock, clock.sleep)
     for _ in range(25):
-        pace.wait(5, lambda: 60.0)
+        rate_limiter.wait(5, lambda: 60.0)
     # Five at once, twenty at five a second.
     assert clock.now == pytest.approx(100.0 + 20 / 5)
 
 
 def test_a_slow_rate_still_lets_the_first_call_through() -> None:
     clock = Clock()
-    pace = Pace(clock, clock.sleep)
-    pace.wait(0.5, lambda: 60.0)
+    rate_limiter = RateLimiter(clock, clock.sleep)
+    rate_limiter.wait(0.5, lambda: 60.0)
     assert clock.slept == []
-    pace.wait(0.5, lambda: 60.0)
+    rate_limiter.wait(0.5, lambda: 60.0)
     assert clock.slept == [pytest.approx(2.0)]
 
 
 def test_zero_is_no_limit() -> None:
     clock = Clock()
-    pace = Pace(clock, clock.sleep)
+    rate_limiter = RateLimiter(clock, clock.sleep)
     for _ in range(1000):
-        pace.wait(0, lambda: 0.0)
+        rate_limiter.wait(0, lambda: 0.0)
     assert clock.slept == []
 
 
 def test_a_turn_after_the_end_is_refused_and_not_taken() -> None:
     clock = Clock()
-    pace = Pace(clock, clock.sleep)
-    pace.wait(1, lambda: 60.0)
+    rate_limiter = RateLimiter(clock, clock.sleep)
+    rate_limiter.wait(1, lambda: 60.0)
     with pytest.raises(Retry, match="out_of_time"):
-        pace.wait(1, lambda: 0.5)
+        rate_limiter.wait(1, lambda: 0.5)
     clock.now += 1.0
-    pace.wait(1, lambda: 0.5)
+    rate_limiter.wait(1, lambda: 0.5)
     assert clock.slept == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cardveil.core.errors import CardveilError, Halt, Reject, Retry, Review
-from cardveil.core.retry import Patience
+from cardveil.core.retry import RetryPolicy
 
 
 class Clock:
@@ -23,8 +23,8 @@ class Clock:
         self.left -= seconds
 
 
-def patience(clock: Clock, attempts: int = 5) -> Patience:
-    return Patience(attempts, clock.remaining, clock.sleep, lambda low, high: high)
+def retry_policy(clock: Clock, attempts: int = 5) -> RetryPolicy:
+    return RetryPolicy(attempts, clock.remaining, clock.sleep, lambda low, high: high)
 
 
 class Failing:
@@ -40,14 +40,14 @@ class Failing:
 
 def test_a_retry_succeeds_later_with_doubling_pauses() -> None:
     clock, action = Clock(60), Failing(Retry("throttled", "…"), 3)
-    assert patience(clock).call(action) == "done"
+    assert retry_policy(clock).call(action) == "done"
     assert clock.slept == [0.2, 0.4, 0.8]
 
 
 def test_the_last_failure_is_raised() -> None:
     action = Failing(Retry("throttled", "…"), 99)
     with pytest.raises(Retry, match="throttled"):
-        patience(Clock(60), 3).call(action)
+        retry_policy(Clock(60), 3).call(action)
     assert action.calls == 3
 
 
@@ -55,19 +55,19 @@ def test_the_last_failure_is_raised() -> None:
 def test_no_other_leaf_is_tried_again(leaf: type[CardveilError]) -> None:
     action = Failing(leaf("x", "…"), 99)
     with pytest.raises(leaf):
-        patience(Clock(60)).call(action)
+        retry_policy(Clock(60)).call(action)
     assert action.calls == 1
 
 
 def test_no_pause_is_begun_that_does_not_fit() -> None:
     clock, action = Clock(0.5), Failing(Retry("throttled", "…"), 99)
     with pytest.raises(Retry):
-        patience(clock).call(action)
+        retry_policy(clock).call(action)
     assert sum(clock.slept) < 0.5
 
 
 def test_zero_time_left_is_zero() -> None:
     action = Failing(Retry("x", "…"), 0)
     with pytest.raises(Retry, match="out_of_time"):
-        patience(Clock(0)).call(action)
+        retry_policy(Clock(0)).call(action)
     assert action.calls == 0

@@ -15,24 +15,24 @@ from tests.support.chaos.pictures import picture
 
 from cardveil.card.model import CardType, Field, Side
 from cardveil.core.context import Invocation
-from cardveil.core.rate_limit import Pace
-from cardveil.core.retry import Patience
-from cardveil.pipeline.covering import Rules
-from cardveil.pipeline.factory import Recognisers
-from cardveil.pipeline.jobs import Jobs
+from cardveil.core.rate_limit import RateLimiter
+from cardveil.core.retry import RetryPolicy
+from cardveil.pipeline.covering import RedactionRules
+from cardveil.pipeline.factory import RecognizerFactory
+from cardveil.pipeline.jobs import CardProcessor
 from cardveil.pipeline.pipeline import Pipeline
 from cardveil.pipeline.signing import Signer
 from cardveil.recognition.interfaces import Image, Reading
 from cardveil.redaction import Limits, load_policy
 from cardveil.settings import Settings
-from cardveil.storage.circuit_breaker import Breaker
+from cardveil.storage.circuit_breaker import CircuitBreaker
 from cardveil.storage.job_store import JobNotes
 from cardveil.storage.keys import keys_of
 from cardveil.storage.leases import Leases
 from cardveil.storage.listings import Entry
 from cardveil.storage.response_cache import look
 from cardveil.storage.results import Results
-from cardveil.sweep.context import Means
+from cardveil.sweep.context import SweepContext
 from cardveil.sweep.run import Run
 from cardveil.sweep.selection import Selection, selection_of
 from cardveil.sweep.sweep import sweep
@@ -108,7 +108,7 @@ class World:
     now: float = 1_000_000.0
     instances: int = 0
 
-    def means(self, last: int) -> tuple[Means, Selection]:
+    def context(self, last: int) -> tuple[SweepContext, Selection]:
         """Return a new instance's means; it is killed at its request number `last`."""
         self.instances += 1
         left, lock = [last], threading.Lock()
@@ -121,30 +121,30 @@ class World:
 
         objects = Instance(self.memory, check=check)
         leases = Leases(objects, owner=f"i{self.instances}", now=lambda: self.now)
-        patience = Patience(2, lambda: 1e6, sleep=lambda _: None)
-        recognisers = Recognisers(self.vendor, self.vendor, None, patience, Pace(), 0.0)
+        retry_policy = RetryPolicy(2, lambda: 1e6, sleep=lambda _: None)
+        recognisers = RecognizerFactory(self.vendor, self.vendor, None, retry_policy, RateLimiter(), 0.0)
         pipeline = Pipeline(
             settings=SETTINGS,
-            rules=Rules(load_policy("standard"), Limits()),
+            rules=RedactionRules(load_policy("standard"), Limits()),
             sources=objects,
             results=Results(objects),
             leases=leases,
-            breaker=Breaker(objects, leases, SETTINGS.state_prefix, 300.0, now=lambda: self.now),
+            breaker=CircuitBreaker(objects, leases, SETTINGS.state_prefix, 300.0, now=lambda: self.now),
             recogniser=recognisers,
             invocation=Invocation("r", "f", "ap-shanghai", "1250000000", 1e6, clock=lambda: 0.0),
             sleep=lambda _: None,
         )
-        flows = Jobs(
+        processor = CardProcessor(
             pipeline=pipeline,
             service=None,  # type: ignore[arg-type]  # there are no jobs here
             notes=JobNotes(objects, f"{SETTINGS.state_prefix}jobs/"),
             signer=Signer(()),
-            patience=patience,
-            pace=Pace(),
+            retry_policy=retry_policy,
+            rate_limiter=RateLimiter(),
         )
         listing = MemoryListing(objects)
-        means = Means(flows, listing, listing, SETTINGS, now=lambda: self.now, lease_s=LEASE_S)
-        return means, selection_of({}, SETTINGS)
+        context = SweepContext(processor, listing, listing, SETTINGS, now=lambda: self.now, lease_s=LEASE_S)
+        return context, selection_of({}, SETTINGS)
 
     def kept(self) -> set[tuple[str | None, str]]:
         """Return the calls whose answers stand in the bucket, or in a result: nobody need pay for them."""
@@ -178,7 +178,7 @@ def filled() -> World:
 
 def test_twenty_kills_change_nothing_and_what_is_kept_is_not_paid_again() -> None:
     calm = filled()
-    undisturbed = sweep(*calm.means(10**9))
+    undisturbed = sweep(*calm.context(10**9))
     assert undisturbed is not None
     assert (undisturbed.counts, calm.vendor.paid) == ({"redacted": CARDS}, 2 * CARDS)
 
@@ -187,14 +187,14 @@ def test_twenty_kills_change_nothing_and_what_is_kept_is_not_paid_again() -> Non
     while killed < KILLS:
         kept, before = world.kept(), world.vendor.calls.copy()
         try:
-            run = sweep(*world.means(chance.randrange(20, 2 * 25 * CARDS // KILLS)))
+            run = sweep(*world.context(chance.randrange(20, 2 * 25 * CARDS // KILLS)))
         except Killed:
             killed += 1
             world.now += LEASE_S + 10  # whoever comes next finds the lease void
         assert run is None, "it was to be killed while there is work"
         assert not (world.vendor.calls - before).keys() & kept
     kept, before = world.kept(), world.vendor.calls.copy()
-    run = sweep(*world.means(10**9))
+    run = sweep(*world.context(10**9))
     assert not (world.vendor.calls - before).keys() & kept
     assert run is not None
     assert run.state == "finished"
@@ -210,7 +210,7 @@ def test_twenty_kills_change_nothing_and_what_is_kept_is_not_paid_again() -> Non
 
 def test_who_lost_the_lease_does_not_write_over_the_others_checkpoint() -> None:
     world = filled()
-    means, selection = world.means(10**9)
+    context, selection = world.context(10**9)
     taken: list[bool] = []
 
     def tell(run: Run) -> None:
@@ -219,10 +219,10 @@ def test_who_lost_the_lease_does_not_write_over_the_others_checkpoint() -> None:
             prefix = ".cardveil/sweeps/lease/"
             (held,) = world.memory.keys(prefix)
             world.memory.content[f"{prefix}00000002"] = world.memory.content[held]
-            object.__setattr__(means, "lease_s", 0.0)  # look at it at once
+            object.__setattr__(context, "lease_s", 0.0)  # look at it at once
 
-    object.__setattr__(means, "tell", tell)
-    run = sweep(means, selection)
+    object.__setattr__(context, "tell", tell)
+    run = sweep(context, selection)
     assert run is not None
     assert run.state == "running", "it did not end the run"
     assert run.done < CARDS

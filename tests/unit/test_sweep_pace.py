@@ -14,7 +14,7 @@ from tests.support.chaos.memory import Instance, MemoryBucket
 
 from cardveil.core.errors import Halt, Reject, Retry
 from cardveil.sweep.budget import Budget
-from cardveil.sweep.rate_limit import FIRST_GUARD_S, GUARD_S, LATEST_S, LEAST_GUARD_S, SweepPace, Timed
+from cardveil.sweep.rate_limit import FIRST_GUARD_S, GUARD_S, LATEST_S, LEAST_GUARD_S, SweepRateLimiter, Timed
 from cardveil_cloud.tencent_api.ocr.ratelimit import RateLimit
 
 
@@ -52,7 +52,7 @@ class World(Clock):
         self, stall: Callable[[], float], service: Callable[[], float], oversleep: Callable[[], float]
     ) -> None:
         super().__init__()
-        self.pace = SweepPace(20.0, budget(MemoryBucket()), self, self.sleep)
+        self.rate_limiter = SweepRateLimiter(20.0, budget(MemoryBucket()), self, self.sleep)
         self.granted: list[float] = []
         self.refused: list[float] = []
         self._limit = RateLimit(20, self)
@@ -68,15 +68,15 @@ class World(Clock):
         self.now = until
 
     def call(self) -> None:
-        turn = self.pace.turn("read", lambda: 1e9)
+        turn = self.rate_limiter.turn("read", lambda: 1e9)
 
         def arrive() -> None:
             if self._limit.grant("read"):
                 self.granted.append(self.now)
-                self._later(self._service() + 0.005, lambda: self.pace.answered(turn))
+                self._later(self._service() + 0.005, lambda: self.rate_limiter.answered(turn))
             else:
                 self.refused.append(self.now)
-                self.pace.refused("read")
+                self.rate_limiter.refused("read")
 
         self._later(0.002 + self._stall(), arrive)
 
@@ -156,7 +156,7 @@ def test_a_call_is_counted_from_when_it_went_not_from_when_it_was_to_go() -> Non
 
 def test_answers_are_timed_whatever_they_say_and_failures_are_not() -> None:
     clock = Clock()
-    pace = SweepPace(1.0, budget(MemoryBucket()), clock, clock.sleep)
+    rate_limiter = SweepRateLimiter(1.0, budget(MemoryBucket()), clock, clock.sleep)
 
     class Adapter:
         by_key = False
@@ -171,15 +171,15 @@ def test_answers_are_timed_whatever_they_say_and_failures_are_not() -> None:
             return "reading"
 
     adapter = Adapter()
-    timed = Timed(adapter, pace)
+    timed = Timed(adapter, rate_limiter)
     assert timed.by_key is False
-    assert Timed(object(), pace).by_key is True
+    assert Timed(object(), rate_limiter).by_key is True
 
     def ask() -> object:
-        pace.wait(0.0, lambda: 1e9, "locate")
+        rate_limiter.wait(0.0, lambda: 1e9, "locate")
         return timed.locate(None, None)  # type: ignore[arg-type]
 
-    lane = pace._lanes
+    lane = rate_limiter._lanes
     assert ask() == "reading"
     assert list(lane["locate"].answers) == [0.25]
     for failure, answers in ((Reject("no_card", "…"), 2), (Retry("network", "…"), 2)):
@@ -198,12 +198,12 @@ def test_answers_are_timed_whatever_they_say_and_failures_are_not() -> None:
 @pytest.mark.parametrize("rate", [0.5, 1.0, 2.5, 20.0])
 def test_no_second_holds_more_calls_than_the_rate(rate: float) -> None:
     clock = Clock()
-    pace = SweepPace(rate, budget(MemoryBucket()), clock, clock.sleep)
+    rate_limiter = SweepRateLimiter(rate, budget(MemoryBucket()), clock, clock.sleep)
     turns = []
     for number in range(200):
         if number % 37 == 0:
             clock.now += 3.0  # a stall: nothing may be saved up
-        pace.wait(0.0, lambda: 1e9, "read")
+        rate_limiter.wait(0.0, lambda: 1e9, "read")
         turns.append(clock.now)
     count = max(1, int(rate))
     for first, later in zip(turns, turns[count:], strict=False):
@@ -214,18 +214,18 @@ def test_no_second_holds_more_calls_than_the_rate(rate: float) -> None:
 
 def test_who_is_refused_gives_way_and_comes_back() -> None:
     clock = Clock()
-    pace = SweepPace(10.0, budget(MemoryBucket()), clock, clock.sleep)
+    rate_limiter = SweepRateLimiter(10.0, budget(MemoryBucket()), clock, clock.sleep)
 
     def seconds(calls: int) -> float:
         began = clock.now
         for _ in range(calls):
-            pace.wait(0.0, lambda: 1e9, "read")
+            rate_limiter.wait(0.0, lambda: 1e9, "read")
         return clock.now - began
 
     seconds(400)
     usual = seconds(100)
     for _ in range(20):
-        pace.refused("read")
+        rate_limiter.refused("read")
     slower = seconds(100)
     assert 1.05 * usual < slower < 1.3 * usual
     seconds(1000)
@@ -234,9 +234,9 @@ def test_who_is_refused_gives_way_and_comes_back() -> None:
 
 def test_apis_are_paced_apart() -> None:
     clock = Clock()
-    pace = SweepPace(1.0, budget(MemoryBucket()), clock, clock.sleep)
-    pace.wait(0.0, lambda: 1e9, "locate")
-    pace.wait(0.0, lambda: 1e9, "read")
+    rate_limiter = SweepRateLimiter(1.0, budget(MemoryBucket()), clock, clock.sleep)
+    rate_limiter.wait(0.0, lambda: 1e9, "locate")
+    rate_limiter.wait(0.0, lambda: 1e9, "read")
     assert clock.now == 0.0
 
 

@@ -16,8 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cardveil.card.findings import Status
 from cardveil.core.errors import CardveilError, Reject
-from cardveil.pipeline.covering import Rules
-from cardveil.pipeline.examine import Verdict, examine, redact_places, sidecar_of
+from cardveil.pipeline.covering import RedactionRules
+from cardveil.pipeline.examine import ProcessingResult, examine, redact_places, sidecar_of
 from cardveil.redaction import Limits, Region, coefficient_path_available, load_policy
 from cardveil.storage.sidecar import SourceFacts, to_json
 from cardveil_cli.commands.inputs import Job, jobs_of, read_fields
@@ -62,7 +62,7 @@ def command(
     2: wrong use.
     """
     try:
-        rules = Rules(load_policy(policy), Limits(), proof=proof)
+        rules = RedactionRules(load_policy(policy), Limits(), proof=proof)
     except CardveilError as error:
         raise click.UsageError(f"--policy: {error.what_to_do}") from None
     regions = read_fields(fields) if fields else None
@@ -88,15 +88,15 @@ def command(
     sys.exit(0 if all_redacted else EXIT_NOT_ALL)
 
 
-def _covered(data: bytes, regions: tuple[Region, ...], rules: Rules) -> Verdict:
+def _covered(data: bytes, regions: tuple[Region, ...], rules: RedactionRules) -> ProcessingResult:
     try:
         return redact_places(data, regions, rules)
     except CardveilError as refusal:
         status = Status.REJECTED if isinstance(refusal, Reject) else Status.NEEDS_REVIEW
-        return Verdict(status, findings=(refusal.code,))
+        return ProcessingResult(status, findings=(refusal.code,))
 
 
-def _write(job: Job, out: Path, data: bytes, verdict: Verdict, rules: Rules) -> Path | None:
+def _write(job: Job, out: Path, data: bytes, verdict: ProcessingResult, rules: RedactionRules) -> Path | None:
     """Write the copy, then the sidecar; a copy of an earlier run that no longer holds is taken away."""
     stem = out / job.stem
     stem.parent.mkdir(parents=True, exist_ok=True)
@@ -114,7 +114,7 @@ def _write(job: Job, out: Path, data: bytes, verdict: Verdict, rules: Rules) -> 
     return target
 
 
-def _ending(job: Job, verdict: Verdict) -> str:
+def _ending(job: Job, verdict: ProcessingResult) -> str:
     """Keep the source's ending where it tells the copy's format."""
     endings = {
         "image/jpeg": (".jpg", ".jpeg", ".jpe"),
@@ -138,7 +138,12 @@ def _replace(path: Path, data: bytes) -> None:
 
 
 def _report(
-    console: Console, job: Job, verdict: Verdict, written: Path | None, elapsed_ms: float, as_json: bool
+    console: Console,
+    job: Job,
+    verdict: ProcessingResult,
+    written: Path | None,
+    elapsed_ms: float,
+    as_json: bool,
 ) -> None:
     if as_json:
         line = {

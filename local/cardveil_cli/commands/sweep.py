@@ -21,7 +21,7 @@ from cardveil_cli.commands.endpoint import Endpoint
 from cardveil_cli.commands.sweep_progress import Bar, Lines, Progress
 
 if TYPE_CHECKING:
-    from cardveil.sweep.context import Means
+    from cardveil.sweep.context import SweepContext
     from cardveil.sweep.run import Run
     from cardveil.sweep.selection import Selection
 
@@ -93,11 +93,11 @@ def command(
         settings = from_environment(environment)
         progress: Progress = Lines(sys.stdout) if as_json else Bar(sys.stderr)
         with _interruptible() as stop:
-            means, selection = _prepared(settings, environment, chosen, stop, progress)
+            context, selection = _prepared(settings, environment, chosen, stop, progress)
             if dry_run:
-                _tell_estimate(means, selection, as_json)
+                _tell_estimate(context, selection, as_json)
                 return
-            sys.exit(_swept(means, selection, progress, wait, stop))
+            sys.exit(_swept(context, selection, progress, wait, stop))
     except Halt as halt:
         click.echo(str(halt), err=True)
         sys.exit(
@@ -143,7 +143,7 @@ def _prepared(
     chosen: dict[str, Any],
     stop: threading.Event,
     told: Progress,
-) -> tuple[Means, Selection]:
+) -> tuple[SweepContext, Selection]:
     from uuid import uuid4
 
     from cardveil.core.context import Invocation
@@ -166,14 +166,14 @@ def _prepared(
         app_id=environment.get("TENCENTCLOUD_APPID", ""),
         deadline=time.monotonic() + _NO_LIMIT_S,
     )
-    means = assemble_means(settings, environment, invocation, stop=stop.is_set, tell=told.show)
-    return means, selection
+    context = assemble_means(settings, environment, invocation, stop=stop.is_set, tell=told.show)
+    return context, selection
 
 
-def _tell_estimate(means: Means, selection: Selection, as_json: bool) -> None:
+def _tell_estimate(context: SweepContext, selection: Selection, as_json: bool) -> None:
     from cardveil.sweep.sweep import estimate
 
-    told = estimate(means, selection).as_dict()
+    told = estimate(context, selection).as_dict()
     if as_json:
         click.echo(orjson.dumps(told))
         return
@@ -184,13 +184,15 @@ def _tell_estimate(means: Means, selection: Selection, as_json: bool) -> None:
         click.echo(f"{name.replace('_', ' '):14} {shown}")
 
 
-def _swept(means: Means, selection: Selection, progress: Progress, wait: float, stop: threading.Event) -> int:
+def _swept(
+    context: SweepContext, selection: Selection, progress: Progress, wait: float, stop: threading.Event
+) -> int:
     from cardveil.sweep.sweep import estimate, sweep
 
-    total = estimate(means, selection).total
+    total = estimate(context, selection).total
     give_up = time.monotonic() + wait
     with progress.during(total):
-        while (run := sweep(means, selection)) is None:
+        while (run := sweep(context, selection)) is None:
             if stop.is_set():
                 return STOPPED
             if time.monotonic() >= give_up:

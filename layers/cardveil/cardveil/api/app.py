@@ -15,7 +15,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
 from cardveil.api.auth import caller_of, role_of
-from cardveil.api.context import Desk, Means
+from cardveil.api.context import FunctionContext, RequestContext
 from cardveil.api.pages import add_pages
 from cardveil.api.problems import MEDIA_TYPE, Problem, from_error, unexpected
 from cardveil.api.resolver import UrlResolver
@@ -29,17 +29,17 @@ _JSON: Final = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class HttpRequest:
     """A request before anybody was let in; header names are in lower case."""
 
     method: str
     path: str
     headers: Mapping[str, str]
-    means: Means
+    function: FunctionContext
 
 
 @dataclass
-class Noted:
+class AccessLog:
     """What is remembered of a request for the log; nothing that it or its answer says."""
 
     route: str = ""
@@ -50,7 +50,7 @@ class Noted:
     submitted: list[Submitted] = field(default_factory=list)
 
 
-def routed(asked: Asked, event: Mapping[str, Any], noted: Noted) -> dict[str, Any]:
+def routed(http_request: HttpRequest, event: Mapping[str, Any], access_log: AccessLog) -> dict[str, Any]:
     """Answer one request by its route.
 
     Returns
@@ -64,15 +64,20 @@ def routed(asked: Asked, event: Mapping[str, Any], noted: Noted) -> dict[str, An
         404 or 405 when there is no such route.
     """
     app = application()
-    methods = app.methods_of(asked.path)
+    methods = app.methods_of(http_request.path)
     if not methods:
         raise Problem(404, "path_unknown", "look at /docs: there is no such path")
-    if asked.method not in methods:
+    if http_request.method not in methods:
         raise Problem(405, "method_not_allowed", "look at /docs", headers={"Allow": ", ".join(methods)})
-    plain = {**event, "httpMethod": asked.method, "path": asked.path, "headers": dict(asked.headers)}
-    app.put_by(asked=asked, noted=noted)
+    plain = {
+        **event,
+        "httpMethod": http_request.method,
+        "path": http_request.path,
+        "headers": dict(http_request.headers),
+    }
+    app.put_by(http_request=http_request, access_log=access_log)
     try:
-        reply: dict[str, Any] = app.resolve(plain, None)  # type: ignore[arg-type]  # its own is in `asked`
+        reply: dict[str, Any] = app.resolve(plain, None)  # type: ignore[arg-type]  # its own is in `http_request`
     finally:
         app.tidy_up()
     return reply
@@ -105,8 +110,8 @@ def application() -> UrlResolver:
         return _response(app, Problem(422, "request_invalid", what, faults=faults))
 
     def fault(error: Exception) -> Response[Any]:
-        noted: Noted = app.context["noted"]
-        noted.fault = _named(error)
+        access_log: AccessLog = app.context["access_log"]
+        access_log.fault = _named(error)
         return _response(app, unexpected())
 
     app.on_error([Problem, CardveilError], known)
@@ -116,20 +121,20 @@ def application() -> UrlResolver:
 
 
 def _admit(app: UrlResolver, handler: Any) -> None:
-    asked: Asked = app.context["asked"]
-    noted: Noted = app.context["noted"]
+    http_request: HttpRequest = app.context["http_request"]
+    access_log: AccessLog = app.context["access_log"]
     role = role_of(handler)
     if role is None:
         raise Problem(404, "path_unknown", "look at /docs: there is no such path")
-    noted.route = handler.__name__
-    found = caller_of(role, asked.headers, asked.means.settings.token_secrets, time.time())
+    access_log.route = handler.__name__
+    found = caller_of(role, http_request.headers, http_request.function.settings.token_secrets, time.time())
     caller = found or Caller("", frozenset())
-    noted.subject = caller.subject
-    kind = asked.headers.get("content-type", _JSON).partition(";")[0].strip().lower()
-    if asked.method == "POST" and kind != _JSON:
+    access_log.subject = caller.subject
+    kind = http_request.headers.get("content-type", _JSON).partition(";")[0].strip().lower()
+    if http_request.method == "POST" and kind != _JSON:
         # Powertools would read forms too, which no route here takes.
         raise Problem(415, "content_type_refused", "send application/json")
-    app.put_by(desk=Desk(asked.means, caller))
+    app.put_by(context=RequestContext(http_request.function, caller))
 
 
 def _named(error: Exception) -> str:
@@ -140,9 +145,9 @@ def _named(error: Exception) -> str:
 
 
 def _response(app: UrlResolver, refusal: Problem | CardveilError) -> Response[Any]:
-    asked: Asked = app.context["asked"]
-    noted: Noted = app.context["noted"]
-    noted.refusal = refusal
-    reply = refused(refusal, asked.means.invocation)
+    http_request: HttpRequest = app.context["http_request"]
+    access_log: AccessLog = app.context["access_log"]
+    access_log.refusal = refusal
+    reply = refused(refusal, http_request.function.invocation)
     headers = {name: value for name, value in reply["headers"].items() if name != "Content-Type"}
     return Response(reply["statusCode"], MEDIA_TYPE, reply["body"], headers)

@@ -20,7 +20,7 @@ ANYBODY: Final = "anybody"
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
-def wants(role: str) -> Callable[[Handler], Handler]:
+def requires_role(role: str) -> Callable[[Handler], Handler]:
     """Mark a route with the role that it wants."""
 
     def mark(handler: Handler) -> Handler:

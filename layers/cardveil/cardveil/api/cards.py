@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import orjson
 
-from cardveil.api.context import Desk
+from cardveil.api.context import RequestContext
 from cardveil.api.problems import Problem
 from cardveil.api.refs import keys_meant, reference, unknown
 from cardveil.card.model import CardType, Side
@@ -41,7 +41,7 @@ class Found:
     document: Mapping[str, Any]
 
 
-def find(desk: Desk, named: str) -> Found:
+def find(context: RequestContext, named: str) -> Found:
     """Return the card that a path names.
 
     Raises
@@ -49,11 +49,11 @@ def find(desk: Desk, named: str) -> Found:
     Problem
         404 ``card_unknown``, or ``result_pending`` when the source is there but no result is yet.
     """
-    keys = keys_meant(named, desk.settings)
+    keys = keys_meant(named, context.settings)
     for key in keys:
-        if found := read(desk, key):
+        if found := read(context, key):
             return found
-    if any(desk.pipeline.sources.head(key) for key in keys):
+    if any(context.pipeline.sources.head(key) for key in keys):
         raise Problem(
             404,
             "result_pending",
@@ -63,11 +63,11 @@ def find(desk: Desk, named: str) -> Found:
     raise unknown()
 
 
-def read(desk: Desk, key: str) -> Found | None:
+def read(context: RequestContext, key: str) -> Found | None:
     """Return the card of a source's key, None when it has no result."""
-    objects = desk.pipeline.results.objects
+    objects = context.pipeline.results.objects
     try:
-        stored, data = objects.get(keys_of(key, desk.settings).sidecar, max_bytes=_MAX_SIDECAR_BYTES)
+        stored, data = objects.get(keys_of(key, context.settings).sidecar, max_bytes=_MAX_SIDECAR_BYTES)
     except Reject as gone:
         if gone.code != "source_gone":
             raise
@@ -82,14 +82,14 @@ def is_decided(sidecar: Stored) -> bool:
     return sidecar.meta.get("x-cos-meta-decided") == "yes"
 
 
-def told(desk: Desk, found: Found, *, warnings: bool = True) -> dict[str, Any]:
+def told(context: RequestContext, found: Found, *, warnings: bool = True) -> dict[str, Any]:
     """Return what the caller may see of a card."""
     document: dict[str, Any] = dict(found.document)
     masked: list[str] = []
     if not warnings:
         document["warnings"] = []
-    if not desk.caller.may("read_text"):
-        document["card"], masked = _masked(desk, found.document["card"])
+    if not context.caller.may("read_text"):
+        document["card"], masked = _masked(context, found.document["card"])
         if "history" in document:
             # A reason is free text: it may well say what a card says.
             document["history"] = [{**entry, "reason": ""} for entry in document["history"]]
@@ -99,11 +99,13 @@ def told(desk: Desk, found: Found, *, warnings: bool = True) -> dict[str, Any]:
         "decided": found.decided,
         "sidecar": document,
         "masked": masked,
-        "links": _links(desk, found),
+        "links": _links(context, found),
     }
 
 
-def _masked(desk: Desk, card: Mapping[str, Any] | None) -> tuple[Mapping[str, Any] | None, list[str]]:
+def _masked(
+    context: RequestContext, card: Mapping[str, Any] | None
+) -> tuple[Mapping[str, Any] | None, list[str]]:
     """Take out the texts that the configured policy would cover: a copy shows the others anyway."""
     if card is None:
         return None, []
@@ -111,7 +113,7 @@ def _masked(desk: Desk, card: Mapping[str, Any] | None) -> tuple[Mapping[str, An
     fields: list[Mapping[str, Any]] = []
     masked: list[str] = []
     for entry in card["fields"]:
-        if desk.policy.action_for(card_type, side, entry["name"]) == "keep":
+        if context.policy.action_for(card_type, side, entry["name"]) == "keep":
             fields.append(entry)
             continue
         fields.append({**entry, "text": None, "normalized": None})
@@ -120,13 +122,13 @@ def _masked(desk: Desk, card: Mapping[str, Any] | None) -> tuple[Mapping[str, An
     return {**card, "fields": fields}, list(dict.fromkeys(masked))
 
 
-def _links(desk: Desk, found: Found) -> dict[str, Any]:
-    seconds = desk.settings.link_seconds
-    links: dict[str, Any] = {"expires_at": iso(desk.now() + seconds)}
+def _links(context: RequestContext, found: Found) -> dict[str, Any]:
+    seconds = context.settings.link_seconds
+    links: dict[str, Any] = {"expires_at": iso(context.now() + seconds)}
     done = found.document["redaction"]
-    if done and desk.caller.may("read"):
-        bucket = desk.pipeline.results.objects.bucket
-        links["redacted"] = desk.inbox.link(bucket, done["output"]["key"], seconds)
-    if desk.caller.may("read_text"):
-        links["source"] = desk.inbox.link(desk.settings.bucket, found.key, seconds)
+    if done and context.caller.may("read"):
+        bucket = context.pipeline.results.objects.bucket
+        links["redacted"] = context.inbox.link(bucket, done["output"]["key"], seconds)
+    if context.caller.may("read_text"):
+        links["source"] = context.inbox.link(context.settings.bucket, found.key, seconds)
     return links

@@ -14,9 +14,9 @@ from cardveil.api.tokens import Caller
 from cardveil.card.model import FIELDS, CardType, Side
 from cardveil.core.context import Invocation
 from cardveil.core.errors import Halt
-from cardveil.core.rate_limit import Pace
+from cardveil.core.rate_limit import RateLimiter
 from cardveil.pipeline.factory import assemble
-from cardveil.pipeline.jobs import Jobs
+from cardveil.pipeline.jobs import CardProcessor
 from cardveil.pipeline.pipeline import Pipeline
 from cardveil.redaction import Policy, load_policy
 from cardveil.settings import Settings
@@ -28,36 +28,36 @@ _FETCH_SHARE: Final = 0.4
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class FunctionContext:
     """What an invocation brings along, whoever calls; `tell` is told the names of metrics."""
 
     settings: Settings
     environment: Mapping[str, str]
     invocation: Invocation
-    pace: Pace
+    rate_limiter: RateLimiter
     tell: Callable[[str], None]
 
 
 @dataclass
-class Desk:
+class RequestContext:
     """One request's means and its caller; nothing here is kept for the next one."""
 
-    means: Means
+    function: FunctionContext
     caller: Caller
     now: Callable[[], float] = field(default=time.time)
 
     @property
     def settings(self) -> Settings:
         """The settings."""
-        return self.means.settings
+        return self.function.settings
 
     @property
     def invocation(self) -> Invocation:
         """The run of the function."""
-        return self.means.invocation
+        return self.function.invocation
 
     @cached_property
-    def jobs(self) -> Jobs:
+    def jobs(self) -> CardProcessor:
         """The flows for the bucket of the settings.
 
         Raises
@@ -69,12 +69,12 @@ class Desk:
             raise Halt("setting_missing", "set CARDVEIL_BUCKET to the bucket's full name")
         return assemble(
             self.settings,
-            self.means.environment,
+            self.function.environment,
             self.invocation,
             bucket=self.settings.bucket,
             region=self.invocation.region,
-            pace=self.means.pace,
-            tell=self.means.tell,
+            rate_limiter=self.function.rate_limiter,
+            tell=self.function.tell,
         )
 
     @property

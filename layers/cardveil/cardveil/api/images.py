@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from cardveil.api.cards import Found
-from cardveil.api.context import Desk
+from cardveil.api.context import RequestContext
 from cardveil.api.problems import Problem
 from cardveil.card.model import PORTRAIT, Card, Point, Polygon
 from cardveil.core.errors import Reject
@@ -30,7 +30,7 @@ _MEASURED_WIDTH: Final = 600
 _HALF_SHARP: Final = 180.0
 
 
-def view(desk: Desk, found: Found, kind: Literal["source", "redacted"]) -> dict[str, Any]:
+def view(context: RequestContext, found: Found, kind: Literal["source", "redacted"]) -> dict[str, Any]:
     """Return a picture to look at, upright and reduced to fit into an answer.
 
     Raises
@@ -38,7 +38,7 @@ def view(desk: Desk, found: Found, kind: Literal["source", "redacted"]) -> dict[
     Problem
         404 ``picture_missing``; 422 when it cannot be read as a picture.
     """
-    upright = _upright(desk, _bytes(desk, found, kind))
+    upright = _upright(context, _bytes(context, found, kind))
     width, height, data, media_type = upright
     with _opened(data) as image:
         shown = image.size
@@ -52,12 +52,12 @@ def view(desk: Desk, found: Found, kind: Literal["source", "redacted"]) -> dict[
     }
 
 
-def crops(desk: Desk, found: Found, wanted: Iterable[str]) -> dict[str, str]:
+def crops(context: RequestContext, found: Found, wanted: Iterable[str]) -> dict[str, str]:
     """Return the card and the portrait, straightened by the places that were found; those that are known."""
     card = card_of(found.document)
     if card is None or not found.document["source"]["width"]:
         return {}
-    frame_width, _, data, _ = _upright(desk, _bytes(desk, found, "source"))
+    frame_width, _, data, _ = _upright(context, _bytes(context, found, "source"))
     placement = place(card)
     with _opened(data) as image:
         scale = image.width / frame_width
@@ -69,12 +69,12 @@ def crops(desk: Desk, found: Found, wanted: Iterable[str]) -> dict[str, str]:
         }
 
 
-def quality(desk: Desk, found: Found) -> dict[str, Any] | None:
+def quality(context: RequestContext, found: Found) -> dict[str, Any] | None:
     """Return how sharp the card is (0 to 100), and how many pixels wide."""
     card = card_of(found.document)
     if not found.document["source"]["width"]:
         return None
-    frame_width, _, data, _ = _upright(desk, _bytes(desk, found, "source"))
+    frame_width, _, data, _ = _upright(context, _bytes(context, found, "source"))
     outline = _card_outline(place(card)) if card else None
     with _opened(data) as image:
         scale = image.width / frame_width
@@ -84,12 +84,12 @@ def quality(desk: Desk, found: Found) -> dict[str, Any] | None:
     return {"sharpness": score, "card_width": round(width, 1) if width else None}
 
 
-def _bytes(desk: Desk, found: Found, kind: str) -> bytes:
-    objects, key = desk.pipeline.sources, found.key
+def _bytes(context: RequestContext, found: Found, kind: str) -> bytes:
+    objects, key = context.pipeline.sources, found.key
     if kind == "redacted":
-        objects, key = desk.pipeline.results.objects, keys_of(found.key, desk.settings).redacted
+        objects, key = context.pipeline.results.objects, keys_of(found.key, context.settings).redacted
     try:
-        stored, data = objects.get(key, max_bytes=desk.settings.max_bytes)
+        stored, data = objects.get(key, max_bytes=context.settings.max_bytes)
     except Reject as gone:
         if gone.code != "source_gone":
             raise
@@ -103,8 +103,8 @@ def _bytes(desk: Desk, found: Found, kind: str) -> bytes:
     return data
 
 
-def _upright(desk: Desk, data: bytes) -> tuple[int, int, bytes, str]:
-    picture = inspect(data, desk.pipeline.rules.limits)
+def _upright(context: RequestContext, data: bytes) -> tuple[int, int, bytes, str]:
+    picture = inspect(data, context.pipeline.rules.limits)
     copy = upright_copy(picture, max_bytes=_MAX_VIEW_BYTES, max_pixels=_MAX_VIEW_PIXELS)
     return picture.width, picture.height, copy.data, copy.media_type
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cardveil.api.cards import read
-from cardveil.api.context import Desk
+from cardveil.api.context import RequestContext
 from cardveil.api.models import JobRequest
 from cardveil.api.problems import Problem
 from cardveil.api.refs import is_source, keys_meant, reference, unknown
@@ -18,7 +18,7 @@ from cardveil.setting_values import CardRule
 DONE = "done"
 
 
-def submit(desk: Desk, request: JobRequest) -> dict[str, Any]:
+def submit(context: RequestContext, request: JobRequest) -> dict[str, Any]:
     """Submit a picture of the inbox as a job; one that is done already is not submitted again.
 
     Raises
@@ -26,20 +26,20 @@ def submit(desk: Desk, request: JobRequest) -> dict[str, Any]:
     Problem
         404 for a picture that is not there, 422 for a key outside the inbox, 503 ``jobs_not_configured``.
     CardveilError
-        As `Jobs.process`.
+        As `CardProcessor.process`.
     """
-    if not desk.settings.job_secrets:
+    if not context.settings.job_secrets:
         raise Problem(
             503, "jobs_not_configured", "set CARDVEIL_JOB_SECRETS: jobs need a secret for their references"
         )
-    if not is_source(request.key, desk.settings):
+    if not is_source(request.key, context.settings):
         raise Problem(422, "key_refused", "give the key of a picture in the inbox")
     rule = CardRule(request.key, CardType(request.card_type))
     # What this request says of the one picture comes before what the settings say of its prefix.
-    settings = replace(desk.settings, execution="job", card_rules=(rule, *desk.settings.card_rules))
-    jobs = replace(desk.jobs, pipeline=replace(desk.pipeline, settings=settings))
+    settings = replace(context.settings, execution="job", card_rules=(rule, *context.settings.card_rules))
+    jobs = replace(context.jobs, pipeline=replace(context.pipeline, settings=settings))
     upload = Upload(
-        desk.settings.bucket, desk.invocation.region, request.key, 0, "", "cos:ObjectCreated:Put", {}
+        context.settings.bucket, context.invocation.region, request.key, 0, "", "cos:ObjectCreated:Put", {}
     )
     outcome = jobs.process(upload)
     if outcome.kind == "gone":
@@ -47,7 +47,7 @@ def submit(desk: Desk, request: JobRequest) -> dict[str, Any]:
     return _told(request.key, "submitted" if outcome.kind == "submitted" else DONE)
 
 
-def state(desk: Desk, named: str) -> dict[str, Any]:
+def state(context: RequestContext, named: str) -> dict[str, Any]:
     """Return how far a job has come: the vendor's state in lower case, or ``done``.
 
     Raises
@@ -55,10 +55,10 @@ def state(desk: Desk, named: str) -> dict[str, Any]:
     Problem
         404 when there is neither a job nor a result.
     """
-    for key in keys_meant(named, desk.settings):
-        if note := desk.jobs.notes.get(source_digest(key)):
+    for key in keys_meant(named, context.settings):
+        if note := context.jobs.notes.get(source_digest(key)):
             return _told(key, (note.state or "submitted").lower())
-        if read(desk, key):
+        if read(context, key):
             return _told(key, DONE)
     raise unknown()
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from cardveil.api.cards import is_decided
-from cardveil.api.context import Desk
+from cardveil.api.context import RequestContext
 from cardveil.api.problems import Problem
 from cardveil.api.refs import is_source, reference
 from cardveil.storage.inbox import Entry
@@ -20,7 +20,9 @@ _SIDE_BY_SIDE: Final = 8
 _SECONDS_KEPT: Final = 5.0
 
 
-def page(desk: Desk, *, status: str | None, prefix: str, limit: int, cursor: str | None) -> dict[str, Any]:
+def page(
+    context: RequestContext, *, status: str | None, prefix: str, limit: int, cursor: str | None
+) -> dict[str, Any]:
     """Return up to `limit` cards whose status fits; fewer, with a cursor, when too many were looked at.
 
     Raises
@@ -28,7 +30,7 @@ def page(desk: Desk, *, status: str | None, prefix: str, limit: int, cursor: str
     Problem
         422 ``cursor_refused`` or ``prefix_refused``.
     """
-    inbox_prefix = desk.settings.inbox_prefix
+    inbox_prefix = context.settings.inbox_prefix
     if not prefix.startswith(inbox_prefix) and not inbox_prefix.startswith(prefix):
         raise Problem(422, "prefix_refused", "give a prefix of keys in the inbox")
     marker = _marker(cursor)
@@ -36,9 +38,9 @@ def page(desk: Desk, *, status: str | None, prefix: str, limit: int, cursor: str
     looked_at = 0
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
         while True:
-            found = desk.inbox.page(max(prefix, inbox_prefix, key=len), marker, limit)
-            sources = [entry for entry in found.entries if is_source(entry.key, desk.settings)]
-            for entry, card in zip(sources, pool.map(lambda e: _card(desk, e), sources), strict=True):
+            found = context.inbox.page(max(prefix, inbox_prefix, key=len), marker, limit)
+            sources = [entry for entry in found.entries if is_source(entry.key, context.settings)]
+            for entry, card in zip(sources, pool.map(lambda e: _card(context, e), sources), strict=True):
                 if status in {None, card["status"]}:
                     cards.append(card)
                 if len(cards) == limit:
@@ -48,12 +50,12 @@ def page(desk: Desk, *, status: str | None, prefix: str, limit: int, cursor: str
             if found.marker is None:
                 return {"cards": cards, "next": None}
             marker = found.marker
-            if looked_at >= _MOST_LOOKED_AT or desk.invocation.remaining_s() < _SECONDS_KEPT:
+            if looked_at >= _MOST_LOOKED_AT or context.invocation.remaining_s() < _SECONDS_KEPT:
                 return {"cards": cards, "next": _cursor(marker)}
 
 
-def _card(desk: Desk, entry: Entry) -> dict[str, Any]:
-    sidecar = desk.pipeline.results.current(keys_of(entry.key, desk.settings))
+def _card(context: RequestContext, entry: Entry) -> dict[str, Any]:
+    sidecar = context.pipeline.results.current(keys_of(entry.key, context.settings))
     return {
         "key": entry.key,
         "ref": reference(entry.key),

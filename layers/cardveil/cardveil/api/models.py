@@ -19,7 +19,7 @@ StatusName = Literal["redacted", "needs_review", "rejected"]
 FieldName = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,39}$")]
 
 
-class _Asked(BaseModel):
+class _Fetched(BaseModel):
     """A part of a request: what it does not know is refused, so that no slip goes unnoticed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -41,14 +41,14 @@ Point = Annotated[tuple[float, float], AfterValidator(_finite)]
 PolygonPoints = Annotated[list[Point], Field(min_length=4, max_length=4)]
 
 
-class ObjectSource(_Asked):
+class ObjectSource(_Fetched):
     """An object that stands in the inbox already."""
 
     kind: Literal["object"]
     key: Annotated[str, Field(min_length=1, max_length=850)]
 
 
-class UrlSource(_Asked):
+class UrlSource(_Fetched):
     """A picture at a public URL; it is fetched once and put into the inbox."""
 
     kind: Literal["url"]
@@ -56,7 +56,7 @@ class UrlSource(_Asked):
     name: Annotated[str, Field(pattern=_NAME)] = "picture"
 
 
-class ImageSource(_Asked):
+class ImageSource(_Fetched):
     """The picture itself, as Base64; it is put into the inbox."""
 
     kind: Literal["image"]
@@ -64,7 +64,7 @@ class ImageSource(_Asked):
     name: Annotated[str, Field(pattern=_NAME)] = "picture"
 
 
-class SubmitRequest(_Asked):
+class SubmitRequest(_Fetched):
     """A card to be read and redacted now."""
 
     source: Annotated[ObjectSource | UrlSource | ImageSource, Field(discriminator="kind")]
@@ -81,7 +81,7 @@ class SubmitRequest(_Asked):
     quality: Annotated[bool, Field(description="Whether the picture's sharpness is measured.")] = False
 
 
-class FieldCorrection(_Asked):
+class FieldCorrection(_Fetched):
     """A field as a person sees it. What is not given stays; a field that was not found is added."""
 
     name: FieldName
@@ -89,7 +89,7 @@ class FieldCorrection(_Asked):
     polygon: PolygonPoints | None = None
 
 
-class ReviewRequest(_Asked):
+class ReviewRequest(_Fetched):
     """What a person has decided over a card."""
 
     decision: Literal["accept", "correct", "reject"]
@@ -103,7 +103,7 @@ class ReviewRequest(_Asked):
     policy: PolicyName | None = None
 
 
-class UploadRequest(_Asked):
+class UploadRequest(_Fetched):
     """A wish to upload a picture directly into the inbox."""
 
     name: Annotated[str, Field(pattern=_NAME)] = "picture"
@@ -111,7 +111,7 @@ class UploadRequest(_Asked):
     side: SideName | None = None
 
 
-class JobRequest(_Asked):
+class JobRequest(_Fetched):
     """A card to be read and redacted later."""
 
     key: Annotated[str, Field(min_length=1, max_length=850)]

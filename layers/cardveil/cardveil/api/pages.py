@@ -11,7 +11,7 @@ from typing import Any, Final
 import orjson
 from aws_lambda_powertools.event_handler import Response
 
-from cardveil.api.auth import ANYBODY, wants
+from cardveil.api.auth import ANYBODY, requires_role
 from cardveil.api.openapi import document
 from cardveil.api.resolver import UrlResolver
 from cardveil.card.model import FIELDS
@@ -32,7 +32,7 @@ def add_pages(app: UrlResolver) -> None:
         return document(app)
 
     @app.get("/", include_in_schema=False)
-    @wants(ANYBODY)
+    @requires_role(ANYBODY)
     def console() -> Response[Any]:
         fields = orjson.dumps({f"{kind.value}/{side.value}": names for (kind, side), names in FIELDS.items()})
         style = _part("console.css")
@@ -42,7 +42,7 @@ def add_pages(app: UrlResolver) -> None:
         return _page(html, style, script)
 
     @app.get("/docs", include_in_schema=False)
-    @wants(ANYBODY)
+    @requires_role(ANYBODY)
     def docs() -> Response[Any]:
         from cardveil.api.documentation import documentation
 
@@ -50,7 +50,7 @@ def add_pages(app: UrlResolver) -> None:
         return _page(documentation(api(), style), style, "")
 
     @app.get("/openapi.json", include_in_schema=False)
-    @wants(ANYBODY)
+    @requires_role(ANYBODY)
     def openapi() -> Response[Any]:
         return Response(200, "application/json", orjson.dumps(api()).decode())
 

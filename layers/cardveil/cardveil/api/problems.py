@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from cardveil.core.errors import LATER, CardveilError, Halt, Reject, Retry, Review
+from cardveil.core.errors import RETRY_HINT, CardveilError, Halt, Reject, Retry, Review
 
 MEDIA_TYPE: Final = "application/problem+json"
 #: What is not the status that its leaf of the error tree has.
@@ -92,7 +92,7 @@ def from_error(error: CardveilError) -> Problem:
     if not isinstance(error, Retry):
         return Problem(status, error.code, error.what_to_do)
     # An event is delivered again by the platform; a request only by who has sent it.
-    advice = error.what_to_do.replace(LATER, "send the request again in some seconds")
+    advice = error.what_to_do.replace(RETRY_HINT, "send the request again in some seconds")
     return Problem(status, error.code, advice, headers={"Retry-After": str(_LATER_S)})
 
 

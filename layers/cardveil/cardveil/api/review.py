@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import Final
 
 from cardveil.api.cards import Found, read
-from cardveil.api.context import Desk
+from cardveil.api.context import RequestContext
 from cardveil.api.models import FieldCorrection, ReviewRequest
 from cardveil.api.problems import Problem
 from cardveil.api.refs import unknown
@@ -17,7 +17,7 @@ from cardveil.card.model import Card, CardType, Field, Polygon, Side
 from cardveil.card.normalize import normalize
 from cardveil.core.errors import Reject, Review
 from cardveil.core.frozen import dataclass, replace
-from cardveil.pipeline.examine import PIPELINE_VERSION, Verdict, sidecar_of
+from cardveil.pipeline.examine import PIPELINE_VERSION, ProcessingResult, sidecar_of
 from cardveil.pipeline.renewal import covered, stored_verdict
 from cardveil.recognition.merge import check
 from cardveil.redaction import Policy
@@ -43,7 +43,7 @@ class _Change:
     settled: tuple[str, ...] = ()
 
 
-def review(desk: Desk, found: Found, request: ReviewRequest) -> Found:
+def review(context: RequestContext, found: Found, request: ReviewRequest) -> Found:
     """Carry a person's decision out.
 
     Raises
@@ -57,29 +57,29 @@ def review(desk: Desk, found: Found, request: ReviewRequest) -> Found:
     Retry
         ``taken_by_another`` when it stays taken for too long.
     """
-    policy = desk.chosen_policy(request.policy)
+    policy = context.chosen_policy(request.policy)
     if request.fields and request.decision != "correct":
         raise Problem(422, "fields_refused", "send fields only with the decision correct")
-    with _held(desk, found.key) as (keys, current):
+    with _held(context, found.key) as (keys, current):
         if current.version != request.version:
             raise Problem(409, "changed_meanwhile", "read the card again: its result has changed meanwhile")
-        return _commit(desk, keys, current, _change(current, request, policy))
+        return _commit(context, keys, current, _change(current, request, policy))
 
 
-def redacted_by(desk: Desk, found: Found, policy: Policy) -> Found:
+def redacted_by(context: RequestContext, found: Found, policy: Policy) -> Found:
     """Redact a card anew by another policy, from its stored places: only a proof that recognises is paid."""
-    with _held(desk, found.key) as (keys, current):
+    with _held(context, found.key) as (keys, current):
         findings = tuple(current.document["findings"])
         change = _Change("policy", "", card_of(current.document), policy, findings)
-        return _commit(desk, keys, current, change)
+        return _commit(context, keys, current, change)
 
 
 @contextmanager
-def _held(desk: Desk, key: str) -> Iterator[tuple[Keys, Found]]:
+def _held(context: RequestContext, key: str) -> Iterator[tuple[Keys, Found]]:
     """Hold a card for as long as the block lasts, and read it again under the lease."""
-    keys = keys_of(key, desk.settings)
-    with desk.pipeline.held(keys):
-        current = read(desk, key)
+    keys = keys_of(key, context.settings)
+    with context.pipeline.held(keys):
+        current = read(context, key)
         if current is None:
             raise unknown()
         yield keys, current
@@ -145,24 +145,24 @@ def _put_right(field: Field, correction: FieldCorrection, size: tuple[float, flo
     return replace(field, **changed)  # type: ignore[arg-type]  # each value is of its own field's type
 
 
-def _commit(desk: Desk, keys: Keys, found: Found, change: _Change) -> Found:
+def _commit(context: RequestContext, keys: Keys, found: Found, change: _Change) -> Found:
     document = found.document
-    pipeline = desk.pipeline
-    stored, data = pipeline.sources.get(found.key, max_bytes=desk.settings.max_bytes)
+    pipeline = context.pipeline
+    stored, data = pipeline.sources.get(found.key, max_bytes=context.settings.max_bytes)
     if stored.etag != document["source"]["etag"]:
         raise Problem(
             409, "source_changed", "wait for its result: another picture was uploaded under this key"
         )
     status = Status.REJECTED if change.decision == "reject" else Status.REDACTED
-    verdict = _verdict(desk, keys, found, change, status, data)
+    verdict = _verdict(context, keys, found, change, status, data)
     facts = document["source"]
     source = SourceFacts(
         facts["bucket"], facts["key"], facts["etag"], facts["size"],
         facts["width"], facts["height"], facts["orientation"],
     )  # fmt: skip
     decision = Decision(
-        at=datetime.fromtimestamp(desk.now(), timezone.utc).isoformat(timespec="seconds"),
-        by=desk.caller.subject,
+        at=datetime.fromtimestamp(context.now(), timezone.utc).isoformat(timespec="seconds"),
+        by=context.caller.subject,
         decision=change.decision,
         reason=change.reason,
         before=document["status"],
@@ -177,23 +177,23 @@ def _commit(desk: Desk, keys: Keys, found: Found, change: _Change) -> Found:
     copy = (verdict.copy.data, verdict.copy.media_type) if verdict.copy else None
     results = replace(pipeline.results, decided=True)
     results.commit(keys, version, status, to_json(sidecar), copy)
-    written = read(desk, found.key)
+    written = read(context, found.key)
     if written is None:
         raise unknown()
     return written
 
 
 def _verdict(
-    desk: Desk, keys: Keys, found: Found, change: _Change, status: Status, data: bytes | None
-) -> Verdict:
+    context: RequestContext, keys: Keys, found: Found, change: _Change, status: Status, data: bytes | None
+) -> ProcessingResult:
     verdict = stored_verdict(found.document, status, change.card, change.findings)
     if status is Status.REJECTED:
         return verdict
     if data is None or change.card is None:
         raise Reject("picture_too_large", "raise CARDVEIL_MAX_BYTES")
-    rules = replace(desk.pipeline.rules, policy=change.policy)
+    rules = replace(context.pipeline.rules, policy=change.policy)
     try:
-        with desk.pipeline.recognising(keys) as recogniser:
+        with context.pipeline.recognising(keys) as recogniser:
             return covered(verdict, change.card, data, rules, recogniser)
     except Review as missing:
         if missing.code != "fields_missing":

@@ -11,8 +11,8 @@ from pydantic import BaseModel
 from cardveil.api import cards, images, jobs, listing
 from cardveil.api import review as reviews
 from cardveil.api import submit as submissions
-from cardveil.api.auth import ALWAYS, wants
-from cardveil.api.context import Desk
+from cardveil.api.auth import ALWAYS, requires_role
+from cardveil.api.context import RequestContext
 from cardveil.api.models import (
     CardAnswer,
     CardPage,
@@ -42,33 +42,33 @@ CardKey = Annotated[
 
 
 def add_routes(app: UrlResolver) -> None:
-    """Add every route of the API to `app`; the request's `Desk` stands in its context."""
+    """Add every route of the API to `app`; the request's `RequestContext` stands in its context."""
 
-    def desk() -> Desk:
-        found: Desk = app.context["desk"]
+    def context() -> RequestContext:
+        found: RequestContext = app.context["context"]
         return found
 
     @app.get("/v1/health", **described("Say that the function answers", HealthAnswer))
-    @wants(ALWAYS)
+    @requires_role(ALWAYS)
     def health() -> Response[Any]:
         return _told(HealthAnswer, {"status": "ok", "version": PIPELINE_VERSION})
 
     @app.post("/v1/cards", **described("Read and redact a card now", CardAnswer, role="submit"))
-    @wants("submit")
+    @requires_role("submit")
     def submit(request: Annotated[SubmitRequest, Body()]) -> Response[Any]:
         if request.crops:
-            desk().require("read_text")
-        done = submissions.submit(desk(), request)
-        app.context["noted"].submitted.append(done)
-        answer = cards.told(desk(), done.found, warnings=request.warnings)
+            context().require("read_text")
+        done = submissions.submit(context(), request)
+        app.context["access_log"].submitted.append(done)
+        answer = cards.told(context(), done.found, warnings=request.warnings)
         if request.crops:
-            answer["crops"] = images.crops(desk(), done.found, request.crops)
+            answer["crops"] = images.crops(context(), done.found, request.crops)
         if request.quality:
-            answer["quality"] = images.quality(desk(), done.found)
+            answer["quality"] = images.quality(context(), done.found)
         return _told(CardAnswer, answer)
 
     @app.get("/v1/cards", **described("List the inbox's cards with their states", CardPage, role="read"))
-    @wants("read")
+    @requires_role("read")
     def list_cards(
         status: Annotated[StatusName | Literal["pending"] | None, Query(description="Only these.")] = None,
         prefix: Annotated[str, Query(max_length=850, description="Only keys that begin so.")] = "",
@@ -77,43 +77,45 @@ def add_routes(app: UrlResolver) -> None:
             str | None, Query(max_length=2000, description="As the page before gave it.")
         ] = None,
     ) -> Response[Any]:
-        return _told(CardPage, listing.page(desk(), status=status, prefix=prefix, limit=limit, cursor=cursor))
+        return _told(
+            CardPage, listing.page(context(), status=status, prefix=prefix, limit=limit, cursor=cursor)
+        )
 
     @app.post("/v1/cards/<key>/review", **described("Decide over a card", CardAnswer, role="review"))
-    @wants("review")
+    @requires_role("review")
     def review(key: CardKey, request: Annotated[ReviewRequest, Body()]) -> Response[Any]:
-        found = reviews.review(desk(), cards.find(desk(), key), request)
-        app.context["noted"].decision = request.decision
-        return _told(CardAnswer, cards.told(desk(), found))
+        found = reviews.review(context(), cards.find(context(), key), request)
+        app.context["access_log"].decision = request.decision
+        return _told(CardAnswer, cards.told(context(), found))
 
     @app.get(
         "/v1/cards/<key>/pictures/source",
         **described("Look at the source", ViewAnswer, role="read_text"),
     )
-    @wants("read_text")
+    @requires_role("read_text")
     def source_view(key: CardKey) -> Response[Any]:
-        return _told(ViewAnswer, images.view(desk(), cards.find(desk(), key), "source"))
+        return _told(ViewAnswer, images.view(context(), cards.find(context(), key), "source"))
 
     @app.get(
         "/v1/cards/<key>/pictures/redacted",
         **described("Look at the redacted copy", ViewAnswer, role="read"),
     )
-    @wants("read")
+    @requires_role("read")
     def redacted_view(key: CardKey) -> Response[Any]:
-        return _told(ViewAnswer, images.view(desk(), cards.find(desk(), key), "redacted"))
+        return _told(ViewAnswer, images.view(context(), cards.find(context(), key), "redacted"))
 
     @app.get("/v1/cards/<key>", **described("Read a card's sidecar", CardAnswer, role="read"))
-    @wants("read")
+    @requires_role("read")
     def card(key: CardKey) -> Response[Any]:
-        return _told(CardAnswer, cards.told(desk(), cards.find(desk(), key)))
+        return _told(CardAnswer, cards.told(context(), cards.find(context(), key)))
 
     @app.post(
         "/v1/uploads", **described("Ask for a link to upload a picture by", UploadAnswer, role="submit")
     )
-    @wants("submit")
+    @requires_role("submit")
     def upload(request: Annotated[UploadRequest, Body()]) -> Response[Any]:
-        key = submissions.new_key(desk(), request.name)
-        seconds = desk().settings.link_seconds
+        key = submissions.new_key(context(), request.name)
+        seconds = context().settings.link_seconds
         headers = submissions.hint_headers(request.card_type, request.side)
         return _told(
             UploadAnswer,
@@ -121,23 +123,23 @@ def add_routes(app: UrlResolver) -> None:
                 "key": key,
                 "ref": reference(key),
                 "method": "PUT",
-                "url": desk().inbox.upload_link(key, seconds, headers),
+                "url": context().inbox.upload_link(key, seconds, headers),
                 "headers": headers,
-                "expires_at": iso(desk().now() + seconds),
+                "expires_at": iso(context().now() + seconds),
             },
         )
 
     @app.post("/v1/jobs", **described("Have a card read and redacted later", JobAnswer, role="submit"))
-    @wants("submit")
+    @requires_role("submit")
     def submit_job(request: Annotated[JobRequest, Body()]) -> Response[Any]:
-        return _told(JobAnswer, jobs.submit(desk(), request))
+        return _told(JobAnswer, jobs.submit(context(), request))
 
     @app.get("/v1/jobs/<id>", **described("Ask what became of a job", JobAnswer, role="read"))
-    @wants("read")
+    @requires_role("read")
     def job(
         id: Annotated[str, Path(description="As the submission gave it.")],
     ) -> Response[Any]:
-        return _told(JobAnswer, jobs.state(desk(), id))
+        return _told(JobAnswer, jobs.state(context(), id))
 
 
 def _told(model: type[BaseModel], content: dict[str, Any]) -> Response[Any]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from secrets import token_hex
 
 from cardveil.api.cards import Found, read
-from cardveil.api.context import Desk
+from cardveil.api.context import RequestContext
 from cardveil.api.models import ImageSource, ObjectSource, SubmitRequest, UrlSource
 from cardveil.api.problems import Problem
 from cardveil.api.refs import is_source, unknown
@@ -17,9 +17,9 @@ from cardveil.api.review import redacted_by
 from cardveil.card.model import CardType, Side
 from cardveil.core.errors import Reject, Retry, Review
 from cardveil.core.frozen import dataclass, replace
-from cardveil.core.retry import Patience
-from cardveil.core.threads import beside
-from cardveil.core.timing import Stages
+from cardveil.core.retry import RetryPolicy
+from cardveil.core.threads import background_tasks
+from cardveil.core.timing import Timings
 from cardveil.handlers.cos_event import OTHER_ENDINGS, Upload
 from cardveil.pipeline.examine import sent_copy
 from cardveil.pipeline.pipeline import Outcome, Pipeline
@@ -30,9 +30,9 @@ from cardveil.recognition.paid_calls import PaidCalls
 from cardveil.recognition.parsing import response_of
 from cardveil.recognition.recognizer import CloudRecogniser, Stage
 from cardveil.redaction import Policy
-from cardveil.storage.circuit_breaker import Gate
+from cardveil.storage.circuit_breaker import BreakerGuard
 from cardveil.storage.keys import keys_of
-from cardveil.storage.response_cache import Answers
+from cardveil.storage.response_cache import ResponseCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Submitted:
     elapsed_ms: Mapping[str, float]
 
 
-def submit(desk: Desk, request: SubmitRequest) -> Submitted:
+def submit(context: RequestContext, request: SubmitRequest) -> Submitted:
     """Bring the picture of a request to its final state.
 
     Raises
@@ -55,27 +55,27 @@ def submit(desk: Desk, request: SubmitRequest) -> Submitted:
     CardveilError
         As `Pipeline.process`.
     """
-    policy = desk.chosen_policy(request.policy)
-    pipeline = desk.pipeline
+    policy = context.chosen_policy(request.policy)
+    pipeline = context.pipeline
     if request.policy:
         # Chosen for this one picture: a later delivery must not undo it.
         rules, results = replace(pipeline.rules, policy=policy), replace(pipeline.results, decided=True)
         pipeline = replace(pipeline, rules=rules, results=results)
-    stages = Stages()
+    timings = Timings()
     source = request.source
     if isinstance(source, ObjectSource):
         key = source.key
-        if not is_source(key, desk.settings):
+        if not is_source(key, context.settings):
             raise Problem(422, "key_refused", "give the key of a picture in the inbox")
-        outcome = pipeline.process(_upload(desk, key), stages)
+        outcome = pipeline.process(_upload(context, key), timings)
     else:
-        data = desk.fetcher.fetch(source.detect_url) if isinstance(source, UrlSource) else _decoded(source)
-        key = new_key(desk, source.name)
-        outcome = _stored_and_processed(desk, pipeline, key, data, request, stages)
-    return Submitted(_result(desk, key, outcome, request.policy and policy), outcome, stages.elapsed_ms)
+        data = context.fetcher.fetch(source.detect_url) if isinstance(source, UrlSource) else _decoded(source)
+        key = new_key(context, source.name)
+        outcome = _stored_and_processed(context, pipeline, key, data, request, timings)
+    return Submitted(_result(context, key, outcome, request.policy and policy), outcome, timings.elapsed_ms)
 
 
-def new_key(desk: Desk, name: str) -> str:
+def new_key(context: RequestContext, name: str) -> str:
     """Return a key of the inbox that nobody has, ending in `name`.
 
     Raises
@@ -83,8 +83,8 @@ def new_key(desk: Desk, name: str) -> str:
     Problem
         422 ``name_refused`` for a name that would be passed over, or is too long.
     """
-    key = f"{desk.settings.inbox_prefix}{token_hex(16)}/{name}"
-    if name.lower().endswith(OTHER_ENDINGS) or name in {".", ".."} or not is_source(key, desk.settings):
+    key = f"{context.settings.inbox_prefix}{token_hex(16)}/{name}"
+    if name.lower().endswith(OTHER_ENDINGS) or name in {".", ".."} or not is_source(key, context.settings):
         raise Problem(422, "name_refused", "give a short name with the ending of a picture, or none")
     return key
 
@@ -104,56 +104,66 @@ def _decoded(source: ImageSource) -> bytes:
         ) from None
 
 
-def _upload(desk: Desk, key: str) -> Upload:
-    return Upload(desk.settings.bucket, desk.invocation.region, key, 0, "", "cos:ObjectCreated:Put", {})
+def _upload(context: RequestContext, key: str) -> Upload:
+    return Upload(context.settings.bucket, context.invocation.region, key, 0, "", "cos:ObjectCreated:Put", {})
 
 
 def _stored_and_processed(
-    desk: Desk, pipeline: Pipeline, key: str, data: bytes, request: SubmitRequest, stages: Stages
+    context: RequestContext,
+    pipeline: Pipeline,
+    key: str,
+    data: bytes,
+    request: SubmitRequest,
+    timings: Timings,
 ) -> Outcome:
     """Put the picture into the inbox under a lease of ours, so that the bucket's own event waits for us."""
-    with pipeline.held(keys_of(key, desk.settings)):
+    with pipeline.held(keys_of(key, context.settings)):
         headers = hint_headers(request.card_type, request.side)
-        read_already = _stored(desk, pipeline, key, data, request, headers)
+        read_already = _stored(context, pipeline, key, data, request, headers)
         if read_already:
             pipeline = replace(pipeline, recogniser=_With(pipeline.recogniser, read_already))
-        return pipeline.process(_upload(desk, key), stages)
+        return pipeline.process(_upload(context, key), timings)
 
 
 def _stored(
-    desk: Desk, pipeline: Pipeline, key: str, data: bytes, request: SubmitRequest, headers: Mapping[str, str]
+    context: RequestContext,
+    pipeline: Pipeline,
+    key: str,
+    data: bytes,
+    request: SubmitRequest,
+    headers: Mapping[str, str],
 ) -> _ReadBefore | None:
     """Store the picture; where CI reads the text, have it read by the same request."""
-    if desk.settings.text_provider != API or request.card_type == CardType.DRIVER_LICENSE.value:
-        desk.inbox.store(key, data, headers)
+    if context.settings.text_provider != API or request.card_type == CardType.DRIVER_LICENSE.value:
+        context.inbox.store(key, data, headers)
         return None
     try:
-        as_it_is = sent_copy(data, key, pipeline.rules, Stages()).key is not None
+        as_it_is = sent_copy(data, key, pipeline.rules, Timings()).key is not None
     except Reject:
         as_it_is = False  # the pipeline says so in the sidecar
     if not as_it_is:
-        desk.inbox.store(key, data, headers)
+        context.inbox.store(key, data, headers)
         return None
     side = Side(request.side) if request.side else None
     started = time.perf_counter()
 
     def put() -> Reading:
-        told, body = desk.inbox.store_processed(key, data, headers, parameters(side))
+        told, body = context.inbox.store_processed(key, data, headers, parameters(side))
         elapsed = (time.perf_counter() - started) * 1000
         return read_answer(response_of(body, api=API), request_id(told), elapsed)
 
-    with beside() as pool:
-        gate = Gate(pipeline.breaker, pool.submit(pipeline.breaker.look))
-        once = Patience(1, desk.invocation.remaining_s)
+    with background_tasks() as pool:
+        guard = BreakerGuard(pipeline.breaker, pool.submit(pipeline.breaker.look))
+        once = RetryPolicy(1, context.invocation.remaining_s)
         try:
-            calls = PaidCalls(once, desk.means.pace, desk.settings.calls_per_second, gate)
+            calls = PaidCalls(once, context.function.rate_limiter, context.settings.calls_per_second, guard)
             return _read_before(lambda: calls.call(put))
         except Retry:
             # Whether it is there now is not known; stored again, it is read by a call of its own.
-            desk.inbox.store(key, data, headers)
+            context.inbox.store(key, data, headers)
             return None
         finally:
-            gate.leave()
+            guard.leave()
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,20 +196,20 @@ def _raising(refusal: Reject | Review) -> Callable[[], Reading]:
 class _With:
     """Builds a recogniser that has its text already."""
 
-    build: Callable[[Stage, Answers, Gate], CardRecogniser]
+    build: Callable[[Stage, ResponseCache, BreakerGuard], CardRecogniser]
     reader: _ReadBefore
 
-    def __call__(self, stage: Stage, answers: Answers, gate: Gate) -> CardRecogniser:
-        built = self.build(stage, answers, gate)
+    def __call__(self, stage: Stage, answers: ResponseCache, guard: BreakerGuard) -> CardRecogniser:
+        built = self.build(stage, answers, guard)
         return replace(built, reader=self.reader) if isinstance(built, CloudRecogniser) else built
 
 
-def _result(desk: Desk, key: str, outcome: Outcome, policy: Policy | None) -> Found:
+def _result(context: RequestContext, key: str, outcome: Outcome, policy: Policy | None) -> Found:
     if outcome.kind == "gone":
         raise unknown()
     if outcome.kind == "own_output":
         raise Problem(422, "key_refused", "give the key of a picture, not of a result")
-    found = read(desk, key)
+    found = read(context, key)
     if found is None:
         raise unknown()
     if (
@@ -207,5 +217,5 @@ def _result(desk: Desk, key: str, outcome: Outcome, policy: Policy | None) -> Fo
         and found.document["redaction"]
         and found.document["pipeline"]["policy_digest"] != policy.digest
     ):
-        return redacted_by(desk, found, policy)
+        return redacted_by(context, found, policy)
     return found

@@ -77,14 +77,14 @@ _PERMISSION: Final = "grant the function's role the action that the API needs"
 _SERVICE: Final = "activate the service in the console and bind the bucket to it"
 _BILL: Final = "settle the account or buy a resource package"
 #: What to do about most of what passes by itself; over HTTP it is the caller who tries again.
-LATER: Final = "nothing: it is tried again"
+RETRY_HINT: Final = "nothing: it is tried again"
 
 #: Every documented error code of the APIs used, and the common ones of COS, CI and API 3.0.
 VENDOR_CODES: Final[Mapping[str, tuple[Leaf, str, str]]] = MappingProxyType(
     {
         # RecognizeMainlandIDCardOCR and IDCardOCR
         "FailedOperation.CardSideError": (Review, "wrong_side", "check which side of the card was uploaded"),
-        "FailedOperation.DownLoadError": (Retry, "download_failed", LATER),
+        "FailedOperation.DownLoadError": (Retry, "download_failed", RETRY_HINT),
         "FailedOperation.EmptyImageError": (Reject, "empty_file", "upload the picture again"),
         "FailedOperation.IdCardInfoIllegal": (
             Review,
@@ -97,10 +97,10 @@ VENDOR_CODES: Final[Mapping[str, tuple[Leaf, str, str]]] = MappingProxyType(
         "FailedOperation.ImageNoIdCard": (Reject, "no_card", "upload a picture of a card"),
         "FailedOperation.ImageSizeTooLarge": (Reject, "picture_too_large", _TOO_LARGE),
         "FailedOperation.MultiCardError": (Review, "several_cards", "upload one card a picture"),
-        "FailedOperation.OcrFailed": (Retry, "vendor_fault", LATER),
-        "FailedOperation.UnKnowError": (Retry, "vendor_fault", LATER),
+        "FailedOperation.OcrFailed": (Retry, "vendor_fault", RETRY_HINT),
+        "FailedOperation.UnKnowError": (Retry, "vendor_fault", RETRY_HINT),
         "FailedOperation.UnOpenError": (Halt, "service_not_open", _SERVICE),
-        "FailedOperation.WarningServiceFailed": (Retry, "vendor_fault", LATER),
+        "FailedOperation.WarningServiceFailed": (Retry, "vendor_fault", RETRY_HINT),
         "InvalidParameter.ConfigFormatError": (
             Halt,
             "request_refused",
@@ -125,13 +125,13 @@ VENDOR_CODES: Final[Mapping[str, tuple[Leaf, str, str]]] = MappingProxyType(
         "AuthFailure.InvalidSecretId": (Halt, "credentials_refused", _SIGNING),
         "AuthFailure.MFAFailure": (Halt, "credentials_refused", _SIGNING),
         "AuthFailure.SecretIdNotFound": (Halt, "credentials_refused", _SIGNING),
-        "AuthFailure.SignatureExpire": (Retry, "credentials_expired", LATER),
+        "AuthFailure.SignatureExpire": (Retry, "credentials_expired", RETRY_HINT),
         "AuthFailure.SignatureFailure": (Halt, "credentials_refused", _SIGNING),
-        "AuthFailure.TokenFailure": (Retry, "credentials_expired", LATER),
+        "AuthFailure.TokenFailure": (Retry, "credentials_expired", RETRY_HINT),
         "AuthFailure.UnauthorizedOperation": (Halt, "permission_missing", _PERMISSION),
         "DryRunOperation": (Halt, "request_refused", "report this: the request asked for a dry run"),
-        "FailedOperation": (Retry, "vendor_fault", LATER),
-        "InternalError": (Retry, "vendor_fault", LATER),
+        "FailedOperation": (Retry, "vendor_fault", RETRY_HINT),
+        "InternalError": (Retry, "vendor_fault", RETRY_HINT),
         "InvalidAction": (Halt, "request_refused", "report this: the action does not exist"),
         "InvalidParameter": (Halt, "request_refused", "report this: the request is malformed"),
         "InvalidParameterValue": (Halt, "request_refused", "report this: the request is malformed"),
@@ -146,21 +146,21 @@ VENDOR_CODES: Final[Mapping[str, tuple[Leaf, str, str]]] = MappingProxyType(
             "address_refused",
             "put the function's address on the account's white list",
         ),
-        "LimitExceeded": (Retry, "throttled", LATER),
+        "LimitExceeded": (Retry, "throttled", RETRY_HINT),
         "MissingParameter": (Halt, "request_refused", "report this: the request is malformed"),
         "NoSuchProduct": (Halt, "request_refused", "report this: the product does not exist"),
         "NoSuchVersion": (Halt, "request_refused", "report this: the API's version does not exist"),
-        "RequestLimitExceeded": (Retry, "throttled", LATER),
-        "RequestLimitExceeded.GlobalRegionUinLimitExceeded": (Retry, "throttled", LATER),
-        "RequestLimitExceeded.IPLimitExceeded": (Retry, "throttled", LATER),
-        "RequestLimitExceeded.UinLimitExceeded": (Retry, "throttled", LATER),
+        "RequestLimitExceeded": (Retry, "throttled", RETRY_HINT),
+        "RequestLimitExceeded.GlobalRegionUinLimitExceeded": (Retry, "throttled", RETRY_HINT),
+        "RequestLimitExceeded.IPLimitExceeded": (Retry, "throttled", RETRY_HINT),
+        "RequestLimitExceeded.UinLimitExceeded": (Retry, "throttled", RETRY_HINT),
         "RequestSizeLimitExceeded": (Reject, "picture_too_large", _TOO_LARGE),
-        "ResourceInUse": (Retry, "vendor_fault", LATER),
-        "ResourceInsufficient": (Retry, "vendor_fault", LATER),
+        "ResourceInUse": (Retry, "vendor_fault", RETRY_HINT),
+        "ResourceInsufficient": (Retry, "vendor_fault", RETRY_HINT),
         "ResourceNotFound": (Halt, "request_refused", "report this: the resource does not exist"),
-        "ResourceUnavailable": (Retry, "vendor_fault", LATER),
+        "ResourceUnavailable": (Retry, "vendor_fault", RETRY_HINT),
         "ResponseSizeLimitExceeded": (Reject, "answer_too_large", "upload a smaller picture"),
-        "ServiceUnavailable": (Retry, "vendor_fault", LATER),
+        "ServiceUnavailable": (Retry, "vendor_fault", RETRY_HINT),
         "UnauthorizedOperation": (Halt, "permission_missing", _PERMISSION),
         "UnknownParameter": (Halt, "request_refused", "report this: the request is malformed"),
         "UnsupportedOperation": (Halt, "request_refused", "report this: the operation is not supported"),
@@ -170,20 +170,20 @@ VENDOR_CODES: Final[Mapping[str, tuple[Leaf, str, str]]] = MappingProxyType(
         "AccessDenied": (Halt, "permission_missing", _PERMISSION),
         "BucketNotBindCI": (Halt, "service_not_open", _SERVICE),
         "EntityTooLarge": (Reject, "picture_too_large", "upload a smaller picture"),
-        "ExpiredToken": (Retry, "credentials_expired", LATER),
-        "FileAlreadyExists": (Retry, "taken_by_another", LATER),
+        "ExpiredToken": (Retry, "credentials_expired", RETRY_HINT),
+        "FileAlreadyExists": (Retry, "taken_by_another", RETRY_HINT),
         "InvalidAccessKeyId": (Halt, "credentials_refused", _SIGNING),
         "InvalidArgument": (Halt, "request_refused", "report this: the request is malformed"),
         "InvalidImageFormat": (Reject, "picture_corrupt", "upload a JPEG, PNG or BMP photograph"),
         "KeyTooLong": (Reject, "key_too_long", "give the object a key of at most 850 bytes"),
         "NoSuchBucket": (Halt, "bucket_missing", "check the bucket's name and region in the settings"),
         "NoSuchKey": (Reject, "source_gone", "nothing: the object was deleted before it was read"),
-        "PreconditionFailed": (Retry, "source_changed", LATER),
+        "PreconditionFailed": (Retry, "source_changed", RETRY_HINT),
         "RequestTimeTooSkewed": (Halt, "clock_wrong", _SIGNING),
-        "RequestTimeout": (Retry, "vendor_fault", LATER),
+        "RequestTimeout": (Retry, "vendor_fault", RETRY_HINT),
         "SignatureDoesNotMatch": (Halt, "credentials_refused", _SIGNING),
-        "SlowDown": (Retry, "throttled", LATER),
-        "TooManyRequests": (Retry, "throttled", LATER),
+        "SlowDown": (Retry, "throttled", RETRY_HINT),
+        "TooManyRequests": (Retry, "throttled", RETRY_HINT),
     }
 )
 
@@ -209,7 +209,7 @@ def from_vendor(
             return leaf(text, what_to_do, api=api, vendor_code=vendor_code, request_id=request_id)
         code = code.rpartition(".")[0]
     if status is not None and (status == 429 or status >= 500):
-        return Retry("vendor_fault", LATER, api=api, vendor_code=vendor_code, request_id=request_id)
+        return Retry("vendor_fault", RETRY_HINT, api=api, vendor_code=vendor_code, request_id=request_id)
     return Halt(
         "vendor_code_unknown",
         "look the vendor's code up and report it",

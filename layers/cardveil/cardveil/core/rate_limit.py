@@ -6,10 +6,10 @@ import threading
 import time
 from collections.abc import Callable
 
-from cardveil.core.errors import LATER, Retry
+from cardveil.core.errors import RETRY_HINT, Retry
 
 
-class Pace:
+class RateLimiter:
     """A token bucket; one for the whole process, made by the function's entry and passed on.
 
     The OCR API grants an account 20 requests a second: the rate of an instance times the function's reserved
@@ -48,7 +48,7 @@ class Pace:
             turn = max(self._free_at, earliest)
             pause = turn - now
             if pause > 0 and pause >= remaining_s():
-                raise Retry("out_of_time", f"{LATER}; raise CARDVEIL_CALLS_PER_SECOND if it recurs")
+                raise Retry("out_of_time", f"{RETRY_HINT}; raise CARDVEIL_CALLS_PER_SECOND if it recurs")
             self._free_at = turn + 1.0 / per_second
         if pause > 0:
             self._sleep(pause)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from cardveil.core.errors import LATER, Retry
+from cardveil.core.errors import RETRY_HINT, Retry
 from cardveil.core.frozen import dataclass, field
 
 T = TypeVar("T")
@@ -18,7 +18,7 @@ _CAP_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryPolicy:
     """How often and how long a call may be tried.
 
     Attributes
@@ -45,7 +45,7 @@ class Patience:
             Any other leaf, at once.
         """
         if self.remaining_s() <= 0:
-            raise Retry("out_of_time", f"{LATER}; raise the function's time limit if it recurs")
+            raise Retry("out_of_time", f"{RETRY_HINT}; raise the function's time limit if it recurs")
         span = _BASE_S
         for attempt in range(1, self.attempts + 1):
             try:

@@ -18,7 +18,7 @@ _MOST: Final = 1024
 
 
 @contextmanager
-def beside() -> Iterator[Executor]:
+def background_tasks() -> Iterator[Executor]:
     """Give an executor whose work has all ended when the block ends, whatever the block ends with.
 
     What is submitted to it may wait for what was submitted before, never for what comes later: threads are

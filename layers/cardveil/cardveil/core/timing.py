@@ -22,7 +22,7 @@ STAGES: Final = (
 )
 
 
-class Stages:
+class Timings:
     """Collects wall-clock milliseconds by stage; a stage that is passed twice adds up."""
 
     def __init__(self) -> None:

@@ -12,8 +12,8 @@ from cardveil.core.context import Invocation
 from cardveil.core.errors import CardveilError, Reject
 from cardveil.core.frozen import dataclass
 from cardveil.core.importing import uncollected
-from cardveil.core.rate_limit import Pace
-from cardveil.handlers.callback_event import Delivery, Told, read_callback, read_delivery
+from cardveil.core.rate_limit import RateLimiter
+from cardveil.handlers.callback_event import Delivery, JobCallback, read_callback, read_delivery
 from cardveil.pipeline.signing import ReferenceRefusedError, Signer
 from cardveil.settings import Settings, from_environment
 
@@ -40,14 +40,14 @@ _RETRY_AFTER: Final = "60"
 
 
 @dataclass(frozen=True, slots=True)
-class Receiver:
+class CallbackHandler:
     """What one invocation needs to take callbacks."""
 
     settings: Settings
     environment: Mapping[str, str]
     invocation: Invocation
     telemetry: Telemetry
-    pace: Pace | None
+    rate_limiter: RateLimiter | None
     now: Callable[[], float] = time.time
 
     def receive(self, delivery: Delivery) -> tuple[list[str], list[CardveilError]]:
@@ -71,34 +71,37 @@ class Receiver:
             self.telemetry.callback(outcome)
         return outcomes, failures
 
-    def _take(self, told: Told) -> str:
+    def _take(self, told: JobCallback) -> str:
         try:
             # Before any SDK is loaded or any request made: strangers cost nothing.
             reference = Signer(self.settings.job_secrets).verify(told.user_data, self.now())
         except ReferenceRefusedError as refused:
             return refused.reason
         with uncollected():
-            from cardveil.core.timing import Stages
+            from cardveil.core.timing import Timings
             from cardveil.pipeline.factory import assemble
 
-        flows = assemble(
+        processor = assemble(
             self.settings,
             self.environment,
             self.invocation,
             bucket=reference.bucket,
             region=self.invocation.region,
-            pace=self.pace,
+            rate_limiter=self.rate_limiter,
             tell=self.telemetry.count,
         )
-        stages = Stages()
-        arrival, outcome = flows.arrived(told.user_data, told.job_id, stages)
+        timings = Timings()
+        arrival, outcome = processor.arrived(told.user_data, told.job_id, timings)
         if outcome:
-            self.telemetry.outcome_of(reference.source, outcome, stages.elapsed_ms)
+            self.telemetry.outcome_of(reference.source, outcome, timings.elapsed_ms)
         return arrival.value
 
 
 def process_callback(
-    event: Any, invocation: Invocation, environment: Mapping[str, str], pace: Pace | None = None
+    event: Any,
+    invocation: Invocation,
+    environment: Mapping[str, str],
+    rate_limiter: RateLimiter | None = None,
 ) -> dict[str, Any]:
     """Take the callbacks of one event.
 
@@ -120,7 +123,9 @@ def process_callback(
     if delivery.http and delivery.method != "POST":
         telemetry.callback("wrong_method")
         return _answer(["wrong_method"])
-    outcomes, failures = Receiver(settings, environment, invocation, telemetry, pace).receive(delivery)
+    outcomes, failures = CallbackHandler(settings, environment, invocation, telemetry, rate_limiter).receive(
+        delivery
+    )
     if delivery.http:
         return _answer(outcomes)
     if failures:

@@ -16,7 +16,7 @@ _MAX_JOBS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class JobCallback:
     """What a callback says of one job: a hint from a stranger, to be checked."""
 
     job_id: str
@@ -64,7 +64,7 @@ def read_delivery(event: Any) -> Delivery:
     raise _unreadable_event()
 
 
-def read_callback(body: str) -> tuple[Told, ...]:
+def read_callback(body: str) -> tuple[JobCallback, ...]:
     """Read what a callback says, JSON or XML by its first character.
 
     Raises
@@ -97,7 +97,7 @@ def _text(body: Any) -> str:
     return body if isinstance(body, str) else json.dumps(body)
 
 
-def _of_json(text: str) -> tuple[Told, ...]:
+def _of_json(text: str) -> tuple[JobCallback, ...]:
     try:
         # Not by orjson, whose import costs a stranger's callback more than all else here.
         document = json.loads(text)
@@ -114,14 +114,16 @@ def _of_json(text: str) -> tuple[Told, ...]:
     return tuple(_of_detail(detail) for detail in details)
 
 
-def _of_detail(detail: Mapping[str, Any]) -> Told:
+def _of_detail(detail: Mapping[str, Any]) -> JobCallback:
     operation = detail.get("Operation")
     user_data = operation.get("UserData") if isinstance(operation, Mapping) else None
     job_id = detail.get("JobId")
-    return Told(job_id if isinstance(job_id, str) else "", user_data if isinstance(user_data, str) else None)
+    return JobCallback(
+        job_id if isinstance(job_id, str) else "", user_data if isinstance(user_data, str) else None
+    )
 
 
-def _of_xml(text: str) -> tuple[Told, ...]:
+def _of_xml(text: str) -> tuple[JobCallback, ...]:
     from xml.etree import ElementTree
 
     class NoDoctype(ElementTree.TreeBuilder):
@@ -139,7 +141,7 @@ def _of_xml(text: str) -> tuple[Told, ...]:
     if root.tag.rpartition("}")[2] != "Response":
         raise _unreadable()
     return tuple(
-        Told(detail.findtext("JobId") or "", detail.findtext("Operation/UserData"))
+        JobCallback(detail.findtext("JobId") or "", detail.findtext("Operation/UserData"))
         for detail in root.findall("JobsDetail")
     )
 

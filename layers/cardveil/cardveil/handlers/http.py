@@ -6,13 +6,13 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cardveil.api.app import Asked, Noted, refused, routed
-from cardveil.api.context import Means
+from cardveil.api.app import AccessLog, HttpRequest, refused, routed
+from cardveil.api.context import FunctionContext
 from cardveil.api.problems import Problem
 from cardveil.core.context import Invocation
 from cardveil.core.errors import CardveilError
 from cardveil.core.privacy import digest
-from cardveil.core.rate_limit import Pace
+from cardveil.core.rate_limit import RateLimiter
 from cardveil.core.telemetry import Telemetry
 from cardveil.settings import Settings, from_environment
 
@@ -26,54 +26,62 @@ _PREFLIGHT_S: Final = 600
 
 
 def answer(
-    event: Any, invocation: Invocation, environment: Mapping[str, str], pace: Pace | None = None
+    event: Any,
+    invocation: Invocation,
+    environment: Mapping[str, str],
+    rate_limiter: RateLimiter | None = None,
 ) -> dict[str, Any]:
     """Answer one function-URL event; whatever goes wrong is an answer of its own.
 
     Parameters
     ----------
-    pace : Pace, optional
+    rate_limiter : RateLimiter, optional
         The process's own, which outlives the invocation.
     """
     started = time.perf_counter()
-    settings, noted, origin = Settings(), Noted(), ""
+    settings, access_log, origin = Settings(), AccessLog(), ""
     telemetry = Telemetry(invocation)
     try:
         settings = from_environment(environment)
         telemetry = Telemetry(invocation, settings.log_level)
-        asked = _read(event, Means(settings, environment, invocation, pace or Pace(), telemetry.count))
-        origin = asked.headers.get("origin", "")
-        reply = _preflight(asked) or routed(asked, event, noted)
+        http_request = _read(
+            event,
+            FunctionContext(
+                settings, environment, invocation, rate_limiter or RateLimiter(), telemetry.count
+            ),
+        )
+        origin = http_request.headers.get("origin", "")
+        reply = _preflight(http_request) or routed(http_request, event, access_log)
     except (Problem, CardveilError) as refusal:
-        noted.refusal = refusal
+        access_log.refusal = refusal
         reply = refused(refusal, invocation)
     headers = {**_HEADERS, **reply["headers"], "X-Request-Id": invocation.request_id}
     headers |= _cross_origin(origin, settings)
-    _log(telemetry, noted, reply["statusCode"], started)
+    _log(telemetry, access_log, reply["statusCode"], started)
     return {"statusCode": reply["statusCode"], "headers": headers, "body": reply["body"]}
 
 
-def _read(event: Any, means: Means) -> Asked:
+def _read(event: Any, function: FunctionContext) -> HttpRequest:
     if not isinstance(event, Mapping) or not all(
         isinstance(event.get(n), str) for n in ("httpMethod", "path")
     ):
         raise Problem(400, "event_unreadable", "invoke this function through its URL")
     headers = {str(name).lower(): str(value) for name, value in (event.get("headers") or {}).items()}
     path = event["path"] if event["path"].startswith("/") else f"/{event['path']}"
-    return Asked(event["httpMethod"].upper(), path, headers, means)
+    return HttpRequest(event["httpMethod"].upper(), path, headers, function)
 
 
-def _preflight(asked: Asked) -> dict[str, Any] | None:
+def _preflight(http_request: HttpRequest) -> dict[str, Any] | None:
     """Answer a browser's question whether a page elsewhere may call; None if this is none."""
-    is_asked = "access-control-request-method" in asked.headers
-    if asked.method != "OPTIONS" or not is_asked or not asked.means.settings.cors_origins:
+    is_asked = "access-control-request-method" in http_request.headers
+    if http_request.method != "OPTIONS" or not is_asked or not http_request.function.settings.cors_origins:
         return None
     allowed = {
         "Access-Control-Allow-Methods": "GET, POST",
         "Access-Control-Allow-Headers": "Authorization, Content-Type, X-Cardveil-Token",
         "Access-Control-Max-Age": str(_PREFLIGHT_S),
     }
-    known = asked.headers.get("origin") in asked.means.settings.cors_origins
+    known = http_request.headers.get("origin") in http_request.function.settings.cors_origins
     return {"statusCode": 204, "headers": allowed if known else {}, "body": ""}
 
 
@@ -89,19 +97,19 @@ def _cross_origin(origin: str, settings: Settings) -> dict[str, str]:
     }
 
 
-def _log(telemetry: Telemetry, noted: Noted, status: int, started: float) -> None:
+def _log(telemetry: Telemetry, access_log: AccessLog, status: int, started: float) -> None:
     """Log what happened: the route and never the path, which holds a key; the caller by a digest."""
     elapsed_ms = (time.perf_counter() - started) * 1000
-    for done in noted.submitted:
+    for done in access_log.submitted:
         telemetry.outcome(done.found.key, done.outcome, done.elapsed_ms)
-    if isinstance(noted.refusal, CardveilError):
-        telemetry.failure(None, noted.refusal)
+    if isinstance(access_log.refusal, CardveilError):
+        telemetry.failure(None, access_log.refusal)
     telemetry.request(
-        noted.route or "none",
+        access_log.route or "none",
         status,
         elapsed_ms,
-        code=noted.refusal.code if noted.refusal else "",
-        fault=noted.fault,
-        decision=noted.decision,
-        caller=digest(noted.subject) if noted.subject else "",
+        code=access_log.refusal.code if access_log.refusal else "",
+        fault=access_log.fault,
+        decision=access_log.decision,
+        caller=digest(access_log.subject) if access_log.subject else "",
     )

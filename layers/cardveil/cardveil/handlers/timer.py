@@ -12,7 +12,7 @@ from cardveil.core.context import Invocation
 from cardveil.core.errors import CardveilError, Halt
 from cardveil.core.frozen import dataclass, replace
 from cardveil.core.importing import uncollected
-from cardveil.core.rate_limit import Pace
+from cardveil.core.rate_limit import RateLimiter
 from cardveil.settings import Settings, from_environment, variable
 from cardveil.storage.keys import digests_under
 from cardveil.storage.objects import delete_under
@@ -20,7 +20,7 @@ from cardveil.storage.response_cache import expired
 
 if TYPE_CHECKING:
     from cardveil.core.telemetry import Telemetry
-    from cardveil.pipeline.jobs import Jobs
+    from cardveil.pipeline.jobs import CardProcessor
     from cardveil.storage.job_store import JobNote
 
 #: Jobs that CI is asked about at a time.
@@ -30,10 +30,10 @@ _RESERVE: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Shift:
+class TimerRun:
     """One run of the schedule: what the sweeps work with, and how long they may."""
 
-    flows: Jobs
+    processor: CardProcessor
     settings: Settings
     telemetry: Telemetry
     invocation: Invocation
@@ -47,7 +47,10 @@ class Shift:
 
 
 def process_timer(
-    invocation: Invocation, environment: Mapping[str, str], pace: Pace | None = None, event: Any = None
+    invocation: Invocation,
+    environment: Mapping[str, str],
+    rate_limiter: RateLimiter | None = None,
+    event: Any = None,
 ) -> dict[str, int]:
     """Finish what is overdue and tidy up, then sweep what the timer's message selects.
 
@@ -74,16 +77,16 @@ def process_timer(
     if not settings.bucket:
         raise Halt("setting_invalid", f"set {variable('bucket')} to the bucket to look after")
     telemetry = Telemetry(invocation, settings.log_level)
-    flows = assemble(
+    processor = assemble(
         settings,
         environment,
         invocation,
         bucket=settings.bucket,
         region=invocation.region,
-        pace=pace,
+        rate_limiter=rate_limiter,
         tell=telemetry.count,
     )
-    shift = Shift(flows, settings, telemetry, invocation, _RESERVE * invocation.remaining_s())
+    shift = TimerRun(processor, settings, telemetry, invocation, _RESERVE * invocation.remaining_s())
     counts: Counter[str] = Counter()
     failures: list[CardveilError] = []
     for sweep in SWEEPS:
@@ -103,7 +106,7 @@ def process_timer(
     return dict(counts)
 
 
-def sweep_bucket(shift: Shift, environment: Mapping[str, str], event: Any, counts: Counter[str]) -> None:
+def sweep_bucket(shift: TimerRun, environment: Mapping[str, str], event: Any, counts: Counter[str]) -> None:
     """Go on with the sweep that the timer's message selects, or begin it when it is due.
 
     Raises
@@ -125,21 +128,21 @@ def sweep_bucket(shift: Shift, environment: Mapping[str, str], event: Any, count
         counts["swept"] += run.done
 
 
-def finish_overdue(shift: Shift, counts: Counter[str], failures: list[CardveilError]) -> None:
+def finish_overdue(shift: TimerRun, counts: Counter[str], failures: list[CardveilError]) -> None:
     """Finish the jobs whose callback did not come."""
-    from cardveil.core.timing import Stages
+    from cardveil.core.timing import Timings
 
-    flows = shift.flows
+    processor = shift.processor
     # What another works on right now is not overdue: nothing is waited for.
-    flows = replace(flows, pipeline=replace(flows.pipeline, waiting_share=0.0))
-    notes = (note for note in flows.notes.all() if flows.overdue(note))
+    processor = replace(processor, pipeline=replace(processor.pipeline, waiting_share=0.0))
+    notes = (note for note in processor.notes.all() if processor.overdue(note))
     for batch in _batches(notes):
-        for note, job in flows.due(batch):
+        for note, job in processor.due(batch):
             if shift.over:
                 return
-            stages = Stages()
+            timings = Timings()
             try:
-                outcome = flows.finish(note, job, stages)
+                outcome = processor.finish(note, job, timings)
             except CardveilError as error:
                 if error.code == "taken_by_another":
                     counts["busy"] += 1
@@ -149,16 +152,16 @@ def finish_overdue(shift: Shift, counts: Counter[str], failures: list[CardveilEr
                 if isinstance(error, Halt):
                     return
             else:
-                shift.telemetry.outcome(note.key, outcome, stages.elapsed_ms)
+                shift.telemetry.outcome(note.key, outcome, timings.elapsed_ms)
                 shift.telemetry.metric("JobOverdue", 1)
                 counts["overdue"] += 1
         if shift.over:
             return
 
 
-def expire_answers(shift: Shift, counts: Counter[str], failures: list[CardveilError]) -> None:  # noqa: ARG001
+def expire_answers(shift: TimerRun, counts: Counter[str], failures: list[CardveilError]) -> None:  # noqa: ARG001
     """Delete kept answers that no retry has come for: they hold what a card says."""
-    objects = shift.flows.pipeline.sources
+    objects = shift.processor.pipeline.sources
     for key in objects.list(f"{shift.settings.state_prefix}answers/"):
         if shift.over:
             return
@@ -168,12 +171,12 @@ def expire_answers(shift: Shift, counts: Counter[str], failures: list[CardveilEr
             counts["answers_expired"] += 1
 
 
-def tidy_after_the_killed(shift: Shift, counts: Counter[str], failures: list[CardveilError]) -> None:  # noqa: ARG001
+def tidy_after_the_killed(shift: TimerRun, counts: Counter[str], failures: list[CardveilError]) -> None:  # noqa: ARG001
     """Take away leases and staged copies that a killed instance has left and no delivery has come back for.
 
     A lease is not just deleted: it is taken over and given back, so that nobody else ever takes it twice.
     """
-    pipeline, prefix = shift.flows.pipeline, shift.settings.state_prefix
+    pipeline, prefix = shift.processor.pipeline, shift.settings.state_prefix
     for source in dict.fromkeys(digests_under(pipeline.sources, prefix, "leases", "staged")):
         if shift.over:
             return
@@ -184,7 +187,7 @@ def tidy_after_the_killed(shift: Shift, counts: Counter[str], failures: list[Car
         if lease is None:
             continue
         try:
-            if shift.flows.notes.get(source) is None:
+            if shift.processor.notes.get(source) is None:
                 delete_under(pipeline.sources, f"{prefix}staged/{source}/")
         finally:
             pipeline.leases.clear(lease_prefix)

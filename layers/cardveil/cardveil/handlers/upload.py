@@ -9,22 +9,25 @@ from typing import TYPE_CHECKING, Any
 from cardveil.core.context import Invocation
 from cardveil.core.errors import CardveilError, Halt, Reject
 from cardveil.core.importing import uncollected
-from cardveil.core.rate_limit import Pace
+from cardveil.core.rate_limit import RateLimiter
 from cardveil.handlers.cos_event import Upload, not_ours, read_upload, records_of
 from cardveil.settings import Settings, from_environment
 
 if TYPE_CHECKING:
-    from cardveil.pipeline.jobs import Jobs
+    from cardveil.pipeline.jobs import CardProcessor
 
 
 def process_event(
-    event: Any, invocation: Invocation, environment: Mapping[str, str], pace: Pace | None = None
+    event: Any,
+    invocation: Invocation,
+    environment: Mapping[str, str],
+    rate_limiter: RateLimiter | None = None,
 ) -> dict[str, int]:
     """Process every record of a COS event.
 
     Parameters
     ----------
-    pace : Pace, optional
+    rate_limiter : RateLimiter, optional
         The process's own, which outlives the invocation.
 
     Returns
@@ -53,7 +56,7 @@ def process_event(
         else:
             ours.append(upload)
     if ours or failures:
-        _process(ours, failures, counts, settings, invocation, environment, pace)
+        _process(ours, failures, counts, settings, invocation, environment, rate_limiter)
     if failures:
         raise failures[0]
     return dict(counts)
@@ -66,12 +69,12 @@ def _process(
     settings: Settings,
     invocation: Invocation,
     environment: Mapping[str, str],
-    pace: Pace | None,
+    rate_limiter: RateLimiter | None,
 ) -> None:
     """Process what is ours. The SDKs are imported here, so that passing a record over costs nothing."""
     with uncollected():
         from cardveil.core.telemetry import Telemetry
-        from cardveil.core.timing import Stages
+        from cardveil.core.timing import Timings
         from cardveil.pipeline.factory import assemble
         from cardveil.redaction import coefficient_path_available
 
@@ -80,22 +83,22 @@ def _process(
         telemetry.notice("pixel_path_only", fast.reason)
     for unreadable in failures:
         telemetry.failure(None, unreadable)
-    flows: dict[tuple[str, str], Jobs] = {}
+    processor: dict[tuple[str, str], CardProcessor] = {}
     for upload in uploads:
-        stages = Stages()
+        timings = Timings()
         try:
             place = (upload.bucket, upload.region)
-            if place not in flows:
-                flows[place] = assemble(
+            if place not in processor:
+                processor[place] = assemble(
                     settings,
                     environment,
                     invocation,
                     bucket=upload.bucket,
                     region=upload.region,
-                    pace=pace,
+                    rate_limiter=rate_limiter,
                     tell=telemetry.count,
                 )
-            outcome = flows[place].process(upload, stages)
+            outcome = processor[place].process(upload, timings)
         except CardveilError as error:
             telemetry.failure(upload.key, error)
             failures.append(error)
@@ -103,5 +106,5 @@ def _process(
             if isinstance(error, Halt):
                 break  # nothing else would work either, and some of it would be paid for
         else:
-            telemetry.outcome(upload.key, outcome, stages.elapsed_ms)
+            telemetry.outcome(upload.key, outcome, timings.elapsed_ms)
             counts[outcome.status.value if outcome.status else outcome.kind] += 1

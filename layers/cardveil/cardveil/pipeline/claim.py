@@ -10,13 +10,13 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from cardveil.core.context import Invocation
-from cardveil.core.errors import LATER, Retry
+from cardveil.core.errors import RETRY_HINT, Retry
 from cardveil.core.frozen import dataclass, field
-from cardveil.core.threads import beside
-from cardveil.core.timing import Stages
+from cardveil.core.threads import background_tasks
+from cardveil.core.timing import Timings
 from cardveil.handlers.cos_event import Upload
 from cardveil.settings import Settings
-from cardveil.storage.circuit_breaker import Breaker, Open
+from cardveil.storage.circuit_breaker import CircuitBreaker, Open
 from cardveil.storage.keys import Keys, keys_of
 from cardveil.storage.leases import Lease, Leases
 from cardveil.storage.objects import Objects, Stored, delete_under
@@ -41,7 +41,7 @@ class Claim:
     pool : Executor
         For what is done beside the work; it has ended when the source is given back.
     breaker : Future
-        `Breaker.look`, asked for with the claim.
+        `CircuitBreaker.look`, asked for with the claim.
     kept : Future
         The answers that were kept before the source was ours; see `answers.look`.
     tidying : list of Future
@@ -60,7 +60,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Fetched:
     """What is fetched while the lease is taken; see `Claim`."""
 
     source: Future[tuple[Stored, bytes | None]]
@@ -81,13 +81,13 @@ class Claims:
     sources: Objects
     results: Results
     leases: Leases
-    breaker: Breaker
+    breaker: CircuitBreaker
     invocation: Invocation
     sleep: Callable[[float], None]
     waiting_share: float
 
     @contextmanager
-    def claimed(self, upload: Upload, stages: Stages) -> Iterator[Claim]:
+    def claim(self, upload: Upload, timings: Timings) -> Iterator[Claim]:
         """Hold the source for as long as the block lasts; nobody else works on it meanwhile.
 
         Raises
@@ -98,8 +98,8 @@ class Claims:
             ``source_gone``.
         """
         keys = keys_of(upload.key, self.settings)
-        with beside() as pool:
-            with stages("claim"):
+        with background_tasks() as pool:
+            with timings("claim"):
                 claim = self._claim(upload, keys, pool)
             try:
                 if not claim.lease.first:
@@ -107,7 +107,7 @@ class Claims:
                     delete_under(self.sources, keys.staged_prefix, but=keys.job_copy)
                 yield claim
             finally:
-                with stages("release"):
+                with timings("release"):
                     self.leases.release(claim.lease, keys.lease_prefix)
                     for tidying in claim.tidying:
                         tidying.result()
@@ -115,7 +115,7 @@ class Claims:
     def _claim(self, upload: Upload, keys: Keys, pool: Executor) -> Claim:
         """Take the lease, waiting for another's; what is needed next is fetched meanwhile."""
         taken: Future[Lease | None] = Future()
-        asked: list[_Asked] = []
+        asked: list[_Fetched] = []
 
         def ask() -> None:
             asked.append(self._ask(upload, keys, pool, taken))
@@ -135,9 +135,9 @@ class Claims:
                 ask()  # whoever held it before may have finished: look again
             return asked[-1].claim(keys, lease, pool)
 
-    def _ask(self, upload: Upload, keys: Keys, pool: Executor, taken: Future[Lease | None]) -> _Asked:
+    def _ask(self, upload: Upload, keys: Keys, pool: Executor, taken: Future[Lease | None]) -> _Fetched:
         """Have all that is needed next fetched."""
-        return _Asked(
+        return _Fetched(
             source=pool.submit(self.sources.get, upload.key, max_bytes=self.settings.max_bytes),
             made=pool.submit(_once_taken, taken, partial(self.results.current, keys)),
             kept=pool.submit(_once_taken, taken, partial(look, self.sources, keys.answers)),
@@ -146,7 +146,7 @@ class Claims:
 
     @contextmanager
     def held(self, prefix: str) -> Iterator[None]:
-        """Hold a lease, waiting for another's; raises ``taken_by_another`` as `claimed` does."""
+        """Hold a lease, waiting for another's; raises ``taken_by_another`` as `claim` does."""
         lease = self._take(prefix) or self._awaited(prefix)
         try:
             yield
@@ -163,7 +163,7 @@ class Claims:
             pause = random.uniform(0.5, 1.5) * _WAIT_S  # noqa: S311 - only spreads waiters
             # Who waits to the end has no time left for the work, and would be ended in the middle of it.
             if self.invocation.remaining_s() - pause <= (1.0 - self.waiting_share) * budget:
-                raise Retry("taken_by_another", LATER)
+                raise Retry("taken_by_another", RETRY_HINT)
             self.sleep(pause)
             if lease := self._take(prefix):
                 return lease

@@ -8,7 +8,7 @@ from typing import Final
 from cardveil.card.model import PORTRAIT, Card, Field
 from cardveil.core.errors import Reject, Review
 from cardveil.core.frozen import dataclass, replace
-from cardveil.core.timing import Stages
+from cardveil.core.timing import Timings
 from cardveil.recognition.interfaces import CardRecogniser, Image
 from cardveil.redaction import (
     Limits,
@@ -33,7 +33,7 @@ MAX_SENT_BYTES: Final = 7 * 1024 * 1024 * 3 // 4 - 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class RedactionRules:
     """What decides over a picture, apart from the picture.
 
     Attributes
@@ -67,7 +67,7 @@ class _Ahead:
     copy: RedactedCopy
 
 
-class Covering:
+class Redactor:
     """One picture's way from places to a proven copy.
 
     The services that find a card's places answer before those that read its text, and the text rarely changes
@@ -75,7 +75,7 @@ class Covering:
     covered when all is known.
     """
 
-    def __init__(self, picture: Picture, rules: Rules) -> None:
+    def __init__(self, picture: Picture, rules: RedactionRules) -> None:
         self._picture = picture
         self._rules = rules
         self._made: _Ahead | None = None
@@ -89,7 +89,7 @@ class Covering:
         except (Reject, Review):
             return  # `cover` says so, when it is known what the card says
 
-    def cover(self, card: Card, recogniser: CardRecogniser, stages: Stages) -> Covered:
+    def cover(self, card: Card, recogniser: CardRecogniser, timings: Timings) -> Covered:
         """Cover a located card by the policy, and prove the copy as the rules want it proven.
 
         Raises
@@ -98,16 +98,16 @@ class Covering:
             When there is no copy.
         """
         rules, made = self._rules, self._made
-        with stages("plan"):
+        with timings("plan"):
             if made and made.looked_at == self._looked_at(card):
                 placement, regions = made.placement, made.regions
             else:
                 placement = place(card)
                 regions = plan(card, rules.policy, self._picture, placement)
-        with stages("redact"):
+        with timings("redact"):
             copy = made.copy if made and made.regions == regions else self._copy(regions)
         if rules.proof == "recognise":
-            with stages("prove"):
+            with timings("prove"):
 
                 def read_text(data: bytes) -> Sequence[str]:
                     shown = upright_copy(inspect(data, rules.limits), max_bytes=MAX_SENT_BYTES)

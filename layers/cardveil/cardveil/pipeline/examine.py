@@ -10,8 +10,8 @@ from cardveil.card.findings import Status, status_of
 from cardveil.card.model import Card
 from cardveil.core.errors import Reject, Review
 from cardveil.core.frozen import dataclass, replace
-from cardveil.core.timing import Stages
-from cardveil.pipeline.covering import MAX_SENT_BYTES, Covering, Rules
+from cardveil.core.timing import Timings
+from cardveil.pipeline.covering import MAX_SENT_BYTES, RedactionRules, Redactor
 from cardveil.recognition.interfaces import Call, CardRecogniser, Hint, Image, Recognition, VendorWarning
 from cardveil.redaction import Picture, Policy, RedactedCopy, Region, inspect, redact, upright_copy
 from cardveil.storage.sidecar import RedactionDone, RegionDone, Sidecar, SourceFacts
@@ -21,7 +21,7 @@ PIPELINE_VERSION: Final = "1"
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ProcessingResult:
     """What became of a picture; `copy` is there exactly when `status` is ``redacted``."""
 
     status: Status
@@ -38,11 +38,11 @@ def examine(
     data: bytes,
     hint: Hint,
     recogniser: CardRecogniser,
-    rules: Rules,
+    rules: RedactionRules,
     *,
     key: str | None = None,
-    stages: Stages | None = None,
-) -> Verdict:
+    timings: Timings | None = None,
+) -> ProcessingResult:
     """Inspect, recognise, redact and prove one picture.
 
     Parameters
@@ -62,14 +62,14 @@ def examine(
     Retry, Halt
         When nothing can be said of this picture now.
     """
-    stages = stages or Stages()
+    timings = timings or Timings()
     picture: Picture | None = None
     recognition = Recognition()
     try:
-        with stages("inspect"):
+        with timings("inspect"):
             picture = inspect(data, rules.limits)
-        covering = Covering(picture, rules)
-        recognition = _recognise(picture, hint, recogniser, key, stages, covering)
+        covering = Redactor(picture, rules)
+        recognition = _recognise(picture, hint, recogniser, key, timings, covering)
         findings = _all_findings(recognition, hint, rules)
         if recognition.refusal:
             raise recognition.refusal
@@ -77,7 +77,7 @@ def examine(
             raise Reject("no_card", "upload a picture of an ID card or of a licence's main page")
         if status_of(findings) is Status.NEEDS_REVIEW:
             return _without_copy(Status.NEEDS_REVIEW, picture, recognition, findings)
-        done = covering.cover(recognition.card, recogniser, stages)
+        done = covering.cover(recognition.card, recogniser, timings)
     except (Reject, Review) as refusal:
         status = Status.REJECTED if isinstance(refusal, Reject) else Status.NEEDS_REVIEW
         findings = tuple(dict.fromkeys([refusal.code, *_all_findings(recognition, hint, rules)]))
@@ -87,8 +87,8 @@ def examine(
 
 
 def redact_places(
-    data: bytes, regions: Sequence[Region], rules: Rules, *, stages: Stages | None = None
-) -> Verdict:
+    data: bytes, regions: Sequence[Region], rules: RedactionRules, *, timings: Timings | None = None
+) -> ProcessingResult:
     """Redact the places that the caller names, without recognising anything.
 
     Raises
@@ -96,15 +96,15 @@ def redact_places(
     Reject, Review
         When the picture cannot be read or the copy cannot be proven.
     """
-    stages = stages or Stages()
-    with stages("inspect"):
+    timings = timings or Timings()
+    with timings("inspect"):
         picture = inspect(data, rules.limits)
-    with stages("redact"):
+    with timings("redact"):
         copy = redact(picture, regions, fill=rules.policy.fill)
-    return Verdict(Status.REDACTED, picture=picture, regions=tuple(regions), copy=copy)
+    return ProcessingResult(Status.REDACTED, picture=picture, regions=tuple(regions), copy=copy)
 
 
-def sent_copy(data: bytes, key: str, rules: Rules, stages: Stages) -> Image:
+def sent_copy(data: bytes, key: str, rules: RedactionRules, timings: Timings) -> Image:
     """Return the picture as the APIs are sent it: upright, and small enough; `key` stays if it is the source.
 
     Raises
@@ -112,15 +112,20 @@ def sent_copy(data: bytes, key: str, rules: Rules, stages: Stages) -> Image:
     Reject
         When the picture cannot be read.
     """
-    with stages("inspect"):
+    with timings("inspect"):
         picture = inspect(data, rules.limits)
-    with stages("upright"):
+    with timings("upright"):
         upright = upright_copy(picture, max_bytes=MAX_SENT_BYTES)
     return Image(upright.data, upright.width, upright.height, key if upright.data == data else None)
 
 
 def sidecar_of(
-    verdict: Verdict, source: SourceFacts, policy: Policy, output_key: str, *, now: datetime | None = None
+    verdict: ProcessingResult,
+    source: SourceFacts,
+    policy: Policy,
+    output_key: str,
+    *,
+    now: datetime | None = None,
 ) -> Sidecar:
     """Write a verdict down.
 
@@ -161,16 +166,16 @@ def _recognise(
     hint: Hint,
     recogniser: CardRecogniser,
     key: str | None,
-    stages: Stages,
-    covering: Covering,
+    timings: Timings,
+    covering: Redactor,
 ) -> Recognition:
     """Recognise an upright copy that the APIs take, and put its polygons back into the picture's frame."""
-    with stages("upright"):
+    with timings("upright"):
         upright = upright_copy(picture, max_bytes=MAX_SENT_BYTES)
         untouched = upright.data == picture.data
     image = Image(upright.data, upright.width, upright.height, key if untouched else None)
     fx, fy = picture.width / upright.width, picture.height / upright.height
-    with stages("recognise"):
+    with timings("recognise"):
         recognition = recogniser.recognise(image, hint, lambda card: covering.ahead(_scaled(card, fx, fy)))
     return replace(recognition, card=_scaled(recognition.card, fx, fy)) if recognition.card else recognition
 
@@ -185,7 +190,7 @@ def _scaled(card: Card, fx: float, fy: float) -> Card:
     return replace(card, fields=fields)
 
 
-def _all_findings(recognition: Recognition, hint: Hint, rules: Rules) -> tuple[str, ...]:
+def _all_findings(recognition: Recognition, hint: Hint, rules: RedactionRules) -> tuple[str, ...]:
     findings = list(recognition.findings)
     if any(warning.name in rules.review_warnings for warning in recognition.warnings):
         findings.append("warned")
@@ -199,8 +204,8 @@ def _all_findings(recognition: Recognition, hint: Hint, rules: Rules) -> tuple[s
 
 def _without_copy(
     status: Status, picture: Picture | None, recognition: Recognition, findings: tuple[str, ...]
-) -> Verdict:
-    return Verdict(
+) -> ProcessingResult:
+    return ProcessingResult(
         status,
         picture=picture,
         card=recognition.card,

@@ -8,10 +8,10 @@ from typing import Any
 
 from cardveil.core.context import Invocation
 from cardveil.core.frozen import dataclass
-from cardveil.core.rate_limit import Pace
-from cardveil.core.retry import Patience
-from cardveil.pipeline.covering import Rules
-from cardveil.pipeline.jobs import Jobs
+from cardveil.core.rate_limit import RateLimiter
+from cardveil.core.retry import RetryPolicy
+from cardveil.pipeline.covering import RedactionRules
+from cardveil.pipeline.jobs import CardProcessor
 from cardveil.pipeline.pipeline import Pipeline
 from cardveil.pipeline.signing import Signer
 from cardveil.recognition.ai_license import LicenseLocator
@@ -20,39 +20,39 @@ from cardveil.recognition.id_card_ocr import CiIdCardReader
 from cardveil.recognition.interfaces import Locator, TextLocator, TextReader
 from cardveil.recognition.license_jobs import LicenseJobs
 from cardveil.recognition.mainland_id_card_ocr import MainlandIdCardReader
-from cardveil.recognition.paid_calls import PaidCalls, Remembered
+from cardveil.recognition.paid_calls import CachedRecognizers, PaidCalls
 from cardveil.recognition.recognizer import CloudRecogniser, Stage
 from cardveil.redaction import Limits, load_policy
 from cardveil.settings import Settings
-from cardveil.storage.circuit_breaker import Breaker, Gate
+from cardveil.storage.circuit_breaker import BreakerGuard, CircuitBreaker
 from cardveil.storage.clients import Credentials, cos_client, credentials_from, ocr_client
 from cardveil.storage.job_store import JobNotes
 from cardveil.storage.leases import Leases
 from cardveil.storage.objects import CosObjects
-from cardveil.storage.response_cache import Answers
+from cardveil.storage.response_cache import ResponseCache
 from cardveil.storage.results import Results
 
 
 @dataclass(frozen=True, slots=True)
-class Recognisers:
+class RecognizerFactory:
     """Builds the recogniser of each picture from the adapters that an invocation has."""
 
     locator: Locator
     reader: TextReader | None
     general: TextLocator | None
-    patience: Patience
-    pace: Pace
+    retry_policy: RetryPolicy
+    rate_limiter: RateLimiter
     per_second: float
 
-    def __call__(self, stage: Stage, answers: Answers, gate: Gate) -> CloudRecogniser:
+    def __call__(self, stage: Stage, answers: ResponseCache, guard: BreakerGuard) -> CloudRecogniser:
         """Build the recogniser of one picture; see `Pipeline.recogniser`."""
-        calls = PaidCalls(self.patience, self.pace, self.per_second, gate)
-        paid = Remembered(answers, calls, self.locator, self.reader, self.general)
+        calls = PaidCalls(self.retry_policy, self.rate_limiter, self.per_second, guard)
+        paid = CachedRecognizers(answers, calls, self.locator, self.reader, self.general)
         return CloudRecogniser(
             paid,
             paid if self.reader else None,
             paid if self.general else None,
-            Patience(1, self.patience.remaining_s),
+            RetryPolicy(1, self.retry_policy.remaining_s),
             stage,
         )
 
@@ -64,9 +64,9 @@ def assemble(
     *,
     bucket: str,
     region: str,
-    pace: Pace | None = None,
+    rate_limiter: RateLimiter | None = None,
     tell: Callable[[str], None] | None = None,
-) -> Jobs:
+) -> CardProcessor:
     """Build the pipeline for the pictures of one bucket, and what submits and finishes jobs for it.
 
     Parameters
@@ -74,7 +74,7 @@ def assemble(
     environment : mapping
         The process environment, read anew at each invocation: a role's credentials are hours long, and a
         warm instance can outlive them.
-    pace : Pace, optional
+    rate_limiter : RateLimiter, optional
         The process's own, which outlives the invocation.
     tell : callable, optional
         Told the names of metrics that have no outcome to stand in.
@@ -85,20 +85,20 @@ def assemble(
         When a setting or the credentials are missing or wrong.
     """
     credentials = credentials_from(environment)
-    pace = pace or Pace()
+    rate_limiter = rate_limiter or RateLimiter()
     # Only the local cloud is spoken to in plain HTTP, through its proxy; otherwise the environment's proxies
     # are left to the HTTP library.
     proxy = (
         environment.get("http_proxy") or environment.get("HTTP_PROXY") if settings.scheme == "http" else None
     )
     client = cos_client(settings, credentials, region, proxy)
-    patience = Patience(settings.call_attempts, invocation.remaining_s)
-    sources = CosObjects(client, bucket, patience)
-    results = CosObjects(client, settings.result_bucket or bucket, patience)
+    retry_policy = RetryPolicy(settings.call_attempts, invocation.remaining_s)
+    sources = CosObjects(client, bucket, retry_policy)
+    results = CosObjects(client, settings.result_bucket or bucket, retry_policy)
     leases = Leases(sources, owner=f"{invocation.request_id}/{token_hex(16)}")
     pipeline = Pipeline(
         settings=settings,
-        rules=Rules(
+        rules=RedactionRules(
             policy=load_policy(settings.policy),
             limits=Limits(max_bytes=settings.max_bytes),
             proof=settings.proof,
@@ -107,26 +107,26 @@ def assemble(
         sources=sources,
         results=Results(results),
         leases=leases,
-        breaker=Breaker(
+        breaker=CircuitBreaker(
             sources, leases, settings.state_prefix, settings.breaker_probe_s, tell or (lambda _: None)
         ),
-        recogniser=Recognisers(
+        recogniser=RecognizerFactory(
             LicenseLocator(client, bucket),
             _text_reader(settings, credentials, client, bucket, proxy),
             GeneralOcr(client, bucket) if settings.general_ocr else None,
-            patience,
-            pace,
+            retry_policy,
+            rate_limiter,
             settings.calls_per_second,
         ),
         invocation=invocation,
     )
-    return Jobs(
+    return CardProcessor(
         pipeline=pipeline,
-        service=LicenseJobs(client, bucket, settings, patience),
+        service=LicenseJobs(client, bucket, settings, retry_policy),
         notes=JobNotes(sources, f"{settings.state_prefix}jobs/"),
         signer=Signer(settings.job_secrets),
-        patience=patience,
-        pace=pace,
+        retry_policy=retry_policy,
+        rate_limiter=rate_limiter,
     )
 
 

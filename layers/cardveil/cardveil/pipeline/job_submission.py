@@ -9,10 +9,10 @@ from typing import Final
 from cardveil.card.model import CardType, Side
 from cardveil.core.errors import Halt, Reject
 from cardveil.core.frozen import dataclass, replace
-from cardveil.core.rate_limit import Pace
-from cardveil.core.retry import Patience
-from cardveil.core.threads import beside
-from cardveil.core.timing import Stages
+from cardveil.core.rate_limit import RateLimiter
+from cardveil.core.retry import RetryPolicy
+from cardveil.core.threads import background_tasks
+from cardveil.core.timing import Timings
 from cardveil.handlers.cos_event import Upload
 from cardveil.pipeline.claim import Claim
 from cardveil.pipeline.examine import sent_copy
@@ -21,7 +21,7 @@ from cardveil.pipeline.signing import Reference, Signer, source_digest
 from cardveil.recognition.hints import hint_of
 from cardveil.recognition.interfaces import Image
 from cardveil.recognition.license_jobs import Job, LicenseJobs
-from cardveil.storage.circuit_breaker import Gate
+from cardveil.storage.circuit_breaker import BreakerGuard
 from cardveil.storage.job_store import JobNote, JobNotes
 
 #: References outlive the patience with their jobs by this much, in seconds.
@@ -30,17 +30,17 @@ _REFERENCE_MARGIN_S: Final = 86400.0
 
 @dataclass(frozen=True, slots=True)
 class Submissions:
-    """What submits jobs for the pictures of one bucket; see `jobs.Jobs`."""
+    """What submits jobs for the pictures of one bucket; see `jobs.CardProcessor`."""
 
     pipeline: Pipeline
     service: LicenseJobs
     notes: JobNotes
     signer: Signer
-    patience: Patience
-    pace: Pace
+    retry_policy: RetryPolicy
+    rate_limiter: RateLimiter
     now: Callable[[], float]
 
-    def submit(self, upload: Upload, claim: Claim, stages: Stages, *, anew: bool) -> Outcome | None:
+    def submit(self, upload: Upload, claim: Claim, timings: Timings, *, force: bool) -> Outcome | None:
         """Submit a job under the lease; None when this picture is better recognised directly."""
         source = source_digest(upload.key)
         note = self.notes.get(source)
@@ -49,13 +49,13 @@ class Submissions:
                 return Outcome("submitted")
             since = note.submitted_at
         else:
-            note = self._new_note(upload, claim, source, stages, anew)
+            note = self._new_note(upload, claim, source, timings, force)
             since = 0.0
             if note is None:
                 return None
             self.notes.put(note)
         try:
-            with stages("recognise"):
+            with timings("recognise"):
                 job = self._submitted(note, since)
         except Reject as refused:
             if refused.code == "source_gone":
@@ -66,7 +66,7 @@ class Submissions:
         return Outcome("submitted")
 
     def _new_note(
-        self, upload: Upload, claim: Claim, source: str, stages: Stages, anew: bool
+        self, upload: Upload, claim: Claim, source: str, timings: Timings, force: bool
     ) -> JobNote | None:
         settings = self.pipeline.settings
         try:
@@ -75,7 +75,7 @@ class Submissions:
             hint = hint_of(upload.key, claim.stored.meta, settings)
             if hint.side is Side.BACK:
                 return None  # it has no positions for backs
-            image = sent_copy(claim.data, upload.key, self.pipeline.rules, stages)
+            image = sent_copy(claim.data, upload.key, self.pipeline.rules, timings)
         except Reject:
             return None  # the direct way says so in the sidecar, and pays for nothing
         object_key = image.key or self._staged(claim, image)
@@ -94,7 +94,7 @@ class Submissions:
             nonce=reference.nonce,
             reference=self.signer.sign(reference),
             submitted_at=now,
-            anew=anew,
+            force=force,
         )
 
     def _staged(self, claim: Claim, image: Image) -> str:
@@ -112,20 +112,20 @@ class Submissions:
             nonlocal tried
             if tried and (job := self.service.find(note.reference, note.submitted_at)):
                 return job
-            gate.enter()
-            self.pace.wait(self.pipeline.settings.calls_per_second, self.patience.remaining_s)
+            guard.enter()
+            self.rate_limiter.wait(self.pipeline.settings.calls_per_second, self.retry_policy.remaining_s)
             tried = True
             return self.service.submit(note.object_key, note.card_type, note.reference)
 
-        with beside() as pool:
-            gate = Gate(self.pipeline.breaker, pool.submit(self.pipeline.breaker.look))
+        with background_tasks() as pool:
+            guard = BreakerGuard(self.pipeline.breaker, pool.submit(self.pipeline.breaker.look))
             try:
-                job = self.patience.call(once)
-                gate.answered()
+                job = self.retry_policy.call(once)
+                guard.answered()
                 return job
             except Halt as halt:
                 if halt.api:
-                    gate.refused(halt)
+                    guard.refused(halt)
                 raise
             finally:
-                gate.leave()
+                guard.leave()

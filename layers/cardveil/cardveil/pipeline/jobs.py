@@ -22,9 +22,9 @@ from typing import Final
 
 from cardveil.core.errors import Halt, Reject
 from cardveil.core.frozen import dataclass, replace
-from cardveil.core.rate_limit import Pace
-from cardveil.core.retry import Patience
-from cardveil.core.timing import Stages
+from cardveil.core.rate_limit import RateLimiter
+from cardveil.core.retry import RetryPolicy
+from cardveil.core.timing import Timings
 from cardveil.handlers.cos_event import Upload
 from cardveil.pipeline.claim import Claim
 from cardveil.pipeline.job_submission import Submissions
@@ -33,9 +33,9 @@ from cardveil.pipeline.signing import ReferenceRefusedError, Signer
 from cardveil.recognition.interfaces import CardRecogniser
 from cardveil.recognition.license_jobs import Job, JobLocator, LicenseJobs, is_job_id
 from cardveil.recognition.recognizer import CloudRecogniser, Stage
-from cardveil.storage.circuit_breaker import Gate
+from cardveil.storage.circuit_breaker import BreakerGuard
 from cardveil.storage.job_store import JobNote, JobNotes
-from cardveil.storage.response_cache import Answers
+from cardveil.storage.response_cache import ResponseCache
 
 _EXECUTION: Final = "x-cos-meta-execution"
 
@@ -54,7 +54,7 @@ class Arrival(str, Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Jobs:
+class CardProcessor:
     """Uploads and jobs of one bucket.
 
     Attributes
@@ -69,31 +69,31 @@ class Jobs:
     service: LicenseJobs
     notes: JobNotes
     signer: Signer
-    patience: Patience
-    pace: Pace
+    retry_policy: RetryPolicy
+    rate_limiter: RateLimiter
     now: Callable[[], float] = time.time
 
-    def process(self, upload: Upload, stages: Stages | None = None, *, anew: bool = False) -> Outcome:
+    def process(self, upload: Upload, timings: Timings | None = None, *, force: bool = False) -> Outcome:
         """Bring an upload to its final state, or submit it as a job; see `Pipeline.process`."""
         if not self.signer.secrets:
-            return self.pipeline.process(upload, stages, anew=anew)
-        stages = stages or Stages()
+            return self.pipeline.process(upload, timings, force=force)
+        timings = timings or Timings()
         try:
-            with self.pipeline.claimed(upload, stages) as claim:
-                outcome = self.pipeline.settled(claim, anew)
+            with self.pipeline.claim(upload, timings) as claim:
+                outcome = self.pipeline.existing_outcome(claim, force)
                 if (
                     outcome is None
                     and self._wants_job(claim)
-                    and (anew or not self.pipeline.renewable(claim))
+                    and (force or not self.pipeline.can_reuse_fields(claim))
                 ):
-                    outcome = self._submissions.submit(upload, claim, stages, anew=anew)
-                return outcome or self.pipeline.conclude(upload, claim, stages, anew=anew)
+                    outcome = self._submissions.submit(upload, claim, timings, force=force)
+                return outcome or self.pipeline.recognise_and_publish(upload, claim, timings, force=force)
         except Reject as refusal:
             if refusal.code == "source_gone":
                 return Outcome("gone")
             raise
 
-    def arrived(self, user_data: str | None, job_id: str, stages: Stages) -> tuple[Arrival, Outcome | None]:
+    def arrived(self, user_data: str | None, job_id: str, timings: Timings) -> tuple[Arrival, Outcome | None]:
         """Take a callback: believe its signature, then nothing but what CI itself says of the job.
 
         Parameters
@@ -125,9 +125,9 @@ class Jobs:
             return Arrival.UNKNOWN, None
         if not job.finished:
             return Arrival.UNFINISHED, None
-        return Arrival.ACCEPTED, self.finish(note, job, stages)
+        return Arrival.ACCEPTED, self.finish(note, job, timings)
 
-    def finish(self, note: JobNote, job: Job | None, stages: Stages) -> Outcome:
+    def finish(self, note: JobNote, job: Job | None, timings: Timings) -> Outcome:
         """Bring the source of a job to its final state and take the note away.
 
         Parameters
@@ -140,9 +140,9 @@ class Jobs:
             pipeline = replace(pipeline, recogniser=partial(_with_job, pipeline.recogniser, job, note))
         upload = note.upload()
         try:
-            with pipeline.claimed(upload, stages) as claim:
-                outcome = pipeline.settled(claim, note.anew) or pipeline.conclude(
-                    upload, claim, stages, anew=note.anew
+            with pipeline.claim(upload, timings) as claim:
+                outcome = pipeline.existing_outcome(claim, note.force) or pipeline.recognise_and_publish(
+                    upload, claim, timings, force=note.force
                 )
                 for tidying in claim.tidying:
                     tidying.result()  # what fails here is found again only as long as the note stands
@@ -187,7 +187,13 @@ class Jobs:
     @property
     def _submissions(self) -> Submissions:
         return Submissions(
-            self.pipeline, self.service, self.notes, self.signer, self.patience, self.pace, self.now
+            self.pipeline,
+            self.service,
+            self.notes,
+            self.signer,
+            self.retry_policy,
+            self.rate_limiter,
+            self.now,
         )
 
     def _wants_job(self, claim: Claim) -> bool:
@@ -204,14 +210,14 @@ def _belongs(job: Job, note: JobNote) -> bool:
 
 
 def _with_job(
-    build: Callable[[Stage, Answers, Gate], CardRecogniser],
+    build: Callable[[Stage, ResponseCache, BreakerGuard], CardRecogniser],
     job: Job,
     note: JobNote,
     stage: Stage,
-    answers: Answers,
-    gate: Gate,
+    answers: ResponseCache,
+    guard: BreakerGuard,
 ) -> CardRecogniser:
-    recogniser = build(stage, answers, gate)
+    recogniser = build(stage, answers, guard)
     if not isinstance(recogniser, CloudRecogniser):
         raise TypeError("jobs need the vendor's recogniser")
     located = JobLocator(job, note.card_type, note.image_sha256, recogniser.locator)

@@ -13,25 +13,25 @@ import orjson
 
 from cardveil.card.findings import Status
 from cardveil.core.context import Invocation
-from cardveil.core.errors import LATER, Halt, Reject, Retry
+from cardveil.core.errors import RETRY_HINT, Halt, Reject, Retry
 from cardveil.core.frozen import dataclass, field
-from cardveil.core.threads import beside
-from cardveil.core.timing import Stages
+from cardveil.core.threads import background_tasks
+from cardveil.core.timing import Timings
 from cardveil.handlers.cos_event import OUTPUT_MARK, Upload
 from cardveil.pipeline.claim import Claim, Claims
 from cardveil.pipeline.confirmation import Confirmation
-from cardveil.pipeline.covering import Rules
-from cardveil.pipeline.examine import PIPELINE_VERSION, Verdict, examine, sidecar_of
-from cardveil.pipeline.renewal import renew
+from cardveil.pipeline.covering import RedactionRules
+from cardveil.pipeline.examine import PIPELINE_VERSION, ProcessingResult, examine, sidecar_of
+from cardveil.pipeline.renewal import re_redact
 from cardveil.recognition.hints import hint_of
 from cardveil.recognition.interfaces import CardRecogniser
 from cardveil.recognition.recognizer import Stage
 from cardveil.settings import Settings
-from cardveil.storage.circuit_breaker import Breaker, Gate
+from cardveil.storage.circuit_breaker import BreakerGuard, CircuitBreaker
 from cardveil.storage.keys import Keys
 from cardveil.storage.leases import Leases
 from cardveil.storage.objects import Objects
-from cardveil.storage.response_cache import Answers
+from cardveil.storage.response_cache import ResponseCache
 from cardveil.storage.results import Results, Version, staged
 from cardveil.storage.sidecar import SourceFacts, to_json
 
@@ -77,22 +77,22 @@ class Pipeline:
     """
 
     settings: Settings
-    rules: Rules
+    rules: RedactionRules
     sources: Objects
     results: Results
     leases: Leases
-    breaker: Breaker
-    recogniser: Callable[[Stage, Answers, Gate], CardRecogniser]
+    breaker: CircuitBreaker
+    recogniser: Callable[[Stage, ResponseCache, BreakerGuard], CardRecogniser]
     invocation: Invocation
     sleep: Callable[[float], None] = field(default=time.sleep)
     waiting_share: float = 0.5
 
-    def process(self, upload: Upload, stages: Stages | None = None, *, anew: bool = False) -> Outcome:
+    def process(self, upload: Upload, timings: Timings | None = None, *, force: bool = False) -> Outcome:
         """Bring one upload to its final state.
 
         Parameters
         ----------
-        anew : bool
+        force : bool
             Recognise it again although there is a result, unless a person has decided that.
 
         Raises
@@ -102,18 +102,20 @@ class Pipeline:
         Halt
             When nothing will work until somebody changes the account or the settings.
         """
-        stages = stages or Stages()
+        timings = timings or Timings()
         try:
-            with self.claimed(upload, stages) as claim:
-                return self.settled(claim, anew) or self.conclude(upload, claim, stages, anew=anew)
+            with self.claim(upload, timings) as claim:
+                return self.existing_outcome(claim, force) or self.recognise_and_publish(
+                    upload, claim, timings, force=force
+                )
         except Reject as refusal:
             if refusal.code == "source_gone":
                 return Outcome("gone")
             raise
 
-    def claimed(self, upload: Upload, stages: Stages) -> AbstractContextManager[Claim]:
-        """Hold the source for as long as the block lasts; see `Claims.claimed`."""
-        return self._claims().claimed(upload, stages)
+    def claim(self, upload: Upload, timings: Timings) -> AbstractContextManager[Claim]:
+        """Hold the source for as long as the block lasts; see `Claims.claim`."""
+        return self._claims().claim(upload, timings)
 
     def held(self, keys: Keys) -> AbstractContextManager[None]:
         """Hold the lease alone of a source; see `Claims.held`."""
@@ -131,28 +133,30 @@ class Pipeline:
             self.waiting_share,
         )
 
-    def settled(self, claim: Claim, anew: bool = False) -> Outcome | None:
+    def existing_outcome(self, claim: Claim, force: bool = False) -> Outcome | None:
         """Say that there is nothing to do, if so: it is our own output, or was finished before."""
         if OUTPUT_MARK in claim.stored.meta:
             return Outcome("own_output")
         version = self._version(claim)
-        if claim.made and (version.decided(claim.made) if anew else version.made(claim.made)):
+        if claim.made and (version.decided(claim.made) if force else version.made(claim.made)):
             # Who made it may have been killed between the commit and the tidying.
             if claim.kept.result() is not None:
                 self.sources.delete(claim.keys.answers)
             return Outcome("already")
         return None
 
-    def renewable(self, claim: Claim) -> bool:
+    def can_reuse_fields(self, claim: Claim) -> bool:
         """Say whether only the policy has changed since the present result, so that nothing need be paid."""
         return bool(claim.made and claim.data is not None and self._version(claim).located(claim.made))
 
-    def conclude(self, upload: Upload, claim: Claim, stages: Stages, *, anew: bool = False) -> Outcome:
+    def recognise_and_publish(
+        self, upload: Upload, claim: Claim, timings: Timings, *, force: bool = False
+    ) -> Outcome:
         """Examine and publish what was claimed; raises as `process` does."""
         kept_s = self.settings.answers_kept_s
-        answers = Answers(self.sources, claim.keys.answers, claim.kept, kept_s, claim.pool)
+        answers = ResponseCache(self.sources, claim.keys.answers, claim.kept, kept_s, claim.pool)
         try:
-            return self._conclude(upload, claim, stages, answers, anew)
+            return self._conclude(upload, claim, timings, answers, force)
         finally:
             answers.settle()
 
@@ -165,33 +169,33 @@ class Pipeline:
         Halt
             When it is asked something, and the breaker is open.
         """
-        with beside() as pool:
+        with background_tasks() as pool:
             none: Future[Mapping[str, Any] | None] = Future()
             none.set_result(None)
-            answers = Answers(self.sources, keys.answers, none, 0.0, pool)
-            gate = Gate(self.breaker, pool.submit(self.breaker.look))
+            answers = ResponseCache(self.sources, keys.answers, none, 0.0, pool)
+            guard = BreakerGuard(self.breaker, pool.submit(self.breaker.look))
             try:
-                yield self.recogniser(partial(staged, self.sources, keys), answers, gate)
+                yield self.recogniser(partial(staged, self.sources, keys), answers, guard)
             finally:
-                gate.leave()
+                guard.leave()
 
     def _conclude(
-        self, upload: Upload, claim: Claim, stages: Stages, answers: Answers, anew: bool
+        self, upload: Upload, claim: Claim, timings: Timings, answers: ResponseCache, force: bool
     ) -> Outcome:
         stored, keys = claim.stored, claim.keys
         confirmation = Confirmation(partial(self.sources.head, upload.key), claim.pool)
-        gate = Gate(self.breaker, claim.breaker, confirmation.start)
+        guard = BreakerGuard(self.breaker, claim.breaker, confirmation.start)
         try:
-            recogniser = self.recogniser(partial(staged, self.sources, keys), answers, gate)
-            document = None if anew else self._known(claim)
+            recogniser = self.recogniser(partial(staged, self.sources, keys), answers, guard)
+            document = None if force else self._known(claim)
             if document is not None and claim.data is not None:
-                verdict = renew(document, claim.data, recogniser, self.rules, stages)
+                verdict = re_redact(document, claim.data, recogniser, self.rules, timings)
             else:
-                verdict = self._examine(upload, claim, recogniser, stages)
+                verdict = self._examine(upload, claim, recogniser, timings)
         finally:
-            gate.leave()
+            guard.leave()
         paid = len(verdict.calls) if document is None else 0
-        with stages("confirm"):
+        with timings("confirm"):
             # CI reads by key: had the object been replaced meanwhile, the places were another picture's.
             now = confirmation.result()
         if now is None or now.etag != stored.etag:
@@ -201,10 +205,10 @@ class Pipeline:
             raise Retry("source_changed", "nothing: the new picture is processed instead")
         if "source_gone" in verdict.findings:
             # Not the source, then, but the copy of it that was staged.
-            raise Retry("staged_copy_gone", LATER)
+            raise Retry("staged_copy_gone", RETRY_HINT)
         source = SourceFacts(self.sources.bucket, upload.key, stored.etag, stored.size)
         sidecar = to_json(sidecar_of(verdict, source, self.rules.policy, keys.redacted))
-        with stages("publish"):
+        with timings("publish"):
             copy = (verdict.copy.data, verdict.copy.media_type) if verdict.copy else None
             self.results.commit(keys, self._version(claim), verdict.status, sidecar, copy)
         claim.tidying.extend(answers.forget())
@@ -213,7 +217,7 @@ class Pipeline:
 
     def _known(self, claim: Claim) -> Mapping[str, Any] | None:
         """Return the sidecar from which the source can be redacted anew, None where it must be recognised."""
-        if not self.renewable(claim):
+        if not self.can_reuse_fields(claim):
             return None
         try:
             _, data = self.results.objects.get(claim.keys.sidecar, max_bytes=_MAX_SIDECAR_BYTES)
@@ -230,11 +234,13 @@ class Pipeline:
     def _version(self, claim: Claim) -> Version:
         return Version(claim.stored.etag, self.rules.policy.digest, PIPELINE_VERSION)
 
-    def _examine(self, upload: Upload, claim: Claim, recogniser: CardRecogniser, stages: Stages) -> Verdict:
+    def _examine(
+        self, upload: Upload, claim: Claim, recogniser: CardRecogniser, timings: Timings
+    ) -> ProcessingResult:
         try:
             if claim.data is None:
                 raise Reject("picture_too_large", "upload a smaller picture, or raise CARDVEIL_MAX_BYTES")
             hint = hint_of(upload.key, claim.stored.meta, self.settings)
         except Reject as refusal:
-            return Verdict(Status.REJECTED, findings=(refusal.code,))
-        return examine(claim.data, hint, recogniser, self.rules, key=upload.key, stages=stages)
+            return ProcessingResult(Status.REJECTED, findings=(refusal.code,))
+        return examine(claim.data, hint, recogniser, self.rules, key=upload.key, timings=timings)

@@ -9,9 +9,9 @@ from cardveil.card.findings import Status, status_of
 from cardveil.card.model import PORTRAIT, Card
 from cardveil.core.errors import Reject, Review
 from cardveil.core.frozen import replace
-from cardveil.core.timing import Stages
-from cardveil.pipeline.covering import Covering, Rules
-from cardveil.pipeline.examine import Verdict
+from cardveil.core.timing import Timings
+from cardveil.pipeline.covering import RedactionRules, Redactor
+from cardveil.pipeline.examine import ProcessingResult
 from cardveil.recognition.interfaces import Call, CardRecogniser, VendorWarning
 from cardveil.redaction import inspect
 from cardveil.storage.sidecar import card_of
@@ -23,9 +23,9 @@ _OF_THE_POLICY: Final = frozenset({"fields_missing", "nothing_to_cover", "proof_
 
 def stored_verdict(
     document: Mapping[str, Any], status: Status, card: Card | None, findings: Sequence[str]
-) -> Verdict:
+) -> ProcessingResult:
     """Return a verdict that keeps a sidecar's warnings and calls, and says the rest anew."""
-    return Verdict(
+    return ProcessingResult(
         status,
         card=card,
         warnings=tuple(VendorWarning(w["code"], w["name"]) for w in document["warnings"]),
@@ -34,7 +34,9 @@ def stored_verdict(
     )
 
 
-def covered(verdict: Verdict, card: Card, data: bytes, rules: Rules, recogniser: CardRecogniser) -> Verdict:
+def covered(
+    verdict: ProcessingResult, card: Card, data: bytes, rules: RedactionRules, recogniser: CardRecogniser
+) -> ProcessingResult:
     """Return the verdict with a copy that was made by the rules from the places of `card`.
 
     Raises
@@ -43,13 +45,17 @@ def covered(verdict: Verdict, card: Card, data: bytes, rules: Rules, recogniser:
         When the picture cannot be read, a place is missing, or the copy cannot be proven.
     """
     picture = inspect(data, rules.limits)
-    done = Covering(picture, rules).cover(card, recogniser, Stages())
+    done = Redactor(picture, rules).cover(card, recogniser, Timings())
     return replace(verdict, picture=picture, regions=done.regions, copy=done.copy)
 
 
-def renew(
-    document: Mapping[str, Any], data: bytes, recogniser: CardRecogniser, rules: Rules, stages: Stages
-) -> Verdict:
+def re_redact(
+    document: Mapping[str, Any],
+    data: bytes,
+    recogniser: CardRecogniser,
+    rules: RedactionRules,
+    timings: Timings,
+) -> ProcessingResult:
     """Say what a full examination under other rules would, from what the sidecar knows.
 
     Parameters
@@ -69,7 +75,7 @@ def renew(
     stored = card_of(document)
     status = Status(document["status"])
     try:
-        with stages("inspect"):
+        with timings("inspect"):
             picture = inspect(data, rules.limits)
     except (Reject, Review):
         return stored_verdict(document, status, stored, before)  # its findings say so already
@@ -80,7 +86,7 @@ def renew(
         stored, fields=tuple(f for f in stored.fields if (f.name, f.sources) != (PORTRAIT, ("layout",)))
     )
     try:
-        done = Covering(picture, rules).cover(card, recogniser, stages)
+        done = Redactor(picture, rules).cover(card, recogniser, timings)
     except (Reject, Review) as refusal:
         status = Status.REJECTED if isinstance(refusal, Reject) else Status.NEEDS_REVIEW
         verdict = stored_verdict(document, status, card, (refusal.code, *findings))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from xml.etree.ElementTree import ParseError
 
-from cardveil.core.errors import LATER, Retry
+from cardveil.core.errors import RETRY_HINT, Retry
 from cardveil.core.frozen import dataclass
 from cardveil.recognition.interfaces import Image, Reading, TextLine
 from cardveil.recognition.parsing import many, number_of, polygon_of, response_of, text_of
@@ -43,7 +43,7 @@ class GeneralOcr:
             try:
                 data = self.client.ci_ocr_process(Bucket=self.bucket, Key=f"/{image.key}")
             except ParseError:
-                raise Retry("answer_unreadable", LATER, api=API) from None
+                raise Retry("answer_unreadable", RETRY_HINT, api=API) from None
         elapsed = (time.perf_counter() - started) * 1000
         response = response_of(data, api=API)
         lines = tuple(

@@ -11,9 +11,9 @@ from typing import Any, Final
 from xml.etree.ElementTree import ParseError
 
 from cardveil.card.model import CardType
-from cardveil.core.errors import LATER, Reject, Retry, Review, from_vendor
+from cardveil.core.errors import RETRY_HINT, Reject, Retry, Review, from_vendor
 from cardveil.core.frozen import dataclass, replace
-from cardveil.core.retry import Patience
+from cardveil.core.retry import RetryPolicy
 from cardveil.recognition.ai_license import read_answer
 from cardveil.recognition.interfaces import Image, Locator, Reading
 from cardveil.recognition.parsing import many, text_of
@@ -71,7 +71,7 @@ class LicenseJobs:
     client: Any
     bucket: str
     settings: Settings
-    patience: Patience
+    retry_policy: RetryPolicy
 
     def submit(self, object_key: str, card_type: CardType, reference: str) -> Job:
         """Submit a job. A lost answer does not tell whether there is one now: see `find`.
@@ -89,7 +89,7 @@ class LicenseJobs:
         )
         jobs = _jobs_of(answer)
         if len(jobs) != 1 or not jobs[0].job_id:
-            raise Retry("answer_unreadable", LATER, api=TAG)
+            raise Retry("answer_unreadable", RETRY_HINT, api=TAG)
         return jobs[0]
 
     def query(self, job_ids: Sequence[str]) -> dict[str, Job]:
@@ -97,7 +97,7 @@ class LicenseJobs:
         found: dict[str, Job] = {}
         for start in range(0, len(job_ids), QUERY_IDS):
             some = ",".join(job_ids[start : start + QUERY_IDS])
-            answer = self.patience.call(partial(self._described, some))
+            answer = self.retry_policy.call(partial(self._described, some))
             found.update({job.job_id: job for job in _jobs_of(answer)})
         return found
 
@@ -122,7 +122,7 @@ class LicenseJobs:
         CardveilError
             The leaf of the vendor's code.
         """
-        self.patience.call(
+        self.retry_policy.call(
             lambda: self._asked("CancelMediaJob", lambda: self.client.ci_cancel_jobs(self.bucket, job_id))
         )
 
@@ -130,7 +130,7 @@ class LicenseJobs:
         # The oldest first: what was submitted at that moment stands on the first page or the next.
         token, start = "", datetime.fromtimestamp(since, _CI_ZONE).strftime("%Y-%m-%dT%H:%M:%S%z")
         for _ in range(_PAGES):
-            answer = self.patience.call(partial(self._page, start, token))
+            answer = self.retry_policy.call(partial(self._page, start, token))
             yield from _jobs_of(answer)
             token = text_of(_content(answer).get("NextToken")) or ""
             if not token:
@@ -179,7 +179,7 @@ class LicenseJobs:
             try:
                 return call()
             except ParseError:
-                raise Retry("answer_unreadable", LATER, api=TAG) from None
+                raise Retry("answer_unreadable", RETRY_HINT, api=TAG) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +229,7 @@ def _content(answer: Any) -> Mapping[str, Any]:
         inner = answer.get("Response", answer)
         if isinstance(inner, Mapping):
             return inner
-    raise Retry("answer_unreadable", LATER, api=TAG)
+    raise Retry("answer_unreadable", RETRY_HINT, api=TAG)
 
 
 def _jobs_of(answer: Any) -> list[Job]:

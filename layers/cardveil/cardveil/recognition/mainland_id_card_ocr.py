@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 from cardveil.card.model import Side
-from cardveil.core.errors import LATER, Retry, from_vendor
+from cardveil.core.errors import RETRY_HINT, Retry, from_vendor
 from cardveil.core.frozen import dataclass
 from cardveil.recognition.id_card_ocr import reading_of_texts
 from cardveil.recognition.interfaces import Image, Reading
@@ -50,11 +50,11 @@ class MainlandIdCardReader:
                 answer = self.client.call_json(API, parameters)
             except ValueError:
                 # A body cut short, which the SDK hands to the JSON reader as it is.
-                raise Retry("answer_unreadable", LATER, api=API) from None
+                raise Retry("answer_unreadable", RETRY_HINT, api=API) from None
         elapsed = (time.perf_counter() - started) * 1000
         response = answer.get("Response") if isinstance(answer, Mapping) else None
         if not isinstance(response, Mapping):
-            raise Retry("answer_unreadable", LATER, api=API)
+            raise Retry("answer_unreadable", RETRY_HINT, api=API)
         request = str(response.get("RequestId") or "")
         error = response.get("Error")
         if isinstance(error, Mapping):

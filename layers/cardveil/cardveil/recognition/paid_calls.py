@@ -7,10 +7,10 @@ from hashlib import sha256
 from typing import Any, Final, TypeVar
 
 from cardveil.card.model import CardType, Field, Polygon, Side
-from cardveil.core.errors import LATER, CardveilError, Halt, Reject, Retry, Review
+from cardveil.core.errors import RETRY_HINT, CardveilError, Halt, Reject, Retry, Review
 from cardveil.core.frozen import dataclass
-from cardveil.core.rate_limit import Pace
-from cardveil.core.retry import Patience
+from cardveil.core.rate_limit import RateLimiter
+from cardveil.core.retry import RetryPolicy
 from cardveil.recognition.interfaces import (
     Image,
     Locator,
@@ -20,8 +20,8 @@ from cardveil.recognition.interfaces import (
     TextReader,
     VendorWarning,
 )
-from cardveil.storage.circuit_breaker import Gate
-from cardveil.storage.response_cache import Answers
+from cardveil.storage.circuit_breaker import BreakerGuard
+from cardveil.storage.response_cache import ResponseCache
 
 T = TypeVar("T")
 #: A call takes a second or so; one that is begun with less time left is paid for and comes to nothing.
@@ -33,44 +33,44 @@ _REFUSALS: Final[Mapping[str, type[Reject] | type[Review]]] = {"Reject": Reject,
 class PaidCalls:
     """Makes the paid calls for one picture."""
 
-    patience: Patience
-    pace: Pace
+    retry_policy: RetryPolicy
+    rate_limiter: RateLimiter
     per_second: float
-    gate: Gate
+    guard: BreakerGuard
 
     def call(self, action: Callable[[], T], api: str = "") -> T:
-        """Run `action`, which calls a paid API; see `Patience.call` for what may be raised."""
+        """Run `action`, which calls a paid API; see `RetryPolicy.call` for what may be raised."""
 
         def once() -> T:
-            if self.patience.remaining_s() < _ROOM_S:
-                raise Retry("out_of_time", f"{LATER}; raise the time limit if it recurs")
-            self.gate.enter()
-            self.pace.wait(self.per_second, self.patience.remaining_s, api)
+            if self.retry_policy.remaining_s() < _ROOM_S:
+                raise Retry("out_of_time", f"{RETRY_HINT}; raise the time limit if it recurs")
+            self.guard.enter()
+            self.rate_limiter.wait(self.per_second, self.retry_policy.remaining_s, api)
             try:
                 return action()
             except Retry as refused:
                 if refused.code == "throttled":
-                    self.pace.refused(api)
+                    self.rate_limiter.refused(api)
                 raise
 
         try:
-            answer = self.patience.call(once)
+            answer = self.retry_policy.call(once)
         except Halt as halt:
             if halt.api:
-                self.gate.refused(halt)
+                self.guard.refused(halt)
             raise
         except (Reject, Review):
-            self.gate.answered()  # it speaks of the picture: the account works
+            self.guard.answered()  # it speaks of the picture: the account works
             raise
-        self.gate.answered()
+        self.guard.answered()
         return answer
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class CachedRecognizers:
     """The three adapters, asked only for what no earlier try has paid for."""
 
-    answers: Answers
+    answers: ResponseCache
     calls: PaidCalls
     locator: Locator
     reader: TextReader | None
@@ -104,7 +104,7 @@ class Remembered:
             )
             return lines, _reading(known["reading"])
         found, reading = self.calls.call(lambda: general.lines(image), "lines")
-        self.calls.gate.on_read()
+        self.calls.guard.on_read()
         lines_doc = [
             {"text": line.text, "score": line.score, "polygon": _points(line.polygon)} for line in found
         ]
@@ -121,11 +121,11 @@ class Remembered:
             reading = self.calls.call(call, name.partition("-")[0])
         except (Reject, Review) as refusal:
             if by_key:
-                self.calls.gate.on_read()
+                self.calls.guard.on_read()
             self.answers.keep(name, image.data, {"refusal": _refusal_document(refusal)})
             raise
         if by_key:
-            self.calls.gate.on_read()
+            self.calls.guard.on_read()
         self.answers.keep(name, image.data, {"reading": _document(reading)})
         return reading
 

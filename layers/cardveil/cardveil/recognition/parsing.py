@@ -8,7 +8,7 @@ from xml.etree import ElementTree  # the vendor's own answers; expat here expand
 
 from cardveil.card.geometry import signed_area
 from cardveil.card.model import Polygon
-from cardveil.core.errors import LATER, Retry
+from cardveil.core.errors import RETRY_HINT, Retry
 
 
 def response_of(data: Any, *, api: str) -> Mapping[str, Any]:
@@ -29,7 +29,7 @@ def response_of(data: Any, *, api: str) -> Mapping[str, Any]:
         content = data.get("Response", data)
         if isinstance(content, Mapping):
             return content
-    raise Retry("answer_unreadable", LATER, api=api)
+    raise Retry("answer_unreadable", RETRY_HINT, api=api)
 
 
 def many(value: Any) -> list[Any]:

@@ -11,8 +11,8 @@ from typing import Final
 from cardveil.card.model import Card, CardType, Side
 from cardveil.core.errors import CardveilError, Reject, Review
 from cardveil.core.frozen import dataclass, replace
-from cardveil.core.retry import Patience
-from cardveil.core.threads import beside
+from cardveil.core.retry import RetryPolicy
+from cardveil.core.threads import background_tasks
 from cardveil.recognition.interfaces import (
     Call,
     Hint,
@@ -44,7 +44,7 @@ class CloudRecogniser:
     locator, reader, general
         The adapters; without `reader` the locator's own text is taken, without `general` the back of an ID
         card is never located.
-    patience : Patience
+    retry_policy : RetryPolicy
         How often and how long each call may be tried; once, where the adapters are patient themselves.
     stage : Stage
         Used for pictures that do not stand in the bucket as they are sent.
@@ -53,7 +53,7 @@ class CloudRecogniser:
     locator: Locator
     reader: TextReader | None
     general: TextLocator | None
-    patience: Patience
+    retry_policy: RetryPolicy
     stage: Stage
 
     def recognise(self, image: Image, hint: Hint, located: Located | None = None) -> Recognition:
@@ -70,7 +70,7 @@ class CloudRecogniser:
         with ExitStack() as stack:
             if image.key is None:
                 image = replace(image, key=stack.enter_context(self.stage(image)))
-            lines, _ = self.patience.call(partial(self.general.lines, image))
+            lines, _ = self.retry_policy.call(partial(self.general.lines, image))
             return tuple(line.text for line in lines)
 
 
@@ -94,7 +94,7 @@ class _Attempt:
         return self._answer(self._licence())
 
     def _id_card(self) -> Card | None:
-        with beside() as pool:
+        with background_tasks() as pool:
             locating = None if self._hint.side is Side.BACK else pool.submit(self._locate_and_tell)
             # In this thread, which has the processor already: it takes longest, and goes out first.
             read = self._read() if self._cloud.reader else None
@@ -122,7 +122,7 @@ class _Attempt:
         if self._hint.side is Side.FRONT:
             self._findings.append("wrong_side")
         if self._cloud.general:
-            lines, reading = self._cloud.patience.call(partial(self._cloud.general.lines, self._image))
+            lines, reading = self._cloud.retry_policy.call(partial(self._cloud.general.lines, self._image))
             self._readings.append(reading)
             read = replace(read, fields=place_fields(read.fields, lines, reading.api))
         if any(field.polygon is None for field in read.fields):
@@ -143,7 +143,7 @@ class _Attempt:
         return card
 
     def _locate(self, card_type: CardType) -> Reading:
-        reading = self._cloud.patience.call(partial(self._cloud.locator.locate, self._image, card_type))
+        reading = self._cloud.retry_policy.call(partial(self._cloud.locator.locate, self._image, card_type))
         self._readings.append(reading)
         return reading
 
@@ -161,7 +161,7 @@ class _Attempt:
         if self._cloud.reader is None:
             raise ValueError("there is no text provider")
         try:
-            reading = self._cloud.patience.call(
+            reading = self._cloud.retry_policy.call(
                 partial(self._cloud.reader.read, self._image, self._hint.side)
             )
         except (Reject, Review) as refusal:

@@ -32,7 +32,7 @@ class Open:
 
 
 @dataclass(frozen=True, slots=True)
-class Breaker:
+class CircuitBreaker:
     """The breaker of one bucket.
 
     Attributes
@@ -85,20 +85,20 @@ class Breaker:
         self.tell("BreakerClosed")
 
 
-class Gate:
+class BreakerGuard:
     """The breaker as one picture meets it, from its first paid call to its last; safe to use from threads.
 
     Parameters
     ----------
     looking : Future
-        `Breaker.look`, asked for beforehand.
+        `CircuitBreaker.look`, asked for beforehand.
     on_read : callable
         Called when a service has read the source by its key.
     """
 
     def __init__(
         self,
-        breaker: Breaker,
+        breaker: CircuitBreaker,
         looking: Future[Open | None],
         on_read: Callable[[], None] = lambda: None,
     ) -> None:

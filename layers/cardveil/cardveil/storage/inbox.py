@@ -127,7 +127,7 @@ class Inbox:
             with vendor_errors(_API):
                 return action()
 
-        return self.objects.patience.call(once)
+        return self.objects.retry_policy.call(once)
 
 
 def iso(seconds: float) -> str:

@@ -33,7 +33,7 @@ class JobNote:
         Empty until the submission was answered.
     state : str
         CI's own word, or ``Submitting``.
-    anew : bool
+    force : bool
         Whether the picture is to be recognised although there is a result.
     submitted_at : float
         Seconds since the epoch.
@@ -52,7 +52,7 @@ class JobNote:
     submitted_at: float
     job_id: str = ""
     state: str = "Submitting"
-    anew: bool = False
+    force: bool = False
 
     @property
     def staged(self) -> bool:

@@ -73,7 +73,7 @@ class CosListing:
                 while piece := stream.read(_PIECE):
                     file.write(piece)
 
-        self.objects.patience.call(once)
+        self.objects.retry_policy.call(once)
 
     def _page(self, prefix: str, marker: str) -> Any:
         def once() -> Any:
@@ -86,7 +86,7 @@ class CosListing:
                     MaxKeys=1000,
                 )
 
-        return self.objects.patience.call(partial(once))
+        return self.objects.retry_policy.call(partial(once))
 
 
 def _entry(item: Any) -> Entry:

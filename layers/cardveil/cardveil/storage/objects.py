@@ -7,9 +7,9 @@ from functools import partial
 from typing import Any, Protocol
 from urllib.parse import unquote
 
-from cardveil.core.errors import LATER, Reject, Retry
+from cardveil.core.errors import RETRY_HINT, Reject, Retry
 from cardveil.core.frozen import dataclass
-from cardveil.core.retry import Patience
+from cardveil.core.retry import RetryPolicy
 from cardveil.handlers.cos_event import OUTPUT_MARK
 from cardveil.storage.vendor_errors import vendor_errors
 
@@ -60,7 +60,7 @@ class CosObjects:
 
     client: Any
     bucket: str
-    patience: Patience
+    retry_policy: RetryPolicy
 
     def head(self, key: str) -> Stored | None:
         """Return an object's head, None when there is no such object."""
@@ -156,7 +156,7 @@ class CosObjects:
             return stored, None
         data: bytes = stream.read(stored.size + 1)
         if len(data) != stored.size:
-            raise Retry("answer_unreadable", LATER, api=_GET)
+            raise Retry("answer_unreadable", RETRY_HINT, api=_GET)
         return stored, data
 
     def _call(self, api: str, action: Any) -> Any:
@@ -164,7 +164,7 @@ class CosObjects:
             with vendor_errors(api):
                 return action()
 
-        return self.patience.call(once)
+        return self.retry_policy.call(once)
 
 
 class _Announced:
@@ -194,6 +194,6 @@ def _stored(headers: Mapping[str, Any]) -> Stored:
     try:
         size = int(lower["content-length"])
     except (KeyError, ValueError):
-        raise Retry("answer_unreadable", LATER, api=_GET) from None
+        raise Retry("answer_unreadable", RETRY_HINT, api=_GET) from None
     meta = {name: value for name, value in lower.items() if name.startswith("x-cos-meta-")}
     return Stored(etag=lower.get("etag", "").strip('"'), size=size, meta=meta)

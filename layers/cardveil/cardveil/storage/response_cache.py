@@ -26,7 +26,7 @@ _AFTER_S: Final = 0.005
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class ResponseCache:
     """The answers about one source.
 
     Attributes

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 from xml.etree import ElementTree  # the vendor's own answers, over TLS; expat here expands no external entity
 
-from cardveil.core.errors import LATER, CardveilError, Retry, from_vendor
+from cardveil.core.errors import RETRY_HINT, CardveilError, Retry, from_vendor
 
 #: What an answer without a body means (every refusal of a HEAD), by status. A HEAD of ours is well formed, so
 #: what is left of the errors of status 400 is a token that has expired on the way.
@@ -33,7 +33,7 @@ def vendor_errors(api: str) -> Iterator[None]:
     except TencentCloudSDKException as error:
         raise _from_api3(error, api) from None
     except (CosClientError, RequestException, HTTPError, OSError):
-        raise Retry("network", LATER, api=api) from None
+        raise Retry("network", RETRY_HINT, api=api) from None
 
 
 def _from_cos(error: Any, api: str) -> CardveilError:
@@ -62,5 +62,5 @@ def _from_cos(error: Any, api: str) -> CardveilError:
 def _from_api3(error: Any, api: str) -> CardveilError:
     code = str(error.code or "")
     if code in {"ClientNetworkError", "ServerNetworkError"}:
-        return Retry("network", LATER, api=api)
+        return Retry("network", RETRY_HINT, api=api)
     return from_vendor(code, api=api, request_id=error.requestId or None)

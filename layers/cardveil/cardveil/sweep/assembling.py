@@ -16,7 +16,7 @@ from cardveil.settings import Settings, variable
 from cardveil.storage.clients import credentials_from, scf_client
 from cardveil.storage.listings import CosListing
 from cardveil.storage.objects import CosObjects
-from cardveil.sweep.context import LEASE_S, Means
+from cardveil.sweep.context import LEASE_S, SweepContext
 from cardveil.sweep.run import Run
 from cardveil.sweep.selection import Selection, selection_of
 
@@ -30,7 +30,7 @@ def assemble_means(
     stop: Callable[[], bool] = lambda: False,
     tell: Callable[[Run], None] = lambda _: None,
     lease_s: float = LEASE_S,
-) -> Means:
+) -> SweepContext:
     """Build the means of sweeps over the bucket of the settings.
 
     Raises
@@ -40,7 +40,7 @@ def assemble_means(
     """
     if not settings.bucket:
         raise Halt("setting_invalid", f"set {variable('bucket')} to the bucket to sweep")
-    flows = assemble(
+    processor = assemble(
         settings,
         environment,
         invocation,
@@ -48,10 +48,10 @@ def assemble_means(
         region=invocation.region,
         tell=telemetry.count if telemetry else None,
     )
-    return Means(
-        flows,
-        _listing(flows.pipeline.sources),
-        _listing(flows.pipeline.results.objects),
+    return SweepContext(
+        processor,
+        _listing(processor.pipeline.sources),
+        _listing(processor.pipeline.results.objects),
         settings,
         telemetry,
         partial(_scf, settings, environment, invocation.region),

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from cardveil.core.errors import Halt
-from cardveil.pipeline.jobs import Jobs
+from cardveil.pipeline.jobs import CardProcessor
 from cardveil.settings import Settings
 from cardveil.storage.keys import keys_of
 from cardveil.storage.listings import Entry, Listing
 from cardveil.storage.objects import Objects
-from cardveil.sweep.decide import FREE, Judge, Verified
+from cardveil.sweep.decide import FREE, ChangeDetector, UpToDateMark
 from cardveil.sweep.estimate import calls_of, proof_of
 from cardveil.sweep.inventory import Inventory
 from cardveil.sweep.listing import Pair, Position, in_step
@@ -29,12 +29,12 @@ LEASE_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class SweepContext:
     """Everything that sweeps of one bucket need.
 
     Attributes
     ----------
-    flows : Jobs
+    processor : CardProcessor
         The way of one picture.
     sources, results : Listing
         The buckets of the sources and of the results.
@@ -48,7 +48,7 @@ class Means:
         How long the sweeps' lease holds after it was last renewed.
     """
 
-    flows: Jobs
+    processor: CardProcessor
     sources: Listing
     results: Listing
     settings: Settings
@@ -67,16 +67,16 @@ class Means:
     @property
     def buckets(self) -> tuple[Objects, Objects]:
         """The objects of the sources' and of the results' bucket."""
-        return self.flows.pipeline.sources, self.flows.pipeline.results.objects
+        return self.processor.pipeline.sources, self.processor.pipeline.results.objects
 
     @property
     def policy_digest(self) -> str:
         """The present policy."""
-        return self.flows.pipeline.rules.policy.digest
+        return self.processor.pipeline.rules.policy.digest
 
-    def judge(self, selection: Selection, started_at: float, verified: Verified | None) -> Judge:
+    def judge(self, selection: Selection, started_at: float, verified: UpToDateMark | None) -> ChangeDetector:
         """Return who decides over sources."""
-        return Judge(selection, self.settings, self.policy_digest, started_at, self.now(), verified)
+        return ChangeDetector(selection, self.settings, self.policy_digest, started_at, self.now(), verified)
 
     def calls_for(self, reason: str, key: str) -> Counter[str]:
         """Return the paid calls that a source is expected to cost, by API."""
@@ -96,7 +96,7 @@ class Means:
             return _named(selection.keys, start)
         if selection.inventory:
             inventory = Inventory(
-                self.sources, selection.inventory, self.flows.pipeline.sources.bucket, broken
+                self.sources, selection.inventory, self.processor.pipeline.sources.bucket, broken
             )
             return inventory.pairs(selection.prefix, start)
         if self.settings.result_names == "digest":
@@ -129,7 +129,7 @@ def _alone(sources: Iterator[Entry]) -> Generator[Pair, None, None]:
         yield Pair(source, None, False, Position(source_after=source.key))
 
 
-def ready(means: Means) -> None:
+def ready(context: SweepContext) -> None:
     """Refuse ways of execution that the settings do not allow.
 
     Raises
@@ -137,7 +137,7 @@ def ready(means: Means) -> None:
     Halt
         ``setting_invalid``.
     """
-    if means.settings.sweep_execution == "job" and not means.flows.signer.secrets:
+    if context.settings.sweep_execution == "job" and not context.processor.signer.secrets:
         raise Halt("setting_invalid", "set CARDVEIL_JOB_SECRETS: jobs need a secret for their references")
-    if means.settings.sweep_execution == "invoke" and means.invoke is None:
+    if context.settings.sweep_execution == "invoke" and context.invoke is None:
         raise Halt("setting_invalid", "choose CARDVEIL_SWEEP_EXECUTION direct or job")

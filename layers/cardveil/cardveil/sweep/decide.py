@@ -6,7 +6,7 @@ A listing has neither the policy nor the pipeline of a result, nor the source's 
 - A sidecar that is older than its source may be outdated: its HEAD tells.
 - Whether policy and pipeline are the present ones, its HEAD tells, too; but when a whole sweep by the same
   policy and pipeline has come to its end before, every sidecar that has not been written since is known to be
-  right, and none of them is asked for again (`Verified`). So a bucket at rest is swept by its listings alone.
+  right, and none of them is asked for again (`UpToDateMark`). So a bucket at rest is swept by listings alone.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FREE: Final = frozenset({"policy"})
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class UpToDateMark:
     """Every result that was written before `through` is known to be of this policy and pipeline."""
 
     policy_digest: str
@@ -46,7 +46,7 @@ class Verified:
 
 
 @dataclass(frozen=True, slots=True)
-class Judge:
+class ChangeDetector:
     """Decides over sources, for one run.
 
     Attributes
@@ -62,7 +62,7 @@ class Judge:
     policy_digest: str
     started_at: float
     now: float
-    verified: Verified | None = None
+    verified: UpToDateMark | None = None
 
     def by_listing(self, pair: Pair) -> str | None:
         """Return `MISSING`, ``look`` when the sidecar has to be asked for, None for nothing to do."""
@@ -73,7 +73,7 @@ class Judge:
             return "look"
         if sidecar is None:
             return MISSING if MISSING in chosen.states else None
-        if chosen.anew:
+        if chosen.forced:
             return "look"
         if "outdated" not in chosen.states:
             return None
@@ -104,7 +104,7 @@ class Judge:
         version = Version(source.etag, self.policy_digest, PIPELINE_VERSION)
         if not version.made(sidecar):
             return (_change(version, sidecar), source) if "outdated" in chosen.states else None
-        if version.decided(sidecar) or told["status"] not in chosen.anew:
+        if version.decided(sidecar) or told["status"] not in chosen.forced:
             return None
         written = pair.sidecar.modified if pair.sidecar else 0.0
         return (told["status"], source) if written < self.started_at - 1 else None

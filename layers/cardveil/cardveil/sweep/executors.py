@@ -12,17 +12,17 @@ import orjson
 
 from cardveil.card.findings import Status
 from cardveil.core.errors import Halt, from_vendor
-from cardveil.core.timing import Stages
+from cardveil.core.timing import Timings
 from cardveil.handlers.cos_event import Upload
 from cardveil.pipeline.examine import PIPELINE_VERSION
-from cardveil.pipeline.jobs import Jobs
+from cardveil.pipeline.jobs import CardProcessor
 from cardveil.pipeline.pipeline import Outcome
 from cardveil.pipeline.signing import source_digest
 from cardveil.storage.keys import keys_of
 from cardveil.storage.listings import Entry
 from cardveil.storage.results import Version
 from cardveil.storage.vendor_errors import vendor_errors
-from cardveil.sweep.rate_limit import SweepPace
+from cardveil.sweep.rate_limit import SweepRateLimiter
 
 #: Longest that one card may take in a sweep, in seconds; its lease holds as long.
 CARD_S: Final = 60.0
@@ -34,64 +34,66 @@ _INVOKE: Final = "invoke"
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One source to be done: recognised `anew` although it has a result, for so many paid `calls`."""
+    """One source to be done: recognised again (`force`) although it has a result, for `calls` paid calls."""
 
     source: Entry
-    anew: bool
+    force: bool
     calls: int
 
 
-class Way(Protocol):
+class Executor(Protocol):
     """A way of execution."""
 
-    def __call__(self, task: Task, stages: Stages) -> Outcome:
+    def __call__(self, task: Task, timings: Timings) -> Outcome:
         """Bring one source on its way; raises as `Pipeline.process` does."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Direct:
+class DirectExecutor:
     """In this very process; a source that a job is under way for is left to it."""
 
-    flows: Jobs
+    processor: CardProcessor
     region: str
 
-    def __call__(self, task: Task, stages: Stages) -> Outcome:
+    def __call__(self, task: Task, timings: Timings) -> Outcome:
         """Process a source; see `Pipeline.process`."""
-        flows, source = self.flows, task.source
-        if flows.signer.secrets:
-            note = flows.notes.get(source_digest(source.key))
+        processor, source = self.processor, task.source
+        if processor.signer.secrets:
+            note = processor.notes.get(source_digest(source.key))
             if note is not None and note.etag == source.etag:
                 return Outcome("submitted")
-        upload = upload_of(source, flows.pipeline.sources.bucket, self.region)
-        return limited(flows).pipeline.process(upload, stages, anew=task.anew)
+        upload = upload_of(source, processor.pipeline.sources.bucket, self.region)
+        return limited(processor).pipeline.process(upload, timings, force=task.force)
 
 
 @dataclass(frozen=True, slots=True)
-class AsJob:
+class JobExecutor:
     """As CI jobs, which call back when they are done; at most `in_flight` are under way."""
 
-    flows: Jobs
+    processor: CardProcessor
     region: str
     in_flight: int
     stop: Callable[[], bool]
     sleep: Callable[[float], None] = time.sleep
 
-    def __call__(self, task: Task, stages: Stages) -> Outcome:
+    def __call__(self, task: Task, timings: Timings) -> Outcome:
         """Submit a source, or process it where no job can."""
-        while sum(1 for _ in self.flows.notes.objects.list(self.flows.notes.prefix)) >= self.in_flight:
+        while (
+            sum(1 for _ in self.processor.notes.objects.list(self.processor.notes.prefix)) >= self.in_flight
+        ):
             if self.stop():
                 return Outcome("unfinished")
             self.sleep(_LOOK_S)
-        flows = limited(self.flows)
-        settings = replace(flows.pipeline.settings, execution="job")
-        flows = replace(flows, pipeline=replace(flows.pipeline, settings=settings))
-        upload = upload_of(task.source, flows.pipeline.sources.bucket, self.region)
-        return flows.process(upload, stages, anew=task.anew)
+        processor = limited(self.processor)
+        settings = replace(processor.pipeline.settings, execution="job")
+        processor = replace(processor, pipeline=replace(processor.pipeline, settings=settings))
+        upload = upload_of(task.source, processor.pipeline.sources.bucket, self.region)
+        return processor.process(upload, timings, force=task.force)
 
 
 @dataclass(frozen=True, slots=True)
-class Invoked:
+class InvokeExecutor:
     """By asynchronous invocations of the upload function: the platform spreads them over its instances.
 
     The function is given the event that COS would have given it, and is done when the sidecar says so. What
@@ -104,32 +106,32 @@ class Invoked:
     """
 
     client: Any
-    flows: Jobs
+    processor: CardProcessor
     region: str
     app_id: str
     function: str
-    pace: SweepPace
+    rate_limiter: SweepRateLimiter
     stop: Callable[[], bool]
     sleep: Callable[[float], None] = time.sleep
 
-    def __call__(self, task: Task, stages: Stages) -> Outcome:
+    def __call__(self, task: Task, timings: Timings) -> Outcome:
         """Have a source processed, and wait for its result."""
-        if task.anew:
+        if task.force:
             raise Halt(
                 "sweep_selection_invalid", "choose direct or job: events do nothing that is done already"
             )
-        pipeline = self.flows.pipeline
+        pipeline = self.processor.pipeline
         if not task.calls:
-            return Direct(self.flows, self.region)(task, stages)
-        with stages("recognise"):
+            return DirectExecutor(self.processor, self.region)(task, timings)
+        with timings("recognise"):
             # What the function will pay for is counted here: this process does not see its calls.
-            turn = self.pace.turn(_INVOKE, pipeline.invocation.remaining_s, task.calls)
-            self.flows.patience.call(lambda: self._invoke(task.source))
-            self.pace.answered(turn)
+            turn = self.rate_limiter.turn(_INVOKE, pipeline.invocation.remaining_s, task.calls)
+            self.processor.retry_policy.call(lambda: self._invoke(task.source))
+            self.rate_limiter.answered(turn)
             return self._result(task.source)
 
     def _invoke(self, source: Entry) -> None:
-        event = created_event(source, self.flows.pipeline.sources.bucket, self.region, self.app_id)
+        event = created_event(source, self.processor.pipeline.sources.bucket, self.region, self.app_id)
         asked = {
             "FunctionName": self.function,
             "InvocationType": "Event",
@@ -144,7 +146,7 @@ class Invoked:
             )
 
     def _result(self, source: Entry) -> Outcome:
-        pipeline = self.flows.pipeline
+        pipeline = self.processor.pipeline
         keys = keys_of(source.key, pipeline.settings)
         version = Version(source.etag, pipeline.rules.policy.digest, PIPELINE_VERSION)
         waited = 0.0
@@ -159,12 +161,12 @@ class Invoked:
         return Outcome("invoked")
 
 
-def limited(flows: Jobs) -> Jobs:
+def limited(processor: CardProcessor) -> CardProcessor:
     """Return the flows for one card: with an end of its own, so that a lease left behind is soon void."""
-    invocation = flows.pipeline.invocation
+    invocation = processor.pipeline.invocation
     deadline = min(invocation.deadline, invocation.clock() + CARD_S)
-    pipeline = replace(flows.pipeline, invocation=replace(invocation, deadline=deadline))
-    return replace(flows, pipeline=pipeline)
+    pipeline = replace(processor.pipeline, invocation=replace(invocation, deadline=deadline))
+    return replace(processor, pipeline=pipeline)
 
 
 def upload_of(source: Entry, bucket: str, region: str) -> Upload:

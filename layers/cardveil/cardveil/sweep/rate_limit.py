@@ -29,7 +29,7 @@ from typing import Any, Final
 
 from cardveil.card.model import CardType, Side
 from cardveil.core.errors import CardveilError, Retry
-from cardveil.core.rate_limit import Pace
+from cardveil.core.rate_limit import RateLimiter
 from cardveil.recognition.interfaces import Image, Reading, TextLine
 from cardveil.sweep.budget import Budget
 
@@ -102,7 +102,7 @@ class _Lane:
         return went + span + max(self.guard, self.widened) + late
 
 
-class SweepPace(Pace):
+class SweepRateLimiter(RateLimiter):
     """Calls of each API in windows: never more in any one second than the rate, whatever came before.
 
     A burst of what was saved up while nothing was to do, or after a stall, would be refused; here only the
@@ -129,7 +129,7 @@ class SweepPace(Pace):
         self._local = threading.local()
 
     def wait(self, per_second: float, remaining_s: Callable[[], float], api: str = "") -> None:  # noqa: ARG002
-        """Wait until a call may be made, and count it; see `Pace.wait` and `Budget.take`."""
+        """Wait until a call may be made, and count it; see `RateLimiter.wait` and `Budget.take`."""
         self._local.turn = self.turn(api, remaining_s)
 
     def turn(self, api: str, remaining_s: Callable[[], float], calls: int = 1) -> _Turn:
@@ -190,7 +190,7 @@ class Timed:
     """An adapter to a paid API, whose calls are timed; see `reading` for what its methods do."""
 
     adapter: Any
-    pace: SweepPace
+    rate_limiter: SweepRateLimiter
 
     @property
     def by_key(self) -> bool:
@@ -199,18 +199,18 @@ class Timed:
 
     def locate(self, image: Image, card_type: CardType) -> Reading:
         """See `Locator.locate`."""
-        with self.pace.timed():
+        with self.rate_limiter.timed():
             reading: Reading = self.adapter.locate(image, card_type)
             return reading
 
     def read(self, image: Image, side: Side | None) -> Reading:
         """See `TextReader.read`."""
-        with self.pace.timed():
+        with self.rate_limiter.timed():
             reading: Reading = self.adapter.read(image, side)
             return reading
 
     def lines(self, image: Image) -> tuple[tuple[TextLine, ...], Reading]:
         """See `TextLocator.lines`."""
-        with self.pace.timed():
+        with self.rate_limiter.timed():
             found: tuple[tuple[TextLine, ...], Reading] = self.adapter.lines(image)
             return found

@@ -14,7 +14,7 @@ import orjson
 from cardveil.core.errors import Reject
 from cardveil.storage.listings import Entry
 from cardveil.storage.objects import Objects
-from cardveil.sweep.decide import Verified
+from cardveil.sweep.decide import UpToDateMark
 from cardveil.sweep.listing import Position
 from cardveil.sweep.selection import Selection
 
@@ -65,7 +65,7 @@ class Run:
     histogram: list[int] = field(default_factory=lambda: [0] * (len(BARS) + 1))
     seconds: float = 0.0
     position: Position = field(default_factory=Position)
-    verified: Verified | None = None
+    verified: UpToDateMark | None = None
 
     @property
     def over(self) -> bool:
@@ -144,5 +144,5 @@ def _run(document: Mapping[str, Any]) -> Run:
     place = values["position"]
     held = tuple(Entry(**entry) for entry in place["held_back"])
     values["position"] = Position(**{**place, "held_back": held})
-    values["verified"] = Verified(**values["verified"]) if values["verified"] else None
+    values["verified"] = UpToDateMark(**values["verified"]) if values["verified"] else None
     return Run(**values)

@@ -55,7 +55,7 @@ class Selection:
         return hashlib.sha256(orjson.dumps(asdict(self), option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]
 
     @property
-    def anew(self) -> frozenset[str]:
+    def forced(self) -> frozenset[str]:
         """Statuses whose sources are recognised anew although their result is up to date."""
         return frozenset(self.states) - set(DEFAULT_STATES)
 

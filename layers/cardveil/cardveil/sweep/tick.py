@@ -10,17 +10,17 @@ from typing import Final
 
 from cardveil.card.findings import Status
 from cardveil.core.errors import CardveilError, Halt
-from cardveil.core.timing import Stages
+from cardveil.core.timing import Timings
 from cardveil.pipeline.pipeline import Outcome
 from cardveil.storage.leases import Lease
 from cardveil.storage.listings import Entry
 from cardveil.sweep.budget import SPENT, Budget
-from cardveil.sweep.context import Means
-from cardveil.sweep.decide import CLOCK_SKEW_S, Verified
+from cardveil.sweep.context import SweepContext
+from cardveil.sweep.decide import CLOCK_SKEW_S, UpToDateMark
 from cardveil.sweep.executors import Task
 from cardveil.sweep.leftovers import Leftovers
 from cardveil.sweep.listing import Pair, Position
-from cardveil.sweep.rate_limit import SweepPace
+from cardveil.sweep.rate_limit import SweepRateLimiter
 from cardveil.sweep.report import publish
 from cardveil.sweep.run import Checkpoints, Run
 from cardveil.sweep.selection import Selection
@@ -39,7 +39,7 @@ _CLOSING_S: Final = 45.0
 class Tick:
     """Works on a run under the sweeps' lease."""
 
-    means: Means
+    context: SweepContext
     selection: Selection
     run: Run
     checkpoints: Checkpoints
@@ -59,26 +59,26 @@ class Tick:
         Halt
             What stopped it, after the checkpoint was written.
         """
-        means, run = self.means, self.run
-        invocation = means.flows.pipeline.invocation
+        context, run = self.context, self.run
+        invocation = context.processor.pipeline.invocation
         self._reserve_s = min(_CLOSING_S, invocation.remaining_s() / 2)
         self._budget = Budget(
-            means.flows.pipeline.sources,
-            f"{means.prefix}spent.json",
-            means.settings.sweep_calls_per_run - run.paid_calls,
-            means.settings.sweep_calls_per_day,
-            means.now,
+            context.processor.pipeline.sources,
+            f"{context.prefix}spent.json",
+            context.settings.sweep_calls_per_run - run.paid_calls,
+            context.settings.sweep_calls_per_day,
+            context.now,
         )
-        self._judge = means.judge(self.selection, run.started_at, run.verified)
-        pace = SweepPace(means.settings.sweep_calls_per_second, self._budget)
-        flows = own(means.flows, pace, run.run_id)
-        self._way = chosen_way(means, flows, pace, self._stop)
-        self._left = Leftovers(flows.pipeline.sources, flows.pipeline.leases, means.settings)
+        self._judge = context.judge(self.selection, run.started_at, run.verified)
+        rate_limiter = SweepRateLimiter(context.settings.sweep_calls_per_second, self._budget)
+        processor = own(context.processor, rate_limiter, run.run_id)
+        self._way = chosen_way(context, processor, rate_limiter, self._stop)
+        self._left = Leftovers(processor.pipeline.sources, processor.pipeline.leases, context.settings)
         if run.ticks and run.state == "running":
             self._left = self._left.look()  # the last tick was killed
         # While the breaker is open one card at a time asks whether the account works again: were several to
         # ask, all but one would be told that it does not.
-        self._probing = means.flows.pipeline.breaker.look() is not None
+        self._probing = context.processor.pipeline.breaker.look() is not None
         self._paid_before, self._worked_before = run.paid_calls, run.worked_s
         self._listed_before, self._done_before = run.listed, run.done
         self._began = self._saved = self._renewed = time.monotonic()
@@ -97,11 +97,11 @@ class Tick:
         return run
 
     def _engine(self) -> bool:
-        settings = self.means.settings
+        settings = self.context.settings
         engine = Engine(
             settings.sweep_in_flight, self._need, self._work, self._stop, self._tell, self._look_up
         )
-        plan = self.means.plan(self.selection, self.run.position, self._broken)
+        plan = self.context.plan(self.selection, self.run.position, self._broken)
         with closing(plan):
             position, passed, ended = engine.run(plan, self.run.position)
         self.run.position = position
@@ -109,30 +109,30 @@ class Tick:
         return ended
 
     def _close(self, ended: bool) -> None:
-        run, means = self.run, self.means
+        run, context = self.run, self.context
         if self._halt:
             run.state, run.code = "halted", self._halt.code
         elif ended:
-            run.state, run.ended_at = "finished", means.now()
+            run.state, run.ended_at = "finished", context.now()
             unfinished = run.left_over + run.counts["submitted"] + run.counts["invoked"]
             if self.selection.whole and not unfinished:
                 margin = max(self.selection.min_age_s, CLOCK_SKEW_S)
-                run.verified = Verified(run.policy_digest, run.pipeline, run.started_at - margin)
+                run.verified = UpToDateMark(run.policy_digest, run.pipeline, run.started_at - margin)
         else:
             run.state = "stalled" if self._failures >= _STALLED else "stopped"
         self._budget.settle()
         self._save(run.position)
         if run.over:
-            publish(means.flows.pipeline.sources, means.prefix, run)
-        if means.telemetry:
-            means.telemetry.metric("SweepTick", 1, state=run.state, code=run.code)
-            means.telemetry.metric("SweepCards", run.done - self._done_before)
-            means.telemetry.metric("SweepPaidCalls", self._budget.made)
+            publish(context.processor.pipeline.sources, context.prefix, run)
+        if context.telemetry:
+            context.telemetry.metric("SweepTick", 1, state=run.state, code=run.code)
+            context.telemetry.metric("SweepCards", run.done - self._done_before)
+            context.telemetry.metric("SweepPaidCalls", self._budget.made)
 
     def _stop(self) -> bool:
-        remaining_s = self.means.flows.pipeline.invocation.remaining_s()
+        remaining_s = self.context.processor.pipeline.invocation.remaining_s()
         over = remaining_s < self._reserve_s or self._failures >= _STALLED
-        return bool(over or self._halt or self._lost or self.means.stop())
+        return bool(over or self._halt or self._lost or self.context.stop())
 
     def _need(self, pair: Pair) -> str | None:
         need = self._judge.by_listing(pair)
@@ -143,39 +143,39 @@ class Tick:
 
     def _work(self, pair: Pair, need: str) -> Done:
         """Do one source, in a thread."""
-        means = self.means
+        context = self.context
         if self._halt:
             return Done("unfinished")
-        started, reason, stages = time.monotonic(), "", Stages()
+        started, reason, timings = time.monotonic(), "", Timings()
         try:
             asked: tuple[str, Entry] | None = (need, pair.source)
             if need in {"look", "tidy"}:
-                asked = self._judge.by_look(pair, *means.buckets)
+                asked = self._judge.by_look(pair, *context.buckets)
             if asked is None and self._left.of(pair.source.key):
                 self._left.tidy(pair.source.key)
             if asked is None or need == "tidy":
                 return Done("current")
             reason, source = asked
-            calls = means.calls_for(reason, source.key)
+            calls = context.calls_for(reason, source.key)
             if calls.total() and self._budget.spent:
                 return Done("over_budget", reason)
-            task = Task(source, reason in self.selection.anew, calls.total())
+            task = Task(source, reason in self.selection.forced, calls.total())
             with self._turn if self._probing else nullcontext():
                 if self._halt:
                     return Done("unfinished", reason)
-                outcome = self._way(task, stages)
+                outcome = self._way(task, timings)
                 self._probing = False
         except CardveilError as error:
             return self._failed(pair, reason, error)
-        if means.telemetry:
-            means.telemetry.outcome(pair.source.key, outcome, stages.elapsed_ms)
+        if context.telemetry:
+            context.telemetry.outcome(pair.source.key, outcome, timings.elapsed_ms)
         return _done(outcome, reason, time.monotonic() - started)
 
     def _failed(self, pair: Pair, reason: str, error: CardveilError) -> Done:
         if error.code == SPENT:
             return Done("over_budget", reason)
-        if self.means.telemetry:
-            self.means.telemetry.failure(pair.source.key, error)
+        if self.context.telemetry:
+            self.context.telemetry.failure(pair.source.key, error)
         if isinstance(error, Halt):
             with self._lock:
                 self._halt = self._halt or error
@@ -193,7 +193,7 @@ class Tick:
             run.findings.update(done.findings)
             if done.seconds:
                 run.took(done.seconds)
-        self.means.tell(run)
+        self.context.tell(run)
 
     def _broken(self) -> None:
         self.run.errors["inventory_line_broken"] += 1
@@ -201,18 +201,20 @@ class Tick:
     def _look_up(self, position: Position, passed: int) -> None:
         """Renew the lease and write a checkpoint, when it is time."""
         now = time.monotonic()
-        leases = self.means.flows.pipeline.leases
-        if now - self._renewed >= self.means.lease_s / 3:
+        leases = self.context.processor.pipeline.leases
+        if now - self._renewed >= self.context.lease_s / 3:
             self._renewed = now
-            self._lost = self._lost or not leases.renew(self.lease, self.lease_prefix, self.means.lease_s)
-        if now - self._saved >= min(_CHECKPOINT_S, self.means.lease_s / 3) and not self._lost:
+            self._lost = self._lost or not leases.re_redact(
+                self.lease, self.lease_prefix, self.context.lease_s
+            )
+        if now - self._saved >= min(_CHECKPOINT_S, self.context.lease_s / 3) and not self._lost:
             self.run.listed = self._listed_before + passed
             self._save(position)
 
     def _save(self, position: Position) -> None:
         run = self.run
         self._saved = time.monotonic()
-        run.position, run.updated_at = position, self.means.now()
+        run.position, run.updated_at = position, self.context.now()
         run.paid_calls = self._paid_before + self._budget.made
         run.worked_s = round(self._worked_before + self._saved - self._began, 1)
         self.checkpoints.save(self.selection, run)
