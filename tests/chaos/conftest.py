@@ -19,7 +19,6 @@ from cardveil.core.context import Invocation
 from cardveil.core.errors import CardveilError, Reject
 from cardveil.core.rate_limit import RateLimiter
 from cardveil.core.retry import RetryPolicy
-from cardveil.handlers.cos_event import Upload
 from cardveil.pipeline.covering import RedactionRules
 from cardveil.pipeline.factory import RecognizerFactory
 from cardveil.pipeline.jobs import CardProcessor
@@ -33,6 +32,7 @@ from cardveil.storage.circuit_breaker import CircuitBreaker
 from cardveil.storage.job_store import JobNotes
 from cardveil.storage.leases import Leases
 from cardveil.storage.results import Results
+from cardveil.storage.source import Source
 
 LIMIT_S = 60.0
 
@@ -137,8 +137,8 @@ class Scene:
         self.memory.content[self.shown.key] = self.data, meta
 
     @property
-    def upload(self) -> Upload:
-        return Upload("cards-1250000000", "ap-shanghai", self.shown.key, 0, "", "cos:ObjectCreated:Put", {})
+    def source(self) -> Source:
+        return Source("cards-1250000000", "ap-shanghai", self.shown.key)
 
     def instance(self, check: Callable[[str], None] = lambda _: None) -> CardProcessor:
         """Return the flows of a new instance."""

@@ -12,12 +12,12 @@ from tests.support.chaos.memory import Instance
 
 from cardveil.card.model import CardType, Side
 from cardveil.core.timing import Timings
-from cardveil.handlers.cos_event import Upload
 from cardveil.pipeline import covering
 from cardveil.pipeline.jobs import CardProcessor
 from cardveil.recognition.interfaces import Image, Reading
 from cardveil.redaction import redact
 from cardveil.storage.objects import Stored
+from cardveil.storage.source import Source
 
 MakeScene = Callable[..., Any]
 
@@ -49,20 +49,20 @@ def test_who_commits_between_our_look_and_our_lease_is_not_paid_for_twice(scene:
     here = scene()
     other = here.instance()
     processor = here.instance()
-    objects = Delayed(here.memory, commit=lambda: other.process(here.upload) and None, seen=threading.Event())
+    objects = Delayed(here.memory, commit=lambda: other.process(here.source) and None, seen=threading.Event())
     pipeline = replace(
         processor.pipeline,
         sources=objects,
         results=replace(processor.pipeline.results, objects=objects),
         leases=replace(processor.pipeline.leases, objects=objects),
     )
-    assert pipeline.process(here.upload).kind == "already"
+    assert pipeline.process(here.source).kind == "already"
     assert max(here.vendor.paid.values()) == 1
     assert here.left() == []
 
 
-def finish(processor: CardProcessor, upload: Upload) -> None:
-    assert processor.process(upload).kind == "finished"
+def finish(processor: CardProcessor, source: Source) -> None:
+    assert processor.process(source).kind == "finished"
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def copies(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def test_the_copy_that_was_made_ahead_is_the_one(scene: MakeScene, copies: list[int]) -> None:
     here = scene()
-    here.instance().process(here.upload)
+    here.instance().process(here.source)
     assert len(copies) == 1
     assert here.result()
 
@@ -90,10 +90,10 @@ def test_a_copy_that_was_made_ahead_is_dropped_when_the_text_changes_what_is_cov
 ) -> None:
     """Without its text an ID number is covered whole; with it, the policy keeps its first characters."""
     told = [_without_numbers_text(scene(policy="minimal")) for _ in range(2)]
-    told[0].instance().process(told[0].upload)
+    told[0].instance().process(told[0].source)
     assert len(copies) == 2
     monkeypatch.setattr(covering.Redactor, "ahead", lambda _self, _card: None)
-    told[1].instance().process(told[1].upload)
+    told[1].instance().process(told[1].source)
     assert len(copies) == 3
     assert told[0].result() == told[1].result()
     assert "partial" in {region["action"] for region in told[0].result()[0]["redaction"]["regions"]}
@@ -123,7 +123,7 @@ def test_what_was_made_ahead_is_not_published_when_the_text_asks_for_a_person(
         return replace(reading, fields=fields)
 
     here.vendor.read = other_number
-    here.instance().process(here.upload, Timings())
+    here.instance().process(here.source, Timings())
     sidecar, copy = here.result()
     assert (len(copies), sidecar["status"], copy) == (1, "needs_review", None)
     assert here.memory.keys("redacted/") == []

@@ -20,12 +20,12 @@ def test_one_refusal_stops_all_instances(scene: MakeScene) -> None:
     here = scene()
     here.vendor.refuse = ARREARS
     with pytest.raises(Halt, match="account_in_arrears"):
-        here.instance().process(here.upload)
+        here.instance().process(here.source)
     assert ".cardveil/breaker.json" in here.left()
     here.vendor.refuse = None  # settled, but nobody knows yet
     here.now += 200.0
     with pytest.raises(Halt, match="account_in_arrears: settle the account"):
-        here.instance().process(here.upload)
+        here.instance().process(here.source)
     assert not here.vendor.paid
     assert here.told == ["BreakerOpened", "PaidCallsStopped"]
 
@@ -34,7 +34,7 @@ def test_a_job_is_stopped_too(scene: MakeScene) -> None:
     here = scene(job=True)
     here.instance().pipeline.breaker.open("service_not_open")
     with pytest.raises(Halt, match="service_not_open"):
-        here.instance().process(here.upload)
+        here.instance().process(here.source)
     assert not here.vendor.jobs
 
 
@@ -42,7 +42,7 @@ def test_a_probe_that_succeeds_closes_it(scene: MakeScene) -> None:
     here = scene()
     here.instance().pipeline.breaker.open("account_in_arrears")
     here.now += 301.0
-    assert here.instance().process(here.upload).kind == "finished"
+    assert here.instance().process(here.source).kind == "finished"
     assert here.told == ["BreakerOpened", "BreakerClosed"]
     assert here.left() == []
 
@@ -83,11 +83,11 @@ def test_a_probe_that_fails_keeps_it_open(scene: MakeScene) -> None:
     here.now += 301.0
     here.vendor.refuse = ARREARS
     with pytest.raises(Halt):
-        here.instance().process(here.upload)
+        here.instance().process(here.source)
     here.vendor.refuse = None
     here.now += 299.0
     with pytest.raises(Halt, match="stopped"):
-        here.instance().process(here.upload)
+        here.instance().process(here.source)
     assert [key for key in here.left() if "breaker-probe" in key] == []
 
 
@@ -98,10 +98,10 @@ def test_only_one_probes(scene: MakeScene) -> None:
     here.now += 301.0
     assert breaker.leases.take(breaker.probe_prefix, 60.0)
     with pytest.raises(Halt, match="stopped"):
-        here.instance().process(here.upload)
+        here.instance().process(here.source)
     assert not here.vendor.paid
     here.now += 70.0  # the prober was killed: its lease has run out
-    assert here.instance().process(here.upload).kind == "finished"
+    assert here.instance().process(here.source).kind == "finished"
 
 
 def test_a_probe_without_an_answer_leaves_the_next_one_its_turn(scene: MakeScene) -> None:
@@ -110,9 +110,9 @@ def test_a_probe_without_an_answer_leaves_the_next_one_its_turn(scene: MakeScene
     here.now += 301.0
     here.vendor.refuse = Retry("network", "…", api="AILicenseRec")
     with pytest.raises(Retry):
-        here.instance().process(here.upload)
+        here.instance().process(here.source)
     here.vendor.refuse = None
-    assert here.instance().process(here.upload).kind == "finished"
+    assert here.instance().process(here.source).kind == "finished"
 
 
 @pytest.mark.parametrize("code", ["request_refused", "vendor_code_unknown", "clock_wrong"])
@@ -120,7 +120,7 @@ def test_what_is_one_request_s_own_fault_stops_nobody_else(scene: MakeScene, cod
     here = scene()
     here.vendor.refuse = Halt(code, "…", api="AILicenseRec")
     with pytest.raises(Halt):
-        here.instance().process(here.upload)
+        here.instance().process(here.source)
     assert here.told == []
 
 
@@ -128,7 +128,7 @@ def test_what_was_paid_for_before_is_not_stopped(scene: MakeScene) -> None:
     """Only half of the calls were refused; the other half's answer is kept until the account works again."""
     here = scene()
     processor = here.instance()
-    with processor.pipeline.claim(here.upload, Timings()):
+    with processor.pipeline.claim(here.source, Timings()):
         pass
     read = here.vendor.read
 
@@ -137,15 +137,15 @@ def test_what_was_paid_for_before_is_not_stopped(scene: MakeScene) -> None:
 
     here.vendor.read = refuse
     with pytest.raises(Halt):
-        here.instance().process(here.upload)
+        here.instance().process(here.source)
     here.vendor.read = read
     here.now += 301.0
-    assert here.instance().process(here.upload).kind == "finished"
+    assert here.instance().process(here.source).kind == "finished"
     assert here.vendor.paid == {"locate": 1, "read": 1}
 
 
 def test_a_breaker_that_cannot_be_read_is_open_and_probed(scene: MakeScene) -> None:
     here = scene()
     here.memory.content[".cardveil/breaker.json"] = b"{", {}
-    assert here.instance().process(here.upload).kind == "finished"
+    assert here.instance().process(here.source).kind == "finished"
     assert here.left() == []

@@ -19,7 +19,7 @@ MakeScene = Callable[..., Any]
 
 def submitted(here: Any) -> Any:
     """Submit the scene's picture and return its job."""
-    assert here.instance().process(here.upload).kind == "submitted"
+    assert here.instance().process(here.source).kind == "submitted"
     (job,) = here.vendor.jobs.values()
     return job
 
@@ -52,7 +52,7 @@ def test_a_job_s_positions_go_the_usual_way(scene: MakeScene) -> None:
 def test_deliveries_while_a_job_is_under_way_submit_nothing(scene: MakeScene) -> None:
     here = scene(job=True)
     submitted(here)
-    assert here.instance().process(here.upload).kind == "submitted"
+    assert here.instance().process(here.source).kind == "submitted"
     assert here.vendor.paid == {"locate": 1}
 
 
@@ -60,7 +60,7 @@ def test_an_upload_may_choose_for_itself(scene: MakeScene) -> None:
     here = scene(job=True)
     data, meta = here.memory.content[here.shown.key]
     here.memory.content[here.shown.key] = data, {**meta, "x-cos-meta-execution": "direct"}
-    assert here.instance().process(here.upload).kind == "finished"
+    assert here.instance().process(here.source).kind == "finished"
     assert not here.vendor.jobs
 
 
@@ -71,7 +71,7 @@ def test_what_a_job_is_no_good_for_goes_the_direct_way(scene: MakeScene, number:
     here = scene(number, job=True)
     if data:
         here.memory.content[here.shown.key] = data, here.memory.content[here.shown.key][1]
-    assert here.instance().process(here.upload).kind == "finished"
+    assert here.instance().process(here.source).kind == "finished"
     assert not here.vendor.jobs
     assert here.left() == []
 
@@ -237,7 +237,7 @@ class TestStrangers:
         here = scene(job=True)
         job = submitted(here)
         here.memory.content[here.shown.key] = scene(1).data, {}
-        here.instance().process(here.upload)
+        here.instance().process(here.source)
         assert len(here.vendor.jobs) == 2
         here.vendor.end(job.job_id)
         assert arrive(here, job) is Arrival.SUPERSEDED

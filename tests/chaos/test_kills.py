@@ -79,7 +79,7 @@ def finish_jobs(scene: Any, processor: CardProcessor) -> None:
 
 def undisturbed(scene: Any) -> Any:
     processor = scene.instance()
-    processor.process(scene.upload)
+    processor.process(scene.source)
     finish_jobs(scene, processor)
     assert scene.left() == []
     return scene.result()
@@ -89,7 +89,7 @@ def redeliver(scene: Any) -> None:
     """Deliver again, later, by new instances; the killed one's lease has to run out first."""
     scene.now += 61.0
     processor = scene.instance()
-    processor.process(scene.upload)
+    processor.process(scene.source)
     finish_jobs(scene, processor)
 
 
@@ -117,7 +117,7 @@ def test_a_kill_at_each_stage_changes_nothing(scene: MakeScene, kind: dict[str, 
             killer = Killer()
             timings = KillingStages(killer, stage, when)
             with suppress(Killed):
-                here.instance(killer).process(here.upload, timings)
+                here.instance(killer).process(here.source, timings)
             passed |= timings.passed
             redeliver(here)
             assert here.result() == expected, (stage, when)
@@ -137,13 +137,13 @@ def test_a_kill_at_each_request_changes_nothing(scene: MakeScene, kind: dict[str
     expected = undisturbed(expected_scene)
     counter = Killer()
     counted = scene(**kind)
-    counted.instance(counter).process(counted.upload)
+    counted.instance(counter).process(counted.source)
     assert counter.requests > 10
     for at in range(counter.requests):
         here = scene(**kind)
         killer = Killer(at)
         with suppress(Killed):
-            here.instance(killer).process(here.upload)
+            here.instance(killer).process(here.source)
         redeliver(here)
         assert here.result() == expected, at
         assert here.left() == [], at
@@ -159,7 +159,7 @@ def test_a_kill_while_a_callback_is_taken_changes_nothing(scene: MakeScene, turn
     requests, at = 1, 0
     while at < requests:
         here = scene(**kind)
-        here.instance().process(here.upload)
+        here.instance().process(here.source)
         (job,) = here.vendor.jobs.values()
         here.vendor.end(job.job_id)
         killer = Killer(at)
@@ -172,7 +172,7 @@ def test_a_kill_while_a_callback_is_taken_changes_nothing(scene: MakeScene, turn
         assert arrival in {Arrival.ACCEPTED, Arrival.DUPLICATE}, at
         finish_jobs(here, processor)
         assert here.result() == expected, at
-        processor.process(here.upload)
+        processor.process(here.source)
         assert [key for key in here.left() if "/leases/" not in key] == [], at
         at += 1
         requests = max(requests, at + (0 if not killer.dead else 1))
@@ -182,12 +182,12 @@ def test_a_kill_while_a_callback_is_taken_changes_nothing(scene: MakeScene, turn
 def test_while_the_living_work_nobody_else_does(scene: MakeScene) -> None:
     here = scene()
     first = here.instance()
-    with first.pipeline.claim(here.upload, Timings()):
+    with first.pipeline.claim(here.source, Timings()):
         before = here.now
         second = here.instance()
         with pytest.raises(Retry, match="taken_by_another"):
             # An invocation without any time left does not wait.
-            _without_time(second).process(here.upload)
+            _without_time(second).process(here.source)
         assert here.now == before
         assert not here.vendor.paid
 
@@ -214,7 +214,7 @@ def test_a_look_that_was_too_early_pays_for_nothing(scene: MakeScene, job: bool)
             undisturbed(here)
 
     second = here.instance(check)
-    outcome = second.process(here.upload)
+    outcome = second.process(here.source)
     assert held
     assert outcome.kind == "already"
     assert here.vendor.paid == {"locate": 1, "read": 1}
@@ -227,14 +227,14 @@ def test_nothing_is_paid_for_without_the_time_to_use_it(scene: MakeScene) -> Non
     retry_policy = replace(processor.retry_policy, remaining_s=lambda: 1.9)
     recogniser = replace(processor.pipeline.recogniser, retry_policy=retry_policy)
     with pytest.raises(Retry, match="out_of_time"):
-        replace(processor.pipeline, recogniser=recogniser).process(here.upload)
+        replace(processor.pipeline, recogniser=recogniser).process(here.source)
     assert not here.vendor.paid
 
 
 @pytest.mark.parametrize("lease_alone", [False, True])
 def test_who_waits_leaves_time_for_the_work(scene: MakeScene, lease_alone: bool) -> None:
     here = scene()
-    with here.instance().pipeline.claim(here.upload, Timings()):
+    with here.instance().pipeline.claim(here.source, Timings()):
         clock = [0.0]
         processor = here.instance()
         invocation = replace(processor.pipeline.invocation, clock=lambda: clock[0])
@@ -243,8 +243,8 @@ def test_who_waits_leaves_time_for_the_work(scene: MakeScene, lease_alone: bool)
             clock[0] += seconds
 
         pipeline = replace(processor.pipeline, invocation=invocation, sleep=sleep)
-        keys = keys_of(here.upload.key, pipeline.settings)
-        ways = pipeline.held(keys) if lease_alone else pipeline.claim(here.upload, Timings())
+        keys = keys_of(here.source.key, pipeline.settings)
+        ways = pipeline.held(keys) if lease_alone else pipeline.claim(here.source, Timings())
         with pytest.raises(Retry, match="taken_by_another"), ways:
             pytest.fail("another holds it")
     assert 20.0 < clock[0] <= 30.0, "half of a minute"

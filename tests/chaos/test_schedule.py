@@ -41,7 +41,7 @@ def swept(here: Any, sweep: Any, **options: Any) -> tuple[dict[str, int], list[C
 
 def test_a_job_is_left_alone_until_it_is_overdue(scene: MakeScene) -> None:
     here = scene(job=True)
-    here.instance().process(here.upload)
+    here.instance().process(here.source)
     here.vendor.end("j0")
     assert swept(here, finish_overdue) == ({}, [])
     here.now += 901.0
@@ -51,7 +51,7 @@ def test_a_job_is_left_alone_until_it_is_overdue(scene: MakeScene) -> None:
 
 def test_no_work_is_begun_that_does_not_fit(scene: MakeScene) -> None:
     here = scene(job=True)
-    here.instance().process(here.upload)
+    here.instance().process(here.source)
     here.vendor.end("j0")
     here.now += 901.0
     assert swept(here, finish_overdue, until_s=61.0) == ({}, [])
@@ -60,7 +60,7 @@ def test_no_work_is_begun_that_does_not_fit(scene: MakeScene) -> None:
 
 def test_a_failure_is_told_and_the_note_stays_for_the_next_run(scene: MakeScene) -> None:
     here = scene(job=True)
-    here.instance().process(here.upload)
+    here.instance().process(here.source)
     here.vendor.end("j0")
     here.now += 901.0
     read = here.vendor.read
@@ -86,7 +86,7 @@ def test_answers_that_nobody_came_back_for_are_deleted(scene: MakeScene) -> None
 
     here.vendor.read = fails
     with suppress(Retry):
-        here.instance().process(here.upload)
+        here.instance().process(here.source)
     assert len(here.left()) == 1
     assert swept(here, expire_answers) == ({}, [])
     # The answer was kept by the real clock, and some time after the scene was set.
@@ -104,10 +104,10 @@ def test_nothing_is_kept_where_that_is_set(scene: MakeScene) -> None:
 
     here.vendor.read = fails
     with suppress(Retry):
-        here.instance().process(here.upload)
+        here.instance().process(here.source)
     assert here.left() == []
     here.vendor.read = read
-    here.instance().process(here.upload)
+    here.instance().process(here.source)
     assert here.vendor.paid == {"locate": 2, "read": 1}
 
 
@@ -127,7 +127,7 @@ def test_what_a_killed_instance_left_is_tidied_once_its_lease_is_over(scene: Mak
 def test_the_living_are_left_alone(scene: MakeScene, versioned: bool) -> None:
     here = scene(versioned=versioned)
     keys = keys_of(here.shown.key, here.settings)
-    with here.instance().pipeline.claim(here.upload, Timings()):
+    with here.instance().pipeline.claim(here.source, Timings()):
         here.memory.content[f"{keys.staged_prefix}copy"] = b"x", {}
         assert swept(here, tidy_after_the_killed) == ({}, [])
         assert f"{keys.staged_prefix}copy" in here.left()
@@ -135,7 +135,7 @@ def test_the_living_are_left_alone(scene: MakeScene, versioned: bool) -> None:
 
 def test_a_job_s_copy_stays_while_the_job_is_under_way(scene: MakeScene) -> None:
     here = scene(job=True, turned=True)
-    here.instance().process(here.upload)
+    here.instance().process(here.source)
     swept(here, tidy_after_the_killed)
     (job,) = here.vendor.jobs.values()
     assert job.object_key in here.left()
@@ -148,10 +148,10 @@ def test_a_schedule_without_a_bucket_says_so() -> None:
 
 def test_what_another_works_on_is_not_waited_for(scene: MakeScene) -> None:
     here = scene(job=True)
-    here.instance().process(here.upload)
+    here.instance().process(here.source)
     here.vendor.end("j0")
     here.now += 901.0
-    with here.instance().pipeline.claim(here.upload, Timings()):
+    with here.instance().pipeline.claim(here.source, Timings()):
         before = here.now
         assert swept(here, finish_overdue) == ({"busy": 1}, [])
         assert here.now == before

@@ -9,49 +9,50 @@ from typing import Any
 import pytest
 
 from cardveil.core.errors import Reject
-from cardveil.handlers.cos_event import Upload, not_ours, read_upload, records_of
+from cardveil.handlers.upload import EventRecord, passed_over, read_record, records_of
 from cardveil.settings import from_environment
+from cardveil.storage.source import Source
 
 EVENTS = Path(__file__).parents[2] / "events"
 SETTINGS = from_environment({})
 
 
-def uploads(name: str, region: str = "") -> list[Upload]:
+def uploads(name: str, region: str = "") -> list[EventRecord]:
     event = json.loads((EVENTS / name).read_text("utf-8"))
-    return [read_upload(record, region=region) for record in records_of(event)]
+    return [read_record(record, region=region) for record in records_of(event)]
 
 
 @pytest.mark.parametrize("path", sorted(EVENTS.glob("cos-*.json")), ids=lambda path: path.stem)
 def test_every_stored_event_can_be_read(path: Path) -> None:
     for upload in uploads(path.name, "ap-shanghai"):
-        assert upload.bucket == "cards-1250000000"
-        assert upload.key
+        assert upload.source.bucket == "cards-1250000000"
+        assert upload.source.key
         assert "CANARY" not in repr(upload)
 
 
 def test_put() -> None:
     (upload,) = uploads("cos-object-created-put.json")
-    assert upload.key == "inbox/a b.jpg"
-    assert upload.region == "ap-shanghai"
-    assert upload.etag == "0d73c0a6e4bd5a3a7d9c6f0fcf4b1c55"
+    assert upload.source.key == "inbox/a b.jpg"
+    assert upload.source.region == "ap-shanghai"
+    assert upload.source.etag == "0d73c0a6e4bd5a3a7d9c6f0fcf4b1c55"
     assert upload.size == 557
-    assert not_ours(upload, SETTINGS) is None
+    assert passed_over(upload, SETTINGS) is None
 
 
 def test_the_url_is_the_truth_about_a_key() -> None:
     (upload,) = uploads("cos-object-created-chinese-key.json")
-    assert upload.key == "inbox/证件 照+1%.jpg"
+    assert upload.source.key == "inbox/证件 照+1%.jpg"
 
 
 def test_without_a_url_the_key_is_taken() -> None:
     (upload,) = uploads("cos-object-created-no-url.json")
-    assert upload.key == "inbox/a b.jpg"
+    assert upload.source.key == "inbox/a b.jpg"
 
 
 def test_a_short_region_code_is_known() -> None:
-    assert uploads("cos-object-created-short-region.json")[0].region == "ap-guangzhou"
+    assert uploads("cos-object-created-short-region.json")[0].source.region == "ap-guangzhou"
     # The function's own region wins: a trigger works in its own region only.
-    assert uploads("cos-object-created-short-region.json", "ap-beijing")[0].region == "ap-beijing"
+    assert uploads("cos-object-created-short-region.json", "ap-beijing")[0].source.region == "ap-beijing"
 
 
 @pytest.mark.parametrize(
@@ -61,12 +62,12 @@ def test_a_short_region_code_is_known() -> None:
         ("cos-object-created-own-sidecar.json", "not_in_inbox"),
     ],
 )
-def test_what_is_not_ours(name: str, reason: str) -> None:
-    assert not_ours(uploads(name)[0], SETTINGS) == reason
+def test_what_is_passed_over(name: str, reason: str) -> None:
+    assert passed_over(uploads(name)[0], SETTINGS) == reason
 
 
-def made(key: str, **meta: str) -> Upload:
-    return Upload("b-1", "r", key, 1, "", "cos:ObjectCreated:Put", meta)
+def made(key: str, **meta: str) -> EventRecord:
+    return EventRecord("cos:ObjectCreated:Put", Source("b-1", "r", key, meta=meta), 1)
 
 
 @pytest.mark.parametrize(
@@ -84,15 +85,15 @@ def made(key: str, **meta: str) -> Upload:
     ],
 )
 def test_keys(key: str, reason: str | None) -> None:
-    assert not_ours(made(key), SETTINGS) == reason
+    assert passed_over(made(key), SETTINGS) == reason
 
 
 def test_our_own_outputs_are_passed_over_whatever_the_prefixes() -> None:
     everywhere = from_environment({"CARDVEIL_INBOX_PREFIX": ""})
     for prefix in everywhere.output_prefixes:
-        assert not_ours(made(f"{prefix}a.jpg"), everywhere) == "own_output"
+        assert passed_over(made(f"{prefix}a.jpg"), everywhere) == "own_output"
     marked = made("moved/a.jpg", **{"x-cos-meta-cardveil": "redacted"})
-    assert not_ours(marked, everywhere) == "own_output"
+    assert passed_over(marked, everywhere) == "own_output"
 
 
 @pytest.mark.parametrize(
@@ -120,7 +121,7 @@ def test_what_is_no_event_is_refused(event: Any) -> None:
 )
 def test_an_unreadable_record_is_refused_without_repeating_it(record: Any) -> None:
     with pytest.raises(Reject) as caught:
-        read_upload(record, region="r")
+        read_record(record, region="r")
     assert caught.value.code == "event_unreadable"
     assert "SECRET" not in str(caught.value)
     assert caught.value.__cause__ is None

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from cardveil.core.errors import Reject
-from cardveil.handlers.cos_event import OUTPUT_MARK
 from cardveil.storage.objects import Stored
+from cardveil.storage.source import OUTPUT_MARK
 
 
 class Killed(BaseException):

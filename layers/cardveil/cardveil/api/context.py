@@ -22,6 +22,7 @@ from cardveil.redaction import Policy, load_policy
 from cardveil.settings import Settings
 from cardveil.storage.inbox import Inbox
 from cardveil.storage.objects import CosObjects
+from cardveil.storage.source import Source
 
 #: Part of the remaining time that fetching a URL may take.
 _FETCH_SHARE: Final = 0.4
@@ -89,6 +90,10 @@ class RequestContext:
         if not isinstance(objects, CosObjects):
             raise TypeError("the inbox stands in COS")
         return Inbox(objects)
+
+    def source(self, key: str) -> Source:
+        """Return a picture of the inbox as the pipeline takes it."""
+        return Source(self.settings.bucket, self.invocation.region, key)
 
     @cached_property
     def policy(self) -> Policy:

@@ -8,12 +8,12 @@ from cardveil.api.cards import read
 from cardveil.api.context import RequestContext
 from cardveil.api.models import JobRequest
 from cardveil.api.problems import Problem
-from cardveil.api.refs import is_source, keys_meant, reference, unknown
+from cardveil.api.refs import keys_meant, reference, unknown
 from cardveil.card.model import CardType
 from cardveil.core.frozen import replace
-from cardveil.handlers.cos_event import Upload
 from cardveil.pipeline.signing import source_digest
 from cardveil.setting_values import CardRule
+from cardveil.storage.source import is_source
 
 DONE = "done"
 
@@ -38,10 +38,7 @@ def submit(context: RequestContext, request: JobRequest) -> dict[str, Any]:
     # What this request says of the one picture comes before what the settings say of its prefix.
     settings = replace(context.settings, execution="job", card_rules=(rule, *context.settings.card_rules))
     jobs = replace(context.jobs, pipeline=replace(context.pipeline, settings=settings))
-    upload = Upload(
-        context.settings.bucket, context.invocation.region, request.key, 0, "", "cos:ObjectCreated:Put", {}
-    )
-    outcome = jobs.process(upload)
+    outcome = jobs.process(context.source(request.key))
     if outcome.kind == "gone":
         raise unknown()
     return _told(request.key, "submitted" if outcome.kind == "submitted" else DONE)

@@ -10,9 +10,10 @@ from typing import Any, Final
 from cardveil.api.cards import is_decided
 from cardveil.api.context import RequestContext
 from cardveil.api.problems import Problem
-from cardveil.api.refs import is_source, reference
+from cardveil.api.refs import reference
 from cardveil.storage.inbox import Entry
 from cardveil.storage.keys import keys_of
+from cardveil.storage.source import is_source
 
 #: Sidecars looked at for one page, so that a filter which fits nothing cannot cost a whole bucket.
 _MOST_LOOKED_AT: Final = 300

@@ -8,8 +8,8 @@ from typing import Final
 from urllib.parse import unquote
 
 from cardveil.api.problems import Problem
-from cardveil.setting_values import MAX_KEY_BYTES
 from cardveil.settings import Settings
+from cardveil.storage.source import is_source
 
 _MARK: Final = "~"
 
@@ -41,18 +41,6 @@ def keys_meant(named: str, settings: Settings) -> tuple[str, ...]:
     if not keys:
         raise unknown()
     return keys
-
-
-def is_source(key: str, settings: Settings) -> bool:
-    """Say whether a key lies in the inbox and is none of our own outputs."""
-    return (
-        key.startswith(settings.inbox_prefix)
-        and key != settings.inbox_prefix
-        and not key.startswith(settings.output_prefixes)
-        and not key.endswith("/")
-        and len(key.encode("utf-8", "surrogatepass")) <= MAX_KEY_BYTES
-        and not any("\ud800" <= character <= "\udfff" for character in key)
-    )
 
 
 def unknown() -> Problem:

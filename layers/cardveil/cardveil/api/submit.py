@@ -12,7 +12,7 @@ from cardveil.api.cards import Found, read
 from cardveil.api.context import RequestContext
 from cardveil.api.models import ImageSource, ObjectSource, SubmitRequest, UrlSource
 from cardveil.api.problems import Problem
-from cardveil.api.refs import is_source, unknown
+from cardveil.api.refs import unknown
 from cardveil.api.review import redacted_by
 from cardveil.card.model import CardType, Side
 from cardveil.core.errors import Reject, Retry, Review
@@ -20,7 +20,6 @@ from cardveil.core.frozen import dataclass, replace
 from cardveil.core.retry import RetryPolicy
 from cardveil.core.threads import background_tasks
 from cardveil.core.timing import Timings
-from cardveil.handlers.cos_event import OTHER_ENDINGS, Upload
 from cardveil.pipeline.examine import sent_copy
 from cardveil.pipeline.pipeline import Outcome, Pipeline
 from cardveil.recognition.ai_license import request_id
@@ -33,6 +32,7 @@ from cardveil.redaction import Policy
 from cardveil.storage.circuit_breaker import BreakerGuard
 from cardveil.storage.keys import keys_of
 from cardveil.storage.response_cache import ResponseCache
+from cardveil.storage.source import OTHER_ENDINGS, is_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def submit(context: RequestContext, request: SubmitRequest) -> Submitted:
         key = source.key
         if not is_source(key, context.settings):
             raise Problem(422, "key_refused", "give the key of a picture in the inbox")
-        outcome = pipeline.process(_upload(context, key), timings)
+        outcome = pipeline.process(context.source(key), timings)
     else:
         data = context.fetcher.fetch(source.detect_url) if isinstance(source, UrlSource) else _decoded(source)
         key = new_key(context, source.name)
@@ -104,10 +104,6 @@ def _decoded(source: ImageSource) -> bytes:
         ) from None
 
 
-def _upload(context: RequestContext, key: str) -> Upload:
-    return Upload(context.settings.bucket, context.invocation.region, key, 0, "", "cos:ObjectCreated:Put", {})
-
-
 def _stored_and_processed(
     context: RequestContext,
     pipeline: Pipeline,
@@ -122,7 +118,7 @@ def _stored_and_processed(
         read_already = _stored(context, pipeline, key, data, request, headers)
         if read_already:
             pipeline = replace(pipeline, recogniser=_With(pipeline.recogniser, read_already))
-        return pipeline.process(_upload(context, key), timings)
+        return pipeline.process(context.source(key), timings)
 
 
 def _stored(

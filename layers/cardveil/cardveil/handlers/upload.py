@@ -4,17 +4,35 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote, urlsplit
 
 from cardveil.core.context import Invocation
 from cardveil.core.errors import CardveilError, Halt, Reject
+from cardveil.core.frozen import dataclass
 from cardveil.core.importing import uncollected
 from cardveil.core.rate_limit import RateLimiter
-from cardveil.handlers.cos_event import Upload, not_ours, read_upload, records_of
 from cardveil.settings import Settings, from_environment
+from cardveil.storage.source import Source, not_ours
 
 if TYPE_CHECKING:
     from cardveil.pipeline.jobs import CardProcessor
+
+#: COS's short region codes, as old events carry them in `cosBucket.region`.
+_SHORT_REGIONS: Final = {
+    "tj": "ap-beijing-1", "bj": "ap-beijing", "gz": "ap-guangzhou", "sh": "ap-shanghai", "cd": "ap-chengdu",
+    "hk": "ap-hongkong", "sg": "ap-singapore", "spg": "ap-singapore", "ca": "na-toronto",
+    "ger": "eu-frankfurt", "de": "eu-frankfurt",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """One record of a COS event: what happened (`name`), to which object, of how many bytes."""
+
+    name: str
+    source: Source
+    size: int
 
 
 def process_event(
@@ -44,17 +62,17 @@ def process_event(
     settings = from_environment(environment)
     counts: Counter[str] = Counter()
     failures: list[CardveilError] = []
-    ours: list[Upload] = []
+    ours: list[Source] = []
     for record in records_of(event):
         try:
-            upload = read_upload(record, region=invocation.region)
+            happened = read_record(record, region=invocation.region)
         except Reject as unreadable:
             failures.append(unreadable)
             continue
-        if reason := not_ours(upload, settings):
+        if reason := passed_over(happened, settings):
             counts[reason] += 1
         else:
-            ours.append(upload)
+            ours.append(happened.source)
     if ours or failures:
         _process(ours, failures, counts, settings, invocation, environment, rate_limiter)
     if failures:
@@ -63,7 +81,7 @@ def process_event(
 
 
 def _process(
-    uploads: list[Upload],
+    sources: list[Source],
     failures: list[CardveilError],
     counts: Counter[str],
     settings: Settings,
@@ -84,27 +102,107 @@ def _process(
     for unreadable in failures:
         telemetry.failure(None, unreadable)
     processor: dict[tuple[str, str], CardProcessor] = {}
-    for upload in uploads:
+    for source in sources:
         timings = Timings()
         try:
-            place = (upload.bucket, upload.region)
+            place = (source.bucket, source.region)
             if place not in processor:
                 processor[place] = assemble(
                     settings,
                     environment,
                     invocation,
-                    bucket=upload.bucket,
-                    region=upload.region,
+                    bucket=source.bucket,
+                    region=source.region,
                     rate_limiter=rate_limiter,
                     tell=telemetry.count,
                 )
-            outcome = processor[place].process(upload, timings)
+            outcome = processor[place].process(source, timings)
         except CardveilError as error:
-            telemetry.failure(upload.key, error)
+            telemetry.failure(source.key, error)
             failures.append(error)
             counts["failed"] += 1
             if isinstance(error, Halt):
                 break  # nothing else would work either, and some of it would be paid for
         else:
-            telemetry.outcome(upload.key, outcome, timings.elapsed_ms)
+            telemetry.outcome(source.key, outcome, timings.elapsed_ms)
             counts[outcome.status.value if outcome.status else outcome.kind] += 1
+
+
+def records_of(event: Any) -> list[Any]:
+    """Return the records of a COS event, unread.
+
+    Raises
+    ------
+    Reject
+        ``event_unreadable`` when there are none; the text holds nothing of the event.
+    """
+    records = event.get("Records") if isinstance(event, Mapping) else None
+    if not isinstance(records, list) or not records:
+        raise _unreadable()
+    return records
+
+
+def read_record(record: Any, *, region: str) -> EventRecord:
+    """Read one record.
+
+    Parameters
+    ----------
+    record : dict
+        One of `records_of`.
+    region : str
+        Region of the invocation, for records that do not name one.
+
+    Raises
+    ------
+    Reject
+        ``event_unreadable`` when the record is not of COS's form.
+    """
+    try:
+        return _read(record, region)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+        raise _unreadable() from None
+
+
+def passed_over(happened: EventRecord, settings: Settings) -> str | None:
+    """Say why a record is passed over, as a text code; None when its object is to be processed."""
+    if not happened.name.startswith("cos:ObjectCreated:"):
+        return "not_created"
+    return not_ours(happened.source.key, happened.source.meta, settings)
+
+
+def _unreadable() -> Reject:
+    return Reject("event_unreadable", "invoke this function with a COS object event")
+
+
+def _read(record: Mapping[str, Any], region: str) -> EventRecord:
+    cos, what = record["cos"], record["event"]
+    bucket, stored = cos["cosBucket"], cos["cosObject"]
+    meta = stored.get("meta") or {}
+    source = Source(
+        bucket=_full_name(str(bucket["name"]), str(bucket.get("appid") or "")),
+        region=str(
+            bucket.get("cosRegion") or region or _SHORT_REGIONS.get(str(bucket.get("region")), "") or ""
+        ),
+        key=_key(stored),
+        etag=str(meta.get("ETag") or meta.get("Etag") or "").strip('"'),
+        meta={str(name).lower(): str(value) for name, value in meta.items()},
+    )
+    return EventRecord(str(what["eventName"]), source, int(stored.get("size") or 0))
+
+
+def _full_name(name: str, app_id: str) -> str:
+    return name if not app_id or name.endswith(f"-{app_id}") else f"{name}-{app_id}"
+
+
+def _key(stored: Mapping[str, Any]) -> str:
+    """Return the raw key: the path of `url` is the truth, since samples disagree on how `key` is encoded."""
+    url = stored.get("url")
+    if url:
+        # Not urlsplit().path of a raw "?" or "#": in the event these are percent-encoded.
+        key = unquote(urlsplit(str(url)).path, errors="strict")[1:]
+    else:
+        # /appid/bucket/raw key
+        key = str(stored["key"]).split("/", 3)[3]
+    if not key:
+        raise ValueError
+    return key

@@ -14,7 +14,6 @@ from cardveil.core.errors import RETRY_HINT, Retry
 from cardveil.core.frozen import dataclass, field
 from cardveil.core.threads import background_tasks
 from cardveil.core.timing import Timings
-from cardveil.handlers.cos_event import Upload
 from cardveil.settings import Settings
 from cardveil.storage.circuit_breaker import CircuitBreaker, Open
 from cardveil.storage.keys import Keys, keys_of
@@ -22,6 +21,7 @@ from cardveil.storage.leases import Lease, Leases
 from cardveil.storage.objects import Objects, Stored, delete_under
 from cardveil.storage.response_cache import look
 from cardveil.storage.results import Results
+from cardveil.storage.source import Source
 
 T = TypeVar("T")
 #: Pause between two looks at a lease that somebody else holds, in seconds.
@@ -87,7 +87,7 @@ class Claims:
     waiting_share: float
 
     @contextmanager
-    def claim(self, upload: Upload, timings: Timings) -> Iterator[Claim]:
+    def claim(self, source: Source, timings: Timings) -> Iterator[Claim]:
         """Hold the source for as long as the block lasts; nobody else works on it meanwhile.
 
         Raises
@@ -97,10 +97,10 @@ class Claims:
         Reject
             ``source_gone``.
         """
-        keys = keys_of(upload.key, self.settings)
+        keys = keys_of(source.key, self.settings)
         with background_tasks() as pool:
             with timings("claim"):
-                claim = self._claim(upload, keys, pool)
+                claim = self._claim(source, keys, pool)
             try:
                 if not claim.lease.first:
                     # Who had it before may have been killed: the copy of a job that is under way stays.
@@ -112,13 +112,13 @@ class Claims:
                     for tidying in claim.tidying:
                         tidying.result()
 
-    def _claim(self, upload: Upload, keys: Keys, pool: Executor) -> Claim:
+    def _claim(self, source: Source, keys: Keys, pool: Executor) -> Claim:
         """Take the lease, waiting for another's; what is needed next is fetched meanwhile."""
         taken: Future[Lease | None] = Future()
         asked: list[_Fetched] = []
 
         def ask() -> None:
-            asked.append(self._ask(upload, keys, pool, taken))
+            asked.append(self._ask(source, keys, pool, taken))
 
         try:
             # Asked once the lease's request is on its way: it is likely to be answered after that one.
@@ -135,10 +135,10 @@ class Claims:
                 ask()  # whoever held it before may have finished: look again
             return asked[-1].claim(keys, lease, pool)
 
-    def _ask(self, upload: Upload, keys: Keys, pool: Executor, taken: Future[Lease | None]) -> _Fetched:
+    def _ask(self, source: Source, keys: Keys, pool: Executor, taken: Future[Lease | None]) -> _Fetched:
         """Have all that is needed next fetched."""
         return _Fetched(
-            source=pool.submit(self.sources.get, upload.key, max_bytes=self.settings.max_bytes),
+            source=pool.submit(self.sources.get, source.key, max_bytes=self.settings.max_bytes),
             made=pool.submit(_once_taken, taken, partial(self.results.current, keys)),
             kept=pool.submit(_once_taken, taken, partial(look, self.sources, keys.answers)),
             breaker=pool.submit(self.breaker.look),

@@ -13,7 +13,6 @@ from cardveil.core.rate_limit import RateLimiter
 from cardveil.core.retry import RetryPolicy
 from cardveil.core.threads import background_tasks
 from cardveil.core.timing import Timings
-from cardveil.handlers.cos_event import Upload
 from cardveil.pipeline.claim import Claim
 from cardveil.pipeline.examine import sent_copy
 from cardveil.pipeline.pipeline import Outcome, Pipeline
@@ -23,6 +22,7 @@ from cardveil.recognition.interfaces import Image
 from cardveil.recognition.license_jobs import Job, LicenseJobs
 from cardveil.storage.circuit_breaker import BreakerGuard
 from cardveil.storage.job_store import JobNote, JobNotes
+from cardveil.storage.source import Source
 
 #: References outlive the patience with their jobs by this much, in seconds.
 _REFERENCE_MARGIN_S: Final = 86400.0
@@ -40,16 +40,15 @@ class Submissions:
     rate_limiter: RateLimiter
     now: Callable[[], float]
 
-    def submit(self, upload: Upload, claim: Claim, timings: Timings, *, force: bool) -> Outcome | None:
+    def submit(self, source: Source, claim: Claim, timings: Timings, *, force: bool) -> Outcome | None:
         """Submit a job under the lease; None when this picture is better recognised directly."""
-        source = source_digest(upload.key)
-        note = self.notes.get(source)
+        note = self.notes.get(source_digest(source.key))
         if note and note.etag == claim.stored.etag:
             if note.job_id:
                 return Outcome("submitted")
             since = note.submitted_at
         else:
-            note = self._new_note(upload, claim, source, timings, force)
+            note = self._new_note(source, claim, timings, force)
             since = 0.0
             if note is None:
                 return None
@@ -65,28 +64,26 @@ class Submissions:
         self.notes.put(replace(note, job_id=job.job_id, state=job.state))
         return Outcome("submitted")
 
-    def _new_note(
-        self, upload: Upload, claim: Claim, source: str, timings: Timings, force: bool
-    ) -> JobNote | None:
+    def _new_note(self, source: Source, claim: Claim, timings: Timings, force: bool) -> JobNote | None:
         settings = self.pipeline.settings
         try:
             if claim.data is None:
                 return None
-            hint = hint_of(upload.key, claim.stored.meta, settings)
+            hint = hint_of(source.key, claim.stored.meta, settings)
             if hint.side is Side.BACK:
                 return None  # it has no positions for backs
-            image = sent_copy(claim.data, upload.key, self.pipeline.rules, timings)
+            image = sent_copy(claim.data, source.key, self.pipeline.rules, timings)
         except Reject:
             return None  # the direct way says so in the sidecar, and pays for nothing
         object_key = image.key or self._staged(claim, image)
         now = self.now()
         lifetime = settings.job_patience_s + _REFERENCE_MARGIN_S
-        reference = Reference.to(self.pipeline.sources.bucket, upload.key, now + lifetime)
+        reference = Reference.to(self.pipeline.sources.bucket, source.key, now + lifetime)
         return JobNote(
-            source=source,
-            key=upload.key,
+            source=source_digest(source.key),
+            key=source.key,
             bucket=self.pipeline.sources.bucket,
-            region=upload.region,
+            region=source.region,
             etag=claim.stored.etag,
             object_key=object_key,
             image_sha256=sha256(image.data).hexdigest(),

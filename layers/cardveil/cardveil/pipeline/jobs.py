@@ -25,7 +25,6 @@ from cardveil.core.frozen import dataclass, replace
 from cardveil.core.rate_limit import RateLimiter
 from cardveil.core.retry import RetryPolicy
 from cardveil.core.timing import Timings
-from cardveil.handlers.cos_event import Upload
 from cardveil.pipeline.claim import Claim
 from cardveil.pipeline.job_submission import Submissions
 from cardveil.pipeline.pipeline import Outcome, Pipeline
@@ -36,6 +35,7 @@ from cardveil.recognition.recognizer import CloudRecogniser, Stage
 from cardveil.storage.circuit_breaker import BreakerGuard
 from cardveil.storage.job_store import JobNote, JobNotes
 from cardveil.storage.response_cache import ResponseCache
+from cardveil.storage.source import Source
 
 _EXECUTION: Final = "x-cos-meta-execution"
 
@@ -73,21 +73,21 @@ class CardProcessor:
     rate_limiter: RateLimiter
     now: Callable[[], float] = time.time
 
-    def process(self, upload: Upload, timings: Timings | None = None, *, force: bool = False) -> Outcome:
+    def process(self, source: Source, timings: Timings | None = None, *, force: bool = False) -> Outcome:
         """Bring an upload to its final state, or submit it as a job; see `Pipeline.process`."""
         if not self.signer.secrets:
-            return self.pipeline.process(upload, timings, force=force)
+            return self.pipeline.process(source, timings, force=force)
         timings = timings or Timings()
         try:
-            with self.pipeline.claim(upload, timings) as claim:
+            with self.pipeline.claim(source, timings) as claim:
                 outcome = self.pipeline.existing_outcome(claim, force)
                 if (
                     outcome is None
                     and self._wants_job(claim)
                     and (force or not self.pipeline.can_reuse_fields(claim))
                 ):
-                    outcome = self._submissions.submit(upload, claim, timings, force=force)
-                return outcome or self.pipeline.recognise_and_publish(upload, claim, timings, force=force)
+                    outcome = self._submissions.submit(source, claim, timings, force=force)
+                return outcome or self.pipeline.recognise_and_publish(source, claim, timings, force=force)
         except Reject as refusal:
             if refusal.code == "source_gone":
                 return Outcome("gone")
@@ -138,11 +138,11 @@ class CardProcessor:
         pipeline = self.pipeline
         if job is not None:
             pipeline = replace(pipeline, recogniser=partial(_with_job, pipeline.recogniser, job, note))
-        upload = note.upload()
+        source = note.of()
         try:
-            with pipeline.claim(upload, timings) as claim:
+            with pipeline.claim(source, timings) as claim:
                 outcome = pipeline.existing_outcome(claim, note.force) or pipeline.recognise_and_publish(
-                    upload, claim, timings, force=note.force
+                    source, claim, timings, force=note.force
                 )
                 for tidying in claim.tidying:
                     tidying.result()  # what fails here is found again only as long as the note stands

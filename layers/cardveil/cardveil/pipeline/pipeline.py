@@ -17,7 +17,6 @@ from cardveil.core.errors import RETRY_HINT, Halt, Reject, Retry
 from cardveil.core.frozen import dataclass, field
 from cardveil.core.threads import background_tasks
 from cardveil.core.timing import Timings
-from cardveil.handlers.cos_event import OUTPUT_MARK, Upload
 from cardveil.pipeline.claim import Claim, Claims
 from cardveil.pipeline.confirmation import Confirmation
 from cardveil.pipeline.covering import RedactionRules
@@ -34,6 +33,7 @@ from cardveil.storage.objects import Objects
 from cardveil.storage.response_cache import ResponseCache
 from cardveil.storage.results import Results, Version, staged
 from cardveil.storage.sidecar import SourceFacts, to_json
+from cardveil.storage.source import OUTPUT_MARK, Source
 
 #: More than any card's sidecar has.
 _MAX_SIDECAR_BYTES: Final = 4 * 1024 * 1024
@@ -87,7 +87,7 @@ class Pipeline:
     sleep: Callable[[float], None] = field(default=time.sleep)
     waiting_share: float = 0.5
 
-    def process(self, upload: Upload, timings: Timings | None = None, *, force: bool = False) -> Outcome:
+    def process(self, source: Source, timings: Timings | None = None, *, force: bool = False) -> Outcome:
         """Bring one upload to its final state.
 
         Parameters
@@ -104,18 +104,18 @@ class Pipeline:
         """
         timings = timings or Timings()
         try:
-            with self.claim(upload, timings) as claim:
+            with self.claim(source, timings) as claim:
                 return self.existing_outcome(claim, force) or self.recognise_and_publish(
-                    upload, claim, timings, force=force
+                    source, claim, timings, force=force
                 )
         except Reject as refusal:
             if refusal.code == "source_gone":
                 return Outcome("gone")
             raise
 
-    def claim(self, upload: Upload, timings: Timings) -> AbstractContextManager[Claim]:
+    def claim(self, source: Source, timings: Timings) -> AbstractContextManager[Claim]:
         """Hold the source for as long as the block lasts; see `Claims.claim`."""
-        return self._claims().claim(upload, timings)
+        return self._claims().claim(source, timings)
 
     def held(self, keys: Keys) -> AbstractContextManager[None]:
         """Hold the lease alone of a source; see `Claims.held`."""
@@ -150,13 +150,13 @@ class Pipeline:
         return bool(claim.made and claim.data is not None and self._version(claim).located(claim.made))
 
     def recognise_and_publish(
-        self, upload: Upload, claim: Claim, timings: Timings, *, force: bool = False
+        self, source: Source, claim: Claim, timings: Timings, *, force: bool = False
     ) -> Outcome:
         """Examine and publish what was claimed; raises as `process` does."""
         kept_s = self.settings.answers_kept_s
         answers = ResponseCache(self.sources, claim.keys.answers, claim.kept, kept_s, claim.pool)
         try:
-            return self._conclude(upload, claim, timings, answers, force)
+            return self._conclude(source, claim, timings, answers, force)
         finally:
             answers.settle()
 
@@ -180,10 +180,10 @@ class Pipeline:
                 guard.leave()
 
     def _conclude(
-        self, upload: Upload, claim: Claim, timings: Timings, answers: ResponseCache, force: bool
+        self, source: Source, claim: Claim, timings: Timings, answers: ResponseCache, force: bool
     ) -> Outcome:
         stored, keys = claim.stored, claim.keys
-        confirmation = Confirmation(partial(self.sources.head, upload.key), claim.pool)
+        confirmation = Confirmation(partial(self.sources.head, source.key), claim.pool)
         guard = BreakerGuard(self.breaker, claim.breaker, confirmation.start)
         try:
             recogniser = self.recogniser(partial(staged, self.sources, keys), answers, guard)
@@ -191,7 +191,7 @@ class Pipeline:
             if document is not None and claim.data is not None:
                 verdict = re_redact(document, claim.data, recogniser, self.rules, timings)
             else:
-                verdict = self._examine(upload, claim, recogniser, timings)
+                verdict = self._examine(source, claim, recogniser, timings)
         finally:
             guard.leave()
         paid = len(verdict.calls) if document is None else 0
@@ -206,8 +206,8 @@ class Pipeline:
         if "source_gone" in verdict.findings:
             # Not the source, then, but the copy of it that was staged.
             raise Retry("staged_copy_gone", RETRY_HINT)
-        source = SourceFacts(self.sources.bucket, upload.key, stored.etag, stored.size)
-        sidecar = to_json(sidecar_of(verdict, source, self.rules.policy, keys.redacted))
+        facts = SourceFacts(self.sources.bucket, source.key, stored.etag, stored.size)
+        sidecar = to_json(sidecar_of(verdict, facts, self.rules.policy, keys.redacted))
         with timings("publish"):
             copy = (verdict.copy.data, verdict.copy.media_type) if verdict.copy else None
             self.results.commit(keys, self._version(claim), verdict.status, sidecar, copy)
@@ -235,12 +235,12 @@ class Pipeline:
         return Version(claim.stored.etag, self.rules.policy.digest, PIPELINE_VERSION)
 
     def _examine(
-        self, upload: Upload, claim: Claim, recogniser: CardRecogniser, timings: Timings
+        self, source: Source, claim: Claim, recogniser: CardRecogniser, timings: Timings
     ) -> ProcessingResult:
         try:
             if claim.data is None:
                 raise Reject("picture_too_large", "upload a smaller picture, or raise CARDVEIL_MAX_BYTES")
-            hint = hint_of(upload.key, claim.stored.meta, self.settings)
+            hint = hint_of(source.key, claim.stored.meta, self.settings)
         except Reject as refusal:
             return ProcessingResult(Status.REJECTED, findings=(refusal.code,))
-        return examine(claim.data, hint, recogniser, self.rules, key=upload.key, timings=timings)
+        return examine(claim.data, hint, recogniser, self.rules, key=source.key, timings=timings)

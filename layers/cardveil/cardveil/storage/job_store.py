@@ -9,8 +9,8 @@ import orjson
 from cardveil.card.model import CardType
 from cardveil.core.errors import Reject
 from cardveil.core.frozen import dataclass, fields
-from cardveil.handlers.cos_event import Upload
 from cardveil.storage.objects import Objects
+from cardveil.storage.source import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,9 @@ class JobNote:
         """Whether CI reads a copy that has to be taken away afterwards."""
         return self.object_key != self.key
 
-    def upload(self) -> Upload:
-        """Return the source in the form in which uploads are processed."""
-        return Upload(self.bucket, self.region, self.key, 0, self.etag, "cos:ObjectCreated:Put", {})
+    def of(self) -> Source:
+        """Return the source that the job is about, in the version that was submitted."""
+        return Source(self.bucket, self.region, self.key, self.etag)
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ class Leases:
         found = [self._read(key) for key in self.objects.list(prefix)]
         return any(self._living(note[1]) for note in found if note)
 
-    def re_redact(self, lease: Lease, prefix: str, duration_s: float) -> bool:
+    def renew(self, lease: Lease, prefix: str, duration_s: float) -> bool:
         """Put a claim's expiry off; False when somebody else has taken it over, and it is lost."""
         found = self._read(lease.key)
         if max(self.objects.list(prefix), default="") != lease.key or not found or found[0] != self.owner:

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from cardveil.core.errors import RETRY_HINT, Reject, Retry
 from cardveil.core.frozen import dataclass
 from cardveil.core.retry import RetryPolicy
-from cardveil.handlers.cos_event import OUTPUT_MARK
+from cardveil.storage.source import OUTPUT_MARK
 from cardveil.storage.vendor_errors import vendor_errors
 
 #: Read the permission that a refused call lacks from an error's `api`.

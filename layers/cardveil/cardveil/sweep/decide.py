@@ -14,13 +14,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from cardveil.handlers.cos_event import OUTPUT_MARK, Upload, not_ours
 from cardveil.pipeline.examine import PIPELINE_VERSION
 from cardveil.settings import Settings
 from cardveil.storage.keys import keys_of
 from cardveil.storage.listings import Entry
 from cardveil.storage.objects import Objects, Stored
 from cardveil.storage.results import Version
+from cardveil.storage.source import OUTPUT_MARK, not_ours
 from cardveil.sweep.listing import Pair
 from cardveil.sweep.selection import Selection
 
@@ -111,8 +111,7 @@ class ChangeDetector:
 
     def _selected(self, pair: Pair) -> bool:
         source, chosen = pair.source, self.selection
-        upload = Upload("", "", source.key, source.size, source.etag, "cos:ObjectCreated:Put", {})
-        if not_ours(upload, self.settings) or not source.key.endswith(chosen.suffix):
+        if not_ours(source.key, {}, self.settings) or not source.key.endswith(chosen.suffix):
             return False
         age = self.now - source.modified
         return age >= chosen.min_age_s and not (chosen.max_age_s and age > chosen.max_age_s)

@@ -13,7 +13,6 @@ import orjson
 from cardveil.card.findings import Status
 from cardveil.core.errors import Halt, from_vendor
 from cardveil.core.timing import Timings
-from cardveil.handlers.cos_event import Upload
 from cardveil.pipeline.examine import PIPELINE_VERSION
 from cardveil.pipeline.jobs import CardProcessor
 from cardveil.pipeline.pipeline import Outcome
@@ -21,6 +20,7 @@ from cardveil.pipeline.signing import source_digest
 from cardveil.storage.keys import keys_of
 from cardveil.storage.listings import Entry
 from cardveil.storage.results import Version
+from cardveil.storage.source import Source
 from cardveil.storage.vendor_errors import vendor_errors
 from cardveil.sweep.rate_limit import SweepRateLimiter
 
@@ -63,8 +63,8 @@ class DirectExecutor:
             note = processor.notes.get(source_digest(source.key))
             if note is not None and note.etag == source.etag:
                 return Outcome("submitted")
-        upload = upload_of(source, processor.pipeline.sources.bucket, self.region)
-        return limited(processor).pipeline.process(upload, timings, force=task.force)
+        named = source_of(source, processor.pipeline.sources.bucket, self.region)
+        return limited(processor).pipeline.process(named, timings, force=task.force)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +88,8 @@ class JobExecutor:
         processor = limited(self.processor)
         settings = replace(processor.pipeline.settings, execution="job")
         processor = replace(processor, pipeline=replace(processor.pipeline, settings=settings))
-        upload = upload_of(task.source, processor.pipeline.sources.bucket, self.region)
-        return processor.process(upload, timings, force=task.force)
+        source = source_of(task.source, processor.pipeline.sources.bucket, self.region)
+        return processor.process(source, timings, force=task.force)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +169,9 @@ def limited(processor: CardProcessor) -> CardProcessor:
     return replace(processor, pipeline=pipeline)
 
 
-def upload_of(source: Entry, bucket: str, region: str) -> Upload:
-    """Return a source in the form in which uploads are processed."""
-    return Upload(bucket, region, source.key, source.size, source.etag, "cos:ObjectCreated:Put", {})
+def source_of(entry: Entry, bucket: str, region: str) -> Source:
+    """Return a listing's entry as the pipeline takes it."""
+    return Source(bucket, region, entry.key, entry.etag)
 
 
 def created_event(source: Entry, bucket: str, region: str, app_id: str) -> dict[str, Any]:

@@ -204,9 +204,7 @@ class Tick:
         leases = self.context.processor.pipeline.leases
         if now - self._renewed >= self.context.lease_s / 3:
             self._renewed = now
-            self._lost = self._lost or not leases.re_redact(
-                self.lease, self.lease_prefix, self.context.lease_s
-            )
+            self._lost = self._lost or not leases.renew(self.lease, self.lease_prefix, self.context.lease_s)
         if now - self._saved >= min(_CHECKPOINT_S, self.context.lease_s / 3) and not self._lost:
             self.run.listed = self._listed_before + passed
             self._save(position)
