@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from cardveil.card.model import CardType, Side
+from cardveil.card.model import Call, CardType, Side
 from cardveil.core.errors import Reject
-from cardveil.recognition.interfaces import Call, Hint, Image, Located, Recognition
+from cardveil.recognition.interfaces import Hint, Image, Located, Recognition
 from cardveil.recognition.merge import check
 
 if TYPE_CHECKING:

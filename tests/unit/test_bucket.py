@@ -11,12 +11,13 @@ import pytest
 from cardveil.card.findings import Status
 from cardveil.core.errors import Reject, Retry
 from cardveil.recognition.interfaces import Image
+from cardveil.recognition.staging import staged
 from cardveil.setting_values import MAX_KEY_BYTES
 from cardveil.settings import from_environment
 from cardveil.storage.keys import keys_of
 from cardveil.storage.leases import Leases
 from cardveil.storage.objects import Stored
-from cardveil.storage.results import Results, Version, staged
+from cardveil.storage.results import Results, Version
 
 SETTINGS = from_environment({})
 

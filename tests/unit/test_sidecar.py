@@ -10,8 +10,7 @@ import orjson
 import pytest
 
 from cardveil.card.findings import FINDINGS, Status, status_of
-from cardveil.card.model import Card, CardType, Check, Field, Polygon, Side
-from cardveil.recognition.interfaces import Call, VendorWarning
+from cardveil.card.model import Call, Card, CardType, Check, Field, Polygon, Side, VendorWarning
 from cardveil.storage.sidecar import RedactionDone, RegionDone, Sidecar, SourceFacts, schema, to_json
 from cardveil_ocr import findings as recogniser_findings
 

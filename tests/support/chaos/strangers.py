@@ -9,7 +9,8 @@ import requests
 from tests.support.chaos.pictures import picture
 from tests.support.cloud_fixture import Bench
 
-from cardveil.pipeline.signing import Reference, Signer, source_digest
+from cardveil.pipeline.signing import Reference, Signer
+from cardveil.storage.keys import source_digest
 
 
 class Strangers:

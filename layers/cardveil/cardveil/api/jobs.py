@@ -11,8 +11,8 @@ from cardveil.api.problems import Problem
 from cardveil.api.refs import keys_meant, reference, unknown
 from cardveil.card.model import CardType
 from cardveil.core.frozen import replace
-from cardveil.pipeline.signing import source_digest
 from cardveil.setting_values import CardRule
+from cardveil.storage.keys import source_digest
 from cardveil.storage.source import is_source
 
 DONE = "done"

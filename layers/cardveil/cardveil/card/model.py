@@ -145,3 +145,20 @@ class Card:
     def field(self, name: str) -> Field | None:
         """Return the field called `name`, or None."""
         return next((field for field in self.fields if field.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class VendorWarning:
+    """A vendor's warning about a picture, by number and by name."""
+
+    code: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One paid call, as the sidecar remembers it."""
+
+    api: str
+    request_id: str
+    elapsed_ms: float

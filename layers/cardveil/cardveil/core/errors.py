@@ -188,6 +188,11 @@ VENDOR_CODES: Final[Mapping[str, tuple[Leaf, str, str]]] = MappingProxyType(
 )
 
 
+def proof_failed(what: str) -> Review:
+    """Build the refusal to hand out a copy; `what` names the check, never a content."""
+    return Review("proof_failed", f"no copy was written: {what}")
+
+
 def from_vendor(
     vendor_code: str, *, api: str, status: int | None = None, request_id: str | None = None
 ) -> CardveilError:

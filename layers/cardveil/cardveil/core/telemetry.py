@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from cardveil.core.privacy import DIGITS, digest
 
 if TYPE_CHECKING:
+    from enum import Enum
+
     from aws_lambda_powertools import Logger
 
     from cardveil.core.context import Invocation
     from cardveil.core.errors import CardveilError
-    from cardveil.pipeline.pipeline import Outcome
 
 #: Every metric: its unit and what it counts. A metric that is not here cannot be emitted.
 METRICS: Final[Mapping[str, tuple[str, str]]] = {
@@ -43,6 +44,19 @@ METRICS: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
+class EndOfSource(Protocol):
+    """How one source ended: a `pipeline.Outcome`."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def status(self) -> Enum | None: ...
+    @property
+    def findings(self) -> tuple[str, ...]: ...
+    @property
+    def paid_calls(self) -> int: ...
+
+
 class Telemetry:
     """One invocation's log; every line carries the request id and the function's name."""
 
@@ -63,11 +77,11 @@ class Telemetry:
         )
         return logger
 
-    def outcome(self, key: str, outcome: Outcome, elapsed_ms: Mapping[str, float]) -> None:
+    def outcome(self, key: str, outcome: EndOfSource, elapsed_ms: Mapping[str, float]) -> None:
         """Log how one upload ended, with the milliseconds of its stages."""
         self.outcome_of(digest(key), outcome, elapsed_ms)
 
-    def outcome_of(self, key_digest: str, outcome: Outcome, elapsed_ms: Mapping[str, float]) -> None:
+    def outcome_of(self, key_digest: str, outcome: EndOfSource, elapsed_ms: Mapping[str, float]) -> None:
         """The same for a source that only its key's digest is known of."""
         status = outcome.status.value if outcome.status else None
         self._logger.info(

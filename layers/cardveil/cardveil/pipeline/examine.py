@@ -7,12 +7,12 @@ from datetime import datetime, timezone
 from typing import Final
 
 from cardveil.card.findings import Status, status_of
-from cardveil.card.model import Card
+from cardveil.card.model import Call, Card, VendorWarning
 from cardveil.core.errors import Reject, Review
 from cardveil.core.frozen import dataclass, replace
 from cardveil.core.timing import Timings
 from cardveil.pipeline.covering import MAX_SENT_BYTES, RedactionRules, Redactor
-from cardveil.recognition.interfaces import Call, CardRecogniser, Hint, Image, Recognition, VendorWarning
+from cardveil.recognition.interfaces import CardRecogniser, Hint, Image, Recognition
 from cardveil.redaction import Picture, Policy, RedactedCopy, Region, inspect, redact, upright_copy
 from cardveil.storage.sidecar import RedactionDone, RegionDone, Sidecar, SourceFacts
 

@@ -16,12 +16,13 @@ from cardveil.core.timing import Timings
 from cardveil.pipeline.claim import Claim
 from cardveil.pipeline.examine import sent_copy
 from cardveil.pipeline.pipeline import Outcome, Pipeline
-from cardveil.pipeline.signing import Reference, Signer, source_digest
+from cardveil.pipeline.signing import Reference, Signer
 from cardveil.recognition.hints import hint_of
 from cardveil.recognition.interfaces import Image
 from cardveil.recognition.license_jobs import Job, LicenseJobs
 from cardveil.storage.circuit_breaker import BreakerGuard
 from cardveil.storage.job_store import JobNote, JobNotes
+from cardveil.storage.keys import source_digest
 from cardveil.storage.source import Source
 
 #: References outlive the patience with their jobs by this much, in seconds.

@@ -25,13 +25,14 @@ from cardveil.pipeline.renewal import re_redact
 from cardveil.recognition.hints import hint_of
 from cardveil.recognition.interfaces import CardRecogniser
 from cardveil.recognition.recognizer import Stage
+from cardveil.recognition.staging import staged
 from cardveil.settings import Settings
 from cardveil.storage.circuit_breaker import BreakerGuard, CircuitBreaker
 from cardveil.storage.keys import Keys
 from cardveil.storage.leases import Leases
 from cardveil.storage.objects import Objects
 from cardveil.storage.response_cache import ResponseCache
-from cardveil.storage.results import Results, Version, staged
+from cardveil.storage.results import Results, Version
 from cardveil.storage.sidecar import SourceFacts, to_json
 from cardveil.storage.source import OUTPUT_MARK, Source
 

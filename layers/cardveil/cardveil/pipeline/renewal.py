@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from cardveil.card.findings import Status, status_of
-from cardveil.card.model import PORTRAIT, Card
+from cardveil.card.model import PORTRAIT, Call, Card, VendorWarning
 from cardveil.core.errors import Reject, Review
 from cardveil.core.frozen import replace
 from cardveil.core.timing import Timings
 from cardveil.pipeline.covering import RedactionRules, Redactor
 from cardveil.pipeline.examine import ProcessingResult
-from cardveil.recognition.interfaces import Call, CardRecogniser, VendorWarning
+from cardveil.recognition.interfaces import CardRecogniser
 from cardveil.redaction import inspect
 from cardveil.storage.sidecar import card_of
 

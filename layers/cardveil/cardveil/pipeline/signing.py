@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from cardveil.core.frozen import dataclass
+from cardveil.storage.keys import source_digest
 
 #: CI passes through printable ASCII of at most this many characters (`UserData`, "Submitting Tasks").
 MAX_CHARACTERS: Final = 1024
@@ -53,11 +54,6 @@ class Reference:
     def to(cls, bucket: str, key: str, expires: float) -> Reference:
         """Make a reference to a source, with a nonce of its own."""
         return cls(bucket, source_digest(key), secrets.token_hex(16), int(expires))
-
-
-def source_digest(key: str) -> str:
-    """Return the SHA-256 of a key, by which references and notes speak of it."""
-    return hashlib.sha256(key.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

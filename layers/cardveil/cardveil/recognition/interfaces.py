@@ -5,17 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from cardveil.card.model import Card, CardType, Field, Polygon, Side
+from cardveil.card.model import Call, Card, CardType, Field, Polygon, Side, VendorWarning
 from cardveil.core.errors import Reject, Review
 from cardveil.core.frozen import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class VendorWarning:
-    """A vendor's warning about a picture, by number and by name."""
-
-    code: int
-    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +95,6 @@ class Hint:
 
     card_type: CardType | None = None
     side: Side | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One paid call, as the sidecar remembers it."""
-
-    api: str
-    request_id: str
-    elapsed_ms: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any, Final, TypeVar
 
-from cardveil.card.model import CardType, Field, Polygon, Side
+from cardveil.card.model import CardType, Field, Polygon, Side, VendorWarning
 from cardveil.core.errors import RETRY_HINT, CardveilError, Halt, Reject, Retry, Review
 from cardveil.core.frozen import dataclass
 from cardveil.core.rate_limit import RateLimiter
@@ -18,7 +18,6 @@ from cardveil.recognition.interfaces import (
     TextLine,
     TextLocator,
     TextReader,
-    VendorWarning,
 )
 from cardveil.storage.circuit_breaker import BreakerGuard
 from cardveil.storage.response_cache import ResponseCache

@@ -8,13 +8,12 @@ from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from typing import Final
 
-from cardveil.card.model import Card, CardType, Side
+from cardveil.card.model import Call, Card, CardType, Side
 from cardveil.core.errors import CardveilError, Reject, Review
 from cardveil.core.frozen import dataclass, replace
 from cardveil.core.retry import RetryPolicy
 from cardveil.core.threads import background_tasks
 from cardveil.recognition.interfaces import (
-    Call,
     Hint,
     Image,
     Located,

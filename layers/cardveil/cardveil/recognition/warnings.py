@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from cardveil.recognition.interfaces import VendorWarning
+from cardveil.card.model import VendorWarning
 
 #: CI `IDCardOCR`, `WarnInfos`.
 CI_WARNINGS: Final[Mapping[int, str]] = MappingProxyType(

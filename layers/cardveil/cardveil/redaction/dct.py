@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from cardveil.core.errors import Reject, Review
+from cardveil.core.errors import Reject, proof_failed
 from cardveil.core.frozen import dataclass
 from cardveil.imaging import turbojpeg
 from cardveil.imaging.jpeg import Component, JpegHeader
@@ -199,11 +199,6 @@ def _walk(plan: Plan, counter: list[int], touch: Touch) -> turbojpeg.RowFilter:
             counter[0] += count
 
     return row_filter
-
-
-def proof_failed(what: str) -> Review:
-    """Build the refusal to hand out a copy; `what` names the check, never a content."""
-    return Review("proof_failed", f"no copy was written: {what}")
 
 
 def _overwrite(address: int, flat: bytes, size: int) -> None:

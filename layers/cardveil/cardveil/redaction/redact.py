@@ -7,13 +7,12 @@ import math
 from collections.abc import Sequence
 from typing import Final, Literal
 
-from cardveil.core.errors import Reject, Review
+from cardveil.core.errors import Reject, Review, proof_failed
 from cardveil.imaging import icc
 from cardveil.imaging.image import MEDIA_TYPES, Picture
 from cardveil.imaging.orientation import to_stored
 from cardveil.imaging.turbojpeg_library import coefficient_path_available
 from cardveil.redaction import dct, pixels, verify
-from cardveil.redaction.dct import proof_failed
 from cardveil.redaction.grid import Cover, Grid, snap
 from cardveil.redaction.results import Proof, RedactedCopy, Region
 from cardveil.redaction.verify import Expected

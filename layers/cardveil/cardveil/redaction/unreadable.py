@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from cardveil.card.model import Card
+from cardveil.core.errors import proof_failed
 from cardveil.core.frozen import replace
-from cardveil.redaction.dct import proof_failed
 from cardveil.redaction.policy import Partial, Policy
 from cardveil.redaction.results import RedactedCopy
 

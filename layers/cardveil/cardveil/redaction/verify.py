@@ -5,9 +5,9 @@ from __future__ import annotations
 import struct
 from typing import Final
 
+from cardveil.core.errors import proof_failed
 from cardveil.core.frozen import dataclass
 from cardveil.imaging import exif, jpeg, jpeg_copy
-from cardveil.redaction.dct import proof_failed
 
 _ICC: Final = b"ICC_PROFILE\x00"
 _ADOBE: Final = frozenset(b"Adobe\x00\x64\x00\x00\x00\x00" + bytes([transform]) for transform in (0, 1, 2))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 
 from cardveil.core.frozen import dataclass
-from cardveil.pipeline.signing import source_digest
 from cardveil.setting_values import MAX_KEY_BYTES
 from cardveil.settings import Settings
 from cardveil.storage.objects import Objects
@@ -21,6 +21,11 @@ class Keys:
     staged_prefix: str
     job_copy: str
     answers: str
+
+
+def source_digest(key: str) -> str:
+    """Return the SHA-256 of a source's key, by which references, notes and the names of state speak of it."""
+    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def keys_of(source: str, settings: Settings) -> Keys:

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import orjson
 
 from cardveil.card.findings import Status
-from cardveil.card.model import Card, CardType, Check, Field, Polygon, Side
+from cardveil.card.model import Call, Card, CardType, Check, Field, Polygon, Side, VendorWarning
 from cardveil.core.frozen import dataclass, fields
-
-if TYPE_CHECKING:
-    from cardveil.recognition.interfaces import Call, VendorWarning
 
 SCHEMA: Final = "cardveil.sidecar/1"
 

@@ -16,8 +16,7 @@ from cardveil.core.timing import Timings
 from cardveil.pipeline.examine import PIPELINE_VERSION
 from cardveil.pipeline.jobs import CardProcessor
 from cardveil.pipeline.pipeline import Outcome
-from cardveil.pipeline.signing import source_digest
-from cardveil.storage.keys import keys_of
+from cardveil.storage.keys import keys_of, source_digest
 from cardveil.storage.listings import Entry
 from cardveil.storage.results import Version
 from cardveil.storage.source import Source

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from cardveil.pipeline.signing import source_digest
 from cardveil.settings import Settings
-from cardveil.storage.keys import digests_under, keys_of
+from cardveil.storage.keys import digests_under, keys_of, source_digest
 from cardveil.storage.leases import Leases
 from cardveil.storage.objects import Objects, delete_under
 
