@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from cardveil.card.findings import Status
-from cardveil.core.errors import Reject, Retry
+from cardveil.core.errors import Retry, SourceGone
 from cardveil.recognition.interfaces import Image
 from cardveil.recognition.staging import staged
 from cardveil.setting_values import MAX_KEY_BYTES
@@ -38,7 +38,7 @@ class Memory:
 
     def get(self, key: str, *, max_bytes: int) -> tuple[Stored, bytes | None]:
         if key not in self.content:
-            raise Reject("source_gone", "…")
+            raise SourceGone("source_gone", "…")
         data = self.content[key]
         return self._stored(key), data if len(data) <= max_bytes else None
 

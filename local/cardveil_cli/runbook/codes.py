@@ -7,9 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from cardveil.core.errors import VENDOR_CODES
+from cardveil.core import errors
 
-_LEAVES: Final = frozenset({"Retry", "Reject", "Review", "Halt"})
+#: Every class that may be raised, with its leaf.
+_LEAVES: Final = {
+    name: kind.leaf()
+    for name, kind in vars(errors).items()
+    if isinstance(kind, type) and issubclass(kind, errors.CardveilError) and kind is not errors.CardveilError
+}
 
 
 @dataclass(slots=True)
@@ -29,14 +34,14 @@ def codes(package: Path) -> dict[str, Code]:
         The folder of the domain package.
     """
     found: dict[str, Code] = {}
-    for leaf, name, advice in VENDOR_CODES.values():
+    for leaf, name, advice in errors.VENDOR_CODES.values():
         code = found.setdefault(name, Code())
-        code.leaves.add(leaf.__name__)
+        code.leaves.add(leaf.leaf())
         code.advice = code.advice or advice
     for path in sorted(package.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _LEAVES:
-                _add(found, node.func.id, node.args)
+                _add(found, _LEAVES[node.func.id], node.args)
     return dict(sorted(found.items()))
 
 

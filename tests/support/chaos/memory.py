@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from cardveil.core.errors import Reject
+from cardveil.core.errors import SourceGone
 from cardveil.storage.objects import Stored
 from cardveil.storage.source import OUTPUT_MARK
 
@@ -65,7 +65,7 @@ class Instance:
             found = self.memory.content.get(key)
         self.check("after get")
         if found is None:
-            raise Reject("source_gone", "nothing: the object was deleted before it was read")
+            raise SourceGone("source_gone", "nothing: the object was deleted before it was read")
         return _stored(found), found[0] if len(found[0]) <= max_bytes else None
 
     def put(self, key: str, data: bytes, *, media_type: str, meta: Mapping[str, str]) -> None:

@@ -11,7 +11,7 @@ from cardveil.api.context import RequestContext
 from cardveil.api.problems import Problem
 from cardveil.api.refs import keys_meant, reference, unknown
 from cardveil.card.model import CardType, Side
-from cardveil.core.errors import Reject
+from cardveil.core.errors import SourceGone
 from cardveil.core.frozen import dataclass
 from cardveil.storage.inbox import iso
 from cardveil.storage.keys import keys_of
@@ -68,9 +68,7 @@ def read(context: RequestContext, key: str) -> Found | None:
     objects = context.pipeline.results.objects
     try:
         stored, data = objects.get(keys_of(key, context.settings).sidecar, max_bytes=_MAX_SIDECAR_BYTES)
-    except Reject as gone:
-        if gone.code != "source_gone":
-            raise
+    except SourceGone:
         return None
     if data is None:
         return None

@@ -12,7 +12,7 @@ from cardveil.api.cards import Found
 from cardveil.api.context import RequestContext
 from cardveil.api.problems import Problem
 from cardveil.card.model import PORTRAIT, Card, Point, Polygon
-from cardveil.core.errors import Reject
+from cardveil.core.errors import SourceGone
 from cardveil.redaction import Placement, inspect, place, upright_copy
 from cardveil.storage.keys import keys_of
 from cardveil.storage.sidecar import card_of
@@ -90,9 +90,7 @@ def _bytes(context: RequestContext, found: Found, kind: str) -> bytes:
         objects, key = context.pipeline.results.objects, keys_of(found.key, context.settings).redacted
     try:
         stored, data = objects.get(key, max_bytes=context.settings.max_bytes)
-    except Reject as gone:
-        if gone.code != "source_gone":
-            raise
+    except SourceGone:
         raise Problem(404, "picture_missing", "look at the card's status: there is no such picture") from None
     if kind == "source" and stored.etag != found.document["source"]["etag"]:
         raise Problem(

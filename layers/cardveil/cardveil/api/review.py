@@ -55,7 +55,7 @@ def review(context: RequestContext, found: Found, request: ReviewRequest) -> Fou
         When the picture cannot be read, fields that must be covered have no place yet, or the copy cannot be
         proven as the settings want it.
     Retry
-        ``taken_by_another`` when it stays taken for too long.
+        `TakenByAnother` when it stays taken for too long.
     """
     policy = context.chosen_policy(request.policy)
     if request.fields and request.decision != "correct":

@@ -3,11 +3,18 @@
 ::
 
     CardveilError
-    ├── Retry    throttled, network, vendor fault: try again later, nothing is lost
-    ├── Reject   this picture will never work: say so in its sidecar and go on
-    ├── Review   a person must look: say so in its sidecar, publish no copy
-    └── Halt     account or configuration: stop paying, do not retry, raise the alarm
+    ├── Retry                   throttled, network, vendor fault: try again later, nothing is lost
+    │   ├── Throttled           refused for the rate of calls
+    │   └── TakenByAnother      somebody else holds the lease, or made the object first
+    ├── Reject                  this picture will never work: say so in its sidecar and go on
+    │   └── SourceGone          the object is not there (any more)
+    ├── Review                  a person must look: say so in its sidecar, publish no copy
+    └── Halt                    account or configuration: stop paying, do not retry, raise the alarm
+        ├── PermissionMissing   the role may not do what the call does
+        └── BudgetSpent         a sweep has made all the paid calls that it may make
 
+The four below the root are the leaves by which logs, metrics and the runbook speak. What stands below one of
+them has a class of its own because some caller treats it apart; all else differs by its `code` alone.
 Every documented vendor code has its place in `VENDOR_CODES`. The text of an error is fixed at the place that
 raises it and never holds anything read from a card, a key or a credential: dead letters carry it.
 """
@@ -20,7 +27,7 @@ from typing import Final
 
 
 class CardveilError(Exception):
-    """The root; only its leaves are raised.
+    """The root; only what stands below it is raised.
 
     Parameters
     ----------
@@ -48,6 +55,11 @@ class CardveilError(Exception):
         self.vendor_code = vendor_code
         self.request_id = request_id
 
+    @classmethod
+    def leaf(cls) -> str:
+        """Return the name of the leaf, which the classes below one share with it."""
+        return next(kind.__name__ for kind in cls.__mro__ if CardveilError in kind.__bases__)
+
     def __str__(self) -> str:
         origin = f" [{self.api or 'api'}: {self.vendor_code}]" if self.vendor_code else ""
         return f"{self.code}: {self.what_to_do}{origin}"
@@ -67,6 +79,26 @@ class Review(CardveilError):
 
 class Halt(CardveilError):
     """Account or configuration: nothing will work until somebody changes it."""
+
+
+class Throttled(Retry):
+    """A call was refused for the rate of calls."""
+
+
+class TakenByAnother(Retry):
+    """Somebody else holds the lease, or made the object first."""
+
+
+class SourceGone(Reject):
+    """The object is not there, or not any more."""
+
+
+class PermissionMissing(Halt):
+    """The role may not do what the call does."""
+
+
+class BudgetSpent(Halt):
+    """A sweep has made all the paid calls that it may make."""
 
 
 Leaf = type[Retry] | type[Reject] | type[Review] | type[Halt]
@@ -128,7 +160,7 @@ VENDOR_CODES: Final[Mapping[str, tuple[Leaf, str, str]]] = MappingProxyType(
         "AuthFailure.SignatureExpire": (Retry, "credentials_expired", RETRY_HINT),
         "AuthFailure.SignatureFailure": (Halt, "credentials_refused", _SIGNING),
         "AuthFailure.TokenFailure": (Retry, "credentials_expired", RETRY_HINT),
-        "AuthFailure.UnauthorizedOperation": (Halt, "permission_missing", _PERMISSION),
+        "AuthFailure.UnauthorizedOperation": (PermissionMissing, "permission_missing", _PERMISSION),
         "DryRunOperation": (Halt, "request_refused", "report this: the request asked for a dry run"),
         "FailedOperation": (Retry, "vendor_fault", RETRY_HINT),
         "InternalError": (Retry, "vendor_fault", RETRY_HINT),
@@ -146,14 +178,14 @@ VENDOR_CODES: Final[Mapping[str, tuple[Leaf, str, str]]] = MappingProxyType(
             "address_refused",
             "put the function's address on the account's white list",
         ),
-        "LimitExceeded": (Retry, "throttled", RETRY_HINT),
+        "LimitExceeded": (Throttled, "throttled", RETRY_HINT),
         "MissingParameter": (Halt, "request_refused", "report this: the request is malformed"),
         "NoSuchProduct": (Halt, "request_refused", "report this: the product does not exist"),
         "NoSuchVersion": (Halt, "request_refused", "report this: the API's version does not exist"),
-        "RequestLimitExceeded": (Retry, "throttled", RETRY_HINT),
-        "RequestLimitExceeded.GlobalRegionUinLimitExceeded": (Retry, "throttled", RETRY_HINT),
-        "RequestLimitExceeded.IPLimitExceeded": (Retry, "throttled", RETRY_HINT),
-        "RequestLimitExceeded.UinLimitExceeded": (Retry, "throttled", RETRY_HINT),
+        "RequestLimitExceeded": (Throttled, "throttled", RETRY_HINT),
+        "RequestLimitExceeded.GlobalRegionUinLimitExceeded": (Throttled, "throttled", RETRY_HINT),
+        "RequestLimitExceeded.IPLimitExceeded": (Throttled, "throttled", RETRY_HINT),
+        "RequestLimitExceeded.UinLimitExceeded": (Throttled, "throttled", RETRY_HINT),
         "RequestSizeLimitExceeded": (Reject, "picture_too_large", _TOO_LARGE),
         "ResourceInUse": (Retry, "vendor_fault", RETRY_HINT),
         "ResourceInsufficient": (Retry, "vendor_fault", RETRY_HINT),
@@ -161,29 +193,29 @@ VENDOR_CODES: Final[Mapping[str, tuple[Leaf, str, str]]] = MappingProxyType(
         "ResourceUnavailable": (Retry, "vendor_fault", RETRY_HINT),
         "ResponseSizeLimitExceeded": (Reject, "answer_too_large", "upload a smaller picture"),
         "ServiceUnavailable": (Retry, "vendor_fault", RETRY_HINT),
-        "UnauthorizedOperation": (Halt, "permission_missing", _PERMISSION),
+        "UnauthorizedOperation": (PermissionMissing, "permission_missing", _PERMISSION),
         "UnknownParameter": (Halt, "request_refused", "report this: the request is malformed"),
         "UnsupportedOperation": (Halt, "request_refused", "report this: the operation is not supported"),
         "UnsupportedProtocol": (Halt, "request_refused", "report this: the protocol is not supported"),
         "UnsupportedRegion": (Halt, "region_refused", "set the OCR region to one that the API serves"),
         # COS and CI
-        "AccessDenied": (Halt, "permission_missing", _PERMISSION),
+        "AccessDenied": (PermissionMissing, "permission_missing", _PERMISSION),
         "BucketNotBindCI": (Halt, "service_not_open", _SERVICE),
         "EntityTooLarge": (Reject, "picture_too_large", "upload a smaller picture"),
         "ExpiredToken": (Retry, "credentials_expired", RETRY_HINT),
-        "FileAlreadyExists": (Retry, "taken_by_another", RETRY_HINT),
+        "FileAlreadyExists": (TakenByAnother, "taken_by_another", RETRY_HINT),
         "InvalidAccessKeyId": (Halt, "credentials_refused", _SIGNING),
         "InvalidArgument": (Halt, "request_refused", "report this: the request is malformed"),
         "InvalidImageFormat": (Reject, "picture_corrupt", "upload a JPEG, PNG or BMP photograph"),
         "KeyTooLong": (Reject, "key_too_long", "give the object a key of at most 850 bytes"),
         "NoSuchBucket": (Halt, "bucket_missing", "check the bucket's name and region in the settings"),
-        "NoSuchKey": (Reject, "source_gone", "nothing: the object was deleted before it was read"),
+        "NoSuchKey": (SourceGone, "source_gone", "nothing: the object was deleted before it was read"),
         "PreconditionFailed": (Retry, "source_changed", RETRY_HINT),
         "RequestTimeTooSkewed": (Halt, "clock_wrong", _SIGNING),
         "RequestTimeout": (Retry, "vendor_fault", RETRY_HINT),
         "SignatureDoesNotMatch": (Halt, "credentials_refused", _SIGNING),
-        "SlowDown": (Retry, "throttled", RETRY_HINT),
-        "TooManyRequests": (Retry, "throttled", RETRY_HINT),
+        "SlowDown": (Throttled, "throttled", RETRY_HINT),
+        "TooManyRequests": (Throttled, "throttled", RETRY_HINT),
     }
 )
 

@@ -118,7 +118,7 @@ class Telemetry:
             "failed",
             extra={
                 "key_digest": digest(key) if key else None,
-                "leaf": type(error).__name__,
+                "leaf": error.leaf(),
                 "code": error.code,
                 "what_to_do": error.what_to_do,
                 "api": error.api,
@@ -126,7 +126,7 @@ class Telemetry:
                 "vendor_request_id": error.request_id,
             },
         )
-        self.metric("CardFailed", 1, leaf=type(error).__name__, code=error.code)
+        self.metric("CardFailed", 1, leaf=error.leaf(), code=error.code)
 
     def callback(self, outcome: str) -> None:
         """Log what a callback turned out to be; nothing of what it said."""

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from cardveil.core.context import Invocation
-from cardveil.core.errors import CardveilError, Halt
+from cardveil.core.errors import CardveilError, Halt, TakenByAnother
 from cardveil.core.frozen import dataclass, replace
 from cardveil.core.importing import uncollected
 from cardveil.core.rate_limit import RateLimiter
@@ -143,10 +143,9 @@ def finish_overdue(shift: TimerRun, counts: Counter[str], failures: list[Cardvei
             timings = Timings()
             try:
                 outcome = processor.finish(note, job, timings)
+            except TakenByAnother:
+                counts["busy"] += 1
             except CardveilError as error:
-                if error.code == "taken_by_another":
-                    counts["busy"] += 1
-                    continue
                 shift.telemetry.failure(note.key, error)
                 failures.append(error)
                 if isinstance(error, Halt):

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from cardveil.core.context import Invocation
-from cardveil.core.errors import RETRY_HINT, Retry
+from cardveil.core.errors import RETRY_HINT, TakenByAnother
 from cardveil.core.frozen import dataclass, field
 from cardveil.core.threads import background_tasks
 from cardveil.core.timing import Timings
@@ -92,10 +92,9 @@ class Claims:
 
         Raises
         ------
-        Retry
-            ``taken_by_another`` when it stays taken until this invocation's end.
-        Reject
-            ``source_gone``.
+        TakenByAnother
+            When it stays taken until this invocation's end.
+        SourceGone
         """
         keys = keys_of(source.key, self.settings)
         with background_tasks() as pool:
@@ -146,7 +145,7 @@ class Claims:
 
     @contextmanager
     def held(self, prefix: str) -> Iterator[None]:
-        """Hold a lease, waiting for another's; raises ``taken_by_another`` as `claim` does."""
+        """Hold a lease, waiting for another's; raises `TakenByAnother` as `claim` does."""
         lease = self._take(prefix) or self._awaited(prefix)
         try:
             yield
@@ -163,7 +162,7 @@ class Claims:
             pause = random.uniform(0.5, 1.5) * _WAIT_S  # noqa: S311 - only spreads waiters
             # Who waits to the end has no time left for the work, and would be ended in the middle of it.
             if self.invocation.remaining_s() - pause <= (1.0 - self.waiting_share) * budget:
-                raise Retry("taken_by_another", RETRY_HINT)
+                raise TakenByAnother("taken_by_another", RETRY_HINT)
             self.sleep(pause)
             if lease := self._take(prefix):
                 return lease

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Final
 
 from cardveil.card.model import CardType, Side
-from cardveil.core.errors import Halt, Reject
+from cardveil.core.errors import Halt, Reject, SourceGone
 from cardveil.core.frozen import dataclass, replace
 from cardveil.core.rate_limit import RateLimiter
 from cardveil.core.retry import RetryPolicy
@@ -57,9 +57,9 @@ class Submissions:
         try:
             with timings("recognise"):
                 job = self._submitted(note, since)
-        except Reject as refused:
-            if refused.code == "source_gone":
-                raise
+        except SourceGone:
+            raise
+        except Reject:
             self.notes.drop(note)
             return None  # the direct way says so in the sidecar
         self.notes.put(replace(note, job_id=job.job_id, state=job.state))

@@ -20,7 +20,7 @@ from enum import Enum
 from functools import partial
 from typing import Final
 
-from cardveil.core.errors import Halt, Reject
+from cardveil.core.errors import Halt, SourceGone
 from cardveil.core.frozen import dataclass, replace
 from cardveil.core.rate_limit import RateLimiter
 from cardveil.core.retry import RetryPolicy
@@ -88,10 +88,8 @@ class CardProcessor:
                 ):
                     outcome = self._submissions.submit(source, claim, timings, force=force)
                 return outcome or self.pipeline.recognise_and_publish(source, claim, timings, force=force)
-        except Reject as refusal:
-            if refusal.code == "source_gone":
-                return Outcome("gone")
-            raise
+        except SourceGone:
+            return Outcome("gone")
 
     def arrived(self, user_data: str | None, job_id: str, timings: Timings) -> tuple[Arrival, Outcome | None]:
         """Take a callback: believe its signature, then nothing but what CI itself says of the job.
@@ -148,9 +146,7 @@ class CardProcessor:
                     tidying.result()  # what fails here is found again only as long as the note stands
                 self.notes.drop(note)
                 return outcome
-        except Reject as refusal:
-            if refusal.code != "source_gone":
-                raise
+        except SourceGone:
             self.notes.drop(note)
             return Outcome("gone")
 

@@ -13,7 +13,7 @@ import orjson
 
 from cardveil.card.findings import Status
 from cardveil.core.context import Invocation
-from cardveil.core.errors import RETRY_HINT, Halt, Reject, Retry
+from cardveil.core.errors import RETRY_HINT, PermissionMissing, Reject, Retry, SourceGone
 from cardveil.core.frozen import dataclass, field
 from cardveil.core.threads import background_tasks
 from cardveil.core.timing import Timings
@@ -109,10 +109,8 @@ class Pipeline:
                 return self.existing_outcome(claim, force) or self.recognise_and_publish(
                     source, claim, timings, force=force
                 )
-        except Reject as refusal:
-            if refusal.code == "source_gone":
-                return Outcome("gone")
-            raise
+        except SourceGone:
+            return Outcome("gone")
 
     def claim(self, source: Source, timings: Timings) -> AbstractContextManager[Claim]:
         """Hold the source for as long as the block lasts; see `Claims.claim`."""
@@ -226,9 +224,7 @@ class Pipeline:
             known = document["source"]["etag"] == claim.stored.etag and not document.get("history")
         except (Reject, orjson.JSONDecodeError, KeyError, TypeError):
             return None
-        except Halt as refused:
-            if refused.code != "permission_missing":
-                raise
+        except PermissionMissing:
             return None  # a role that may not read results: it is recognised again
         return document if known else None
 

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any, Final, TypeVar
 
 from cardveil.card.model import CardType, Field, Polygon, Side, VendorWarning
-from cardveil.core.errors import RETRY_HINT, CardveilError, Halt, Reject, Retry, Review
+from cardveil.core.errors import RETRY_HINT, CardveilError, Halt, Reject, Retry, Review, SourceGone, Throttled
 from cardveil.core.frozen import dataclass
 from cardveil.core.rate_limit import RateLimiter
 from cardveil.core.retry import RetryPolicy
@@ -25,7 +25,11 @@ from cardveil.storage.response_cache import ResponseCache
 T = TypeVar("T")
 #: A call takes a second or so; one that is begun with less time left is paid for and comes to nothing.
 _ROOM_S: Final = 2.0
-_REFUSALS: Final[Mapping[str, type[Reject] | type[Review]]] = {"Reject": Reject, "Review": Review}
+_REFUSALS: Final[Mapping[str, type[Reject] | type[Review]]] = {
+    "Reject": Reject,
+    "SourceGone": SourceGone,
+    "Review": Review,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +51,8 @@ class PaidCalls:
             self.rate_limiter.wait(self.per_second, self.retry_policy.remaining_s, api)
             try:
                 return action()
-            except Retry as refused:
-                if refused.code == "throttled":
-                    self.rate_limiter.refused(api)
+            except Throttled:
+                self.rate_limiter.refused(api)
                 raise
 
         try:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Protocol
 from urllib.parse import unquote
 
-from cardveil.core.errors import RETRY_HINT, Reject, Retry
+from cardveil.core.errors import RETRY_HINT, Retry, SourceGone, TakenByAnother
 from cardveil.core.frozen import dataclass
 from cardveil.core.retry import RetryPolicy
 from cardveil.storage.source import OUTPUT_MARK
@@ -66,9 +66,7 @@ class CosObjects:
         """Return an object's head, None when there is no such object."""
         try:
             return _stored(self._call(_HEAD, partial(self.client.head_object, Bucket=self.bucket, Key=key)))
-        except Reject as gone:
-            if gone.code != "source_gone":
-                raise
+        except SourceGone:
             return None
 
     def get(self, key: str, *, max_bytes: int) -> tuple[Stored, bytes | None]:
@@ -76,8 +74,8 @@ class CosObjects:
 
         Raises
         ------
-        Reject
-            ``source_gone`` when there is no such object.
+        SourceGone
+            When there is no such object.
         Retry
             ``answer_unreadable`` when the content ends early.
         """
@@ -116,9 +114,7 @@ class CosObjects:
                     Body=_Announced(data, meanwhile) if meanwhile else data,
                     Metadata={"x-cos-forbid-overwrite": "true", OUTPUT_MARK: "state"},
                 )
-        except Retry as conflict:
-            if conflict.code != "taken_by_another":
-                raise
+        except TakenByAnother:
             return False
         return True
 

@@ -9,12 +9,11 @@ from typing import Final
 
 import orjson
 
-from cardveil.core.errors import Halt, Reject
+from cardveil.core.errors import BudgetSpent, Reject
 from cardveil.storage.objects import Objects
 
 #: Calls that are written down as made before they are; a crash leaves the day's count too high by fewer.
 _AHEAD: Final = 50
-SPENT: Final = "sweep_budget_spent"
 
 
 class Budget:
@@ -60,13 +59,15 @@ class Budget:
 
         Raises
         ------
-        Halt
-            ``sweep_budget_spent``.
+        BudgetSpent
         """
         with self._lock:
             self._turn()
             if self.made + calls > self._run_limit or self._of_day + calls > self._day_limit:
-                raise Halt(SPENT, "raise CARDVEIL_SWEEP_CALLS_PER_RUN or _PER_DAY, or wait for the next day")
+                raise BudgetSpent(
+                    "sweep_budget_spent",
+                    "raise CARDVEIL_SWEEP_CALLS_PER_RUN or _PER_DAY, or wait for the next day",
+                )
             if self._of_day + calls > self._noted:
                 self._note(min(self._of_day + calls + _AHEAD, self._day_limit))
             self.made += calls

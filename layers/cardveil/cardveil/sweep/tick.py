@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from cardveil.card.findings import Status
-from cardveil.core.errors import CardveilError, Halt
+from cardveil.core.errors import BudgetSpent, CardveilError, Halt
 from cardveil.core.timing import Timings
 from cardveil.pipeline.pipeline import Outcome
 from cardveil.storage.leases import Lease
 from cardveil.storage.listings import Entry
-from cardveil.sweep.budget import SPENT, Budget
+from cardveil.sweep.budget import Budget
 from cardveil.sweep.context import SweepContext
 from cardveil.sweep.decide import CLOCK_SKEW_S, UpToDateMark
 from cardveil.sweep.executors import Task
@@ -172,7 +172,7 @@ class Tick:
         return _done(outcome, reason, time.monotonic() - started)
 
     def _failed(self, pair: Pair, reason: str, error: CardveilError) -> Done:
-        if error.code == SPENT:
+        if isinstance(error, BudgetSpent):
             return Done("over_budget", reason)
         if self.context.telemetry:
             self.context.telemetry.failure(pair.source.key, error)
