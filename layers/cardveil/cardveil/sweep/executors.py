@@ -124,9 +124,8 @@ class InvokeExecutor:
             return DirectExecutor(self.processor, self.region)(task, timings)
         with timings("recognise"):
             # What the function will pay for is counted here: this process does not see its calls.
-            turn = self.rate_limiter.turn(_INVOKE, pipeline.invocation.remaining_s, task.calls)
+            self.rate_limiter.wait(0.0, pipeline.invocation.remaining_s, _INVOKE, task.calls)
             self.processor.retry_policy.call(lambda: self._invoke(task.source))
-            self.rate_limiter.answered(turn)
             return self._result(task.source)
 
     def _invoke(self, source: Entry) -> None:

@@ -10,7 +10,7 @@ from cardveil.pipeline.jobs import CardProcessor
 from cardveil.storage.leases import Leases
 from cardveil.sweep.context import SweepContext
 from cardveil.sweep.executors import DirectExecutor, Executor, InvokeExecutor, JobExecutor
-from cardveil.sweep.rate_limit import SweepRateLimiter, Timed
+from cardveil.sweep.rate_limit import SweepRateLimiter
 
 
 def chosen_way(
@@ -40,9 +40,6 @@ def own(processor: CardProcessor, rate_limiter: SweepRateLimiter, run_id: str) -
         recogniser = replace(
             recogniser,
             rate_limiter=rate_limiter,
-            locator=Timed(recogniser.locator, rate_limiter),
-            reader=Timed(recogniser.reader, rate_limiter) if recogniser.reader else None,
-            general=Timed(recogniser.general, rate_limiter) if recogniser.general else None,
         )
     leases = Leases(pipeline.leases.objects, owner=f"sweep/{run_id}", now=pipeline.leases.now)
     return replace(
