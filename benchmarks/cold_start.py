@@ -40,10 +40,10 @@ _INVOKE: Final = (
 )
 _READY: Final = (
     _HEAD + "from index import main_handler; from cardveil.core.context import read_context; "
-    "from cardveil.settings import from_environment; from cardveil.pipeline.factory import assemble; "
+    "from cardveil.settings import from_environment; from cardveil.pipeline.factory import build_processor; "
     "from cardveil.core.telemetry import Telemetry; i = read_context(json.loads(os.environ['CONTEXT'])); "
     "s = from_environment(os.environ); Telemetry(i, s.log_level); "
-    "assemble(s, os.environ, i, bucket='cards-1250000000', region='ap-shanghai')"
+    "build_processor(s, os.environ, i, bucket='cards-1250000000', region='ap-shanghai')"
 )
 _QCLOUD: Final = "import qcloud_cos"
 _EAGER: Final = (

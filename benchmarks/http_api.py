@@ -20,7 +20,7 @@ from tests.support.cloud_fixture import ROOT, kept
 from cardveil.core.context import Invocation, read_context
 from cardveil.core.rate_limit import RateLimiter
 from cardveil.handlers.http import answer
-from cardveil.pipeline.factory import assemble
+from cardveil.pipeline.factory import build_processor
 from cardveil.settings import from_environment
 from cardveil.storage.keys import keys_of
 
@@ -139,7 +139,9 @@ def alone(api: Api) -> None:
 def read(environment: Mapping[str, str], region: str, key: str) -> Any:
     """Read a sidecar without any HTTP layer."""
     settings = from_environment(environment)
-    processor = assemble(settings, environment, invocation(region), bucket=settings.bucket, region=region)
+    processor = build_processor(
+        settings, environment, invocation(region), bucket=settings.bucket, region=region
+    )
     return orjson.loads(
         processor.pipeline.results.objects.get(keys_of(key, settings).sidecar, max_bytes=1 << 20)[1] or b""
     )

@@ -30,12 +30,11 @@ from tests.support.cloud_fixture import Bench, bench
 from cardveil.core.context import Invocation
 from cardveil.pipeline.examine import PIPELINE_VERSION
 from cardveil.settings import from_environment
-from cardveil.sweep.assembling import assemble_means
 from cardveil.sweep.context import SweepContext
 from cardveil.sweep.decide import UpToDateMark
 from cardveil.sweep.listing import Position
 from cardveil.sweep.selection import selection_of
-from cardveil.sweep.sweep import sweep
+from cardveil.sweep.sweep import build_context, sweep
 from cardveil_cli.commands.endpoint import Endpoint
 from cardveil_cloud.ci.recognition import KnownLine, KnownPicture
 from cardveil_cloud.faults import NoFaults
@@ -54,7 +53,7 @@ def means_of(line: str, lease_s: float = 60.0, **settings: str) -> SweepContext:
     invocation = Invocation(
         f"bench-{os.getpid()}", "sweep", endpoint.region, endpoint.app_id, time.monotonic() + 1e6
     )
-    return assemble_means(from_environment(environment), environment, invocation, lease_s=lease_s)
+    return build_context(from_environment(environment), environment, invocation, lease_s=lease_s)
 
 
 def child_plan(line: str, heads: int) -> None:

@@ -12,11 +12,10 @@ from tests.support.cloud_fixture import Bench
 
 from cardveil.core.context import Invocation
 from cardveil.settings import from_environment
-from cardveil.sweep.assembling import assemble_means
 from cardveil.sweep.context import SweepContext
 from cardveil.sweep.run import Run
 from cardveil.sweep.selection import Selection, selection_of
-from cardveil.sweep.sweep import sweep
+from cardveil.sweep.sweep import build_context, sweep
 
 
 def environment(bench: Bench, **settings: str) -> dict[str, str]:
@@ -39,7 +38,7 @@ def context(bench: Bench, stop: threading.Event | None = None, /, **settings: st
     invocation = Invocation(
         f"r{time.monotonic_ns()}", "f", bench.endpoint.region, bench.endpoint.app_id, time.monotonic() + 600
     )
-    return assemble_means(from_environment(told), told, invocation, stop=(stop or threading.Event()).is_set)
+    return build_context(from_environment(told), told, invocation, stop=(stop or threading.Event()).is_set)
 
 
 def select(made: SweepContext, **chosen: Any) -> Selection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import orjson
@@ -46,7 +46,7 @@ class Memory:
         self.log.append(("put", key))
         self.content[key], self.meta[key] = data, {f"x-cos-meta-{k}": v for k, v in meta.items()}
 
-    def create(self, key: str, data: bytes, meanwhile: Callable[[], None] | None = None) -> bool:
+    def create(self, key: str, data: bytes) -> bool:
         if key in self.content and not self.versioned:
             return False
         self.content[key] = data

@@ -27,13 +27,13 @@ event = json.load(open({str(ROOT / "events" / "cos-object-created-own-sidecar.js
 assert main_handler(event, context) == {{"not_in_inbox": 1}}
 """
 READY = """
-from cardveil.pipeline.factory import assemble
+from cardveil.pipeline.factory import build_processor
 from cardveil.core.context import read_context
 from cardveil.settings import from_environment
 from cardveil.core.telemetry import Telemetry
 invocation, settings = read_context(context), from_environment(os.environ)
 Telemetry(invocation, settings.log_level)
-assemble(settings, os.environ, invocation, bucket="cards-1250000000", region="ap-shanghai")
+build_processor(settings, os.environ, invocation, bucket="cards-1250000000", region="ap-shanghai")
 """
 #: As in the runtime layer, which leaves it out.
 NO_GUESSING = "import sys; sys.modules['charset_normalizer'] = sys.modules['chardet'] = None\n"

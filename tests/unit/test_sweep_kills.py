@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, BinaryIO
 
 import orjson
@@ -120,9 +121,16 @@ class World:
                     raise Killed
 
         objects = Instance(self.memory, check=check)
-        leases = Leases(objects, owner=f"i{self.instances}", now=lambda: self.now)
+        build = partial(self._processor, objects)
+        processor, listing = build(RateLimiter(), f"i{self.instances}"), MemoryListing(objects)
+        context = SweepContext(
+            processor, build, listing, listing, SETTINGS, now=lambda: self.now, lease_s=LEASE_S
+        )
+        return context, selection_of({}, SETTINGS)
+
+    def _processor(self, objects: Instance, rate_limiter: RateLimiter, owner: str) -> CardProcessor:
+        leases = Leases(objects, owner=owner, now=lambda: self.now)
         retry_policy = RetryPolicy(2, lambda: 1e6, sleep=lambda _: None)
-        recognisers = RecognizerFactory(self.vendor, self.vendor, None, retry_policy, RateLimiter(), 0.0)
         pipeline = Pipeline(
             settings=SETTINGS,
             rules=RedactionRules(load_policy("standard"), Limits()),
@@ -130,21 +138,18 @@ class World:
             results=Results(objects),
             leases=leases,
             breaker=CircuitBreaker(objects, leases, SETTINGS.state_prefix, 300.0, now=lambda: self.now),
-            recogniser=recognisers,
+            recogniser=RecognizerFactory(self.vendor, self.vendor, None, retry_policy, rate_limiter, 0.0),
             invocation=Invocation("r", "f", "ap-shanghai", "1250000000", 1e6, clock=lambda: 0.0),
             sleep=lambda _: None,
         )
-        processor = CardProcessor(
+        return CardProcessor(
             pipeline=pipeline,
             service=None,  # type: ignore[arg-type]  # there are no jobs here
             notes=JobNotes(objects, f"{SETTINGS.state_prefix}jobs/"),
             signer=Signer(()),
             retry_policy=retry_policy,
-            rate_limiter=RateLimiter(),
+            rate_limiter=rate_limiter,
         )
-        listing = MemoryListing(objects)
-        context = SweepContext(processor, listing, listing, SETTINGS, now=lambda: self.now, lease_s=LEASE_S)
-        return context, selection_of({}, SETTINGS)
 
     def kept(self) -> set[tuple[str | None, str]]:
         """Return the calls whose answers stand in the bucket, or in a result: nobody need pay for them."""

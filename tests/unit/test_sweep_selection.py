@@ -8,9 +8,8 @@ import pytest
 
 from cardveil.core.errors import Halt
 from cardveil.settings import Settings, from_environment
-from cardveil.sweep.assembling import selection_of_message
 from cardveil.sweep.estimate import Estimate, calls_of
-from cardveil.sweep.selection import selection_of
+from cardveil.sweep.selection import selection_of, selection_of_message
 
 SETTINGS = Settings()
 

@@ -147,8 +147,8 @@ def _prepared(
     from uuid import uuid4
 
     from cardveil.core.context import Invocation
-    from cardveil.sweep.assembling import assemble_means
     from cardveil.sweep.selection import selection_of
+    from cardveil.sweep.sweep import build_context
 
     older, newer, keys = chosen.pop("older_than"), chosen.pop("newer_than"), chosen.pop("keys")
     document = {name: value for name, value in chosen.items() if value}
@@ -166,7 +166,7 @@ def _prepared(
         app_id=environment.get("TENCENTCLOUD_APPID", ""),
         deadline=time.monotonic() + _NO_LIMIT_S,
     )
-    context = assemble_means(settings, environment, invocation, stop=stop.is_set, tell=told.show)
+    context = build_context(settings, environment, invocation, stop=stop.is_set, tell=told.show)
     return context, selection
 
 

@@ -76,10 +76,8 @@ class Instance:
             self.memory.content[key] = data, {OUTPUT_MARK: meta.get("kind", "state"), **headers}
         self.check("after put")
 
-    def create(self, key: str, data: bytes, meanwhile: Callable[[], None] | None = None) -> bool:
+    def create(self, key: str, data: bytes) -> bool:
         """See `Objects.create`."""
-        if meanwhile:
-            meanwhile()
         self.check("before create")
         with self.memory.lock:
             made = self.memory.versioned or key not in self.memory.content

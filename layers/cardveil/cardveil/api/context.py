@@ -15,7 +15,7 @@ from cardveil.card.model import FIELDS, CardType, Side
 from cardveil.core.context import Invocation
 from cardveil.core.errors import Halt
 from cardveil.core.rate_limit import RateLimiter
-from cardveil.pipeline.factory import assemble
+from cardveil.pipeline.factory import build_processor
 from cardveil.pipeline.jobs import CardProcessor
 from cardveil.pipeline.pipeline import Pipeline
 from cardveil.redaction import Policy, load_policy
@@ -30,13 +30,13 @@ _FETCH_SHARE: Final = 0.4
 
 @dataclass(frozen=True, slots=True)
 class FunctionContext:
-    """What an invocation brings along, whoever calls; `tell` is told the names of metrics."""
+    """What an invocation brings along, whoever calls; `on_metric` is told their names."""
 
     settings: Settings
     environment: Mapping[str, str]
     invocation: Invocation
     rate_limiter: RateLimiter
-    tell: Callable[[str], None]
+    on_metric: Callable[[str], None]
 
 
 @dataclass
@@ -68,14 +68,14 @@ class RequestContext:
         """
         if not self.settings.bucket:
             raise Halt("setting_missing", "set CARDVEIL_BUCKET to the bucket's full name")
-        return assemble(
+        return build_processor(
             self.settings,
             self.function.environment,
             self.invocation,
             bucket=self.settings.bucket,
             region=self.invocation.region,
             rate_limiter=self.function.rate_limiter,
-            tell=self.function.tell,
+            on_metric=self.function.on_metric,
         )
 
     @property

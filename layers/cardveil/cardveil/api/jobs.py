@@ -10,8 +10,7 @@ from cardveil.api.models import JobRequest
 from cardveil.api.problems import Problem
 from cardveil.api.refs import keys_meant, reference, unknown
 from cardveil.card.model import CardType
-from cardveil.core.frozen import replace
-from cardveil.setting_values import CardRule
+from cardveil.pipeline.options import ProcessOptions
 from cardveil.storage.keys import source_digest
 from cardveil.storage.source import is_source
 
@@ -34,11 +33,8 @@ def submit(context: RequestContext, request: JobRequest) -> dict[str, Any]:
         )
     if not is_source(request.key, context.settings):
         raise Problem(422, "key_refused", "give the key of a picture in the inbox")
-    rule = CardRule(request.key, CardType(request.card_type))
-    # What this request says of the one picture comes before what the settings say of its prefix.
-    settings = replace(context.settings, execution="job", card_rules=(rule, *context.settings.card_rules))
-    jobs = replace(context.jobs, pipeline=replace(context.pipeline, settings=settings))
-    outcome = jobs.process(context.source(request.key))
+    options = ProcessOptions(execution="job", card_type=CardType(request.card_type))
+    outcome = context.jobs.process(context.source(request.key), options=options)
     if outcome.kind == "gone":
         raise unknown()
     return _told(request.key, "submitted" if outcome.kind == "submitted" else DONE)

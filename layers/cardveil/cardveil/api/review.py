@@ -175,8 +175,7 @@ def _commit(context: RequestContext, keys: Keys, found: Found, change: _Change) 
     )
     version = Version(stored.etag, change.policy.digest, PIPELINE_VERSION)
     copy = (verdict.copy.data, verdict.copy.media_type) if verdict.copy else None
-    results = replace(pipeline.results, decided=True)
-    results.commit(keys, version, status, to_json(sidecar), copy)
+    pipeline.results.commit(keys, version, status, to_json(sidecar), copy, decided=True)
     written = read(context, found.key)
     if written is None:
         raise unknown()

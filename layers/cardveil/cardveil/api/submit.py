@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from secrets import token_hex
 
 from cardveil.api.cards import Found, read
@@ -21,17 +21,16 @@ from cardveil.core.retry import RetryPolicy
 from cardveil.core.threads import background_tasks
 from cardveil.core.timing import Timings
 from cardveil.pipeline.examine import sent_copy
-from cardveil.pipeline.pipeline import Outcome, Pipeline
+from cardveil.pipeline.options import ProcessOptions
+from cardveil.pipeline.pipeline import Outcome
 from cardveil.recognition.ai_license import request_id
 from cardveil.recognition.id_card_ocr import API, parameters, read_answer
-from cardveil.recognition.interfaces import CardRecogniser, Image, Reading
+from cardveil.recognition.interfaces import Reading
 from cardveil.recognition.paid_calls import PaidCalls
 from cardveil.recognition.parsing import response_of
-from cardveil.recognition.recognizer import CloudRecogniser, Stage
 from cardveil.redaction import Policy
 from cardveil.storage.circuit_breaker import BreakerGuard
 from cardveil.storage.keys import keys_of
-from cardveil.storage.response_cache import ResponseCache
 from cardveil.storage.source import OTHER_ENDINGS, is_source
 
 
@@ -56,22 +55,24 @@ def submit(context: RequestContext, request: SubmitRequest) -> Submitted:
         As `Pipeline.process`.
     """
     policy = context.chosen_policy(request.policy)
-    pipeline = context.pipeline
+    options, timings = ProcessOptions(), Timings()
     if request.policy:
         # Chosen for this one picture: a later delivery must not undo it.
-        rules, results = replace(pipeline.rules, policy=policy), replace(pipeline.results, decided=True)
-        pipeline = replace(pipeline, rules=rules, results=results)
-    timings = Timings()
+        rules = replace(context.pipeline.rules, policy=policy)
+        options = ProcessOptions(rules=rules, decided=True)
     source = request.source
     if isinstance(source, ObjectSource):
         key = source.key
         if not is_source(key, context.settings):
             raise Problem(422, "key_refused", "give the key of a picture in the inbox")
-        outcome = pipeline.process(context.source(key), timings)
+        outcome = context.pipeline.process(context.source(key), timings, options=options)
     else:
         data = context.fetcher.fetch(source.detect_url) if isinstance(source, UrlSource) else _decoded(source)
         key = new_key(context, source.name)
-        outcome = _stored_and_processed(context, pipeline, key, data, request, timings)
+        # Under a lease of ours, so that the bucket's own event waits for us.
+        with context.pipeline.held(keys_of(key, context.settings)):
+            options = replace(options, text=_stored(context, key, data, request))
+            outcome = context.pipeline.process(context.source(key), timings, options=options)
     return Submitted(_result(context, key, outcome, request.policy and policy), outcome, timings.elapsed_ms)
 
 
@@ -104,40 +105,12 @@ def _decoded(source: ImageSource) -> bytes:
         ) from None
 
 
-def _stored_and_processed(
-    context: RequestContext,
-    pipeline: Pipeline,
-    key: str,
-    data: bytes,
-    request: SubmitRequest,
-    timings: Timings,
-) -> Outcome:
-    """Put the picture into the inbox under a lease of ours, so that the bucket's own event waits for us."""
-    with pipeline.held(keys_of(key, context.settings)):
-        headers = hint_headers(request.card_type, request.side)
-        read_already = _stored(context, pipeline, key, data, request, headers)
-        if read_already:
-            pipeline = replace(pipeline, recogniser=_With(pipeline.recogniser, read_already))
-        return pipeline.process(context.source(key), timings)
-
-
 def _stored(
-    context: RequestContext,
-    pipeline: Pipeline,
-    key: str,
-    data: bytes,
-    request: SubmitRequest,
-    headers: Mapping[str, str],
-) -> _ReadBefore | None:
-    """Store the picture; where CI reads the text, have it read by the same request."""
-    if context.settings.text_provider != API or request.card_type == CardType.DRIVER_LICENSE.value:
-        context.inbox.store(key, data, headers)
-        return None
-    try:
-        as_it_is = sent_copy(data, key, pipeline.rules, Timings()).key is not None
-    except Reject:
-        as_it_is = False  # the pipeline says so in the sidecar
-    if not as_it_is:
+    context: RequestContext, key: str, data: bytes, request: SubmitRequest
+) -> Reading | Reject | Review | None:
+    """Put the picture into the inbox; where CI reads the text, have it read by the same request."""
+    headers = hint_headers(request.card_type, request.side)
+    if not _reads_on_upload(context, key, data, request):
         context.inbox.store(key, data, headers)
         return None
     side = Side(request.side) if request.side else None
@@ -148,56 +121,28 @@ def _stored(
         elapsed = (time.perf_counter() - started) * 1000
         return read_answer(response_of(body, api=API), request_id(told), elapsed)
 
-    with background_tasks() as pool:
-        guard = BreakerGuard(pipeline.breaker, pool.submit(pipeline.breaker.look))
+    breaker = context.pipeline.breaker
+    with background_tasks() as pool, BreakerGuard(breaker, pool.submit(breaker.look)) as guard:
         once = RetryPolicy(1, context.invocation.remaining_s)
+        calls = PaidCalls(once, context.function.rate_limiter, context.settings.calls_per_second, guard)
         try:
-            calls = PaidCalls(once, context.function.rate_limiter, context.settings.calls_per_second, guard)
-            return _read_before(lambda: calls.call(put))
+            return calls.call(put)
+        except (Reject, Review) as refusal:
+            return refusal
         except Retry:
             # Whether it is there now is not known; stored again, it is read by a call of its own.
             context.inbox.store(key, data, headers)
             return None
-        finally:
-            guard.leave()
 
 
-@dataclass(frozen=True, slots=True)
-class _ReadBefore:
-    """A text reader whose answer, or refusal, came with the upload."""
-
-    answer: Callable[[], Reading]
-
-    def read(self, image: Image, side: Side | None) -> Reading:  # noqa: ARG002 - as `TextReader.read`
-        """Give the answer."""
-        return self.answer()
-
-
-def _read_before(answer: Callable[[], Reading]) -> _ReadBefore:
+def _reads_on_upload(context: RequestContext, key: str, data: bytes, request: SubmitRequest) -> bool:
+    """Say whether the text provider can read the picture as it is stored."""
+    if context.settings.text_provider != API or request.card_type == CardType.DRIVER_LICENSE.value:
+        return False
     try:
-        reading = answer()
-    except (Reject, Review) as refusal:
-        return _ReadBefore(_raising(refusal))
-    return _ReadBefore(lambda: reading)
-
-
-def _raising(refusal: Reject | Review) -> Callable[[], Reading]:
-    def refuse() -> Reading:
-        raise refusal
-
-    return refuse
-
-
-@dataclass(frozen=True, slots=True)
-class _With:
-    """Builds a recogniser that has its text already."""
-
-    build: Callable[[Stage, ResponseCache, BreakerGuard], CardRecogniser]
-    reader: _ReadBefore
-
-    def __call__(self, stage: Stage, answers: ResponseCache, guard: BreakerGuard) -> CardRecogniser:
-        built = self.build(stage, answers, guard)
-        return replace(built, reader=self.reader) if isinstance(built, CloudRecogniser) else built
+        return sent_copy(data, key, context.pipeline.rules, Timings()).key is not None
+    except Reject:
+        return False  # the pipeline says so in the sidecar
 
 
 def _result(context: RequestContext, key: str, outcome: Outcome, policy: Policy | None) -> Found:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cardveil.core.frozen import dataclass
+from cardveil.core.frozen import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,10 @@ class Invocation:
     def remaining_s(self) -> float:
         """Seconds left; never negative, and zero means zero."""
         return max(0.0, self.deadline - self.clock())
+
+    def limited(self, seconds: float) -> Invocation:
+        """Return the same run as if it were ended so many seconds from now, if not before."""
+        return replace(self, deadline=min(self.deadline, self.clock() + seconds))
 
 
 def read_context(context: Any, *, clock: Callable[[], float] = time.monotonic) -> Invocation:

@@ -79,16 +79,16 @@ class CallbackHandler:
             return refused.reason
         with uncollected():
             from cardveil.core.timing import Timings
-            from cardveil.pipeline.factory import assemble
+            from cardveil.pipeline.factory import build_processor
 
-        processor = assemble(
+        processor = build_processor(
             self.settings,
             self.environment,
             self.invocation,
             bucket=reference.bucket,
             region=self.invocation.region,
             rate_limiter=self.rate_limiter,
-            tell=self.telemetry.count,
+            on_metric=self.telemetry.count,
         )
         timings = Timings()
         arrival, outcome = processor.arrived(told.user_data, told.job_id, timings)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cardveil.core.context import Invocation
 from cardveil.core.errors import CardveilError, Halt, TakenByAnother
-from cardveil.core.frozen import dataclass, replace
+from cardveil.core.frozen import dataclass
 from cardveil.core.importing import uncollected
 from cardveil.core.rate_limit import RateLimiter
 from cardveil.settings import Settings, from_environment, variable
@@ -71,20 +71,20 @@ def process_timer(
     """
     with uncollected():
         from cardveil.core.telemetry import Telemetry
-        from cardveil.pipeline.factory import assemble
+        from cardveil.pipeline.factory import build_processor
 
     settings = from_environment(environment)
     if not settings.bucket:
         raise Halt("setting_invalid", f"set {variable('bucket')} to the bucket to look after")
     telemetry = Telemetry(invocation, settings.log_level)
-    processor = assemble(
+    processor = build_processor(
         settings,
         environment,
         invocation,
         bucket=settings.bucket,
         region=invocation.region,
         rate_limiter=rate_limiter,
-        tell=telemetry.count,
+        on_metric=telemetry.count,
     )
     shift = TimerRun(processor, settings, telemetry, invocation, _RESERVE * invocation.remaining_s())
     counts: Counter[str] = Counter()
@@ -114,13 +114,13 @@ def sweep_bucket(shift: TimerRun, environment: Mapping[str, str], event: Any, co
     Halt
         When the message cannot be read, or the account or the settings refuse.
     """
-    from cardveil.sweep.assembling import assemble_means, selection_of_message
-    from cardveil.sweep.sweep import sweep
+    from cardveil.sweep.selection import selection_of_message
+    from cardveil.sweep.sweep import build_context, sweep
 
     message = event.get("Message") if isinstance(event, Mapping) else None
     selection = selection_of_message(message, shift.settings)
-    means = assemble_means(shift.settings, environment, shift.invocation, telemetry=shift.telemetry)
-    run = sweep(means, selection, every_s=shift.settings.sweep_every_s)
+    context = build_context(shift.settings, environment, shift.invocation, telemetry=shift.telemetry)
+    run = sweep(context, selection, every_s=shift.settings.sweep_every_s)
     if run is None:
         counts["sweep_elsewhere"] += 1
     else:
@@ -133,8 +133,6 @@ def finish_overdue(shift: TimerRun, counts: Counter[str], failures: list[Cardvei
     from cardveil.core.timing import Timings
 
     processor = shift.processor
-    # What another works on right now is not overdue: nothing is waited for.
-    processor = replace(processor, pipeline=replace(processor.pipeline, waiting_share=0.0))
     notes = (note for note in processor.notes.all() if processor.overdue(note))
     for batch in _batches(notes):
         for note, job in processor.due(batch):
@@ -142,7 +140,8 @@ def finish_overdue(shift: TimerRun, counts: Counter[str], failures: list[Cardvei
                 return
             timings = Timings()
             try:
-                outcome = processor.finish(note, job, timings)
+                # What another works on right now is not overdue: nothing is waited for.
+                outcome = processor.finish(note, job, timings, wait=0.0)
             except TakenByAnother:
                 counts["busy"] += 1
             except CardveilError as error:

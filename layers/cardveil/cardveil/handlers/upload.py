@@ -93,7 +93,7 @@ def _process(
     with uncollected():
         from cardveil.core.telemetry import Telemetry
         from cardveil.core.timing import Timings
-        from cardveil.pipeline.factory import assemble
+        from cardveil.pipeline.factory import build_processor
         from cardveil.redaction import coefficient_path_available
 
     telemetry = Telemetry(invocation, settings.log_level)
@@ -107,14 +107,14 @@ def _process(
         try:
             place = (source.bucket, source.region)
             if place not in processor:
-                processor[place] = assemble(
+                processor[place] = build_processor(
                     settings,
                     environment,
                     invocation,
                     bucket=source.bucket,
                     region=source.region,
                     rate_limiter=rate_limiter,
-                    tell=telemetry.count,
+                    on_metric=telemetry.count,
                 )
             outcome = processor[place].process(source, timings)
         except CardveilError as error:

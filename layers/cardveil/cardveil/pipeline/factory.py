@@ -6,18 +6,21 @@ from collections.abc import Callable, Mapping
 from secrets import token_hex
 from typing import Any
 
+from cardveil.card.model import Side
 from cardveil.core.context import Invocation
+from cardveil.core.errors import Reject, Review
 from cardveil.core.frozen import dataclass
 from cardveil.core.rate_limit import RateLimiter
 from cardveil.core.retry import RetryPolicy
 from cardveil.pipeline.covering import RedactionRules
 from cardveil.pipeline.jobs import CardProcessor
+from cardveil.pipeline.options import ProcessOptions
 from cardveil.pipeline.pipeline import Pipeline
 from cardveil.pipeline.signing import Signer
 from cardveil.recognition.ai_license import LicenseLocator
 from cardveil.recognition.general_ocr import GeneralOcr
 from cardveil.recognition.id_card_ocr import CiIdCardReader
-from cardveil.recognition.interfaces import Locator, TextLocator, TextReader
+from cardveil.recognition.interfaces import Image, Locator, Reading, TextLocator, TextReader
 from cardveil.recognition.license_jobs import LicenseJobs
 from cardveil.recognition.mainland_id_card_ocr import MainlandIdCardReader
 from cardveil.recognition.paid_calls import CachedRecognizers, PaidCalls
@@ -34,6 +37,19 @@ from cardveil.storage.results import Results
 
 
 @dataclass(frozen=True, slots=True)
+class GivenText:
+    """A text reader whose answer, or refusal, came with the upload."""
+
+    answer: Reading | Reject | Review
+
+    def read(self, image: Image, side: Side | None) -> Reading:  # noqa: ARG002 - as `TextReader.read`
+        """Give the answer."""
+        if isinstance(self.answer, Reading):
+            return self.answer
+        raise self.answer
+
+
+@dataclass(frozen=True, slots=True)
 class RecognizerFactory:
     """Builds the recogniser of each picture from the adapters that an invocation has."""
 
@@ -44,20 +60,23 @@ class RecognizerFactory:
     rate_limiter: RateLimiter
     per_second: float
 
-    def __call__(self, stage: Stage, answers: ResponseCache, guard: BreakerGuard) -> CloudRecogniser:
+    def __call__(
+        self, stage: Stage, answers: ResponseCache, guard: BreakerGuard, options: ProcessOptions
+    ) -> CloudRecogniser:
         """Build the recogniser of one picture; see `Pipeline.recogniser`."""
         calls = PaidCalls(self.retry_policy, self.rate_limiter, self.per_second, guard)
         paid = CachedRecognizers(answers, calls, self.locator, self.reader, self.general)
+        reader: TextReader | None = paid if self.reader else None
         return CloudRecogniser(
-            paid,
-            paid if self.reader else None,
+            options.locator(paid) if options.locator else paid,
+            GivenText(options.text) if options.text else reader,
             paid if self.general else None,
             RetryPolicy(1, self.retry_policy.remaining_s),
             stage,
         )
 
 
-def assemble(
+def build_processor(
     settings: Settings,
     environment: Mapping[str, str],
     invocation: Invocation,
@@ -65,7 +84,8 @@ def assemble(
     bucket: str,
     region: str,
     rate_limiter: RateLimiter | None = None,
-    tell: Callable[[str], None] | None = None,
+    lease_owner: str = "",
+    on_metric: Callable[[str], None] = lambda _: None,
 ) -> CardProcessor:
     """Build the pipeline for the pictures of one bucket, and what submits and finishes jobs for it.
 
@@ -76,7 +96,9 @@ def assemble(
         warm instance can outlive them.
     rate_limiter : RateLimiter, optional
         The process's own, which outlives the invocation.
-    tell : callable, optional
+    lease_owner : str
+        In whose name leases are taken; empty for this invocation's alone.
+    on_metric : callable, optional
         Told the names of metrics that have no outcome to stand in.
 
     Raises
@@ -95,7 +117,7 @@ def assemble(
     retry_policy = RetryPolicy(settings.call_attempts, invocation.remaining_s)
     sources = CosObjects(client, bucket, retry_policy)
     results = CosObjects(client, settings.result_bucket or bucket, retry_policy)
-    leases = Leases(sources, owner=f"{invocation.request_id}/{token_hex(16)}")
+    leases = Leases(sources, owner=lease_owner or f"{invocation.request_id}/{token_hex(16)}")
     pipeline = Pipeline(
         settings=settings,
         rules=RedactionRules(
@@ -107,9 +129,7 @@ def assemble(
         sources=sources,
         results=Results(results),
         leases=leases,
-        breaker=CircuitBreaker(
-            sources, leases, settings.state_prefix, settings.breaker_probe_s, tell or (lambda _: None)
-        ),
+        breaker=CircuitBreaker(sources, leases, settings.state_prefix, settings.breaker_probe_s, on_metric),
         recogniser=RecognizerFactory(
             LicenseLocator(client, bucket),
             _text_reader(settings, credentials, client, bucket, proxy),

@@ -7,7 +7,7 @@ What becomes of a job by its state::
     Failed                      what it says of the picture stands; otherwise recognised directly
     Cancel, unknown to CI       recognised directly
 
-A note in the bucket (`bucket.job_notes`) says which jobs are under way. It is written before the submission
+A note in the bucket (`storage.job_store`) says which jobs are under way. It is written before the submission
 and taken away, under the source's lease, after the sidecar's commit: so a job can be lost neither by a crash
 nor by a lost answer or callback.
 """
@@ -18,26 +18,31 @@ import time
 from collections.abc import Callable
 from enum import Enum
 from functools import partial
+from hashlib import sha256
 from typing import Final
 
-from cardveil.core.errors import Halt, SourceGone
+from cardveil.card.model import CardType, Side
+from cardveil.core.errors import Halt, Reject, SourceGone
 from cardveil.core.frozen import dataclass, replace
 from cardveil.core.rate_limit import RateLimiter
 from cardveil.core.retry import RetryPolicy
+from cardveil.core.threads import background_tasks
 from cardveil.core.timing import Timings
 from cardveil.pipeline.claim import Claim
-from cardveil.pipeline.job_submission import Submissions
+from cardveil.pipeline.examine import sent_copy
+from cardveil.pipeline.options import ProcessOptions
 from cardveil.pipeline.pipeline import Outcome, Pipeline
-from cardveil.pipeline.signing import ReferenceRefusedError, Signer
-from cardveil.recognition.interfaces import CardRecogniser
+from cardveil.pipeline.signing import Reference, ReferenceRefusedError, Signer
+from cardveil.recognition.interfaces import Image
 from cardveil.recognition.license_jobs import Job, JobLocator, LicenseJobs, is_job_id
-from cardveil.recognition.recognizer import CloudRecogniser, Stage
 from cardveil.storage.circuit_breaker import BreakerGuard
 from cardveil.storage.job_store import JobNote, JobNotes
-from cardveil.storage.response_cache import ResponseCache
+from cardveil.storage.keys import source_digest
 from cardveil.storage.source import Source
 
 _EXECUTION: Final = "x-cos-meta-execution"
+#: References outlive the patience with their jobs by this much, in seconds.
+_REFERENCE_MARGIN_S: Final = 86400.0
 
 
 class Arrival(str, Enum):
@@ -73,21 +78,19 @@ class CardProcessor:
     rate_limiter: RateLimiter
     now: Callable[[], float] = time.time
 
-    def process(self, source: Source, timings: Timings | None = None, *, force: bool = False) -> Outcome:
-        """Bring an upload to its final state, or submit it as a job; see `Pipeline.process`."""
+    def process(
+        self, source: Source, timings: Timings | None = None, *, options: ProcessOptions | None = None
+    ) -> Outcome:
+        """Bring a source to its final state, or submit it as a job; see `Pipeline.process`."""
+        pipeline = self.pipeline
         if not self.signer.secrets:
-            return self.pipeline.process(source, timings, force=force)
-        timings = timings or Timings()
+            return pipeline.process(source, timings, options=options)
         try:
-            with self.pipeline.claim(source, timings) as claim:
-                outcome = self.pipeline.existing_outcome(claim, force)
-                if (
-                    outcome is None
-                    and self._wants_job(claim)
-                    and (force or not self.pipeline.can_reuse_fields(claim))
-                ):
-                    outcome = self._submissions.submit(source, claim, timings, force=force)
-                return outcome or self.pipeline.recognise_and_publish(source, claim, timings, force=force)
+            with pipeline.claim(source, timings, options) as claimed:
+                outcome = pipeline.existing_outcome(claimed)
+                if outcome is None and self._wants_job(claimed) and not pipeline.can_reuse_fields(claimed):
+                    outcome = self._submit(claimed)
+                return outcome or pipeline.recognise_and_publish(claimed)
         except SourceGone:
             return Outcome("gone")
 
@@ -125,24 +128,23 @@ class CardProcessor:
             return Arrival.UNFINISHED, None
         return Arrival.ACCEPTED, self.finish(note, job, timings)
 
-    def finish(self, note: JobNote, job: Job | None, timings: Timings) -> Outcome:
+    def finish(self, note: JobNote, job: Job | None, timings: Timings, *, wait: float = 0.5) -> Outcome:
         """Bring the source of a job to its final state and take the note away.
 
         Parameters
         ----------
         job : Job, optional
             The job, finished; without one the picture is recognised directly.
+        wait : float
+            See `ProcessOptions`.
         """
         pipeline = self.pipeline
-        if job is not None:
-            pipeline = replace(pipeline, recogniser=partial(_with_job, pipeline.recogniser, job, note))
-        source = note.of()
+        found = partial(JobLocator, job, note.card_type, note.image_sha256) if job else None
+        options = ProcessOptions(force=note.force, wait=wait, locator=found)
         try:
-            with pipeline.claim(source, timings) as claim:
-                outcome = pipeline.existing_outcome(claim, note.force) or pipeline.recognise_and_publish(
-                    source, claim, timings, force=note.force
-                )
-                for tidying in claim.tidying:
+            with pipeline.claim(note.of(), timings, options) as claimed:
+                outcome = pipeline.existing_outcome(claimed) or pipeline.recognise_and_publish(claimed)
+                for tidying in claimed.tidying:
                     tidying.result()  # what fails here is found again only as long as the note stands
                 self.notes.drop(note)
                 return outcome
@@ -180,41 +182,101 @@ class CardProcessor:
             if refused.code != "request_refused":
                 raise
 
-    @property
-    def _submissions(self) -> Submissions:
-        return Submissions(
-            self.pipeline,
-            self.service,
-            self.notes,
-            self.signer,
-            self.retry_policy,
-            self.rate_limiter,
-            self.now,
-        )
-
-    def _wants_job(self, claim: Claim) -> bool:
-        said = claim.stored.meta.get(_EXECUTION)
-        return (said if said in {"direct", "job"} else self.pipeline.settings.execution) == "job"
+    def _wants_job(self, claimed: Claim) -> bool:
+        said = claimed.stored.meta.get(_EXECUTION)
+        chosen = claimed.options.execution or self.pipeline.settings.execution
+        return (said if said in {"direct", "job"} else chosen) == "job"
 
     def _query(self, job_ids: list[str]) -> dict[str, Job]:
         return self.service.query(job_ids) if job_ids else {}
+
+    def _submit(self, claimed: Claim) -> Outcome | None:
+        """Submit a job under the lease; None when this picture is better recognised directly.
+
+        Whatever is lost or killed on the way, it is not paid for twice.
+        """
+        note = self.notes.get(source_digest(claimed.source.key))
+        if note and note.etag == claimed.stored.etag:
+            if note.job_id:
+                return Outcome("submitted")
+            since = note.submitted_at
+        else:
+            note, since = self._new_note(claimed), 0.0
+            if note is None:
+                return None
+            self.notes.put(note)
+        try:
+            with claimed.timings("recognise"):
+                job = self._submitted(note, since)
+        except SourceGone:
+            raise
+        except Reject:
+            self.notes.drop(note)
+            return None  # the direct way says so in the sidecar
+        self.notes.put(replace(note, job_id=job.job_id, state=job.state))
+        return Outcome("submitted")
+
+    def _new_note(self, claimed: Claim) -> JobNote | None:
+        pipeline, source = self.pipeline, claimed.source
+        try:
+            if claimed.data is None:
+                return None
+            hint = pipeline.hint(claimed)
+            if hint.side is Side.BACK:
+                return None  # it has no positions for backs
+            image = sent_copy(claimed.data, source.key, claimed.rules, claimed.timings)
+        except Reject:
+            return None  # the direct way says so in the sidecar, and pays for nothing
+        now = self.now()
+        lifetime = pipeline.settings.job_patience_s + _REFERENCE_MARGIN_S
+        reference = Reference.to(pipeline.sources.bucket, source.key, now + lifetime)
+        return JobNote(
+            source=source_digest(source.key),
+            key=source.key,
+            bucket=pipeline.sources.bucket,
+            region=source.region,
+            etag=claimed.stored.etag,
+            object_key=image.key or self._staged(claimed, image),
+            image_sha256=sha256(image.data).hexdigest(),
+            card_type=hint.card_type or CardType.ID_CARD,
+            nonce=reference.nonce,
+            reference=self.signer.sign(reference),
+            submitted_at=now,
+            force=claimed.options.force,
+        )
+
+    def _staged(self, claimed: Claim, image: Image) -> str:
+        key = claimed.keys.job_copy
+        self.pipeline.sources.put(
+            key, image.data, media_type="application/octet-stream", meta={"kind": "staged"}
+        )
+        return key
+
+    def _submitted(self, note: JobNote, since: float) -> Job:
+        """Submit, once: before another try CI is asked whether the last one had an effect after all."""
+        tried = since > 0
+
+        def once() -> Job:
+            nonlocal tried
+            if tried and (job := self.service.find(note.reference, note.submitted_at)):
+                return job
+            guard.enter()
+            self.rate_limiter.wait(self.pipeline.settings.calls_per_second, self.retry_policy.remaining_s)
+            tried = True
+            return self.service.submit(note.object_key, note.card_type, note.reference)
+
+        breaker = self.pipeline.breaker
+        with background_tasks() as pool, BreakerGuard(breaker, pool.submit(breaker.look)) as guard:
+            try:
+                job = self.retry_policy.call(once)
+            except Halt as halt:
+                if halt.api:
+                    guard.refused(halt)
+                raise
+            guard.answered()
+            return job
 
 
 def _belongs(job: Job, note: JobNote) -> bool:
     """Say whether CI itself knows the job as the one that we submitted."""
     return job.user_data == note.reference and job.object_key == note.object_key
-
-
-def _with_job(
-    build: Callable[[Stage, ResponseCache, BreakerGuard], CardRecogniser],
-    job: Job,
-    note: JobNote,
-    stage: Stage,
-    answers: ResponseCache,
-    guard: BreakerGuard,
-) -> CardRecogniser:
-    recogniser = build(stage, answers, guard)
-    if not isinstance(recogniser, CloudRecogniser):
-        raise TypeError("jobs need the vendor's recogniser")
-    located = JobLocator(job, note.card_type, note.image_sha256, recogniser.locator)
-    return replace(recogniser, locator=located)

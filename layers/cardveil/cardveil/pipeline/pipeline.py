@@ -1,4 +1,8 @@
-"""One uploaded picture, start to end: claimed, fetched, examined, published, in exactly one final state."""
+"""One uploaded picture, start to end: claim, recognise, redact, confirm, publish. Read this module first.
+
+Every source ends in exactly one final state, which its sidecar tells. The sidecar is written last: a crash
+anywhere before leaves a state from which the next delivery, or the next sweep, finishes.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +21,16 @@ from cardveil.core.errors import RETRY_HINT, PermissionMissing, Reject, Retry, S
 from cardveil.core.frozen import dataclass, field
 from cardveil.core.threads import background_tasks
 from cardveil.core.timing import Timings
-from cardveil.pipeline.claim import Claim, Claims
-from cardveil.pipeline.confirmation import Confirmation
+from cardveil.pipeline.claim import Claim, Confirmation, claim, held
 from cardveil.pipeline.covering import RedactionRules
 from cardveil.pipeline.examine import PIPELINE_VERSION, ProcessingResult, examine, sidecar_of
+from cardveil.pipeline.options import ProcessOptions
 from cardveil.pipeline.renewal import re_redact
 from cardveil.recognition.hints import hint_of
-from cardveil.recognition.interfaces import CardRecogniser
+from cardveil.recognition.interfaces import CardRecogniser, Hint
 from cardveil.recognition.recognizer import Stage
 from cardveil.recognition.staging import staged
+from cardveil.setting_values import CardRule
 from cardveil.settings import Settings
 from cardveil.storage.circuit_breaker import BreakerGuard, CircuitBreaker
 from cardveil.storage.keys import Keys
@@ -42,7 +47,7 @@ _MAX_SIDECAR_BYTES: Final = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one upload ended.
+    """How one source ended.
 
     Attributes
     ----------
@@ -60,21 +65,19 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """Everything that one invocation needs to process uploads of one bucket.
+    """Everything that one invocation needs to process the sources of one bucket; see `factory`.
 
     Attributes
     ----------
     sources : Objects
-        The bucket of the uploads; leases and staged copies stand there too.
+        The bucket of the sources; leases and staged copies stand there too.
     results : Results
         Where results go.
-    breaker : Breaker
+    breaker : CircuitBreaker
         Stops paid calls while the account refuses them.
     recogniser : callable
-        Builds the recogniser of one picture from the means to stage a copy of it, the answers that were paid
-        for before, and the breaker's gate.
-    waiting_share : float
-        Share of the invocation's time that may be spent on waiting for a source that another works on.
+        Builds the recogniser of one source from the means to stage a copy of it, the answers that were paid
+        for before, the breaker's guard, and the call's options.
     """
 
     settings: Settings
@@ -83,18 +86,14 @@ class Pipeline:
     results: Results
     leases: Leases
     breaker: CircuitBreaker
-    recogniser: Callable[[Stage, ResponseCache, BreakerGuard], CardRecogniser]
+    recogniser: Callable[[Stage, ResponseCache, BreakerGuard, ProcessOptions], CardRecogniser]
     invocation: Invocation
     sleep: Callable[[float], None] = field(default=time.sleep)
-    waiting_share: float = 0.5
 
-    def process(self, source: Source, timings: Timings | None = None, *, force: bool = False) -> Outcome:
-        """Bring one upload to its final state.
-
-        Parameters
-        ----------
-        force : bool
-            Recognise it again although there is a result, unless a person has decided that.
+    def process(
+        self, source: Source, timings: Timings | None = None, *, options: ProcessOptions | None = None
+    ) -> Outcome:
+        """Bring one source to its final state.
 
         Raises
         ------
@@ -103,61 +102,66 @@ class Pipeline:
         Halt
             When nothing will work until somebody changes the account or the settings.
         """
-        timings = timings or Timings()
         try:
-            with self.claim(source, timings) as claim:
-                return self.existing_outcome(claim, force) or self.recognise_and_publish(
-                    source, claim, timings, force=force
-                )
+            with self.claim(source, timings, options) as claimed:
+                return self.existing_outcome(claimed) or self.recognise_and_publish(claimed)
         except SourceGone:
             return Outcome("gone")
 
-    def claim(self, source: Source, timings: Timings) -> AbstractContextManager[Claim]:
-        """Hold the source for as long as the block lasts; see `Claims.claim`."""
-        return self._claims().claim(source, timings)
+    def claim(
+        self, source: Source, timings: Timings | None = None, options: ProcessOptions | None = None
+    ) -> AbstractContextManager[Claim]:
+        """Hold the source for as long as the block lasts; see `claim.claim`."""
+        return claim(self, source, timings or Timings(), options or ProcessOptions())
 
-    def held(self, keys: Keys) -> AbstractContextManager[None]:
-        """Hold the lease alone of a source; see `Claims.held`."""
-        return self._claims().held(keys.lease_prefix)
-
-    def _claims(self) -> Claims:
-        return Claims(
-            self.settings,
-            self.sources,
-            self.results,
-            self.leases,
-            self.breaker,
-            self.invocation,
-            self.sleep,
-            self.waiting_share,
-        )
-
-    def existing_outcome(self, claim: Claim, force: bool = False) -> Outcome | None:
+    def existing_outcome(self, claimed: Claim) -> Outcome | None:
         """Say that there is nothing to do, if so: it is our own output, or was finished before."""
-        if OUTPUT_MARK in claim.stored.meta:
+        if OUTPUT_MARK in claimed.stored.meta:
             return Outcome("own_output")
-        version = self._version(claim)
-        if claim.made and (version.decided(claim.made) if force else version.made(claim.made)):
-            # Who made it may have been killed between the commit and the tidying.
-            if claim.kept.result() is not None:
-                self.sources.delete(claim.keys.answers)
-            return Outcome("already")
-        return None
+        stands = _version(claimed).decided if claimed.options.force else _version(claimed).made
+        if claimed.made is None or not stands(claimed.made):
+            return None
+        # Who made it may have been killed between the commit and the tidying.
+        if claimed.kept.result() is not None:
+            self.sources.delete(claimed.keys.answers)
+        return Outcome("already")
 
-    def can_reuse_fields(self, claim: Claim) -> bool:
+    def can_reuse_fields(self, claimed: Claim) -> bool:
         """Say whether only the policy has changed since the present result, so that nothing need be paid."""
-        return bool(claim.made and claim.data is not None and self._version(claim).located(claim.made))
+        known = claimed.made is not None and _version(claimed).located(claimed.made)
+        return known and claimed.data is not None and not claimed.options.force
 
-    def recognise_and_publish(
-        self, source: Source, claim: Claim, timings: Timings, *, force: bool = False
-    ) -> Outcome:
-        """Examine and publish what was claimed; raises as `process` does."""
+    def recognise_and_publish(self, claimed: Claim) -> Outcome:
+        """Bring what was claimed to its final state; raises as `process` does."""
         kept_s = self.settings.answers_kept_s
-        answers = ResponseCache(self.sources, claim.keys.answers, claim.kept, kept_s, claim.pool)
+        answers = ResponseCache(self.sources, claimed.keys.answers, claimed.kept, kept_s, claimed.pool)
+        confirmation = Confirmation(partial(self.sources.head, claimed.source.key), claimed.pool)
+        sidecar = self._reusable_sidecar(claimed)
         try:
-            return self._conclude(source, claim, timings, answers, force)
+            with BreakerGuard(self.breaker, claimed.breaker, confirmation.start) as guard:
+                stage = partial(staged, self.sources, claimed.keys)
+                recogniser = self.recogniser(stage, answers, guard, claimed.options)
+                if sidecar is not None and claimed.data is not None:
+                    result = re_redact(sidecar, claimed.data, recogniser, claimed.rules, claimed.timings)
+                else:
+                    result = self._recognise_and_redact(claimed, recogniser)
+            paid = len(result.calls) if sidecar is None else 0
+            with claimed.timings("confirm"):
+                # CI reads by key: had the object been replaced meanwhile, the places were another picture's.
+                now = confirmation.result()
+            if now is None or now.etag != claimed.stored.etag:
+                claimed.tidying.extend(answers.forget())
+                if now is not None:
+                    raise Retry("source_changed", "nothing: the new picture is processed instead")
+                return Outcome("gone", paid_calls=paid)
+            if "source_gone" in result.findings:
+                # Not the source, then, but the copy of it that was staged.
+                raise Retry("staged_copy_gone", RETRY_HINT)
+            self._publish(claimed, result)
+            claimed.tidying.extend(answers.forget())
         finally:
             answers.settle()
+        return Outcome("finished" if sidecar is None else "renewed", result.status, result.findings, paid)
 
     @contextmanager
     def recognising(self, keys: Keys) -> Iterator[CardRecogniser]:
@@ -172,72 +176,53 @@ class Pipeline:
             none: Future[Mapping[str, Any] | None] = Future()
             none.set_result(None)
             answers = ResponseCache(self.sources, keys.answers, none, 0.0, pool)
-            guard = BreakerGuard(self.breaker, pool.submit(self.breaker.look))
-            try:
-                yield self.recogniser(partial(staged, self.sources, keys), answers, guard)
-            finally:
-                guard.leave()
+            with BreakerGuard(self.breaker, pool.submit(self.breaker.look)) as guard:
+                yield self.recogniser(partial(staged, self.sources, keys), answers, guard, ProcessOptions())
 
-    def _conclude(
-        self, source: Source, claim: Claim, timings: Timings, answers: ResponseCache, force: bool
-    ) -> Outcome:
-        stored, keys = claim.stored, claim.keys
-        confirmation = Confirmation(partial(self.sources.head, source.key), claim.pool)
-        guard = BreakerGuard(self.breaker, claim.breaker, confirmation.start)
-        try:
-            recogniser = self.recogniser(partial(staged, self.sources, keys), answers, guard)
-            document = None if force else self._known(claim)
-            if document is not None and claim.data is not None:
-                verdict = re_redact(document, claim.data, recogniser, self.rules, timings)
-            else:
-                verdict = self._examine(source, claim, recogniser, timings)
-        finally:
-            guard.leave()
-        paid = len(verdict.calls) if document is None else 0
-        with timings("confirm"):
-            # CI reads by key: had the object been replaced meanwhile, the places were another picture's.
-            now = confirmation.result()
-        if now is None or now.etag != stored.etag:
-            claim.tidying.extend(answers.forget())
-            if now is None:
-                return Outcome("gone", paid_calls=paid)
-            raise Retry("source_changed", "nothing: the new picture is processed instead")
-        if "source_gone" in verdict.findings:
-            # Not the source, then, but the copy of it that was staged.
-            raise Retry("staged_copy_gone", RETRY_HINT)
-        facts = SourceFacts(self.sources.bucket, source.key, stored.etag, stored.size)
-        sidecar = to_json(sidecar_of(verdict, facts, self.rules.policy, keys.redacted))
-        with timings("publish"):
-            copy = (verdict.copy.data, verdict.copy.media_type) if verdict.copy else None
-            self.results.commit(keys, self._version(claim), verdict.status, sidecar, copy)
-        claim.tidying.extend(answers.forget())
-        kind = "finished" if document is None else "renewed"
-        return Outcome(kind, verdict.status, verdict.findings, paid)
+    def held(self, keys: Keys) -> AbstractContextManager[None]:
+        """Hold the lease alone of a source; see `claim.held`."""
+        return held(self, keys.lease_prefix)
 
-    def _known(self, claim: Claim) -> Mapping[str, Any] | None:
+    def hint(self, claimed: Claim) -> Hint:
+        """Return which card is to be expected; raises Reject ``hint_invalid``."""
+        wanted = claimed.options.card_type
+        rules = self.settings.card_rules if wanted is None else (CardRule("", wanted),)
+        return hint_of(claimed.source.key, claimed.stored.meta, rules)
+
+    def _reusable_sidecar(self, claimed: Claim) -> Mapping[str, Any] | None:
         """Return the sidecar from which the source can be redacted anew, None where it must be recognised."""
-        if not self.can_reuse_fields(claim):
+        if not self.can_reuse_fields(claimed):
             return None
         try:
-            _, data = self.results.objects.get(claim.keys.sidecar, max_bytes=_MAX_SIDECAR_BYTES)
+            _, data = self.results.objects.get(claimed.keys.sidecar, max_bytes=_MAX_SIDECAR_BYTES)
             document = orjson.loads(data or b"")
-            known = document["source"]["etag"] == claim.stored.etag and not document.get("history")
+            known = document["source"]["etag"] == claimed.stored.etag and not document.get("history")
         except (Reject, orjson.JSONDecodeError, KeyError, TypeError):
             return None
         except PermissionMissing:
             return None  # a role that may not read results: it is recognised again
         return document if known else None
 
-    def _version(self, claim: Claim) -> Version:
-        return Version(claim.stored.etag, self.rules.policy.digest, PIPELINE_VERSION)
-
-    def _examine(
-        self, source: Source, claim: Claim, recogniser: CardRecogniser, timings: Timings
-    ) -> ProcessingResult:
+    def _recognise_and_redact(self, claimed: Claim, recogniser: CardRecogniser) -> ProcessingResult:
         try:
-            if claim.data is None:
+            if claimed.data is None:
                 raise Reject("picture_too_large", "upload a smaller picture, or raise CARDVEIL_MAX_BYTES")
-            hint = hint_of(source.key, claim.stored.meta, self.settings)
+            hint = self.hint(claimed)
         except Reject as refusal:
             return ProcessingResult(Status.REJECTED, findings=(refusal.code,))
-        return examine(claim.data, hint, recogniser, self.rules, key=source.key, timings=timings)
+        key, timings = claimed.source.key, claimed.timings
+        return examine(claimed.data, hint, recogniser, claimed.rules, key=key, timings=timings)
+
+    def _publish(self, claimed: Claim, result: ProcessingResult) -> None:
+        """Write the copy, then the sidecar: with it the source is in its final state."""
+        stored, keys, policy = claimed.stored, claimed.keys, claimed.rules.policy
+        source = SourceFacts(self.sources.bucket, claimed.source.key, stored.etag, stored.size)
+        sidecar = to_json(sidecar_of(result, source, policy, keys.redacted))
+        copy = (result.copy.data, result.copy.media_type) if result.copy else None
+        decided = claimed.options.decided
+        with claimed.timings("publish"):
+            self.results.commit(keys, _version(claimed), result.status, sidecar, copy, decided=decided)
+
+
+def _version(claimed: Claim) -> Version:
+    return Version(claimed.stored.etag, claimed.rules.policy.digest, PIPELINE_VERSION)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from cardveil.card.model import CardType, Side
 from cardveil.core.errors import Reject
 from cardveil.recognition.interfaces import Hint
-from cardveil.settings import Settings
+from cardveil.setting_values import CardRule
 
 
-def hint_of(key: str, meta: Mapping[str, str], settings: Settings) -> Hint:
-    """Say what card is to be expected: by the object's metadata, else by the settings' rules, else unknown.
+def hint_of(key: str, meta: Mapping[str, str], card_rules: Sequence[CardRule]) -> Hint:
+    """Say what card is to be expected: by the object's metadata, else by the first rule that fits.
 
     Raises
     ------
@@ -26,7 +26,7 @@ def hint_of(key: str, meta: Mapping[str, str], settings: Settings) -> Hint:
         raise Reject(
             "hint_invalid", "set x-cos-meta-card-type to IDCard or DriverLicense, card-side to front or back"
         ) from None
-    for rule in settings.card_rules:
+    for rule in card_rules:
         if key.startswith(rule.prefix):
             return Hint(rule.card_type, rule.side)
     return Hint()

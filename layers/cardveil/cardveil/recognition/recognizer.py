@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
@@ -27,8 +26,6 @@ from cardveil.recognition.merge import join
 from cardveil.recognition.text_matching import place_fields
 
 NO_CARD: Final = "no_card"
-#: Seconds in which the text's request can be prepared undisturbed: that saves a millisecond.
-_AFTER_S: Final = 0.002
 
 #: Puts a picture that is not in the bucket there for a while, and gives its key.
 Stage = Callable[[Image], AbstractContextManager[str]]
@@ -95,7 +92,7 @@ class _Attempt:
     def _id_card(self) -> Card | None:
         with background_tasks() as pool:
             locating = None if self._hint.side is Side.BACK else pool.submit(self._locate_and_tell)
-            # In this thread, which has the processor already: it takes longest, and goes out first.
+            # In this thread: it takes longest.
             read = self._read() if self._cloud.reader else None
             located = locating.result() if locating else None
         if read:
@@ -147,8 +144,6 @@ class _Attempt:
         return reading
 
     def _locate_and_tell(self) -> Reading:
-        if self._cloud.reader:
-            time.sleep(_AFTER_S)
         located = self._locate(CardType.ID_CARD)
         if self._told and self._cloud.reader and located.fields:
             # While the text is waited for.

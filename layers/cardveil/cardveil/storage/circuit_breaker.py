@@ -109,6 +109,14 @@ class BreakerGuard:
         self._probe: Lease | None = None
         self._stopped: Halt | None = None
 
+    def __enter__(self) -> BreakerGuard:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give a probe back that came to nothing."""
+        with self._lock:
+            self._release()
+
     def enter(self) -> None:
         """Let one paid call through, or stop it.
 
@@ -154,11 +162,6 @@ class BreakerGuard:
                 self._stopped = halt
                 self._breaker.open(halt.code)
                 self._release()
-
-    def leave(self) -> None:
-        """Give a probe back that came to nothing."""
-        with self._lock:
-            self._release()
 
     def _release(self) -> None:
         if self._probe:

@@ -39,20 +39,16 @@ class Leases:
     owner: str
     now: Callable[[], float] = time.time
 
-    def take(
-        self, prefix: str, duration_s: float, meanwhile: Callable[[], None] | None = None
-    ) -> Lease | None:
+    def take(self, prefix: str, duration_s: float) -> Lease | None:
         """Claim what `prefix` stands for, or return None while somebody else holds it.
 
         Parameters
         ----------
         duration_s : float
             Seconds after which the claim is void; a little more than the work can take.
-        meanwhile : callable, optional
-            See `Objects.create`.
         """
         claim = orjson.dumps({"owner": self.owner, "expires": self.now() + duration_s})
-        if self._create(key := f"{prefix}{1:08d}", claim, meanwhile):
+        if self._create(key := f"{prefix}{1:08d}", claim):
             return Lease(key, first=True)
         found = {held: self._read(held) for held in self.objects.list(prefix)}
         standing = {held: note for held, note in found.items() if note}
@@ -99,9 +95,9 @@ class Leases:
     def _living(self, expires: float) -> bool:
         return expires + _CLOCK_SKEW_S > self.now()
 
-    def _create(self, key: str, note: bytes, meanwhile: Callable[[], None] | None = None) -> bool:
+    def _create(self, key: str, note: bytes) -> bool:
         try:
-            return self.objects.create(key, note, meanwhile)
+            return self.objects.create(key, note)
         except Retry:
             # The answer was lost, perhaps after the effect: what stands there now tells.
             found = self._read(key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, Protocol
 from urllib.parse import unquote
@@ -40,7 +40,7 @@ class Objects(Protocol):
 
     def put(self, key: str, data: bytes, *, media_type: str, meta: Mapping[str, str]) -> None: ...
 
-    def create(self, key: str, data: bytes, meanwhile: Callable[[], None] | None = None) -> bool: ...
+    def create(self, key: str, data: bytes) -> bool: ...
 
     def delete(self, key: str) -> None: ...
 
@@ -99,11 +99,10 @@ class CosObjects:
             ),
         )
 
-    def create(self, key: str, data: bytes, meanwhile: Callable[[], None] | None = None) -> bool:
+    def create(self, key: str, data: bytes) -> bool:
         """Write a note only if there is none of that name; say whether this call wrote it.
 
-        `meanwhile` is called in this thread when the request is on its way; not at all, if it never was. On
-        buckets that ever were versioned COS ignores the header: then every call writes.
+        On buckets that ever were versioned COS ignores the header: then every call writes.
         A lost answer shows as a conflict with oneself, so this is never tried twice.
         """
         try:
@@ -111,7 +110,7 @@ class CosObjects:
                 self.client.put_object(
                     Bucket=self.bucket,
                     Key=key,
-                    Body=_Announced(data, meanwhile) if meanwhile else data,
+                    Body=data,
                     Metadata={"x-cos-forbid-overwrite": "true", OUTPUT_MARK: "state"},
                 )
         except TakenByAnother:
@@ -161,21 +160,6 @@ class CosObjects:
                 return action()
 
         return self.retry_policy.call(once)
-
-
-class _Announced:
-    """A request's body that tells when it is asked for: the head has been sent then."""
-
-    def __init__(self, data: bytes, tell: Callable[[], None]) -> None:
-        self._data = data
-        self._tell = tell
-
-    def __len__(self) -> int:
-        return len(self._data)
-
-    def __iter__(self) -> Iterator[bytes]:
-        self._tell()
-        yield self._data
 
 
 def delete_under(objects: Objects, prefix: str, but: str = "") -> None:

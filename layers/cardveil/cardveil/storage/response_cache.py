@@ -21,8 +21,6 @@ from cardveil.storage.objects import Objects
 
 _FORM: Final = 2
 _MAX_BYTES: Final = 4 * 1024 * 1024
-#: Seconds in which whoever has waited for an answer may go on with it undisturbed, before it is kept.
-_AFTER_S: Final = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +85,6 @@ class ResponseCache:
         return (self.kept.result() or {}) if self.kept_s > 0 else {}
 
     def _write(self, name: str, image: bytes, until: float, content: Mapping[str, Any]) -> None:
-        time.sleep(_AFTER_S)
         with self._turn:  # one after the other, and each writes all that there is by then
             self._new[name] = {"image": _digest(image), "until": until, "content": content}
             note = {"form": _FORM, "answers": {**self._before(), **self._new}}

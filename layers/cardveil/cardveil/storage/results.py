@@ -51,12 +51,9 @@ class Results:
     ----------
     objects : Objects
         The bucket for results.
-    decided : bool
-        Whether what is written was decided by a person: it then stands until the source changes.
     """
 
     objects: Objects
-    decided: bool = False
 
     def current(self, keys: Keys) -> Stored | None:
         """Return the sidecar's head, None when there is no result."""
@@ -69,6 +66,8 @@ class Results:
         status: Status,
         sidecar: bytes,
         copy: tuple[bytes, str] | None,
+        *,
+        decided: bool = False,
     ) -> None:
         """Write the redacted copy, then the sidecar, last; without a copy, remove one of an older result.
 
@@ -79,6 +78,8 @@ class Results:
         ----------
         copy : (bytes, str), optional
             The redacted picture and its media type.
+        decided : bool
+            Whether it was decided by a person: it then stands until the source changes.
         """
         if copy:
             data, media_type = copy
@@ -94,6 +95,6 @@ class Results:
                 "kind": "sidecar",
                 "status": status.value,
                 **version.as_meta(),
-                **({"decided": "yes"} if self.decided else {}),
+                **({"decided": "yes"} if decided else {}),
             },
         )

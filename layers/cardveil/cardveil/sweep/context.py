@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from cardveil.core.errors import Halt
+from cardveil.core.rate_limit import RateLimiter
 from cardveil.pipeline.jobs import CardProcessor
 from cardveil.settings import Settings
 from cardveil.storage.keys import keys_of
@@ -35,7 +36,9 @@ class SweepContext:
     Attributes
     ----------
     processor : CardProcessor
-        The way of one picture.
+        The bucket, its breaker and its leases; the policy.
+    build : callable
+        Builds what processes a run's sources: at a rate of its own, with leases in a name of its own.
     sources, results : Listing
         The buckets of the sources and of the results.
     invoke : callable, optional
@@ -49,6 +52,7 @@ class SweepContext:
     """
 
     processor: CardProcessor
+    build: Callable[[RateLimiter, str], CardProcessor]
     sources: Listing
     results: Listing
     settings: Settings

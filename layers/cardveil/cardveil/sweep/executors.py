@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from urllib.parse import quote
 
@@ -15,12 +15,14 @@ from cardveil.core.errors import Halt, from_vendor
 from cardveil.core.timing import Timings
 from cardveil.pipeline.examine import PIPELINE_VERSION
 from cardveil.pipeline.jobs import CardProcessor
+from cardveil.pipeline.options import ProcessOptions
 from cardveil.pipeline.pipeline import Outcome
 from cardveil.storage.keys import keys_of, source_digest
 from cardveil.storage.listings import Entry
 from cardveil.storage.results import Version
 from cardveil.storage.source import Source
 from cardveil.storage.vendor_errors import vendor_errors
+from cardveil.sweep.context import SweepContext
 from cardveil.sweep.rate_limit import SweepRateLimiter
 
 #: Longest that one card may take in a sweep, in seconds; its lease holds as long.
@@ -63,7 +65,8 @@ class DirectExecutor:
             if note is not None and note.etag == source.etag:
                 return Outcome("submitted")
         named = source_of(source, processor.pipeline.sources.bucket, self.region)
-        return limited(processor).pipeline.process(named, timings, force=task.force)
+        options = ProcessOptions(force=task.force, limit_s=CARD_S)
+        return processor.pipeline.process(named, timings, options=options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +87,9 @@ class JobExecutor:
             if self.stop():
                 return Outcome("unfinished")
             self.sleep(_LOOK_S)
-        processor = limited(self.processor)
-        settings = replace(processor.pipeline.settings, execution="job")
-        processor = replace(processor, pipeline=replace(processor.pipeline, settings=settings))
-        source = source_of(task.source, processor.pipeline.sources.bucket, self.region)
-        return processor.process(source, timings, force=task.force)
+        source = source_of(task.source, self.processor.pipeline.sources.bucket, self.region)
+        options = ProcessOptions(force=task.force, execution="job", limit_s=CARD_S)
+        return self.processor.process(source, timings, options=options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,12 +160,20 @@ class InvokeExecutor:
         return Outcome("invoked")
 
 
-def limited(processor: CardProcessor) -> CardProcessor:
-    """Return the flows for one card: with an end of its own, so that a lease left behind is soon void."""
-    invocation = processor.pipeline.invocation
-    deadline = min(invocation.deadline, invocation.clock() + CARD_S)
-    pipeline = replace(processor.pipeline, invocation=replace(invocation, deadline=deadline))
-    return replace(processor, pipeline=pipeline)
+def chosen_executor(
+    context: SweepContext, processor: CardProcessor, rate_limiter: SweepRateLimiter, stop: Callable[[], bool]
+) -> Executor:
+    """Return the way of execution that the settings name."""
+    settings, invocation = context.settings, processor.pipeline.invocation
+    if settings.sweep_execution == "job":
+        return JobExecutor(processor, invocation.region, settings.sweep_in_flight, stop)
+    if settings.sweep_execution == "invoke" and context.invoke:
+        app_id = invocation.app_id or processor.pipeline.sources.bucket.rpartition("-")[2]
+        client = context.invoke()
+        return InvokeExecutor(
+            client, processor, invocation.region, app_id, settings.sweep_function, rate_limiter, stop
+        )
+    return DirectExecutor(processor, invocation.region)
 
 
 def source_of(entry: Entry, bucket: str, region: str) -> Source:
@@ -173,7 +182,7 @@ def source_of(entry: Entry, bucket: str, region: str) -> Source:
 
 
 def created_event(source: Entry, bucket: str, region: str, app_id: str) -> dict[str, Any]:
-    """Return the event that COS sends when a source is created, as far as `events.cos` reads it."""
+    """Return the event that COS sends when a source is created, as far as `handlers.upload` reads it."""
     name = bucket.removesuffix(f"-{app_id}")
     return {
         "Records": [

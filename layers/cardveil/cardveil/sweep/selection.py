@@ -105,6 +105,25 @@ def selection_of(document: Mapping[str, Any], settings: Settings) -> Selection:
     )
 
 
+def selection_of_message(message: Any, settings: Settings) -> Selection:
+    """Read a timer's message: empty for the whole inbox, else a selection as JSON.
+
+    Raises
+    ------
+    Halt
+        ``timer_message_unreadable`` or ``sweep_selection_invalid``; the text holds nothing of the message.
+    """
+    try:
+        document = orjson.loads(message) if message else {}
+    except (orjson.JSONDecodeError, TypeError):
+        document = None
+    if not isinstance(document, dict):
+        raise Halt(
+            "timer_message_unreadable", "write the timer's message as a JSON object, or leave it empty"
+        )
+    return selection_of(document, settings)
+
+
 def _texts(document: Mapping[str, Any], name: str) -> tuple[str, ...]:
     value = document.get(name) or ()
     if not isinstance(value, list | tuple) or not all(isinstance(text, str) for text in value):

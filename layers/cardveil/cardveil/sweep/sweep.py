@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from contextlib import closing
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
+from cardveil.core.context import Invocation
+from cardveil.core.errors import Halt
+from cardveil.core.telemetry import Telemetry
 from cardveil.pipeline.examine import PIPELINE_VERSION
-from cardveil.sweep.context import SweepContext, ready
+from cardveil.pipeline.factory import build_processor
+from cardveil.settings import Settings, variable
+from cardveil.storage.clients import credentials_from, scf_client
+from cardveil.storage.listings import CosListing
+from cardveil.storage.objects import CosObjects
+from cardveil.sweep.context import LEASE_S, SweepContext, ready
 from cardveil.sweep.estimate import Estimate
 from cardveil.sweep.listing import Pair, Position
 from cardveil.sweep.run import Checkpoints, Run, new_run
@@ -16,6 +26,49 @@ from cardveil.sweep.worker_pool import Done, Engine
 
 #: A run that left something over is followed by the next one after this many seconds at the latest.
 _SOON_S: Final = 900.0
+
+
+def build_context(
+    settings: Settings,
+    environment: Mapping[str, str],
+    invocation: Invocation,
+    *,
+    telemetry: Telemetry | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    tell: Callable[[Run], None] = lambda _: None,
+    lease_s: float = LEASE_S,
+) -> SweepContext:
+    """Build what sweeps of the bucket of the settings work with.
+
+    Raises
+    ------
+    Halt
+        When a setting or the credentials are missing or wrong.
+    """
+    if not settings.bucket:
+        raise Halt("setting_invalid", f"set {variable('bucket')} to the bucket to sweep")
+    build = partial(
+        build_processor,
+        settings,
+        environment,
+        invocation,
+        bucket=settings.bucket,
+        region=invocation.region,
+        on_metric=telemetry.count if telemetry else lambda _: None,
+    )
+    processor = build()
+    return SweepContext(
+        processor,
+        lambda rate_limiter, owner: build(rate_limiter=rate_limiter, lease_owner=owner),
+        _listing(processor.pipeline.sources),
+        _listing(processor.pipeline.results.objects),
+        settings,
+        telemetry,
+        partial(_scf, settings, environment, invocation.region),
+        stop,
+        tell,
+        lease_s=lease_s,
+    )
 
 
 def sweep(context: SweepContext, selection: Selection, *, every_s: float = 0.0) -> Run | None:
@@ -97,3 +150,15 @@ def _due(last: Run, context: SweepContext, every_s: float) -> bool:
 def _same(last: Run, context: SweepContext) -> bool:
     """Say whether a run was planned by the present policy and pipeline; otherwise it is begun anew."""
     return (last.policy_digest, last.pipeline) == (context.policy_digest, PIPELINE_VERSION)
+
+
+def _listing(objects: object) -> CosListing:
+    if not isinstance(objects, CosObjects):
+        raise TypeError("the buckets stand in COS")
+    return CosListing(objects)
+
+
+def _scf(settings: Settings, environment: Mapping[str, str], region: str) -> Any:
+    proxy = environment.get("http_proxy") or environment.get("HTTP_PROXY")
+    proxy = proxy if settings.scheme == "http" else None
+    return scf_client(settings, credentials_from(environment), region, proxy)

@@ -17,14 +17,13 @@ from cardveil.storage.listings import Entry
 from cardveil.sweep.budget import Budget
 from cardveil.sweep.context import SweepContext
 from cardveil.sweep.decide import CLOCK_SKEW_S, UpToDateMark
-from cardveil.sweep.executors import Task
+from cardveil.sweep.executors import Task, chosen_executor
 from cardveil.sweep.leftovers import Leftovers
 from cardveil.sweep.listing import Pair, Position
 from cardveil.sweep.rate_limit import SweepRateLimiter
 from cardveil.sweep.report import publish
 from cardveil.sweep.run import Checkpoints, Run
 from cardveil.sweep.selection import Selection
-from cardveil.sweep.ways import chosen_way, own
 from cardveil.sweep.worker_pool import Done, Engine
 
 #: Seconds between two checkpoints.
@@ -71,8 +70,10 @@ class Tick:
         )
         self._judge = context.judge(self.selection, run.started_at, run.verified)
         rate_limiter = SweepRateLimiter(context.settings.sweep_calls_per_second, self._budget)
-        processor = own(context.processor, rate_limiter, run.run_id)
-        self._way = chosen_way(context, processor, rate_limiter, self._stop)
+        # Whoever goes on with a run holds the sweeps' lease: the leases of what was under way when the last
+        # tick was killed are its own.
+        processor = context.build(rate_limiter, f"sweep/{run.run_id}")
+        self._execute = chosen_executor(context, processor, rate_limiter, self._stop)
         self._left = Leftovers(processor.pipeline.sources, processor.pipeline.leases, context.settings)
         if run.ticks and run.state == "running":
             self._left = self._left.look()  # the last tick was killed
@@ -163,7 +164,7 @@ class Tick:
             with self._turn if self._probing else nullcontext():
                 if self._halt:
                     return Done("unfinished", reason)
-                outcome = self._way(task, timings)
+                outcome = self._execute(task, timings)
                 self._probing = False
         except CardveilError as error:
             return self._failed(pair, reason, error)
