@@ -5,12 +5,14 @@ BIN := $(VENV)/bin
 FONTS := fonts-noto-cjk fonts-wqy-zenhei fonts-wqy-microhei fonts-arphic-uming fonts-arphic-ukai
 SOURCES := layers functions local tests benchmarks
 
-.PHONY: help demo test check serve package bench chaos fuzz lock clean
+.PHONY: help demo test check coverage serve package bench chaos fuzz lock clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo   set-up, then the main job on sample cards; results in out/demo"
 	@echo "make test   set-up, then all checks and tests"
+	@echo "make check  ruff, mypy and the contract of imports alone"
+	@echo "make coverage  branch coverage of the layers by unit, leak and chaos tests"
 	@echo "make serve  set-up, then the local cloud with the console on port 8411, data in out/cloud"
 	@echo "make up     set-up, then the local cloud on port 8411, data in out/cloud"
 	@echo "make package  set-up, then the zips as they are deployed, in dist"
@@ -21,6 +23,7 @@ help:
 
 # The marker holds the pins that were installed: a changed pin installs anew.
 $(VENV)/.local: requirements/local.txt pyproject.toml
+	@tools/fit-python $(PYTHON)
 	@tools/debian-packages libturbojpeg0
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV) || { echo "install Debian's python3-venv" >&2; exit 1; }
 	@echo "Installing Python packages into $(VENV) …"
@@ -53,12 +56,17 @@ up: $(VENV)/.local
 	@$(BIN)/cardveil up --port 8411 --data out/cloud
 
 check: $(VENV)/.test
-	$(BIN)/ruff check $(SOURCES)
-	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES) tools
+	$(BIN)/ruff format --check $(SOURCES) tools
 	$(BIN)/mypy $(SOURCES)
 
+# A module's tests share what is dear to start, so each module stays on one worker.
+WORKERS ?= 2
 test: check build/.wheels
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --durations=20 $(PYTEST_ARGS)
+
+coverage: $(VENV)/.test build/.wheels
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadscope --cov --cov-branch --cov-report=term:skip-covered tests/unit tests/leak tests/chaos
 
 bench: $(VENV)/.test build/.wheels
 	$(BIN)/python -m benchmarks

@@ -16,11 +16,10 @@ from typing import Final
 from tests.support.cloud_fixture import ROOT, known
 
 from cardveil_cli.commands.endpoint import Endpoint
-from cardveil_cli.package.build import PLATFORM, build, rehearsal_minor
-from cardveil_cli.package.compiling import find_interpreter
-from cardveil_cli.package.trees import unzip
+from cardveil_cli.package.build import build, rehearsal_minor
 from cardveil_cli.samples.bundled import kept_pictures
 from cardveil_cloud.ci.recognition import TableRecogniser
+from cardveil_cloud.scf.platform import PLATFORM, find_interpreter, unzip
 from cardveil_cloud.server import LocalCloud
 
 ROUNDS: Final = 15

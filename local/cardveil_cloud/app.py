@@ -18,8 +18,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from cardveil_cli.package.build import PLATFORM
-from cardveil_cli.package.compiling import find_interpreter
 from cardveil_cloud import control
 from cardveil_cloud.accounts import Credential, CredentialStore
 from cardveil_cloud.ci.callbacks import Callbacks
@@ -36,6 +34,7 @@ from cardveil_cloud.faults import NoFaults
 from cardveil_cloud.options import NOTICE, Account, Options
 from cardveil_cloud.scf.deployment import Deployment, load
 from cardveil_cloud.scf.environment import Platform
+from cardveil_cloud.scf.platform import PLATFORM, find_interpreter
 from cardveil_cloud.scf.service import ScfService
 from cardveil_cloud.scf.urls import FunctionUrls
 from cardveil_cloud.tencent_api.errors import ApiError, error_body

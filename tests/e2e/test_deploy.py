@@ -29,7 +29,7 @@ from cardveil_cli.deploy.errors import DeployError
 from cardveil_cli.deploy.plan import Plan, Planner
 from cardveil_cli.deploy.rollback import rollback_plan
 from cardveil_cli.package.build import Package, build, rehearsal_minor
-from cardveil_cli.package.trees import unzip, zipped
+from cardveil_cli.package.trees import zipped
 from cardveil_cli.permissions.documents import CamPolicy
 from cardveil_cli.samples.bundled import kept_pictures
 from cardveil_cloud.accounts import Policy
@@ -38,6 +38,7 @@ from cardveil_cloud.cos.contracts import DropConnection
 from cardveil_cloud.faults import FaultHook, NoFaults
 from cardveil_cloud.options import Options
 from cardveil_cloud.scf.deployment import load
+from cardveil_cloud.scf.platform import unzip
 from cardveil_cloud.server import LocalCloud
 
 BUCKET = "cards-1250000000"

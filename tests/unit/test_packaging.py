@@ -16,13 +16,14 @@ import certifi
 import pytest
 
 from cardveil_cli.package.authorities import hashed_directory, subject_hash
-from cardveil_cli.package.compiling import check_syntax, find_interpreter, with_bytecode
+from cardveil_cli.package.compiling import check_syntax, with_bytecode
 from cardveil_cli.package.contents import unpack, wanted
 from cardveil_cli.package.errors import PackagingError
 from cardveil_cli.package.limits import Size, check
 from cardveil_cli.package.native import check_glibc
 from cardveil_cli.package.pins import read_pins
-from cardveil_cli.package.trees import read_tree, unzip, zipped
+from cardveil_cli.package.trees import read_tree, zipped
+from cardveil_cloud.scf.platform import find_interpreter, unzip
 
 ROOT = Path(__file__).parents[2]
 HASH = "a" * 64

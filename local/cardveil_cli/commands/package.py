@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from cardveil_cli.package import limits
-from cardveil_cli.package.build import PLATFORM, Package, build, rehearsal_minor
+from cardveil_cli.package.build import Package, build, rehearsal_minor
 from cardveil_cli.package.errors import PackagingError
+from cardveil_cloud.scf.platform import PLATFORM, SCF_UNPACKED
 
 ROOT: Final = Path(__file__).parents[3]
 
@@ -65,11 +66,7 @@ def _table(package: Package) -> Table:
     table = Table("zip", "zipped (at most)", "unpacked (at most)", "sha256")
     for name, size in package.sizes.items():
         function = name.startswith("functions/")
-        most = (
-            (limits.FUNCTION_ZIP, limits.SCF_UNPACKED)
-            if function
-            else (limits.LAYER_ZIP, limits.LAYER_UNPACKED)
-        )
+        most = (limits.FUNCTION_ZIP, SCF_UNPACKED) if function else (limits.LAYER_ZIP, limits.LAYER_UNPACKED)
         known = package.manifest()["files"][name]
         table.add_row(
             name,

@@ -14,7 +14,7 @@ from typing import Any, Final
 import yaml
 
 from cardveil_cli.package.authorities import hashed_directory
-from cardveil_cli.package.compiling import Interpreter, check_syntax, find_interpreter, with_bytecode
+from cardveil_cli.package.compiling import check_syntax, with_bytecode
 from cardveil_cli.package.contents import Component, runtime_tree
 from cardveil_cli.package.errors import PackagingError
 from cardveil_cli.package.limits import Size, check
@@ -22,9 +22,8 @@ from cardveil_cli.package.native import NAME, PACKAGE, find_library
 from cardveil_cli.package.pins import fetch
 from cardveil_cli.package.sbom import bill_of_materials, licence_list
 from cardveil_cli.package.trees import Tree, digest, read_tree, unpacked_size, zipped
+from cardveil_cloud.scf.platform import PLATFORM, Interpreter, find_interpreter
 
-#: The newest Python that SCF has.
-PLATFORM: Final = (3, 10)
 DOMAIN_LAYER: Final = "cardveil"
 RUNTIME_LAYER: Final = "cardveil-runtime"
 #: Where the platform unpacks functions and layers.

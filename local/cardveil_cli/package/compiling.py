@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import ast
 import os
-import shutil
 import subprocess
-import sys
 import tempfile
-from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 from cardveil_cli.package.errors import PackagingError
 from cardveil_cli.package.trees import Tree, read_tree, write_tree
+from cardveil_cloud.scf.platform import Interpreter
 
 _PATIENCE_S: Final = 180
 #: Runs under the platform's Python. The source's hash is not checked at import: nothing can change it there.
@@ -28,39 +25,6 @@ for path in sorted(root.rglob("*.py")):
         invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
     )
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Interpreter:
-    """A Python of one minor version that runs."""
-
-    path: str
-    version: str
-
-
-@lru_cache
-def find_interpreter(minor: tuple[int, int]) -> Interpreter | None:
-    """Return a Python of this minor: the running one, one on the PATH, or pyenv's; None if none runs."""
-    name = f"python{minor[0]}.{minor[1]}"
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    candidates = [sys.executable] if sys.version_info[:2] == minor else []
-    candidates += [found] if (found := shutil.which(name)) else []
-    candidates += sorted((str(path) for path in pyenv.glob(f"*/bin/{name}")), reverse=True)
-    for path in candidates:
-        try:
-            # A shim may be on the PATH without any such Python behind it.
-            asked = subprocess.run(  # noqa: S603 - a Python
-                [path, "-S", "-c", "import sys; print('.'.join(map(str, sys.version_info[:3])))"],
-                capture_output=True,
-                text=True,
-                timeout=20,
-                check=True,
-            )
-        except (OSError, subprocess.SubprocessError):
-            continue
-        if asked.stdout.strip().startswith(f"{minor[0]}.{minor[1]}."):
-            return Interpreter(path, asked.stdout.strip())
-    return None
 
 
 def with_bytecode(tree: Tree, mounted: str, interpreter: Interpreter) -> Tree:

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from cardveil_cli.package.errors import PackagingError
+from cardveil_cloud.scf.platform import SCF_UNPACKED, SCF_ZIP
 
 _KIB: Final = 1024
 _MIB: Final = 1024 * 1024
-#: SCF "Quota limits": a zip through the API, and a function's code with all its layers, unpacked.
-SCF_ZIP: Final = 50 * _MIB
-SCF_UNPACKED: Final = 500 * _MIB
 #: This project's own: a function is an entry and nothing else; a layer must not slow a cold start down.
 FUNCTION_ZIP: Final = 20 * _KIB
 LAYER_ZIP: Final = 15 * _MIB

@@ -48,24 +48,6 @@ def zipped(tree: Tree) -> bytes:
     return buffer.getvalue()
 
 
-def unzip(data: bytes, folder: Path) -> None:
-    """Unpack a zip as the platform does.
-
-    Raises
-    ------
-    ValueError
-        If an entry would be written outside the folder.
-    """
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        for entry in archive.infolist():
-            target = (folder / entry.filename).resolve()
-            if not target.is_relative_to(folder.resolve()):
-                raise ValueError("the zip names a file outside its folder")
-            if not entry.is_dir():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(archive.read(entry))
-
-
 def unpacked_size(tree: Tree) -> int:
     """Return the bytes of all files."""
     return sum(len(data) for data in tree.values())

@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from cardveil_cli.package.limits import SCF_ZIP
+from cardveil_cloud.scf.platform import SCF_ZIP
 from cardveil_cloud.tencent_api.errors import ApiError
 from cardveil_cloud.tencent_api.scf.fields import BLANK, configuration, name_of, take
 from cardveil_cloud.tencent_api.scf.mounting import Mounts

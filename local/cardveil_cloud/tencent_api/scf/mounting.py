@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cardveil_cli.package.trees import unzip
 from cardveil_cloud.scf.deployment import CosTrigger, Deployment, FunctionSpec, HttpTrigger, TimerTrigger
+from cardveil_cloud.scf.platform import unzip
 from cardveil_cloud.tencent_api.scf.records import LATEST, Function, Records
 
 

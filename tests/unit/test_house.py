@@ -1,0 +1,54 @@
+"""The house keeps its rules: what a module says of itself, what data are made of, how long a file is."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "layers" / "cardveil" / "cardveil"
+MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
+#: Where the standard library's dataclasses are paid for already (see `core.frozen`).
+STANDARD_DATACLASSES = {"api", "sweep"}
+
+
+def imported(path: Path) -> set[str]:
+    """Return the names of the modules that a module imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+        elif isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+    return found
+
+
+def test_there_are_modules_to_look_at() -> None:
+    assert len(MODULES) > 50
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_says_in_one_line_why_it_exists(path: Path) -> None:
+    docstring = ast.get_docstring(ast.parse(path.read_text("utf-8")))
+    assert docstring
+    assert docstring.splitlines()[0].endswith((".", ":"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_what_a_card_needs_is_made_of_frozen_records(path: Path) -> None:
+    if path.relative_to(PACKAGE).parts[0] not in STANDARD_DATACLASSES and path.name != "frozen.py":
+        assert "dataclasses" not in imported(path)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_module_is_longer_than_a_reader_holds(path: Path) -> None:
+    assert len(path.read_text("utf-8").splitlines()) <= 400
+
+
+def test_handlers_are_short() -> None:
+    handlers = sorted((ROOT / "functions").glob("*/index.py"))
+    assert len(handlers) == 4
+    for handler in handlers:
+        assert len(handler.read_text("utf-8").splitlines()) < 60
