@@ -21,8 +21,12 @@ _PROFILES: Final = 48
 _SHARE, _STRAIGHT = 0.6, 0.35
 #: Least mean step, in grey levels a pixel (after smoothing), that is taken for an edge.
 _LEAST_STEP: Final = 2.5
-#: How much one side counts in a fit, in units of one end of a label.
+#: How much one side counts in a fit, in units of one end of a label; a border of the picture counts for less,
+#: since a card may have been cut off by it.
 _SIDE_WEIGHT: Final = 6.0
+_BORDER_WEIGHT: Final = 3.0
+#: Millimetres by which the labels alone may misplace a side that stands along the picture's border.
+_BORDER_REACH: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,11 @@ class Edges:
 
 
 def find_edges(source: Source, placing: Placing) -> Edges | None:
-    """Look for the four sides of the card; None if not one is seen clearly."""
+    """Look for the four sides of the card; None if not one is seen clearly.
+
+    A scan that was cropped to the card shows no edges: a side that is not seen, and should stand along a
+    border of the picture, is taken to stand there.
+    """
     width, height = placing.layout.width, placing.layout.height
     size = (round((width + 2 * _REACH) * _SCALE), round((height + 2 * _REACH) * _SCALE))
     to_card = np.array([[1 / _SCALE, 0, -_REACH], [0, 1 / _SCALE, -_REACH], [0, 0, 1]])
@@ -49,8 +57,8 @@ def find_edges(source: Source, placing: Placing) -> Edges | None:
     for axis, (across, along) in enumerate(((width, height), (height, width))):
         for at in (0.0, across):
             found = _side(steps[axis], at, along)
-            if found is not None:
-                sides.append(_points(source, placing, axis, at, *found))
+            seen = _points(source, placing, axis, at, *found) if found is not None else None
+            sides.append(seen or _border(source, placing, axis, at, along))
     kept = [side for side in sides if side is not None]
     if not kept:
         return None
@@ -98,3 +106,22 @@ def _points(
     # An edge says where the card is across it and nothing along it.
     weight[:, axis] = _SIDE_WEIGHT / len(true)
     return Edges(image[inside], true, weight)
+
+
+def _border(source: Source, placing: Placing, axis: int, at: float, along: float) -> Edges | None:
+    """Return the border of the picture that a side stands along all the way."""
+    places = np.linspace(0.08, 0.92, _PROFILES) * along
+    side = np.full_like(places, at)
+    card = np.column_stack([side, places] if axis == 0 else [places, side])
+    image = project(placing.matrix, card)
+    size = np.array([source.width, source.height], float)
+    corners = placing.corners()
+    pixels_a_mm = float(np.linalg.norm(corners[1] - corners[0])) / placing.layout.width
+    for across, border in ((0, 0.0), (0, size[0]), (1, 0.0), (1, size[1])):
+        if np.all(np.abs(image[:, across] - border) < _BORDER_REACH * pixels_a_mm):
+            on_border = np.clip(image, 0.0, size)
+            on_border[:, across] = border
+            weight = np.zeros_like(card)
+            weight[:, axis] = _BORDER_WEIGHT / len(card)
+            return Edges(on_border, card, weight)
+    return None
