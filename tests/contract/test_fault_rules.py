@@ -16,8 +16,8 @@ from cardveil.core.errors import Halt, Reject, Retry
 from cardveil.core.retry import RetryPolicy
 from cardveil.settings import Settings
 from cardveil.storage.circuit_breaker import OF_ONE_REQUEST
-from cardveil.storage.clients import Credentials, cos_client
 from cardveil.storage.objects import CosObjects
+from cardveil.storage.vendor import Credentials, cos_client
 from cardveil_cloud.fault_rules import KINDS, FaultRules, Rule
 
 Begin = Callable[..., Bench]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from concurrent.futures import Executor
 
 import pytest
-from tests.support.waiting import eventually
 
 from cardveil.core.threads import background_tasks
 
@@ -91,26 +89,3 @@ def test_failures_are_the_asker_s() -> None:
         future = pool.submit(fail)
     with pytest.raises(LookupError):
         future.result()
-
-
-def test_a_forked_process_has_threads_of_its_own() -> None:
-    with background_tasks() as pool:
-        pool.submit(int)
-    child = os.fork()
-    if child == 0:
-        answer = 1
-        try:
-            with background_tasks() as pool:
-                answer = pool.submit(int, "7").result(60)
-        finally:
-            os._exit(answer)
-    ended: list[int] = []
-
-    def reaped() -> bool:
-        pid, status = os.waitpid(child, os.WNOHANG)
-        if pid:
-            ended.append(os.waitstatus_to_exitcode(status))
-        return bool(ended)
-
-    assert eventually(reaped)
-    assert ended == [7]

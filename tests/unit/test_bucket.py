@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
 import orjson
 import pytest
@@ -16,7 +17,7 @@ from cardveil.setting_values import MAX_KEY_BYTES
 from cardveil.settings import from_environment
 from cardveil.storage.keys import keys_of
 from cardveil.storage.leases import Leases
-from cardveil.storage.objects import Stored
+from cardveil.storage.objects import Entry, Stored
 from cardveil.storage.results import Results, Version
 
 SETTINGS = from_environment({})
@@ -61,6 +62,12 @@ class Memory:
 
     def list(self, prefix: str) -> Iterator[str]:
         return iter(sorted(key for key in self.content if key.startswith(prefix)))
+
+    def entries(self, prefix: str, after: str = "") -> Iterator[Entry]:
+        raise NotImplementedError
+
+    def fetch(self, key: str, file: BinaryIO) -> None:
+        raise NotImplementedError
 
     def _stored(self, key: str) -> Stored:
         return Stored("etag", len(self.content[key]), self.meta.get(key, {}))

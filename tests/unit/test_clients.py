@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cardveil.settings import Settings
-from cardveil.storage.clients import Credentials, cos_client, scf_client
+from cardveil.storage.vendor import Credentials, cos_client, scf_client
 
 ROLE = Credentials("AKIDtest", "secret", "token")
 

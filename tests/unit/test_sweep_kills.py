@@ -5,10 +5,9 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, BinaryIO
+from typing import Any
 
 import orjson
 from tests.support.chaos.memory import Instance, Killed, MemoryBucket
@@ -30,7 +29,6 @@ from cardveil.storage.circuit_breaker import CircuitBreaker
 from cardveil.storage.job_store import JobNotes
 from cardveil.storage.keys import keys_of
 from cardveil.storage.leases import Leases
-from cardveil.storage.listings import Entry
 from cardveil.storage.response_cache import look
 from cardveil.storage.results import Results
 from cardveil.sweep.context import SweepContext
@@ -83,23 +81,6 @@ class Vendor:
         return Reading("Reader", fields, CardType.ID_CARD, Side.FRONT, request_id="r")
 
 
-@dataclass(frozen=True)
-class MemoryListing:
-    """Listings of a bucket in memory: sources from before, results just written."""
-
-    objects: Instance
-
-    def entries(self, prefix: str, after: str = "") -> Iterator[Entry]:
-        for key in self.objects.list(prefix):
-            if key > after:
-                stored = self.objects.head(key)
-                assert stored is not None
-                yield Entry(key, stored.size, stored.etag, 1.0 if key.startswith("inbox/") else 2.0)
-
-    def fetch(self, key: str, file: BinaryIO) -> None:
-        raise NotImplementedError
-
-
 @dataclass
 class World:
     """What outlives every instance: the bucket, the vendor, the clock."""
@@ -122,10 +103,8 @@ class World:
 
         objects = Instance(self.memory, check=check)
         build = partial(self._processor, objects)
-        processor, listing = build(RateLimiter(), f"i{self.instances}"), MemoryListing(objects)
-        context = SweepContext(
-            processor, build, listing, listing, SETTINGS, now=lambda: self.now, lease_s=LEASE_S
-        )
+        processor = build(RateLimiter(), f"i{self.instances}")
+        context = SweepContext(processor, build, SETTINGS, now=lambda: self.now, lease_s=LEASE_S)
         return context, selection_of({}, SETTINGS)
 
     def _processor(self, objects: Instance, rate_limiter: RateLimiter, owner: str) -> CardProcessor:

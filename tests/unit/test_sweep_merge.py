@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cardveil.storage.listings import Entry
+from cardveil.storage.objects import Entry
 from cardveil.sweep.listing import Pair, Position, in_step
 
 # What sorts before, at and after the full stop of ".json", which is where the two orders part.

@@ -6,9 +6,10 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
 from cardveil.core.errors import SourceGone
-from cardveil.storage.objects import Stored
+from cardveil.storage.objects import Entry, Stored
 from cardveil.storage.source import OUTPUT_MARK
 
 
@@ -97,6 +98,18 @@ class Instance:
         """See `Objects.list`."""
         self.check("before list")
         yield from self.memory.keys(prefix)
+
+    def entries(self, prefix: str, after: str = "") -> Iterator[Entry]:
+        """See `Objects.entries`: sources are from before, results were just written."""
+        for key in self.list(prefix):
+            if key > after:
+                stored = self.head(key)
+                assert stored is not None
+                yield Entry(key, stored.size, stored.etag, 1.0 if key.startswith("inbox/") else 2.0)
+
+    def fetch(self, key: str, file: BinaryIO) -> None:
+        """See `Objects.fetch`."""
+        raise NotImplementedError
 
 
 def _stored(found: tuple[bytes, Mapping[str, str]]) -> Stored:

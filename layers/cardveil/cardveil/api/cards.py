@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from typing import Any, Final
 
 import orjson
@@ -13,7 +14,6 @@ from cardveil.api.refs import keys_meant, reference, unknown
 from cardveil.card.model import CardType, Side
 from cardveil.core.errors import SourceGone
 from cardveil.core.frozen import dataclass
-from cardveil.storage.inbox import iso
 from cardveil.storage.keys import keys_of
 from cardveil.storage.objects import Stored
 
@@ -39,6 +39,11 @@ class Found:
     version: str
     decided: bool
     document: Mapping[str, Any]
+
+
+def iso(seconds: float, timespec: str = "seconds") -> str:
+    """Return a moment (seconds since the epoch) as ISO 8601 in UTC."""
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 def find(context: RequestContext, named: str) -> Found:
@@ -125,8 +130,7 @@ def _links(context: RequestContext, found: Found) -> dict[str, Any]:
     links: dict[str, Any] = {"expires_at": iso(context.now() + seconds)}
     done = found.document["redaction"]
     if done and context.caller.may("read"):
-        bucket = context.pipeline.results.objects.bucket
-        links["redacted"] = context.inbox.link(bucket, done["output"]["key"], seconds)
+        links["redacted"] = context.outbox.link(done["output"]["key"], seconds)
     if context.caller.may("read_text"):
-        links["source"] = context.inbox.link(context.settings.bucket, found.key, seconds)
+        links["source"] = context.inbox.link(found.key, seconds)
     return links

@@ -20,8 +20,7 @@ from cardveil.pipeline.jobs import CardProcessor
 from cardveil.pipeline.pipeline import Pipeline
 from cardveil.redaction import Policy, load_policy
 from cardveil.settings import Settings
-from cardveil.storage.inbox import Inbox
-from cardveil.storage.objects import CosObjects
+from cardveil.storage.objects import CosObjects, Objects
 from cardveil.storage.source import Source
 
 #: Part of the remaining time that fetching a URL may take.
@@ -83,13 +82,15 @@ class RequestContext:
         """The way of one picture."""
         return self.jobs.pipeline
 
-    @cached_property
-    def inbox(self) -> Inbox:
-        """The sources."""
-        objects = self.pipeline.sources
-        if not isinstance(objects, CosObjects):
-            raise TypeError("the inbox stands in COS")
-        return Inbox(objects)
+    @property
+    def inbox(self) -> CosObjects:
+        """The bucket of the sources."""
+        return _cos(self.pipeline.sources)
+
+    @property
+    def outbox(self) -> CosObjects:
+        """The bucket of the results."""
+        return _cos(self.pipeline.results.objects)
 
     def source(self, key: str) -> Source:
         """Return a picture of the inbox as the pipeline takes it."""
@@ -131,6 +132,12 @@ class RequestContext:
         if not covers_as_much(policy, self.policy):
             self.require("review")
         return policy
+
+
+def _cos(objects: Objects) -> CosObjects:
+    if not isinstance(objects, CosObjects):
+        raise TypeError("links lead to objects of COS only")
+    return objects
 
 
 def covers_as_much(policy: Policy, other: Policy) -> bool:

@@ -7,12 +7,12 @@ import binascii
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-from cardveil.api.cards import is_decided
+from cardveil.api.cards import is_decided, iso
 from cardveil.api.context import RequestContext
 from cardveil.api.problems import Problem
 from cardveil.api.refs import reference
-from cardveil.storage.inbox import Entry
 from cardveil.storage.keys import keys_of
+from cardveil.storage.objects import Entry
 from cardveil.storage.source import is_source
 
 #: Sidecars looked at for one page, so that a filter which fits nothing cannot cost a whole bucket.
@@ -63,7 +63,7 @@ def _card(context: RequestContext, entry: Entry) -> dict[str, Any]:
         "status": sidecar.meta.get("x-cos-meta-status", "pending") if sidecar else "pending",
         "decided": is_decided(sidecar) if sidecar else False,
         "size": entry.size,
-        "uploaded_at": entry.uploaded_at,
+        "uploaded_at": iso(entry.modified, "milliseconds"),
     }
 
 

@@ -12,6 +12,7 @@ from cardveil.api import cards, images, jobs, listing
 from cardveil.api import review as reviews
 from cardveil.api import submit as submissions
 from cardveil.api.auth import ALWAYS, requires_role
+from cardveil.api.cards import iso
 from cardveil.api.context import RequestContext
 from cardveil.api.models import (
     CardAnswer,
@@ -30,7 +31,6 @@ from cardveil.api.openapi import described
 from cardveil.api.refs import reference
 from cardveil.api.resolver import UrlResolver
 from cardveil.pipeline.examine import PIPELINE_VERSION
-from cardveil.storage.inbox import iso
 
 CardKey = Annotated[
     str,

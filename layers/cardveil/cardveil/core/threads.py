@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
@@ -24,7 +23,7 @@ def background_tasks() -> Iterator[Executor]:
     What is submitted to it may wait for what was submitted before, never for what comes later: threads are
     shared, and work is begun in the order of its coming.
     """
-    work = _Work(_threads(os.getpid()))
+    work = _Work(_threads())
     try:
         yield work
     finally:
@@ -51,7 +50,7 @@ class _Work(Executor):
 
 
 @cache
-def _threads(process: int) -> ThreadPoolExecutor:  # noqa: ARG001 - a forked process has none of these threads
+def _threads() -> ThreadPoolExecutor:
     threads = ThreadPoolExecutor(_MOST, thread_name_prefix="beside")
     meeting = threading.Barrier(_READY)
     for met in [threads.submit(meeting.wait) for _ in range(_READY)]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from secrets import token_hex
 from typing import Any
 
@@ -28,12 +29,12 @@ from cardveil.recognition.recognizer import CloudRecogniser, Stage
 from cardveil.redaction import Limits, load_policy
 from cardveil.settings import Settings
 from cardveil.storage.circuit_breaker import BreakerGuard, CircuitBreaker
-from cardveil.storage.clients import Credentials, cos_client, credentials_from, ocr_client
 from cardveil.storage.job_store import JobNotes
 from cardveil.storage.leases import Leases
 from cardveil.storage.objects import CosObjects
 from cardveil.storage.response_cache import ResponseCache
 from cardveil.storage.results import Results
+from cardveil.storage.vendor import Credentials, cos_client, credentials_from, ocr_client
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,5 +157,5 @@ def _text_reader(
     if settings.text_provider == "IDCardOCR":
         return CiIdCardReader(client, bucket)
     if settings.text_provider == "RecognizeMainlandIDCardOCR":
-        return MainlandIdCardReader(ocr_client(settings, credentials, proxy))
+        return MainlandIdCardReader(partial(ocr_client, settings, credentials, proxy))
     return None

@@ -11,7 +11,7 @@ from cardveil.core.errors import RETRY_HINT, Retry
 from cardveil.core.frozen import dataclass
 from cardveil.recognition.interfaces import Image, Reading, TextLine
 from cardveil.recognition.parsing import many, number_of, polygon_of, response_of, text_of
-from cardveil.storage.vendor_errors import vendor_errors
+from cardveil.storage.vendor import vendor_errors
 
 API: Final = "OCR"
 

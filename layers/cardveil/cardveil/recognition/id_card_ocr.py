@@ -15,7 +15,7 @@ from cardveil.recognition.field_names import field_name
 from cardveil.recognition.interfaces import Image, Reading
 from cardveil.recognition.parsing import many, response_of, text_of
 from cardveil.recognition.warnings import CI_WARNINGS, warnings_of
-from cardveil.storage.vendor_errors import vendor_errors
+from cardveil.storage.vendor import vendor_errors
 
 API: Final = "IDCardOCR"
 #: Element names of each side (CI `IDCardOCR` and API 3.0 `RecognizeMainlandIDCardOCR` use the same).

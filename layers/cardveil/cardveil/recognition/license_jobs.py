@@ -18,7 +18,7 @@ from cardveil.recognition.ai_license import read_answer
 from cardveil.recognition.interfaces import Image, Locator, Reading
 from cardveil.recognition.parsing import many, text_of
 from cardveil.settings import Settings
-from cardveil.storage.vendor_errors import vendor_errors
+from cardveil.storage.vendor import vendor_errors
 
 TAG: Final = "ImageLicenseRec"
 #: States in which nothing more will happen by itself.

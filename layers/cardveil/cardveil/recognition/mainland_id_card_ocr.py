@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
 from cardveil.card.model import Side
@@ -14,7 +14,7 @@ from cardveil.recognition.id_card_ocr import reading_of_texts
 from cardveil.recognition.interfaces import Image, Reading
 from cardveil.recognition.parsing import many
 from cardveil.recognition.warnings import API_WARNINGS, warnings_of
-from cardveil.storage.vendor_errors import vendor_errors
+from cardveil.storage.vendor import vendor_errors
 
 API: Final = "RecognizeMainlandIDCardOCR"
 
@@ -25,11 +25,12 @@ class MainlandIdCardReader:
 
     Attributes
     ----------
-    client : tencentcloud.common.common_client.CommonClient
-        For service ``ocr``, version ``2018-11-19``.
+    connect : callable
+        Gives the SDK's ``CommonClient`` for service ``ocr``, version ``2018-11-19``, when it is needed: one
+        that is never asked need not be built.
     """
 
-    client: Any
+    connect: Callable[[], Any]
     #: It is sent the bytes themselves: what stands under the key meanwhile does not matter.
     by_key: ClassVar[bool] = False
 
@@ -46,8 +47,9 @@ class MainlandIdCardReader:
             parameters["CardSide"] = side.name
         started = time.perf_counter()
         with vendor_errors(API):
+            client = self.connect()
             try:
-                answer = self.client.call_json(API, parameters)
+                answer = client.call_json(API, parameters)
             except ValueError:
                 # A body cut short, which the SDK hands to the JSON reader as it is.
                 raise Retry("answer_unreadable", RETRY_HINT, api=API) from None

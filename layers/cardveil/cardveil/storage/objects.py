@@ -1,22 +1,29 @@
-"""Objects of one bucket through the COS SDK, in the few verbs that the package needs, errors in the tree."""
+"""Objects of one bucket through the COS SDK, in the verbs that the package needs, errors in the tree."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timezone
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Final, Protocol, TypeVar
 from urllib.parse import unquote
 
 from cardveil.core.errors import RETRY_HINT, Retry, SourceGone, TakenByAnother
 from cardveil.core.frozen import dataclass
 from cardveil.core.retry import RetryPolicy
+from cardveil.core.threads import background_tasks
 from cardveil.storage.source import OUTPUT_MARK
-from cardveil.storage.vendor_errors import vendor_errors
+from cardveil.storage.vendor import vendor_errors
 
+T = TypeVar("T")
 #: Read the permission that a refused call lacks from an error's `api`.
 _HEAD, _GET, _PUT, _DELETE, _LIST = (
     f"cos:{name}" for name in ("HeadObject", "GetObject", "PutObject", "DeleteObject", "GetBucket")
 )
+#: Objects on one page of a listing: the most that COS gives.
+_PAGE: Final = 1000
+#: Bytes that are held of an object that is copied into a file.
+_PIECE: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +33,24 @@ class Stored:
     etag: str
     size: int
     meta: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One object of a listing; `modified` is in seconds since the epoch, by COS's clock."""
+
+    key: str
+    size: int
+    etag: str
+    modified: float
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some entries, and the marker after which the next ones come (None at the end)."""
+
+    entries: tuple[Entry, ...]
+    marker: str | None
 
 
 class Objects(Protocol):
@@ -45,6 +70,10 @@ class Objects(Protocol):
     def delete(self, key: str) -> None: ...
 
     def list(self, prefix: str) -> Iterator[str]: ...
+
+    def entries(self, prefix: str, after: str = "") -> Iterator[Entry]: ...
+
+    def fetch(self, key: str, file: BinaryIO) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,25 +108,67 @@ class CosObjects:
         Retry
             ``answer_unreadable`` when the content ends early.
         """
-        found: tuple[Stored, bytes | None] = self._call(_GET, partial(self._get, key, max_bytes))
-        return found
+
+        def once() -> tuple[Stored, bytes | None]:
+            stored, stream = self._opened(key)
+            if stored.size > max_bytes:
+                stream.close()
+                return stored, None
+            data: bytes = stream.read(stored.size + 1)
+            if len(data) != stored.size:
+                raise Retry("answer_unreadable", RETRY_HINT, api=_GET)
+            return stored, data
+
+        return self._call(_GET, once)
+
+    def fetch(self, key: str, file: BinaryIO) -> None:
+        """Copy an object's content into a file, in pieces; raises what `get` does."""
+
+        def once() -> None:
+            file.seek(0)
+            file.truncate()
+            stream = self._opened(key)[1]
+            while piece := stream.read(_PIECE):
+                file.write(piece)
+
+        self._call(_GET, once)
 
     def put(self, key: str, data: bytes, *, media_type: str, meta: Mapping[str, str]) -> None:
         """Write one of our own outputs: always marked as ours, so that it can never be taken for a source."""
         headers = {f"x-cos-meta-{name}": value for name, value in meta.items()}
-        self._call(
-            _PUT,
-            partial(
-                self.client.put_object,
-                Bucket=self.bucket,
-                Key=key,
-                Body=data,
-                EnableMD5=True,
-                ContentType=media_type,
-                CacheControl="no-store",
-                Metadata={OUTPUT_MARK: meta.get("kind", "state"), **headers},
-            ),
-        )
+        marked = {OUTPUT_MARK: meta.get("kind", "state"), **headers}
+        self._put(key, data, marked, ContentType=media_type)
+
+    def store(self, key: str, data: bytes, meta: Mapping[str, str]) -> None:
+        """Write a source; `meta` holds ``x-cos-meta-*`` headers by their full names."""
+        self._put(key, data, meta)
+
+    def store_processed(
+        self, key: str, data: bytes, meta: Mapping[str, str], params: Mapping[str, str]
+    ) -> tuple[Mapping[str, str], bytes]:
+        """Write a source and have CI process it, in one request (``PUT ?ci-process=…``).
+
+        The SDK has no method for it. It is tried once only: what it does is paid for.
+
+        Returns
+        -------
+        mapping, bytes
+            The answer's headers and its XML.
+        """
+        from qcloud_cos.cos_auth import CosS3Auth
+
+        conf = self.client.get_conf()
+        with vendor_errors(params["ci-process"]):
+            answer = self.client.send_request(
+                method="PUT",
+                url=conf.uri(bucket=self.bucket, path=key),
+                bucket=self.bucket,
+                data=data,
+                params=dict(params),
+                headers=dict(meta),
+                auth=CosS3Auth(conf, key, params=dict(params)),
+            )
+        return dict(answer.headers), answer.content
 
     def create(self, key: str, data: bytes) -> bool:
         """Write a note only if there is none of that name; say whether this call wrote it.
@@ -121,41 +192,82 @@ class CosObjects:
         """Delete an object; one that is gone already is fine."""
         self._call(_DELETE, partial(self.client.delete_object, Bucket=self.bucket, Key=key))
 
+    def page(self, prefix: str, marker: str = "", limit: int = _PAGE) -> Page:
+        """List what stands under a prefix after `marker`, at most `limit` (1 to 1000) objects."""
+        listed = partial(
+            self.client.list_objects,
+            Bucket=self.bucket,
+            Prefix=prefix,
+            Marker=marker,
+            EncodingType="url",
+            MaxKeys=limit,
+        )
+        found = self._call(_LIST, listed)
+        more = str(found.get("IsTruncated")).lower() == "true"
+        return Page(
+            tuple(_entry(item) for item in found.get("Contents") or []),
+            unquote(str(found["NextMarker"])) if more else None,
+        )
+
+    def entries(self, prefix: str, after: str = "") -> Iterator[Entry]:
+        """Yield what stands under a prefix after the key `after`, in the order of the keys' UTF-8 bytes.
+
+        One page is held, and the next is asked for meanwhile: memory is the same for any number of objects.
+        """
+        page = self.page(prefix, after)
+        with background_tasks() as pool:
+            while page.marker is not None:
+                coming = pool.submit(self.page, prefix, page.marker)
+                yield from page.entries
+                page = coming.result()
+        yield from page.entries
+
     def list(self, prefix: str) -> Iterator[str]:
         """Yield the keys under a prefix, in order."""
-        marker = ""
-        while True:
-            page = self._call(
-                _LIST,
-                partial(
-                    self.client.list_objects,
-                    Bucket=self.bucket,
-                    Prefix=prefix,
-                    Marker=marker,
-                    EncodingType="url",
-                    MaxKeys=1000,
-                ),
-            )
-            for item in page.get("Contents") or []:
-                yield unquote(str(item["Key"]))
-            if str(page.get("IsTruncated")).lower() != "true":
-                return
-            marker = unquote(str(page.get("NextMarker") or ""))
+        return (entry.key for entry in self.entries(prefix))
 
-    def _get(self, key: str, max_bytes: int) -> tuple[Stored, bytes | None]:
+    def link(self, key: str, seconds: int) -> str:
+        """Return a link by which an object can be read until it expires."""
+        return self._presigned("GET", key, seconds, {})
+
+    def upload_link(self, key: str, seconds: int, headers: Mapping[str, str]) -> str:
+        """Return a link by which one object can be put, with exactly these headers."""
+        return self._presigned("PUT", key, seconds, headers)
+
+    def _presigned(self, method: str, key: str, seconds: int, headers: Mapping[str, str]) -> str:
+        token = self.client.get_conf()._token
+        url: str = self.client.get_presigned_url(
+            Bucket=self.bucket,
+            Key=key,
+            Method=method,
+            Expired=seconds,
+            # The SDK leaves a role's token out by itself.
+            Params={"x-cos-security-token": token} if token else {},
+            Headers=dict(headers),
+        )
+        return url
+
+    def _opened(self, key: str) -> tuple[Stored, Any]:
         answer = self.client.get_object(Bucket=self.bucket, Key=key, KeySimplifyCheck=False)
-        stored = _stored(answer)
-        stream = answer["Body"].get_raw_stream()
-        if stored.size > max_bytes:
-            stream.close()
-            return stored, None
-        data: bytes = stream.read(stored.size + 1)
-        if len(data) != stored.size:
-            raise Retry("answer_unreadable", RETRY_HINT, api=_GET)
-        return stored, data
+        return _stored(answer), answer["Body"].get_raw_stream()
 
-    def _call(self, api: str, action: Any) -> Any:
-        def once() -> Any:
+    def _put(self, key: str, data: bytes, meta: Mapping[str, str], **more: str) -> None:
+        put = partial(
+            self.client.put_object,
+            Bucket=self.bucket,
+            Key=key,
+            Body=data,
+            EnableMD5=True,
+            CacheControl="no-store",
+            Metadata=dict(meta),
+            **more,
+        )
+        self._call(_PUT, put)
+
+    def _call(self, api: str, action: Callable[[], T]) -> T:
+        """Make a request, and make it again as the retry policy allows."""
+
+        def once() -> T:
             with vendor_errors(api):
                 return action()
 
@@ -167,6 +279,21 @@ def delete_under(objects: Objects, prefix: str, but: str = "") -> None:
     for key in list(objects.list(prefix)):
         if key != but:
             objects.delete(key)
+
+
+def moment(text: str) -> float:
+    """Read a listing's or an inventory's time, in seconds since the epoch; ValueError if it is none."""
+    at = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return (at if at.tzinfo else at.replace(tzinfo=timezone.utc)).timestamp()
+
+
+def _entry(item: Mapping[str, Any]) -> Entry:
+    return Entry(
+        key=unquote(str(item["Key"])),
+        size=int(item["Size"]),
+        etag=str(item["ETag"]).strip('"'),
+        modified=moment(str(item["LastModified"])),
+    )
 
 
 def _stored(headers: Mapping[str, Any]) -> Stored:

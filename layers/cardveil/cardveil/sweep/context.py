@@ -13,8 +13,7 @@ from cardveil.core.rate_limit import RateLimiter
 from cardveil.pipeline.jobs import CardProcessor
 from cardveil.settings import Settings
 from cardveil.storage.keys import keys_of
-from cardveil.storage.listings import Entry, Listing
-from cardveil.storage.objects import Objects
+from cardveil.storage.objects import Entry, Objects
 from cardveil.sweep.decide import FREE, ChangeDetector, UpToDateMark
 from cardveil.sweep.estimate import calls_of, proof_of
 from cardveil.sweep.inventory import Inventory
@@ -39,8 +38,6 @@ class SweepContext:
         The bucket, its breaker and its leases; the policy.
     build : callable
         Builds what processes a run's sources: at a rate of its own, with leases in a name of its own.
-    sources, results : Listing
-        The buckets of the sources and of the results.
     invoke : callable, optional
         Makes the client of SCF's API, for the execution ``invoke``.
     stop : callable
@@ -53,8 +50,6 @@ class SweepContext:
 
     processor: CardProcessor
     build: Callable[[RateLimiter, str], CardProcessor]
-    sources: Listing
-    results: Listing
     settings: Settings
     telemetry: Telemetry | None = None
     invoke: Callable[[], Any] | None = None
@@ -96,16 +91,15 @@ class SweepContext:
         broken : callable
             Told of each line of an inventory that cannot be read.
         """
+        sources, _ = self.buckets
         if selection.keys:
             return _named(selection.keys, start)
         if selection.inventory:
-            inventory = Inventory(
-                self.sources, selection.inventory, self.processor.pipeline.sources.bucket, broken
-            )
+            inventory = Inventory(sources, selection.inventory, broken)
             return inventory.pairs(selection.prefix, start)
         if self.settings.result_names == "digest":
             # Results in the order of a hash: there is nothing to list in step with.
-            return _alone(self.sources.entries(selection.prefix, start.source_after))
+            return _alone(sources.entries(selection.prefix, start.source_after))
         return self._listed(selection.prefix, start)
 
     def _listed(self, prefix: str, start: Position) -> Generator[Pair, None, None]:
@@ -117,9 +111,10 @@ class SweepContext:
             named = f"{settings.sidecar_prefix}{key.removeprefix(settings.inbox_prefix)}.json"
             return sidecar if sidecar == named else None
 
-        sources = self.sources.entries(prefix, start.source_after)
-        sidecars = self.results.entries(below, start.sidecar_after)
-        return in_step(sources, sidecars, sidecar_of, start)
+        sources, results = self.buckets
+        listed = sources.entries(prefix, start.source_after)
+        sidecars = results.entries(below, start.sidecar_after)
+        return in_step(listed, sidecars, sidecar_of, start)
 
 
 def _named(keys: tuple[str, ...], start: Position) -> Generator[Pair, None, None]:

@@ -17,8 +17,7 @@ from typing import Final
 from cardveil.pipeline.examine import PIPELINE_VERSION
 from cardveil.settings import Settings
 from cardveil.storage.keys import keys_of
-from cardveil.storage.listings import Entry
-from cardveil.storage.objects import Objects, Stored
+from cardveil.storage.objects import Entry, Objects, Stored
 from cardveil.storage.results import Version
 from cardveil.storage.source import OUTPUT_MARK, not_ours
 from cardveil.sweep.listing import Pair

@@ -18,10 +18,10 @@ from cardveil.pipeline.jobs import CardProcessor
 from cardveil.pipeline.options import ProcessOptions
 from cardveil.pipeline.pipeline import Outcome
 from cardveil.storage.keys import keys_of, source_digest
-from cardveil.storage.listings import Entry
+from cardveil.storage.objects import Entry
 from cardveil.storage.results import Version
 from cardveil.storage.source import Source
-from cardveil.storage.vendor_errors import vendor_errors
+from cardveil.storage.vendor import vendor_errors
 from cardveil.sweep.context import SweepContext
 from cardveil.sweep.rate_limit import SweepRateLimiter
 

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 import orjson
 
 from cardveil.core.errors import Halt, Reject
-from cardveil.storage.listings import Entry, Listing, moment
+from cardveil.storage.objects import Entry, Objects, moment
 from cardveil.sweep.listing import Pair, Position
 
 _MAX_MANIFEST: Final = 16 * 1024 * 1024
@@ -36,19 +36,16 @@ class Inventory:
 
     Attributes
     ----------
-    listing : Listing
-        The bucket of the report.
+    sources : Objects
+        The bucket of the report, which must also be the one that was reported on.
     manifest : str
         Key of its ``manifest.json``.
-    bucket : str
-        The bucket that must have been reported on.
     broken : callable
         Told of each line that cannot be read; it is passed over.
     """
 
-    listing: Listing
+    sources: Objects
     manifest: str
-    bucket: str
     broken: Callable[[], None]
 
     def pairs(self, prefix: str, start: Position) -> Generator[Pair, None, None]:
@@ -88,12 +85,12 @@ class Inventory:
             kind = str(document.get("fileFormat", "CSV")).upper()
             names = [name.strip().lower() for name in document["fileSchema"].split(",")]
             files = [_File(str(each["key"]), str(each.get("md5Checksum", ""))) for each in document["files"]]
-            source = str(document.get("sourceBucket", self.bucket))
+            source = str(document.get("sourceBucket", self.sources.bucket))
         except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
             raise _unknown() from None
         if "CSV" not in kind or not {"key", "size"} <= set(names):
             raise _unknown()
-        if source not in self.bucket:
+        if source not in self.sources.bucket:
             raise Halt("inventory_schema_unknown", "give an inventory of the bucket that is swept")
         return {name: index for index, name in enumerate(names)}, files
 
@@ -121,7 +118,7 @@ class Inventory:
 
     def _fetch(self, key: str, file: BinaryIO) -> None:
         try:
-            self.listing.fetch(key, file)
+            self.sources.fetch(key, file)
         except Reject:
             raise Halt(
                 "inventory_missing", "wait until the inventory is complete, or name its manifest.json"

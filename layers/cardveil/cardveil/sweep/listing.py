@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 
-from cardveil.storage.listings import Entry
+from cardveil.storage.objects import Entry
 
 
 @dataclass(frozen=True, slots=True)

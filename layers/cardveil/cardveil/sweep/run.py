@@ -12,8 +12,7 @@ from typing import Any, Final
 import orjson
 
 from cardveil.core.errors import Reject
-from cardveil.storage.listings import Entry
-from cardveil.storage.objects import Objects
+from cardveil.storage.objects import Entry, Objects
 from cardveil.sweep.decide import UpToDateMark
 from cardveil.sweep.listing import Position
 from cardveil.sweep.selection import Selection

@@ -13,9 +13,7 @@ from cardveil.core.telemetry import Telemetry
 from cardveil.pipeline.examine import PIPELINE_VERSION
 from cardveil.pipeline.factory import build_processor
 from cardveil.settings import Settings, variable
-from cardveil.storage.clients import credentials_from, scf_client
-from cardveil.storage.listings import CosListing
-from cardveil.storage.objects import CosObjects
+from cardveil.storage.vendor import credentials_from, scf_client
 from cardveil.sweep.context import LEASE_S, SweepContext, ready
 from cardveil.sweep.estimate import Estimate
 from cardveil.sweep.listing import Pair, Position
@@ -60,8 +58,6 @@ def build_context(
     return SweepContext(
         processor,
         lambda rate_limiter, owner: build(rate_limiter=rate_limiter, lease_owner=owner),
-        _listing(processor.pipeline.sources),
-        _listing(processor.pipeline.results.objects),
         settings,
         telemetry,
         partial(_scf, settings, environment, invocation.region),
@@ -150,12 +146,6 @@ def _due(last: Run, context: SweepContext, every_s: float) -> bool:
 def _same(last: Run, context: SweepContext) -> bool:
     """Say whether a run was planned by the present policy and pipeline; otherwise it is begun anew."""
     return (last.policy_digest, last.pipeline) == (context.policy_digest, PIPELINE_VERSION)
-
-
-def _listing(objects: object) -> CosListing:
-    if not isinstance(objects, CosObjects):
-        raise TypeError("the buckets stand in COS")
-    return CosListing(objects)
 
 
 def _scf(settings: Settings, environment: Mapping[str, str], region: str) -> Any:

@@ -13,7 +13,7 @@ from cardveil.core.errors import BudgetSpent, CardveilError, Halt
 from cardveil.core.timing import Timings
 from cardveil.pipeline.pipeline import Outcome
 from cardveil.storage.leases import Lease
-from cardveil.storage.listings import Entry
+from cardveil.storage.objects import Entry
 from cardveil.sweep.budget import Budget
 from cardveil.sweep.context import SweepContext
 from cardveil.sweep.decide import CLOCK_SKEW_S, UpToDateMark

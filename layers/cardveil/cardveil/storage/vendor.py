@@ -1,21 +1,25 @@
-"""The two SDKs' clients, built from settings and credentials, once for as long as these last."""
+"""The two SDKs: clients built from settings and credentials; their exceptions put into the error tree."""
 
 from __future__ import annotations
 
 import logging
 import os
-import threading
 import warnings
-from collections.abc import Callable, Mapping
-from functools import cache, lru_cache, partial
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache, lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
+from xml.etree import ElementTree  # the vendor's own answers, over TLS; expat here expands no external entity
 
-from cardveil.core.errors import Halt
+from cardveil.core.errors import RETRY_HINT, CardveilError, Halt, Retry, from_vendor
 from cardveil.core.frozen import dataclass
 from cardveil.core.importing import uncollected
 from cardveil.settings import Settings
 
+#: What an answer without a body means (every refusal of a HEAD), by status. A HEAD of ours is well formed, so
+#: what is left of the errors of status 400 is a token that has expired on the way.
+_BODILESS: Final = {400: "ExpiredToken", 403: "AccessDenied", 404: "NoSuchKey", 412: "PreconditionFailed"}
 _KEPT_CONNECTIONS: Final = 64
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -82,7 +86,6 @@ def cos_client(settings: Settings, credentials: Credentials, region: str, proxy:
         tuple(sorted(proxies.items())),
         settings.ca_directory or os.environ.get("REQUESTS_CA_BUNDLE") or None,
         (credentials.secret_id, credentials.secret_key, credentials.token),
-        os.getpid(),
     )
 
 
@@ -94,7 +97,6 @@ def _cos_client(
     proxies: tuple[tuple[str, str], ...],
     verify: str | None,
     secrets: tuple[str, str, str],
-    process: int,
 ) -> Any:
     """Build a COS client, once for as long as a role's credentials last."""
     with uncollected():
@@ -113,12 +115,12 @@ def _cos_client(
         VerifySSL=verify,
         AllowRedirects=False,
     )
-    # Its own retries sleep past any deadline and repeat what must not be repeated: `retrying` decides alone.
-    return AIRecognitionClient(config, retry=0, session=_connections(process))
+    # Its own retries sleep past any deadline and repeat what must not be: `RetryPolicy` decides alone.
+    return AIRecognitionClient(config, retry=0, session=_connections())
 
 
 @cache
-def _connections(process: int) -> Any:  # noqa: ARG001 - a forked process must not share them
+def _connections() -> Any:
     """Return the connections of this process, which outlive its invocations.
 
     The SDK's own look through the whole environment, and for a ``.netrc``, at each request: a fifth of its
@@ -138,46 +140,25 @@ def _connections(process: int) -> Any:  # noqa: ARG001 - a forked process must n
 
 
 def ocr_client(settings: Settings, credentials: Credentials, proxy: str | None = None) -> Any:
-    """Return the generic API 3.0 client for the OCR service; it is built when it is first called.
+    """Build the generic API 3.0 client for the OCR service.
 
-    Many pictures end before their text is asked for, and the calls before it need not wait for this SDK.
+    To be called each time that a text is asked for (the client is kept), not before: many pictures end
+    earlier, and the calls before it need not wait for this SDK.
     """
-    _guard_plain_http(settings, proxy)
-    return _Later(partial(_ocr_client, settings, credentials, proxy))
-
-
-class _Later:
-    """A client that is built by its first call, which may come from any thread."""
-
-    def __init__(self, build: Callable[[], Any]) -> None:
-        self._build = build
-        self._lock = threading.Lock()
-        self._built: Any = None
-
-    def call_json(self, action: str, parameters: Mapping[str, Any]) -> Any:
-        """Call an action; see the SDK's `CommonClient.call_json`."""
-        with self._lock:
-            if self._built is None:
-                self._built = self._build()
-        return self._built.call_json(action, parameters)
+    service = ("ocr", "2018-11-19", settings.ocr_endpoint, settings.ocr_region)
+    return _api_client(service, *_connection(settings, credentials, proxy))
 
 
 def scf_client(settings: Settings, credentials: Credentials, region: str, proxy: str | None = None) -> Any:
     """Build the generic API 3.0 client for SCF, by which functions are invoked."""
-    _guard_plain_http(settings, proxy)
     service = ("scf", "2018-04-16", "scf.tencentcloudapi.com", region)
-    return _api_client(service, *_ways(settings, credentials, proxy))
+    return _api_client(service, *_connection(settings, credentials, proxy))
 
 
-def _ocr_client(settings: Settings, credentials: Credentials, proxy: str | None) -> Any:
-    service = ("ocr", "2018-11-19", settings.ocr_endpoint, settings.ocr_region)
-    return _api_client(service, *_ways(settings, credentials, proxy))
-
-
-def _ways(settings: Settings, credentials: Credentials, proxy: str | None) -> tuple[Any, ...]:
+def _connection(settings: Settings, credentials: Credentials, proxy: str | None) -> tuple[Any, ...]:
+    _guard_plain_http(settings, proxy)
     secrets = (credentials.secret_id, credentials.secret_key, credentials.token)
-    verify = settings.ca_directory or None
-    return (settings.scheme, settings.call_timeout_s, proxy, verify, secrets, os.getpid())
+    return (settings.scheme, settings.call_timeout_s, proxy, settings.ca_directory or None, secrets)
 
 
 @lru_cache(maxsize=4)
@@ -188,7 +169,6 @@ def _api_client(
     proxy: str | None,
     verify: str | None,
     secrets: tuple[str, str, str],
-    process: int,  # noqa: ARG001 - a forked process must not share connections
 ) -> Any:
     """Build a client of an API 3.0 service, once for as long as a role's credentials last.
 
@@ -219,3 +199,55 @@ def _guard_plain_http(settings: Settings, proxy: str | None) -> None:
         raise Halt(
             "setting_invalid", "set CARDVEIL_SCHEME to https: http is only for the local cloud's proxy"
         )
+
+
+@contextmanager
+def vendor_errors(api: str) -> Iterator[None]:
+    """Turn the SDKs' exceptions into leaves of the error tree.
+
+    The original is dropped (``from None``): its text holds URLs with keys, and a traceback would carry it
+    into a dead letter.
+    """
+    from qcloud_cos.cos_exception import CosClientError, CosServiceError
+    from requests.exceptions import RequestException
+    from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
+    from urllib3.exceptions import HTTPError
+
+    try:
+        yield
+    except CosServiceError as error:
+        raise _from_cos(error, api) from None
+    except TencentCloudSDKException as error:
+        raise _from_api3(error, api) from None
+    except (CosClientError, RequestException, HTTPError, OSError):
+        raise Retry("network", RETRY_HINT, api=api) from None
+
+
+def _from_cos(error: Any, api: str) -> CardveilError:
+    status = int(error.get_status_code())
+    code, request_id = "", ""
+    message = error.get_digest_msg()
+    if isinstance(message, Mapping):
+        # For a HEAD the SDK makes one up from the status, or passes the headers.
+        code = str(message.get("code", ""))
+        request_id = str(message.get("requestid") or message.get("x-cos-request-id") or "")
+    else:
+        # CI's errors lack <Resource>, which the SDK's own reader cannot do without.
+        try:
+            root = ElementTree.fromstring(error.get_origin_msg())  # noqa: S314
+            code, request_id = root.findtext("Code") or "", root.findtext("RequestId") or ""
+        except ElementTree.ParseError:
+            pass  # no code, then: the status decides
+    return from_vendor(
+        _BODILESS.get(status, code) if code in {"", "NoSuchResource"} else code,
+        api=api,
+        status=status,
+        request_id=request_id or None,
+    )
+
+
+def _from_api3(error: Any, api: str) -> CardveilError:
+    code = str(error.code or "")
+    if code in {"ClientNetworkError", "ServerNetworkError"}:
+        return Retry("network", RETRY_HINT, api=api)
+    return from_vendor(code, api=api, request_id=error.requestId or None)
