@@ -16,7 +16,6 @@ WATCHING: Final[Mapping[str, str]] = MappingProxyType(
         "SourceGone": "sources deleted too early; find out who deletes from the inbox",
         "PaidCalls": "what the vendor will bill; compare with uploads times calls a card",
         "CardFailed": "by leaf: Retry mends itself, Halt wants you now; the code is in the table below",
-        "PassedOver": "records that were not ours; many of them: narrow the trigger's prefix",
         "JobSubmitted": "jobs begun; compare with CallbackReceived",
         "JobOverdue": "callbacks that never came; if it goes on, check the callback's URL and CI's queue",
         "CallbackReceived": "by outcome; `forged` or `missing` from outside: somebody tries the URL",

@@ -24,7 +24,6 @@ METRICS: Final[Mapping[str, tuple[str, str]]] = {
     "SourceGone": ("Count", "sources deleted before they were read"),
     "PaidCalls": ("Count", "recognition calls made"),
     "CardFailed": ("Count", "sources left for a retry or for a person, by leaf and code"),
-    "PassedOver": ("Count", "records that were not ours"),
     "JobSubmitted": ("Count", "sources that were submitted as a job, or are under way as one"),
     "JobOverdue": ("Count", "jobs whose callback did not come, found by the schedule"),
     "CallbackReceived": ("Count", "callbacks, by outcome: only `accepted` ones led to any work"),

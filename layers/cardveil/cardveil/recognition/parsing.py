@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-from xml.etree import ElementTree  # the vendor's own answers; expat here expands no external entity
+from xml.parsers.expat import ExpatError
 
 from cardveil.card.geometry import signed_area
 from cardveil.card.model import Polygon
@@ -21,9 +21,11 @@ def response_of(data: Any, *, api: str) -> Mapping[str, Any]:
     """
     if isinstance(data, bytes | str) and data:
         # The SDK leaves an answer unparsed when its type carries a charset or its length is missing.
+        import xmltodict  # the SDK's own reader; it refuses entities
+
         try:
-            data = {"Response": _tree(ElementTree.fromstring(data))}  # noqa: S314
-        except ElementTree.ParseError:
+            data = {"Response": next(iter(xmltodict.parse(data, xml_attribs=False).values()))}
+        except (ExpatError, ValueError):
             data = None
     if isinstance(data, Mapping):
         content = data.get("Response", data)
@@ -64,17 +66,3 @@ def polygon_of(points: Iterable[Sequence[float]]) -> Polygon | None:
         return Polygon.of(pairs)
     except ValueError:
         return None
-
-
-def _tree(element: ElementTree.Element) -> Any:
-    """Shape an element as the SDK does: a dict of children, lists for repeated ones, text for leaves."""
-    if not len(element):
-        return (element.text or "").strip() or None
-    found: dict[str, Any] = {}
-    for child in element:
-        value = _tree(child)
-        if child.tag in found:
-            found[child.tag] = [*many(found[child.tag]), value]
-        else:
-            found[child.tag] = value
-    return found
