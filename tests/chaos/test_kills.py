@@ -199,18 +199,18 @@ def _without_time(processor: CardProcessor) -> CardProcessor:
 
 @pytest.mark.parametrize("job", [False, True])
 def test_a_look_that_was_too_early_pays_for_nothing(scene: MakeScene, job: bool) -> None:
-    """The source is fetched while the lease is taken; another may commit between the two."""
+    """Source and result are looked at while the lease is taken; another may commit between the two."""
     here = scene(job=job)
     held: list[Any] = []
     requests: list[str] = []
 
     def check(request: str) -> None:
         requests.append(request)
-        # The second instance has fetched, and before its lease is created the first does all its work.
+        # The second instance has looked, and before its lease is created the first does all its work.
         if request == "before create" and not held:
             held.append(request)
-            # The source and the breaker, both beside the lease.
-            assert eventually(lambda: requests.count("after get") >= 2)
+            # At the result, the source, the breaker and the kept answers, all beside the lease.
+            assert eventually(lambda: "after head" in requests and requests.count("after get") >= 3)
             undisturbed(here)
 
     second = here.instance(check)

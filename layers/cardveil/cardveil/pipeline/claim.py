@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cardveil.core.context import Invocation
 from cardveil.core.errors import RETRY_HINT, TakenByAnother
@@ -26,6 +27,7 @@ from cardveil.storage.source import Source
 if TYPE_CHECKING:
     from cardveil.pipeline.pipeline import Pipeline
 
+T = TypeVar("T")
 #: Pause between two looks at a lease that somebody else holds, in seconds.
 _WAIT_S: Final = 1.0
 #: A lease outlives the function that took it by this much, so that nobody takes over from the living.
@@ -65,6 +67,16 @@ class Claim:
     breaker: Future[Open | None]
     kept: Future[Mapping[str, Any] | None]
     tidying: list[Future[None]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    """What is asked for beside the lease; see `Claim`."""
+
+    source: Future[tuple[Stored, bytes | None]]
+    made: Future[Stored | None]
+    kept: Future[Mapping[str, Any] | None]
+    breaker: Future[Open | None]
 
 
 @contextmanager
@@ -112,29 +124,63 @@ def _taken_and_fetched(
     keys: Keys,
     pool: Executor,
 ) -> Claim:
-    """Take the lease while the source is being fetched; then look what earlier tries have left."""
-
-    def fetch() -> Future[tuple[Stored, bytes | None]]:
-        return pool.submit(pipeline.sources.get, source.key, max_bytes=pipeline.settings.max_bytes)
-
+    """Take the lease, waiting for another's; what is needed next is asked for beside it."""
     invocation = pipeline.invocation.limited(options.limit_s)
-    fetching, breaker = fetch(), pool.submit(pipeline.breaker.look)
-    lease = _take(pipeline, keys.lease_prefix, invocation)
+    # First of all, so that it is likely to be answered before the looks: a round trip is saved then.
+    taking = pool.submit(_take, pipeline, keys.lease_prefix, invocation)
+    beside = _ask(pipeline, source, keys, pool, taking)
+    lease = taking.result()
+    fresh = lease is not None and lease.first
     if lease is None:
         lease = _wait_for(pipeline, keys.lease_prefix, invocation, options)
-        fetching = fetch()  # it may have been replaced meanwhile
     try:
-        # Not before the lease is ours: until then another may still commit a result.
-        made = pool.submit(pipeline.results.current, keys)
-        kept = pool.submit(look, pipeline.sources, keys.answers)
-        stored, data = fetching.result()
-        rules = options.rules or pipeline.rules
+        # Whoever held the lease before may have finished: all is looked at again.
+        fetched = beside if fresh else _ask(pipeline, source, keys, pool, taking)
+        stored, data = fetched.source.result()
         return Claim(
-            source, options, rules, timings, keys, lease, stored, data, made.result(), pool, breaker, kept
+            source=source,
+            options=options,
+            rules=options.rules or pipeline.rules,
+            timings=timings,
+            keys=keys,
+            lease=lease,
+            stored=stored,
+            data=data,
+            made=fetched.made.result(),
+            pool=pool,
+            breaker=fetched.breaker,
+            kept=fetched.kept,
         )
     except BaseException:
         pipeline.leases.release(lease, keys.lease_prefix)
         raise
+
+
+def _ask(
+    pipeline: Pipeline, source: Source, keys: Keys, pool: Executor, taking: Future[Lease | None]
+) -> _Fetched:
+    """Ask for all that is needed next."""
+    return _Fetched(
+        source=pool.submit(pipeline.sources.get, source.key, max_bytes=pipeline.settings.max_bytes),
+        made=pool.submit(_not_older, taking, partial(pipeline.results.current, keys)),
+        kept=pool.submit(_not_older, taking, partial(look, pipeline.sources, keys.answers)),
+        breaker=pool.submit(pipeline.breaker.look),
+    )
+
+
+def _not_older(taking: Future[Lease | None], seen: Callable[[], T]) -> T:
+    """Return what is seen once a lease is taken: at once, where the look was answered after the lease was.
+
+    Another may commit and give its lease back between our look and our claim. Its giving back is sent when
+    its commit is answered: a whole round trip lies between the two. If our lease was answered before our look
+    was, then the look was served after the lease, or before it by less than an answer's way back: it saw the
+    commit.
+    """
+    found = seen()
+    if taking.done():
+        return found
+    taking.result()
+    return seen()
 
 
 def _take(pipeline: Pipeline, prefix: str, invocation: Invocation) -> Lease | None:
