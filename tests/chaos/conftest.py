@@ -205,9 +205,8 @@ def scene() -> MakeScene:
     ) -> Scene:
         shown = picture(number)
         data = _turned(shown.data()) if turned else shown.data()
-        chosen = Settings(
-            job_secrets=("s" * 32,) if job else (), execution="job" if job else "direct", **settings
-        )
+        execution = settings.pop("execution", "job" if job else "direct")
+        chosen = Settings(job_secrets=("s" * 32,) if job else (), execution=execution, **settings)
         return Scene(shown, data, chosen, versioned)
 
     return make
