@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from functools import partial
 from typing import Any, BinaryIO, Final, Protocol, TypeVar
@@ -11,7 +12,6 @@ from urllib.parse import unquote
 from cardveil.core.errors import RETRY_HINT, Retry, SourceGone, TakenByAnother
 from cardveil.core.frozen import dataclass
 from cardveil.core.retry import RetryPolicy
-from cardveil.core.threads import background_tasks
 from cardveil.storage.source import OUTPUT_MARK
 from cardveil.storage.vendor import vendor_errors
 
@@ -215,11 +215,13 @@ class CosObjects:
         One page is held, and the next is asked for meanwhile: memory is the same for any number of objects.
         """
         page = self.page(prefix, after)
-        with background_tasks() as pool:
-            while page.marker is not None:
-                coming = pool.submit(self.page, prefix, page.marker)
-                yield from page.entries
-                page = coming.result()
+        if page.marker is not None:
+            # A thread of its own: pages read by many threads would take several times the memory.
+            with ThreadPoolExecutor(1) as pool:
+                while page.marker is not None:
+                    coming = pool.submit(self.page, prefix, page.marker)
+                    yield from page.entries
+                    page = coming.result()
         yield from page.entries
 
     def list(self, prefix: str) -> Iterator[str]:
