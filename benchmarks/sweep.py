@@ -61,14 +61,14 @@ def child_plan(line: str, heads: int) -> None:
     context = means_of(line)
     selection = selection_of({}, context.settings)
     verified = UpToDateMark(context.policy_digest, PIPELINE_VERSION, time.time() + 1e6)
-    judge = context.judge(selection, time.time(), verified)
+    detector = context.change_detector(selection, time.time(), verified)
     first = next(context.plan(selection, Position(), lambda: None))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.perf_counter()
     listed = missing = 0
     for pair in context.plan(selection, Position(), lambda: None):
         listed += 1
-        missing += judge.by_listing(pair) is not None
+        missing += detector.by_listing(pair) is not None
     took = time.perf_counter() - started
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     relative = first.source.key.removeprefix("inbox/")

@@ -134,7 +134,7 @@ def test_only_one_sweeps_at_a_time(start: Start, front: bytes) -> None:
         ended.set()
 
     def work(made: SweepContext) -> None:
-        object.__setattr__(made, "tell", held)
+        object.__setattr__(made, "on_progress", held)
         runs.append(sweep(made, select(made)))
         ended.set()
 
@@ -162,7 +162,7 @@ def test_a_stopped_run_goes_on_where_it_stopped(start: Start, monkeypatch: pytes
         if run.done >= 10:
             stop.set()
 
-    object.__setattr__(made, "tell", tell)
+    object.__setattr__(made, "on_progress", tell)
     first = sweep(made, select(made))
     assert first is not None
     assert first.state == "stopped"

@@ -205,7 +205,7 @@ def test_who_lost_the_lease_does_not_write_over_the_others_checkpoint() -> None:
             world.memory.content[f"{prefix}00000002"] = world.memory.content[held]
             object.__setattr__(context, "lease_s", 0.0)  # look at it at once
 
-    object.__setattr__(context, "tell", tell)
+    object.__setattr__(context, "on_progress", tell)
     run = sweep(context, selection)
     assert run is not None
     assert run.state == "running", "it did not end the run"

@@ -166,7 +166,7 @@ def _prepared(
         app_id=environment.get("TENCENTCLOUD_APPID", ""),
         deadline=time.monotonic() + _NO_LIMIT_S,
     )
-    context = build_context(settings, environment, invocation, stop=stop.is_set, tell=told.show)
+    context = build_context(settings, environment, invocation, stop=stop.is_set, on_progress=told.show)
     return context, selection
 
 

@@ -85,9 +85,13 @@ def routed(http_request: HttpRequest, event: Mapping[str, Any], access_log: Acce
 
 def refused(refusal: Problem | CardveilError, invocation: Invocation) -> dict[str, Any]:
     """Return the reply that says why something was not done."""
-    told = refusal if isinstance(refusal, Problem) else from_error(refusal)
-    body = orjson.dumps(told.as_dict(invocation.request_id)).decode()
-    return {"statusCode": told.status, "headers": {**told.headers, "Content-Type": MEDIA_TYPE}, "body": body}
+    problem = refusal if isinstance(refusal, Problem) else from_error(refusal)
+    body = orjson.dumps(problem.as_dict(invocation.request_id)).decode()
+    return {
+        "statusCode": problem.status,
+        "headers": {**problem.headers, "Content-Type": MEDIA_TYPE},
+        "body": body,
+    }
 
 
 @lru_cache(maxsize=1)

@@ -85,7 +85,7 @@ def is_decided(sidecar: Stored) -> bool:
     return sidecar.meta.get("x-cos-meta-decided") == "yes"
 
 
-def told(context: RequestContext, found: Found, *, warnings: bool = True) -> dict[str, Any]:
+def response(context: RequestContext, found: Found, *, warnings: bool = True) -> dict[str, Any]:
     """Return what the caller may see of a card."""
     document: dict[str, Any] = dict(found.document)
     masked: list[str] = []

@@ -29,7 +29,7 @@ _FETCH_SHARE: Final = 0.4
 
 @dataclass(frozen=True, slots=True)
 class FunctionContext:
-    """What an invocation brings along, whoever calls; `on_metric` is told their names."""
+    """What an invocation brings along, whoever calls; `on_metric` is called with the names of metrics."""
 
     settings: Settings
     environment: Mapping[str, str]
@@ -40,7 +40,7 @@ class FunctionContext:
 
 @dataclass
 class RequestContext:
-    """One request's means and its caller; nothing here is kept for the next one."""
+    """One request's caller, and what it works with; nothing here is kept for the next one."""
 
     function: FunctionContext
     caller: Caller
@@ -57,8 +57,8 @@ class RequestContext:
         return self.function.invocation
 
     @cached_property
-    def jobs(self) -> CardProcessor:
-        """The flows for the bucket of the settings.
+    def processor(self) -> CardProcessor:
+        """What processes pictures of the bucket of the settings.
 
         Raises
         ------
@@ -80,7 +80,7 @@ class RequestContext:
     @property
     def pipeline(self) -> Pipeline:
         """The way of one picture."""
-        return self.jobs.pipeline
+        return self.processor.pipeline
 
     @property
     def inbox(self) -> CosObjects:

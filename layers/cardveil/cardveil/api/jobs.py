@@ -34,10 +34,10 @@ def submit(context: RequestContext, request: JobRequest) -> dict[str, Any]:
     if not is_source(request.key, context.settings):
         raise Problem(422, "key_refused", "give the key of a picture in the inbox")
     options = ProcessOptions(execution="job", card_type=CardType(request.card_type))
-    outcome = context.jobs.process(context.source(request.key), options=options)
+    outcome = context.processor.process(context.source(request.key), options=options)
     if outcome.kind == "gone":
         raise unknown()
-    return _told(request.key, "submitted" if outcome.kind == "submitted" else DONE)
+    return _answer(request.key, "submitted" if outcome.kind == "submitted" else DONE)
 
 
 def state(context: RequestContext, named: str) -> dict[str, Any]:
@@ -49,12 +49,12 @@ def state(context: RequestContext, named: str) -> dict[str, Any]:
         404 when there is neither a job nor a result.
     """
     for key in keys_meant(named, context.settings):
-        if note := context.jobs.notes.get(source_digest(key)):
-            return _told(key, (note.state or "submitted").lower())
+        if note := context.processor.notes.get(source_digest(key)):
+            return _answer(key, (note.state or "submitted").lower())
         if read(context, key):
-            return _told(key, DONE)
+            return _answer(key, DONE)
     raise unknown()
 
 
-def _told(key: str, state_: str) -> dict[str, Any]:
+def _answer(key: str, state_: str) -> dict[str, Any]:
     return {"id": reference(key), "state": state_, "key": key, "ref": reference(key)}

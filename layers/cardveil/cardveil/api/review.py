@@ -105,8 +105,8 @@ def _change(found: Found, request: ReviewRequest, policy: Policy) -> _Change:
     kept = [code for code in findings if code not in settled]
     if request.decision == "correct":
         size = float(document["source"]["width"]), float(document["source"]["height"])
-        card, told = check(_corrected(card, request.fields, size))
-        kept = [code for code in told if code in FINDINGS and not FINDINGS[code].review]
+        card, checked = check(_corrected(card, request.fields, size))
+        kept = [code for code in checked if code in FINDINGS and not FINDINGS[code].review]
     names = tuple(dict.fromkeys(correction.name for correction in request.fields))
     return _Change(request.decision, request.reason, card, policy, tuple(kept), names, settled)
 

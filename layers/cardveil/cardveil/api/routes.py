@@ -51,7 +51,7 @@ def add_routes(app: UrlResolver) -> None:
     @app.get("/v1/health", **described("Say that the function answers", HealthAnswer))
     @requires_role(ALWAYS)
     def health() -> Response[Any]:
-        return _told(HealthAnswer, {"status": "ok", "version": PIPELINE_VERSION})
+        return _reply(HealthAnswer, {"status": "ok", "version": PIPELINE_VERSION})
 
     @app.post("/v1/cards", **described("Read and redact a card now", CardAnswer, role="submit"))
     @requires_role("submit")
@@ -60,12 +60,12 @@ def add_routes(app: UrlResolver) -> None:
             context().require("read_text")
         done = submissions.submit(context(), request)
         app.context["access_log"].submitted.append(done)
-        answer = cards.told(context(), done.found, warnings=request.warnings)
+        answer = cards.response(context(), done.found, warnings=request.warnings)
         if request.crops:
             answer["crops"] = images.crops(context(), done.found, request.crops)
         if request.quality:
             answer["quality"] = images.quality(context(), done.found)
-        return _told(CardAnswer, answer)
+        return _reply(CardAnswer, answer)
 
     @app.get("/v1/cards", **described("List the inbox's cards with their states", CardPage, role="read"))
     @requires_role("read")
@@ -77,7 +77,7 @@ def add_routes(app: UrlResolver) -> None:
             str | None, Query(max_length=2000, description="As the page before gave it.")
         ] = None,
     ) -> Response[Any]:
-        return _told(
+        return _reply(
             CardPage, listing.page(context(), status=status, prefix=prefix, limit=limit, cursor=cursor)
         )
 
@@ -86,7 +86,7 @@ def add_routes(app: UrlResolver) -> None:
     def review(key: CardKey, request: Annotated[ReviewRequest, Body()]) -> Response[Any]:
         found = reviews.review(context(), cards.find(context(), key), request)
         app.context["access_log"].decision = request.decision
-        return _told(CardAnswer, cards.told(context(), found))
+        return _reply(CardAnswer, cards.response(context(), found))
 
     @app.get(
         "/v1/cards/<key>/pictures/source",
@@ -94,7 +94,7 @@ def add_routes(app: UrlResolver) -> None:
     )
     @requires_role("read_text")
     def source_view(key: CardKey) -> Response[Any]:
-        return _told(ViewAnswer, images.view(context(), cards.find(context(), key), "source"))
+        return _reply(ViewAnswer, images.view(context(), cards.find(context(), key), "source"))
 
     @app.get(
         "/v1/cards/<key>/pictures/redacted",
@@ -102,12 +102,12 @@ def add_routes(app: UrlResolver) -> None:
     )
     @requires_role("read")
     def redacted_view(key: CardKey) -> Response[Any]:
-        return _told(ViewAnswer, images.view(context(), cards.find(context(), key), "redacted"))
+        return _reply(ViewAnswer, images.view(context(), cards.find(context(), key), "redacted"))
 
     @app.get("/v1/cards/<key>", **described("Read a card's sidecar", CardAnswer, role="read"))
     @requires_role("read")
     def card(key: CardKey) -> Response[Any]:
-        return _told(CardAnswer, cards.told(context(), cards.find(context(), key)))
+        return _reply(CardAnswer, cards.response(context(), cards.find(context(), key)))
 
     @app.post(
         "/v1/uploads", **described("Ask for a link to upload a picture by", UploadAnswer, role="submit")
@@ -117,7 +117,7 @@ def add_routes(app: UrlResolver) -> None:
         key = submissions.new_key(context(), request.name)
         seconds = context().settings.link_seconds
         headers = submissions.hint_headers(request.card_type, request.side)
-        return _told(
+        return _reply(
             UploadAnswer,
             {
                 "key": key,
@@ -132,17 +132,17 @@ def add_routes(app: UrlResolver) -> None:
     @app.post("/v1/jobs", **described("Have a card read and redacted later", JobAnswer, role="submit"))
     @requires_role("submit")
     def submit_job(request: Annotated[JobRequest, Body()]) -> Response[Any]:
-        return _told(JobAnswer, jobs.submit(context(), request))
+        return _reply(JobAnswer, jobs.submit(context(), request))
 
     @app.get("/v1/jobs/<id>", **described("Ask what became of a job", JobAnswer, role="read"))
     @requires_role("read")
     def job(
         id: Annotated[str, Path(description="As the submission gave it.")],
     ) -> Response[Any]:
-        return _told(JobAnswer, jobs.state(context(), id))
+        return _reply(JobAnswer, jobs.state(context(), id))
 
 
-def _told(model: type[BaseModel], content: dict[str, Any]) -> Response[Any]:
+def _reply(model: type[BaseModel], content: dict[str, Any]) -> Response[Any]:
     """Answer in the form that the document promises, whatever the rooms gave."""
     body = model.model_validate(content).model_dump_json(exclude_none=False, exclude_unset=True)
     return Response(200, "application/json", body)

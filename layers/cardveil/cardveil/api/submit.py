@@ -117,9 +117,9 @@ def _stored(
     started = time.perf_counter()
 
     def put() -> Reading:
-        told, body = context.inbox.store_processed(key, data, headers, parameters(side))
+        answered, body = context.inbox.store_processed(key, data, headers, parameters(side))
         elapsed = (time.perf_counter() - started) * 1000
-        return read_answer(response_of(body, api=API), request_id(told), elapsed)
+        return read_answer(response_of(body, api=API), request_id(answered), elapsed)
 
     breaker = context.pipeline.breaker
     with background_tasks() as pool, BreakerGuard(breaker, pool.submit(breaker.look)) as guard:

@@ -60,9 +60,9 @@ class CallbackHandler:
             except Reject as refused:
                 outcomes.append("oversized" if refused.code == "callback_too_large" else "unreadable")
                 continue
-            for told in jobs:
+            for job in jobs:
                 try:
-                    outcomes.append(self._take(told))
+                    outcomes.append(self._take(job))
                 except CardveilError as error:
                     self.telemetry.failure(None, error)
                     failures.append(error)
@@ -71,10 +71,10 @@ class CallbackHandler:
             self.telemetry.callback(outcome)
         return outcomes, failures
 
-    def _take(self, told: JobCallback) -> str:
+    def _take(self, job: JobCallback) -> str:
         try:
             # Before any SDK is loaded or any request made: strangers cost nothing.
-            reference = Signer(self.settings.job_secrets).verify(told.user_data, self.now())
+            reference = Signer(self.settings.job_secrets).verify(job.user_data, self.now())
         except ReferenceRefusedError as refused:
             return refused.reason
         with uncollected():
@@ -91,7 +91,7 @@ class CallbackHandler:
             on_metric=self.telemetry.count,
         )
         timings = Timings()
-        arrival, outcome = processor.arrived(told.user_data, told.job_id, timings)
+        arrival, outcome = processor.arrived(job.user_data, job.job_id, timings)
         if outcome:
             self.telemetry.outcome_of(reference.source, outcome, timings.elapsed_ms)
         return arrival.value

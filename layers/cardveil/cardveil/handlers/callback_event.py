@@ -75,10 +75,10 @@ def read_callback(body: str) -> tuple[JobCallback, ...]:
     if len(body) > MAX_BYTES or len(body.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise Reject("callback_too_large", f"send at most {MAX_BYTES} bytes")
     text = body.lstrip("\ufeff \t\r\n")
-    told = _of_xml(text) if text.startswith("<") else _of_json(text)
-    if not 0 < len(told) <= _MAX_JOBS:
+    jobs = _of_xml(text) if text.startswith("<") else _of_json(text)
+    if not 0 < len(jobs) <= _MAX_JOBS:
         raise _unreadable()
-    return told
+    return jobs
 
 
 def _message(record: Any) -> str:

@@ -86,18 +86,18 @@ def process_timer(
         rate_limiter=rate_limiter,
         on_metric=telemetry.count,
     )
-    shift = TimerRun(processor, settings, telemetry, invocation, _RESERVE * invocation.remaining_s())
+    run = TimerRun(processor, settings, telemetry, invocation, _RESERVE * invocation.remaining_s())
     counts: Counter[str] = Counter()
     failures: list[CardveilError] = []
     for sweep in SWEEPS:
         try:
-            sweep(shift, counts, failures)
+            sweep(run, counts, failures)
         except CardveilError as error:
             telemetry.failure(None, error)
             failures.append(error)
     if settings.sweep_execution != "off":
         try:
-            sweep_bucket(shift, environment, event, counts)
+            sweep_bucket(run, environment, event, counts)
         except CardveilError as error:
             telemetry.failure(None, error)
             failures.append(error)
@@ -106,7 +106,7 @@ def process_timer(
     return dict(counts)
 
 
-def sweep_bucket(shift: TimerRun, environment: Mapping[str, str], event: Any, counts: Counter[str]) -> None:
+def sweep_bucket(run: TimerRun, environment: Mapping[str, str], event: Any, counts: Counter[str]) -> None:
     """Go on with the sweep that the timer's message selects, or begin it when it is due.
 
     Raises
@@ -118,25 +118,25 @@ def sweep_bucket(shift: TimerRun, environment: Mapping[str, str], event: Any, co
     from cardveil.sweep.sweep import build_context, sweep
 
     message = event.get("Message") if isinstance(event, Mapping) else None
-    selection = selection_of_message(message, shift.settings)
-    context = build_context(shift.settings, environment, shift.invocation, telemetry=shift.telemetry)
-    run = sweep(context, selection, every_s=shift.settings.sweep_every_s)
-    if run is None:
+    selection = selection_of_message(message, run.settings)
+    context = build_context(run.settings, environment, run.invocation, telemetry=run.telemetry)
+    swept = sweep(context, selection, every_s=run.settings.sweep_every_s)
+    if swept is None:
         counts["sweep_elsewhere"] += 1
     else:
-        counts[f"sweep_{run.state}"] += 1
-        counts["swept"] += run.done
+        counts[f"sweep_{swept.state}"] += 1
+        counts["swept"] += swept.done
 
 
-def finish_overdue(shift: TimerRun, counts: Counter[str], failures: list[CardveilError]) -> None:
+def finish_overdue(run: TimerRun, counts: Counter[str], failures: list[CardveilError]) -> None:
     """Finish the jobs whose callback did not come."""
     from cardveil.core.timing import Timings
 
-    processor = shift.processor
+    processor = run.processor
     notes = (note for note in processor.notes.all() if processor.overdue(note))
     for batch in _batches(notes):
         for note, job in processor.due(batch):
-            if shift.over:
+            if run.over:
                 return
             timings = Timings()
             try:
@@ -145,47 +145,47 @@ def finish_overdue(shift: TimerRun, counts: Counter[str], failures: list[Cardvei
             except TakenByAnother:
                 counts["busy"] += 1
             except CardveilError as error:
-                shift.telemetry.failure(note.key, error)
+                run.telemetry.failure(note.key, error)
                 failures.append(error)
                 if isinstance(error, Halt):
                     return
             else:
-                shift.telemetry.outcome(note.key, outcome, timings.elapsed_ms)
-                shift.telemetry.metric("JobOverdue", 1)
+                run.telemetry.outcome(note.key, outcome, timings.elapsed_ms)
+                run.telemetry.metric("JobOverdue", 1)
                 counts["overdue"] += 1
-        if shift.over:
+        if run.over:
             return
 
 
-def expire_answers(shift: TimerRun, counts: Counter[str], failures: list[CardveilError]) -> None:  # noqa: ARG001
+def expire_answers(run: TimerRun, counts: Counter[str], failures: list[CardveilError]) -> None:  # noqa: ARG001
     """Delete kept answers that no retry has come for: they hold what a card says."""
-    objects = shift.processor.pipeline.sources
-    for key in objects.list(f"{shift.settings.state_prefix}answers/"):
-        if shift.over:
+    objects = run.processor.pipeline.sources
+    for key in objects.list(f"{run.settings.state_prefix}answers/"):
+        if run.over:
             return
-        if expired(objects, key, shift.now()):
+        if expired(objects, key, run.now()):
             objects.delete(key)
-            shift.telemetry.metric("AnswersExpired", 1)
+            run.telemetry.metric("AnswersExpired", 1)
             counts["answers_expired"] += 1
 
 
-def tidy_after_the_killed(shift: TimerRun, counts: Counter[str], failures: list[CardveilError]) -> None:  # noqa: ARG001
+def tidy_after_the_killed(run: TimerRun, counts: Counter[str], failures: list[CardveilError]) -> None:  # noqa: ARG001
     """Take away leases and staged copies that a killed instance has left and no delivery has come back for.
 
     A lease is not just deleted: it is taken over and given back, so that nobody else ever takes it twice.
     """
-    pipeline, prefix = shift.processor.pipeline, shift.settings.state_prefix
+    pipeline, prefix = run.processor.pipeline, run.settings.state_prefix
     for source in dict.fromkeys(digests_under(pipeline.sources, prefix, "leases", "staged")):
-        if shift.over:
+        if run.over:
             return
         lease_prefix = f"{prefix}leases/{source}/"
         if pipeline.leases.held(lease_prefix):
             continue  # looked at first, since on versioned buckets every claim succeeds
-        lease = pipeline.leases.take(lease_prefix, shift.invocation.remaining_s())
+        lease = pipeline.leases.take(lease_prefix, run.invocation.remaining_s())
         if lease is None:
             continue
         try:
-            if shift.processor.notes.get(source) is None:
+            if run.processor.notes.get(source) is None:
                 delete_under(pipeline.sources, f"{prefix}staged/{source}/")
         finally:
             pipeline.leases.clear(lease_prefix)

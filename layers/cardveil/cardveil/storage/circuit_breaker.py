@@ -41,15 +41,15 @@ class CircuitBreaker:
         Where the object ``breaker.json`` and the probe's lease stand.
     probe_after_s : float
         Seconds after which one call is let through to see whether the account works again.
-    tell : callable
-        Told the name of a metric when the breaker opens or closes.
+    on_metric : callable
+        Called with the name of a metric when the breaker opens or closes.
     """
 
     objects: Objects
     leases: Leases
     state_prefix: str
     probe_after_s: float
-    tell: Callable[[str], None] = field(default=lambda _: None)
+    on_metric: Callable[[str], None] = field(default=lambda _: None)
     now: Callable[[], float] = time.time
 
     @property
@@ -77,12 +77,12 @@ class CircuitBreaker:
         """Stop paid calls in all functions."""
         note = orjson.dumps({"code": code, "since": self.now()})
         self.objects.put(self.key, note, media_type="application/json", meta={"kind": "breaker"})
-        self.tell("BreakerOpened")
+        self.on_metric("BreakerOpened")
 
     def close(self) -> None:
         """Let paid calls through again."""
         self.objects.delete(self.key)
-        self.tell("BreakerClosed")
+        self.on_metric("BreakerClosed")
 
 
 class BreakerGuard:
@@ -137,7 +137,7 @@ class BreakerGuard:
             if breaker.now() - found.since >= breaker.probe_after_s:
                 self._probe = breaker.leases.take(breaker.probe_prefix, _PROBE_S)
             if self._probe is None:
-                breaker.tell("PaidCallsStopped")
+                breaker.on_metric("PaidCallsStopped")
                 self._stopped = Halt(
                     found.code,
                     f"{_WHAT_TO_DO.get(found.code, 'see the log')} (paid calls are stopped until then)",

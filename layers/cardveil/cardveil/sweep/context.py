@@ -1,4 +1,4 @@
-"""What a sweep works with: the bucket's flows and listings, and the plan over them."""
+"""What a sweep works with: what processes a source, the settings, and the plan over the bucket."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class SweepContext:
         Makes the client of SCF's API, for the execution ``invoke``.
     stop : callable
         Whether a person wants it to stop.
-    tell : callable
-        Told of the run after each source, for progress.
+    on_progress : callable
+        Called with the run after each source, for progress.
     lease_s : float
         How long the sweeps' lease holds after it was last renewed.
     """
@@ -54,7 +54,7 @@ class SweepContext:
     telemetry: Telemetry | None = None
     invoke: Callable[[], Any] | None = None
     stop: Callable[[], bool] = field(default=lambda: False)
-    tell: Callable[[Run], None] = field(default=lambda _: None)
+    on_progress: Callable[[Run], None] = field(default=lambda _: None)
     now: Callable[[], float] = field(default=time.time)
     lease_s: float = LEASE_S
 
@@ -73,8 +73,10 @@ class SweepContext:
         """The present policy."""
         return self.processor.pipeline.rules.policy.digest
 
-    def judge(self, selection: Selection, started_at: float, verified: UpToDateMark | None) -> ChangeDetector:
-        """Return who decides over sources."""
+    def change_detector(
+        self, selection: Selection, started_at: float, verified: UpToDateMark | None
+    ) -> ChangeDetector:
+        """Return what decides over sources."""
         return ChangeDetector(selection, self.settings, self.policy_digest, started_at, self.now(), verified)
 
     def calls_for(self, reason: str, key: str) -> Counter[str]:

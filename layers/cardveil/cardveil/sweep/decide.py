@@ -97,16 +97,19 @@ class ChangeDetector:
             source = replace(source, etag=found.etag, size=found.size)
         if sidecar is None:
             return (MISSING, source) if MISSING in chosen.states else None
-        told = {name: sidecar.meta.get(f"x-cos-meta-{name}", "") for name in ("policy", "pipeline", "status")}
-        if chosen.policy_digest not in {"", told["policy"]} or chosen.pipeline not in {"", told["pipeline"]}:
+        made_by = {
+            name: sidecar.meta.get(f"x-cos-meta-{name}", "") for name in ("policy", "pipeline", "status")
+        }
+        policy, pipeline = chosen.policy_digest, chosen.pipeline
+        if policy not in {"", made_by["policy"]} or pipeline not in {"", made_by["pipeline"]}:
             return None
         version = Version(source.etag, self.policy_digest, PIPELINE_VERSION)
         if not version.made(sidecar):
             return (_change(version, sidecar), source) if "outdated" in chosen.states else None
-        if version.decided(sidecar) or told["status"] not in chosen.forced:
+        if version.decided(sidecar) or made_by["status"] not in chosen.forced:
             return None
         written = pair.sidecar.modified if pair.sidecar else 0.0
-        return (told["status"], source) if written < self.started_at - 1 else None
+        return (made_by["status"], source) if written < self.started_at - 1 else None
 
     def _selected(self, pair: Pair) -> bool:
         source, chosen = pair.source, self.selection

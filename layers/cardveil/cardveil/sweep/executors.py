@@ -1,4 +1,4 @@
-"""The three ways in which a sweep has a card done: by itself, by the upload function, or as a CI job."""
+"""The three executors of a sweep: a card is done by itself, by the upload function, or as a CI job."""
 
 from __future__ import annotations
 
@@ -131,13 +131,13 @@ class InvokeExecutor:
 
     def _invoke(self, source: Entry) -> None:
         event = created_event(source, self.processor.pipeline.sources.bucket, self.region, self.app_id)
-        asked = {
+        request = {
             "FunctionName": self.function,
             "InvocationType": "Event",
             "ClientContext": orjson.dumps(event).decode(),
         }
         with vendor_errors("Invoke"):
-            answer = self.client.call_json("Invoke", asked)
+            answer = self.client.call_json("Invoke", request)
         refused = answer.get("Response", {}).get("Error")
         if refused:
             raise from_vendor(

@@ -127,8 +127,9 @@ class Inventory:
 
 def _old_version(columns: Mapping[str, int], row: list[str]) -> bool:
     """Say whether a line speaks of an old version, or of a deletion, on buckets that keep versions."""
-    told = {name: row[at].strip().lower() for name, at in columns.items() if at < len(row)}
-    return told.get("islatest") == "false" or "true" in {told.get("isdeletemarker"), told.get("deletemarker")}
+    values = {name: row[at].strip().lower() for name, at in columns.items() if at < len(row)}
+    deleted = {values.get("isdeletemarker"), values.get("deletemarker")}
+    return values.get("islatest") == "false" or "true" in deleted
 
 
 def _entry(columns: Mapping[str, int], row: list[str]) -> Entry | None:

@@ -33,7 +33,7 @@ def build_context(
     *,
     telemetry: Telemetry | None = None,
     stop: Callable[[], bool] = lambda: False,
-    tell: Callable[[Run], None] = lambda _: None,
+    on_progress: Callable[[Run], None] = lambda _: None,
     lease_s: float = LEASE_S,
 ) -> SweepContext:
     """Build what sweeps of the bucket of the settings work with.
@@ -62,7 +62,7 @@ def build_context(
         telemetry,
         partial(_scf, settings, environment, invocation.region),
         stop,
-        tell,
+        on_progress,
         lease_s=lease_s,
     )
 
@@ -114,24 +114,24 @@ def estimate(context: SweepContext, selection: Selection) -> Estimate:
     run = Checkpoints(context.processor.pipeline.sources, context.prefix).load(selection)
     taken = sum(run.histogram) if run else 0
     found = Estimate(context.settings, run.seconds / taken if run and taken else 1.0)
-    judge = context.judge(selection, context.now(), run.verified if run else None)
+    detector = context.change_detector(selection, context.now(), run.verified if run else None)
 
     def work(pair: Pair, need: str) -> Done:
-        asked = judge.by_look(pair, *context.buckets) if need == "look" else (need, pair.source)
-        if asked is None:
+        found_need = detector.by_look(pair, *context.buckets) if need == "look" else (need, pair.source)
+        if found_need is None:
             return Done("current")
-        return Done("planned", asked[0], calls=context.calls_for(asked[0], asked[1].key))
+        return Done("planned", found_need[0], calls=context.calls_for(found_need[0], found_need[1].key))
 
     def need_of(pair: Pair) -> str | None:
-        need = judge.by_listing(pair)
+        need = detector.by_listing(pair)
         found.looked += need == "look"
         return need
 
-    def tell(done: Done) -> None:
+    def count(done: Done) -> None:
         if done.outcome == "planned":
             found.add(done.reason, done.calls)
 
-    engine = Engine(context.settings.sweep_in_flight, need_of, work, context.stop, tell, lambda *_: None)
+    engine = Engine(context.settings.sweep_in_flight, need_of, work, context.stop, count, lambda *_: None)
     with closing(context.plan(selection, Position(), lambda: None)) as plan:
         _, found.listed, _ = engine.run(plan, Position())
     return found
@@ -144,7 +144,7 @@ def _due(last: Run, context: SweepContext, every_s: float) -> bool:
 
 
 def _same(last: Run, context: SweepContext) -> bool:
-    """Say whether a run was planned by the present policy and pipeline; otherwise it is begun anew."""
+    """Say whether a run was planned by the present policy and pipeline; otherwise it is begun again."""
     return (last.policy_digest, last.pipeline) == (context.policy_digest, PIPELINE_VERSION)
 
 

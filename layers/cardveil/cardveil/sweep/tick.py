@@ -68,7 +68,7 @@ class Tick:
             context.settings.sweep_calls_per_day,
             context.now,
         )
-        self._judge = context.judge(self.selection, run.started_at, run.verified)
+        self._detector = context.change_detector(self.selection, run.started_at, run.verified)
         rate_limiter = SweepRateLimiter(context.settings.sweep_calls_per_second, self._budget)
         # Whoever goes on with a run holds the sweeps' lease: the leases of what was under way when the last
         # tick was killed are its own.
@@ -100,7 +100,7 @@ class Tick:
     def _engine(self) -> bool:
         settings = self.context.settings
         engine = Engine(
-            settings.sweep_in_flight, self._need, self._work, self._stop, self._tell, self._look_up
+            settings.sweep_in_flight, self._need, self._work, self._stop, self._done_with, self._look_up
         )
         plan = self.context.plan(self.selection, self.run.position, self._broken)
         with closing(plan):
@@ -136,7 +136,7 @@ class Tick:
         return bool(over or self._halt or self._lost or self.context.stop())
 
     def _need(self, pair: Pair) -> str | None:
-        need = self._judge.by_listing(pair)
+        need = self._detector.by_listing(pair)
         if need is None and self._left.of(pair.source.key):
             need = "tidy"
         self.run.looked += need == "look"
@@ -149,14 +149,14 @@ class Tick:
             return Done("unfinished")
         started, reason, timings = time.monotonic(), "", Timings()
         try:
-            asked: tuple[str, Entry] | None = (need, pair.source)
+            needed: tuple[str, Entry] | None = (need, pair.source)
             if need in {"look", "tidy"}:
-                asked = self._judge.by_look(pair, *context.buckets)
-            if asked is None and self._left.of(pair.source.key):
+                needed = self._detector.by_look(pair, *context.buckets)
+            if needed is None and self._left.of(pair.source.key):
                 self._left.tidy(pair.source.key)
-            if asked is None or need == "tidy":
+            if needed is None or need == "tidy":
                 return Done("current")
-            reason, source = asked
+            reason, source = needed
             calls = context.calls_for(reason, source.key)
             if calls.total() and self._budget.spent:
                 return Done("over_budget", reason)
@@ -183,7 +183,7 @@ class Tick:
             return Done("unfinished", reason, error=error.code)
         return Done("failed", reason, error=error.code)
 
-    def _tell(self, done: Done) -> None:
+    def _done_with(self, done: Done) -> None:
         run = self.run
         if done.error:
             run.errors[done.error] += 1
@@ -194,7 +194,7 @@ class Tick:
             run.findings.update(done.findings)
             if done.seconds:
                 run.took(done.seconds)
-        self.context.tell(run)
+        self.context.on_progress(run)
 
     def _broken(self) -> None:
         self.run.errors["inventory_line_broken"] += 1

@@ -57,8 +57,8 @@ class Engine:
         Does one source, in a thread of its own.
     stop : callable
         Whether nothing new is to be begun.
-    tell : callable
-        Told of each source that was done, in the caller's thread.
+    on_done : callable
+        Called with each source that was done, in the caller's thread.
     look_up : callable
         Called every now and then, with the position up to which everything is done and the sources passed.
     """
@@ -67,7 +67,7 @@ class Engine:
     need: Callable[[Pair], str | None]
     work: Callable[[Pair, str], Done]
     stop: Callable[[], bool]
-    tell: Callable[[Done], None]
+    on_done: Callable[[Done], None]
     look_up: Callable[[Position, int], None]
 
     def run(self, plan: Iterator[Pair], start: Position) -> tuple[Position, int, bool]:
@@ -120,7 +120,7 @@ class Engine:
         self._passed += 1
         if future is not None:
             done = future.result()
-            self.tell(done)
+            self.on_done(done)
             # From the first that was not finished on, everything is planned again.
             self._blocked = self._blocked or done.outcome == "unfinished"
         if not self._blocked:
