@@ -45,7 +45,7 @@ BOX = [[100, 100], [300, 100], [300, 200], [100, 200]]
 
 def test_a_folder_is_redacted_and_each_outcome_told(scans: Path, tmp_path: Path) -> None:
     (scans / "deep").mkdir()
-    (scans / "deep" / "front.jpg").write_bytes(kept("id-front-flat.redacted.jpg"))
+    (scans / "deep" / "front.jpg").write_bytes(kept("id-front-flat.jpg"))
     (scans / "broken.jpg").write_bytes(b"not a picture")
     out = tmp_path / "out"
     done = cardveil("redact", scans, "--out", out, "--json")

@@ -42,7 +42,7 @@ from cardveil_cloud.scf.platform import unzip
 from cardveil_cloud.server import LocalCloud
 
 BUCKET = "cards-1250000000"
-FRONT = "id-front-flat.redacted.jpg"
+FRONT = "id-front-flat.jpg"
 
 
 @pytest.fixture(scope="module")
