@@ -68,9 +68,8 @@ def outcome(run: Callable[[], Any], debugging: Debugging) -> ExitCode:
         try:
             return _known(run())
         except SystemExit as end:
-            # So click ends when nobody reads its output any more.
-            broken_pipe = isinstance(end.__context__, BrokenPipeError)
-            return ExitCode.INTERRUPTED if broken_pipe else _known(end.code)
+            # So click ends when nobody reads the output any more; nothing of ours ends so.
+            return ExitCode.INTERRUPTED if end.code == 1 else _known(end.code)
         except (KeyboardInterrupt, click.Abort):
             tell("interrupted")
             return ExitCode.INTERRUPTED

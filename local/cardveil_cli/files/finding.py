@@ -23,7 +23,7 @@ _HEAD: Final = 4096
 
 #: Why a path is passed over; `True` where it may hide a picture, so that not all is done.
 PASSED_OVER: Final = {
-    "not_a_picture": (False, "it holds no picture and is not called as one"),
+    "other_file": (False, "it holds no picture and is not called as one"),
     "earlier_result": (False, "an earlier run wrote it"),
     "same_file": (False, "it leads to a file that is done under another name"),
     "broken_link": (True, "the link leads nowhere: put it right, or remove it"),
@@ -142,7 +142,7 @@ class _Walk:
         elif name.name == FILE_NAME or _is_result(real, manifests):
             code = "earlier_result"
         elif not _may_be_a_picture(path):
-            code = "not_a_picture"
+            code = "other_file"
         elif real in self._seen:
             code = "same_file"
         if code:

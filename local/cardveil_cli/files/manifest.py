@@ -8,12 +8,13 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from cardveil_cli.exits import shown
+from cardveil_cli.files.atomic import replace_private
 
 #: Its place in an output folder. One JSON line a picture, only ever added to: a killed run loses nothing.
 FILE_NAME: Final = ".cardveil-manifest.jsonl"
@@ -73,9 +74,7 @@ class Manifest:
     def add(self, record: Record) -> None:
         """Write a record down; to be done before its files are written, so that they are known for ours."""
         if not self._path.exists():
-            descriptor = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-            with os.fdopen(descriptor, "wb") as new:
-                new.write(_HEADER)
+            replace_private(self._path, _HEADER)
         with self._path.open("r+b") as file:
             if file.seek(0, os.SEEK_END):
                 file.seek(-1, os.SEEK_END)
@@ -141,10 +140,10 @@ def _read(path: Path) -> Iterator[Record]:
 
 
 def _record(line: bytes) -> Record | None:
-    """Read a line; None for one that is torn, or that names a place outside of the folder."""
+    """Read a line; None for one that is torn."""
     try:
         document: dict[str, Any] = json.loads(line)
-        record = Record(
+        return Record(
             source=str(document["source"]),
             stem=str(document["stem"]),
             sha256=str(document["sha256"]),
@@ -155,10 +154,3 @@ def _record(line: bytes) -> Record | None:
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    inside = all(_inside(name) for name in (record.stem, *record.files))
-    return record if inside else None
-
-
-def _inside(name: str) -> bool:
-    parts = PurePosixPath(name).parts
-    return bool(parts) and not name.startswith("/") and ".." not in parts and "\0" not in name

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Final
 import click
 
 from cardveil_cli.exits import shown
+from cardveil_cli.files.atomic import written_beside
 from cardveil_cli.files.finding import resolved
 from cardveil_cli.files.manifest import Manifest, Record
 
@@ -135,18 +135,10 @@ class OutFolder:
 
     @contextmanager
     def _part(self, result: Result) -> Iterator[Path]:
-        """Write a result beside its place, under a name that nothing else has; gone when the block ends."""
         folder = (self.path / result.name).parent
         folder.mkdir(parents=True, exist_ok=True)
-        part = folder / f".cardveil-{secrets.token_hex(8)}.part"
-        mode = 0o600 if result.private else 0o666
-        descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(result.data)
+        with written_beside(folder, result.data, private=result.private) as part:
             yield part
-        finally:
-            part.unlink(missing_ok=True)
 
     def _take_away(self, name: str) -> None:
         """Remove a result of ours that no longer holds; what was changed since is no longer ours."""
