@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import click
 
+from cardveil_cli.base import Group, debug_option, write_exit_codes
+
 _COMMANDS: Final = {
     "redact": ("cardveil_cli.commands.redact", "Redact pictures on this machine, without a server."),
     "up": ("cardveil_cli.commands.up", "Start the local cloud."),
@@ -20,9 +22,14 @@ _COMMANDS: Final = {
     "policies": ("cardveil_cli.commands.policies", "Write the policies of the roles."),
     "demo": ("cardveil_cli.commands.demo", "Show the main job on the sample cards."),
 }
+_COMPLETION: Final = (
+    ("bash", 'eval "$(_CARDVEIL_COMPLETE=bash_source cardveil)"  in ~/.bashrc'),
+    ("zsh", 'eval "$(_CARDVEIL_COMPLETE=zsh_source cardveil)"  in ~/.zshrc'),
+    ("fish", "_CARDVEIL_COMPLETE=fish_source cardveil | source  in config.fish"),
+)
 
 
-class _Lazy(click.Group):
+class _Lazy(Group):
     """Loads a subcommand when it is asked for, since most need what the others do not."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click decides the signature
@@ -38,13 +45,22 @@ class _Lazy(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Completion of commands and options"):
+            for shell, line in _COMPLETION:
+                formatter.write(f"{'':{formatter.current_indent}}{shell:<5} {line}\n")
+        write_exit_codes(formatter)
 
-@click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.command(cls=_Lazy, params=[debug_option()], context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="cardveil", prog_name="cardveil")
 def group() -> None:
-    """Read and redact photographs of Chinese ID cards and driver's licences."""
+    """Read and redact photographs of Chinese ID cards and driver's licences.
+
+    `cardveil COMMAND --help` shows a command's options, with examples.
+    """
 
 
 def main(arguments: list[str] | None = None) -> Any:
-    """Run the command; a wrong use ends with exit code 2, as click has it."""
+    """Run the command; it ends with one of `cardveil_cli.exits.ExitCode`."""
     return group(args=arguments, prog_name="cardveil")

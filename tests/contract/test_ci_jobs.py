@@ -29,7 +29,7 @@ from cardveil_cloud.fault_rules import FaultRules, Rule
 from cardveil_cloud.options import Options, Ready
 from cardveil_cloud.server import LocalCloud
 
-FILE = "id-front-flat.redacted.jpg"
+FILE = "id-front-flat.jpg"
 Begin = Callable[..., "Setting"]
 
 

@@ -37,7 +37,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
 @pytest.fixture
 def front() -> bytes:
     """The flat front of an ID card."""
-    return kept("id-front-flat.redacted.jpg")
+    return kept("id-front-flat.jpg")
 
 
 @pytest.fixture(autouse=True)

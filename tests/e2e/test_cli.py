@@ -20,6 +20,7 @@ from tests.support.cloud_fixture import kept
 
 from cardveil.storage.sidecar import schema
 from cardveil_cli.commands.endpoint import Endpoint
+from cardveil_cli.files.manifest import FILE_NAME as MANIFEST
 
 
 def cardveil(*arguments: str | Path, timeout: float = 150) -> subprocess.CompletedProcess[str]:
@@ -45,7 +46,7 @@ BOX = [[100, 100], [300, 100], [300, 200], [100, 200]]
 
 def test_a_folder_is_redacted_and_each_outcome_told(scans: Path, tmp_path: Path) -> None:
     (scans / "deep").mkdir()
-    (scans / "deep" / "front.jpg").write_bytes(kept("id-front-flat.redacted.jpg"))
+    (scans / "deep" / "front.jpg").write_bytes(kept("id-front-flat.jpg"))
     (scans / "broken.jpg").write_bytes(b"not a picture")
     out = tmp_path / "out"
     done = cardveil("redact", scans, "--out", out, "--json")
@@ -54,7 +55,7 @@ def test_a_folder_is_redacted_and_each_outcome_told(scans: Path, tmp_path: Path)
     assert lines["front.jpg"]["status"] == "redacted"
     assert lines["broken.jpg"]["findings"] == ["not_a_picture"]
     written = sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file())
-    assert written == ["broken.json", "deep/front.json", "deep/front.redacted.jpg"]
+    assert written == [MANIFEST, "broken.json", "deep/front.json", "deep/front.redacted.jpg"]
     for path in out.rglob("*.json"):
         jsonschema.validate(json.loads(path.read_text("utf-8")), schema())
 
@@ -127,7 +128,7 @@ def test_a_copy_that_no_longer_holds_is_taken_away(scans: Path, tmp_path: Path) 
     assert cardveil("redact", picture, "--out", out, "--fields", fields).returncode == 0
     picture.write_bytes(b"broken now")
     assert cardveil("redact", picture, "--out", out, "--fields", fields).returncode == 3
-    assert [path.name for path in out.iterdir()] == ["a.json"]
+    assert sorted(path.name for path in out.iterdir()) == [MANIFEST, "a.json"]
 
 
 def test_two_pictures_of_one_stem_do_not_overwrite_each_other(scans: Path, tmp_path: Path) -> None:
@@ -135,7 +136,7 @@ def test_two_pictures_of_one_stem_do_not_overwrite_each_other(scans: Path, tmp_p
     (scans / "a.jpg").write_bytes(b"y")
     out = tmp_path / "out"
     assert cardveil("redact", scans, "--out", out).returncode == 3
-    assert sorted(path.name for path in out.iterdir()) == ["a.jpg.json", "a.png.json"]
+    assert sorted(path.name for path in out.iterdir()) == [MANIFEST, "a.jpg.json", "a.png.json"]
 
 
 @pytest.mark.parametrize(
@@ -187,7 +188,7 @@ def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = cardveil("up", "--port", str(port), "--data", tmp_path / "data")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert str(port) in done.stderr
 
 

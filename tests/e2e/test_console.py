@@ -34,9 +34,9 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """A cloud with a card that is done, one that waits for a person, and one that is none."""
     environment = {"CARDVEIL_GENERAL_OCR": "off"}
     with api_bench(tmp_path_factory.mktemp("console"), environment=environment) as found:
-        found.upload("front.jpg", kept("id-front-flat.redacted.jpg"))
-        found.upload("licence.jpg", kept("licence-flat.redacted.jpg"))
-        found.upload("back.jpg", kept("id-back-photo.redacted.jpg"))
+        found.upload("front.jpg", kept("id-front-flat.jpg"))
+        found.upload("licence.jpg", kept("licence-flat.jpg"))
+        found.upload("back.jpg", kept("id-back-photo.jpg"))
         found.upload("text.jpg", b"not a picture")
         yield found
 
@@ -157,7 +157,7 @@ def test_a_dropped_picture_is_seen_through(desk: Desk, api: Api) -> None:
         """base64 => { const bytes = Uint8Array.from(atob(base64), c => c.charCodeAt(0));
         const all = new DataTransfer();
         all.items.add(new File([bytes], "dropped.jpg", { type: "image/jpeg" })); return all; }""",
-        base64.b64encode(kept("id-front-flat.redacted.jpg")).decode(),
+        base64.b64encode(kept("id-front-flat.jpg")).decode(),
     )
     progress: list[bool] = []
 
@@ -178,7 +178,7 @@ def test_a_dropped_picture_is_seen_through(desk: Desk, api: Api) -> None:
 
 
 def test_a_correction_by_mouse(desk: Desk, api: Api) -> None:
-    api.upload("mouse.jpg", kept("id-front-flat.redacted.jpg"))
+    api.upload("mouse.jpg", kept("id-front-flat.jpg"))
     desk.enter()
     before = desk.open("mouse.jpg")
     copy = api.bench.get("redacted/mouse.jpg")
@@ -208,7 +208,7 @@ def test_a_correction_by_mouse(desk: Desk, api: Api) -> None:
 
 
 def test_a_correction_by_keyboard_alone(desk: Desk, api: Api) -> None:
-    api.upload("keyboard.jpg", kept("id-back-photo.redacted.jpg"))
+    api.upload("keyboard.jpg", kept("id-back-photo.jpg"))
     desk.enter()
     desk.page.get_by_role("button", name="keyboard.jpg").focus()
     desk.page.keyboard.press("Enter")

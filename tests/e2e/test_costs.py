@@ -27,8 +27,8 @@ class Counting(NoFaults):
 @pytest.mark.parametrize(
     ("file", "paid", "by_key"),
     [
-        ("id-front-flat.redacted.jpg", {"ci AILicenseRec": 1, "ocr RecognizeMainlandIDCardOCR": 1}, 1),
-        ("licence-photo.redacted.jpg", {"ci AILicenseRec": 2, "ocr RecognizeMainlandIDCardOCR": 1}, 2),
+        ("id-front-flat.jpg", {"ci AILicenseRec": 1, "ocr RecognizeMainlandIDCardOCR": 1}, 1),
+        ("licence-photo.jpg", {"ci AILicenseRec": 2, "ocr RecognizeMainlandIDCardOCR": 1}, 2),
     ],
 )
 def test_a_picture_s_requests(start: Start, file: str, paid: dict[str, int], by_key: int) -> None:

@@ -42,7 +42,7 @@ from cardveil_cloud.scf.platform import unzip
 from cardveil_cloud.server import LocalCloud
 
 BUCKET = "cards-1250000000"
-FRONT = "id-front-flat.redacted.jpg"
+FRONT = "id-front-flat.jpg"
 
 
 @pytest.fixture(scope="module")
@@ -409,7 +409,7 @@ def test_the_command_plans_deploys_and_rolls_back(folder: Path, tmp_path: Path) 
         assert json.loads(done.splitlines()[0]) == {"done": "layer cardveil: version 1"}
         assert run() == (0, "nothing to do\n")
         code, refused = run("--rollback")
-        assert code == 1
+        assert code == 2
         assert "no version to go back to" in refused
 
 
@@ -422,5 +422,5 @@ def test_the_command_refuses_a_file_with_mistakes(tmp_path: Path) -> None:
         (ROOT / "serverless.yml").read_text("utf-8").replace("timeout: 60", "timeout: 0"), "utf-8"
     )
     done = CliRunner().invoke(group, ["deploy", "--local", str(tmp_path), "--file", str(path)])
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "timeout: 1 to 900 seconds" in done.output

@@ -23,8 +23,8 @@ from cardveil.storage.sidecar import schema
 from cardveil_cli.samples.bundled import kept_pictures
 from cardveil_cloud.ci.recognition import KnownLine, Pixels, TableRecogniser
 
-BACK = "id-back-photo.redacted.jpg"
-FRONT = "id-front-flat.redacted.jpg"
+BACK = "id-back-photo.jpg"
+FRONT = "id-front-flat.jpg"
 
 
 def decide(api: Api, told: dict[str, Any], decision: str, **more: Any) -> requests.Response:
@@ -121,7 +121,7 @@ class TestDeciding:
         assert "positions_missing" not in done["findings"]
 
     def test_accepted_rejected_and_accepted_again(self, api: Api) -> None:
-        api.upload("three-times.jpg", kept("id-front-flat.redacted.jpg"))
+        api.upload("three-times.jpg", kept("id-front-flat.jpg"))
         told = api.call("GET", "/v1/cards/inbox/three-times.jpg").json()
         accepted = decide(api, told, "accept").json()
         assert accepted["sidecar"]["status"] == "redacted"
@@ -166,7 +166,7 @@ class TestDeciding:
         told = api.call("GET", "/v1/cards/inbox/replaced.jpg").json()
         sidecar = api.bench.get("sidecars/replaced.jpg.json")
         head = api.bench.client.head_object(Bucket=api.bench.bucket, Key="sidecars/replaced.jpg.json")
-        api.upload("replaced.jpg", kept("licence-flat.redacted.jpg"))
+        api.upload("replaced.jpg", kept("licence-flat.jpg"))
         meta = {name: value for name, value in head.items() if name.lower().startswith("x-cos-meta-")}
         api.bench.client.put_object(
             Bucket=api.bench.bucket, Key="sidecars/replaced.jpg.json", Body=sidecar, Metadata=meta

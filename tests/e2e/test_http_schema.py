@@ -56,7 +56,7 @@ def test_the_documentation_shows_all_of_it_and_loads_nothing() -> None:
 @pytest.mark.timeout(240)
 def test_no_input_gets_a_server_error_or_an_answer_that_is_not_in_the_document(tmp_path: Path) -> None:
     with api_bench(tmp_path / "cloud", environment={"CARDVEIL_JOB_SECRETS": "j" * 40}) as api:
-        ref = api.submit(kept("id-front-flat.redacted.jpg")).json()["ref"]
+        ref = api.submit(kept("id-front-flat.jpg")).json()["ref"]
         # Real names for what paths name, so that more than 404 is seen.
         config = tmp_path / "schemathesis.toml"
         config.write_text(f'[parameters]\n"path.key" = "{ref}"\n"path.id" = "{ref}"\n', "utf-8")

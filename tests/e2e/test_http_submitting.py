@@ -151,7 +151,7 @@ class TestSubmitting:
             Image.new("RGB", (400, 300), "white").save(no_card, "JPEG")
             told = api.submit(no_card.getvalue()).json()
             assert told["sidecar"]["findings"] == ["no_card"]
-            licence = kept("licence-flat.redacted.jpg")
+            licence = kept("licence-flat.jpg")
             assert api.submit(licence, card_type="DriverLicense").json()["sidecar"]["status"] == "redacted"
             assert api.bench.cloud.usage.of_picture(licence) == {"AILicenseRec": 1}
             api.bench.settle()  # each picture's own event holds a lease for a moment

@@ -52,7 +52,7 @@ def test_what_the_vendor_s_failures_come_to(
     tmp_path: Path, operation: str, error: Exception, status: int, code: str
 ) -> None:
     with api_bench(tmp_path / "cloud", faults=Failing(operation, error)) as api:
-        found = api.submit(kept("id-front-flat.redacted.jpg"))
+        found = api.submit(kept("id-front-flat.jpg"))
         assert (found.status_code, found.json()["code"]) == (status, code)
         assert found.headers["Content-Type"] == "application/problem+json"
         assert bool(found.headers.get("Retry-After")) is (status == 503)
@@ -64,7 +64,7 @@ def test_what_the_vendor_s_failures_come_to(
 
 def test_what_the_vendor_says_of_a_picture_is_an_answer(tmp_path: Path) -> None:
     with api_bench(tmp_path / "cloud", faults=Failing(OCR, ApiError("FailedOperation.ImageBlur"))) as api:
-        sidecar = api.submit(kept("id-front-flat.redacted.jpg")).json()["sidecar"]
+        sidecar = api.submit(kept("id-front-flat.jpg")).json()["sidecar"]
         assert sidecar["status"] == "needs_review"
         assert "picture_blurred" in sidecar["findings"]
 
@@ -108,7 +108,7 @@ def test_no_url_of_a_stranger_reaches_a_listener_here(tmp_path: Path) -> None:
 
 def test_a_picture_from_a_url_is_put_into_the_inbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The network is a test's own here; all else is as it is, in this process."""
-    data = kept("id-front-flat.redacted.jpg")
+    data = kept("id-front-flat.jpg")
 
     def connect(address: str, port: int, timeout_s: float) -> socket.socket:
         ours, theirs = socket.socketpair()

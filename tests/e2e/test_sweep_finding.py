@@ -34,7 +34,7 @@ def test_what_is_missing_is_done_once_and_what_changed_again(start: Start, front
     assert (first.state, dict(first.counts), first.paid_calls) == ("finished", {"redacted": 3}, 6)
     again = swept(bench)
     assert (again.done, again.paid_calls) == (0, 0)
-    put(bench, "a-1.jpg", kept("licence-flat.redacted.jpg"))
+    put(bench, "a-1.jpg", kept("licence-flat.jpg"))
     third = swept(bench)
     assert dict(third.reasons) == {"source": 1}
     sidecar = bench.sidecar("a-1.jpg")
@@ -44,7 +44,7 @@ def test_what_is_missing_is_done_once_and_what_changed_again(start: Start, front
 
 
 def test_a_changed_policy_is_applied_without_paying(start: Start, front: bytes) -> None:
-    back = kept("id-back-flat.redacted.png")
+    back = kept("id-back-flat.png")
     bench = start(ocr_rate=None)
     for name, data in {"a.jpg": front, "b.png": back, "none.png": small(1)}.items():
         bench.upload(f"inbox/{name}", data)

@@ -181,7 +181,7 @@ def test_a_stopped_run_goes_on_where_it_stopped(start: Start, monkeypatch: pytes
 
 
 def test_the_sweep_never_passes_its_rate_and_is_never_throttled(tmp_path: Path, front: bytes) -> None:
-    pictures = {front: known(next(p for p in kept_pictures() if p.file == "id-front-flat.redacted.jpg"))}
+    pictures = {front: known(next(p for p in kept_pictures() if p.file == "id-front-flat.jpg"))}
     paid: list[int] = []
     # A call that is refused is made again. Beside a stall of this machine, which the server shares, that may
     # happen to more than two of them; with a wrong pace it happens each time.

@@ -89,7 +89,7 @@ def test_the_command_stops_at_ctrl_c_and_goes_on(start: Start, tmp_path: Path) -
         assert json.loads(running.stdout.readline())["of"] == 30
         running.send_signal(signal.SIGINT)
         rest, _ = running.communicate(timeout=60)
-    assert running.returncode == 4
+    assert running.returncode == 130
     first = json.loads(rest.splitlines()[-1])["report"]
     assert first["state"] == "stopped"
     done = subprocess.run(command, capture_output=True, check=False, timeout=60)

@@ -68,14 +68,14 @@ def test_the_text_provider_is_a_setting(start: Start, front: bytes, provider: st
 def test_a_licence_is_found_although_it_is_no_id_card(start: Start, provider: str) -> None:
     """The text provider's refusal is understood, also in CI's form, which the SDK cannot read."""
     bench = start(environment={"CARDVEIL_TEXT_PROVIDER": provider})
-    sidecar = bench.run("l.jpg", kept("licence-flat.redacted.jpg"))
+    sidecar = bench.run("l.jpg", kept("licence-flat.jpg"))
     assert sidecar["status"] == "redacted"
     assert sidecar["card"]["type"] == "DriverLicense"
     assert [call["api"] for call in sidecar["calls"]].count("AILicenseRec") == 2
 
 
 def test_the_back_is_located_by_general_ocr_or_goes_to_review(start: Start) -> None:
-    back = kept("id-back-photo.redacted.jpg")
+    back = kept("id-back-photo.jpg")
     assert start(environment={"CARDVEIL_GENERAL_OCR": "off"}).run("b.jpg", back)["status"] == "needs_review"
 
 
@@ -202,9 +202,7 @@ def test_what_never_will_work_gets_a_sidecar_that_says_so(start: Start) -> None:
 
 def test_two_cards_go_to_review(start: Start, front: bytes) -> None:
     truth = [
-        known(p).cards[0]
-        for p in kept_pictures()
-        if p.file in {"id-front-flat.redacted.jpg", "id-back-flat.redacted.png"}
+        known(p).cards[0] for p in kept_pictures() if p.file in {"id-front-flat.jpg", "id-back-flat.png"}
     ]
     bench = start(pictures={front: KnownPicture(cards=tuple(truth))})
     sidecar = bench.run("two.jpg", front)

@@ -110,6 +110,12 @@ def test_the_kept_pictures_are_what_their_truth_says() -> None:
                 assert field.normalized == expected
 
 
+def test_no_kept_picture_is_called_as_a_copy_is() -> None:
+    names = [Path(picture.file).stem for picture in kept_pictures()]
+    assert not [name for name in names if "." in name]
+    assert {picture.verdict for picture in kept_pictures()} == {"redacted", "rejected"}
+
+
 def test_the_kept_pictures_cover_the_kinds_of_file() -> None:
     kept = kept_pictures()
     assert {picture.orientation for picture in kept} == {1, 6}

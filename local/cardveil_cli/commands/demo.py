@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +19,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from cardveil_cli.base import Command
 from cardveil_cli.commands.demo_page import Shown, page
 from cardveil_cli.commands.endpoint import Endpoint
+from cardveil_cli.commands.options import FOLDER
+from cardveil_cli.exits import ExitCode, shown, tell
+from cardveil_cli.files.finding import resolved
+from cardveil_cli.files.manifest import Record
+from cardveil_cli.files.out_folder import ConflictError, OutFolder, Result
 from cardveil_cli.samples.bundled import KeptPicture, kept_pictures
 
 #: Seconds to wait for the cloud to be ready, and for all cards to be done.
@@ -37,28 +44,38 @@ class _Done:
     elapsed_ms: float
 
 
-@click.command("demo")
-@click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("out/demo"), show_default=True
-)
-def command(out: Path) -> None:
-    """Upload the sample cards to a local cloud and show what the functions made of them.
+_EXAMPLES = (("demo", "A table, and pictures, sidecars and a page in out/demo."),)
 
-    Exit code 0: every sample came to the status that its name tells. 1: one did not.
-    """
-    # A pipe has no width of its own: wide enough for the table.
-    console = Console(width=None if sys.stdout.isatty() else 130)
-    console.print("Starting the local cloud (for development and demonstrations only) …")
+
+@click.command("demo", cls=Command, examples=_EXAMPLES)
+@click.option(
+    "--out",
+    type=FOLDER,
+    default=Path("out/demo"),
+    show_default=True,
+    help="Where pictures, sidecars and the page go.",
+)
+def command(out: Path) -> ExitCode:
+    """Upload the sample cards to a local cloud and show what the functions made of them."""
+    folder = OutFolder(resolved(out), [])
+    with folder.locked():
+        return _shown(folder, out)
+
+
+def _shown(folder: OutFolder, out: Path) -> ExitCode:
+    _check(folder, ["index.html", *(sample.file for sample in kept_pictures())])
+    messages = Console(stderr=True)
+    messages.print("Starting the local cloud (for development and demonstrations only) …")
     with tempfile.TemporaryDirectory() as data, _cloud(Path(data)) as endpoint:
-        done = _process(endpoint, console)
-    out.mkdir(parents=True, exist_ok=True)
-    _save(done, out)
-    console.print(_table(done))
-    console.print(f"Pictures and sidecars: {out}\nPage: {out / 'index.html'}", highlight=False)
+        done = _process(endpoint, messages)
+    _save(done, folder)
+    # A pipe has no width of its own: wide enough for the table.
+    Console(width=None if sys.stdout.isatty() else 130).print(_table(done))
+    click.echo(f"Pictures and sidecars: {shown(out)}\nPage: {shown(out / 'index.html')}")
     wrong = [item for item in done if item.sidecar["status"] != item.sample.verdict]
     if wrong:
-        console.print(f"[red]{len(wrong)} of {len(done)} came to another status than expected[/]")
-    sys.exit(1 if wrong else 0)
+        tell(f"{len(wrong)} of {len(done)} came to another status than expected")
+    return ExitCode.LEFT_OVER if wrong else ExitCode.DONE
 
 
 @contextmanager
@@ -75,7 +92,11 @@ def _cloud(data: Path) -> Iterator[Endpoint]:
         yield Endpoint.from_line(line)
     finally:
         process.terminate()
-        process.wait(timeout=_START_S)
+        try:
+            process.wait(timeout=_START_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _process(endpoint: Endpoint, console: Console) -> list[_Done]:
@@ -114,18 +135,34 @@ def _get(client: Any, bucket: str, key: str) -> bytes:
     return data
 
 
-def _save(done: list[_Done], out: Path) -> None:
-    shown = []
+def _save(done: list[_Done], folder: OutFolder) -> None:
+    items, files = [], {}
     for item in done:
         stem, _, ending = item.sample.file.rpartition(".")
-        (out / item.sample.file).write_bytes(item.sample.read())
-        (out / f"{item.sample.file}.json").write_bytes(orjson.dumps(item.sidecar, option=orjson.OPT_INDENT_2))
+        files[item.sample.file] = item.sample.read()
+        files[f"{item.sample.file}.json"] = orjson.dumps(item.sidecar, option=orjson.OPT_INDENT_2)
         copy = None
         if item.copy:
             copy = f"{stem}.copy.{ending}"
-            (out / copy).write_bytes(item.copy)
-        shown.append(Shown(item.sample.file, copy, item.sidecar, item.elapsed_ms))
-    (out / "index.html").write_text(page(shown), "utf-8")
+            files[copy] = item.copy
+        items.append(Shown(item.sample.file, copy, item.sidecar, item.elapsed_ms))
+    files["index.html"] = page(items).encode()
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    record = Record(
+        source="demo", stem="demo", sha256="", request="", status="redacted", findings=(), files=digests
+    )
+    _check(folder, files)
+    folder.put(record, [Result(name, data, private=False) for name, data in files.items()])
+
+
+def _check(folder: OutFolder, names: Iterable[str]) -> None:
+    """Raise `click.ClickException` when files of others would be written over."""
+    for name in names:
+        try:
+            folder.check(name)
+        except ConflictError as conflict:
+            message = f"{shown(folder.path / name)}: {conflict.code}: choose another --out"
+            raise click.ClickException(message) from None
 
 
 def _table(done: list[_Done]) -> Table:

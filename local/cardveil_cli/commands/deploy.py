@@ -10,6 +10,7 @@ from typing import Final
 import click
 import yaml
 
+from cardveil_cli.base import Command
 from cardveil_cli.commands.endpoint import Endpoint
 from cardveil_cli.deploy.account import Access, Account, access_from
 from cardveil_cli.deploy.desired_state import Wanted, wanted
@@ -25,9 +26,28 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
-@click.command("deploy")
-@click.option("--file", type=_FILE, default=ROOT / "serverless.yml", show_default="serverless.yml")
-@click.option("--package", type=_FOLDER, default=ROOT / "dist", show_default="dist/")
+_EXAMPLES = (
+    ("deploy --plan", "Show what would change, and do nothing."),
+    ("deploy", "Do it; run again, there is nothing to do."),
+    ("deploy --rollback", "Every function back to the version before."),
+)
+
+
+@click.command("deploy", cls=Command, examples=_EXAMPLES)
+@click.option(
+    "--file",
+    type=_FILE,
+    default=ROOT / "serverless.yml",
+    show_default="serverless.yml",
+    help="What is to be deployed.",
+)
+@click.option(
+    "--package",
+    type=_FOLDER,
+    default=ROOT / "dist",
+    show_default="dist/",
+    help="The zips that `cardveil package` made.",
+)
 @click.option("--plan", "only_plan", is_flag=True, help="Show what would be done, and do nothing.")
 @click.option("--rollback", is_flag=True, help="Go back to the version before.")
 @click.option("--local", type=_FOLDER, help="Deploy to the local cloud that runs on this folder.")
@@ -49,8 +69,6 @@ def command(
         _run(plan, only_plan, as_json)
     except (DeployError, ConfigurationError) as error:
         raise click.ClickException(str(error)) from None
-    except KeyboardInterrupt:
-        raise click.ClickException("interrupted: run it again, it goes on from there") from None
 
 
 def _access(local: Path | None) -> tuple[Access, dict[str, str]]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import click
 import orjson
+
+from cardveil_cli.exits import shown
+from cardveil_cli.files.atomic import replace_private
 
 #: Written into the data folder, so that `cardveil put` finds the cloud that runs on it.
 FILE_NAME: Final = "endpoint.json"
@@ -43,15 +47,22 @@ class Endpoint:
     def from_line(cls, line: bytes | str) -> Endpoint:
         """Read such a line; raises ValueError (or a subclass) when it is none."""
         known = orjson.loads(line)
-        return cls(**{name: known[name] for name in cls.__dataclass_fields__})
+        if not isinstance(known, dict):
+            raise ValueError("an endpoint is an object")
+        values: dict[str, Any] = {name: known.get(name) for name in cls.__dataclass_fields__}
+        if not all(isinstance(value, str) for value in values.values()):
+            raise ValueError("an endpoint's parts are texts")
+        return cls(**values)
 
     @classmethod
     def of_folder(cls, data: Path) -> Endpoint:
         """Read the endpoint of the cloud that runs on a data folder."""
         try:
             return cls.from_line((data / FILE_NAME).read_bytes())
-        except (OSError, ValueError, KeyError):
-            raise click.UsageError(f"no local cloud runs on {data}: start one with `cardveil up`") from None
+        except (OSError, ValueError):
+            raise click.UsageError(
+                f"no local cloud runs on {shown(data)}: start one with `cardveil up --data {shown(data)}`"
+            ) from None
 
     def cos_client(self) -> Any:
         """Return the official COS client, told nothing but credentials, region and proxy."""
@@ -66,3 +77,26 @@ class Endpoint:
             Proxies={"http": self.proxy},
         )
         return CosS3Client(config)
+
+
+def prepare(data: Path) -> None:
+    """Make the data folder; raises `click.UsageError` when it is not one, or holds a file of that name."""
+    # It holds keys, pictures of cards and what they say.
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = data / FILE_NAME
+    try:
+        if os.path.lexists(file):
+            Endpoint.from_line(file.read_bytes())
+    except (OSError, ValueError):
+        message = f"{shown(file)} is not the local cloud's: choose another --data"
+        raise click.UsageError(message) from None
+
+
+def take(data: Path, endpoint: Endpoint) -> None:
+    """Write the endpoint down for the other commands; only its user may read it, since it holds a key."""
+    replace_private(data / FILE_NAME, endpoint.to_line())
+
+
+def withdraw(data: Path) -> None:
+    """Remove the endpoint's file."""
+    (data / FILE_NAME).unlink(missing_ok=True)

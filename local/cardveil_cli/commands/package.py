@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from cardveil_cli.base import Command
 from cardveil_cli.package import limits
 from cardveil_cli.package.build import Package, build, rehearsal_minor
 from cardveil_cli.package.errors import PackagingError
@@ -18,9 +19,16 @@ from cardveil_cloud.scf.platform import PLATFORM, SCF_UNPACKED
 ROOT: Final = Path(__file__).parents[3]
 
 
-@click.command("package")
+_EXAMPLES = (("package", "Into dist/."), ("package --rehearsal --out build/rehearsal", "By this Python."))
+
+
+@click.command("package", cls=Command, examples=_EXAMPLES)
 @click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), default=ROOT / "dist", show_default="dist/"
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=ROOT / "dist",
+    show_default="dist/",
+    help="Where the zips go.",
 )
 @click.option(
     "--cache",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from pathlib import Path
@@ -11,76 +10,65 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from cardveil.api.tokens import ROLES, mint
-from cardveil_cli.commands.endpoint import FILE_NAME, Endpoint
+from cardveil_cli.base import Command
+from cardveil_cli.commands.cloud import SERVERLESS, recogniser_factory, run_cloud
+from cardveil_cli.commands.endpoint import Endpoint, prepare
+from cardveil_cli.commands.options import data_option, threads_option
 from cardveil_cli.commands.secret import VARIABLE, secret_of
+from cardveil_cli.exits import shown
 from cardveil_cli.samples.bundled import kept_pictures
 
 if TYPE_CHECKING:
     from cardveil_cloud.server import Ready
-    from cardveil_ocr import Recogniser
 
-_SERVERLESS: Final = Path(__file__).parents[3] / "serverless.yml"
 _FUNCTION: Final = "on_request"
 _HOURS: Final = 12
+_EXAMPLES = (
+    ("serve", "With the sample cards, on port 8411."),
+    ("serve --port 0 --data out/mine --no-samples", "An empty inbox, on a free port."),
+)
 
 
-@click.command("serve")
+@click.command("serve", cls=Command, examples=_EXAMPLES)
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8411, show_default=True, help="0 takes a free one."
 )
-@click.option(
-    "--data",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("out/cloud"),
-    show_default=True,
-    help="Where all is kept.",
-)
+@data_option("Where all is kept.")
 @click.option(
     "--samples/--no-samples",
     default=True,
     show_default=True,
     help="Upload the sample cards into an empty inbox.",
 )
-@click.option("--threads", type=click.IntRange(1, 64), default=min(2, os.cpu_count() or 1), show_default=True)
+@threads_option()
 def command(port: int, data: Path, samples: bool, threads: int) -> None:
-    """Start the local cloud and print the console's link, with a token of every role."""
+    """Start the local cloud and print the console's link, with a token of every role.
+
+    It is for development, tests and demonstrations. Ctrl-C ends it, with exit code 0.
+    """
     from cardveil_cloud.options import Options
     from cardveil_cloud.server import NOTICE, LocalCloud
 
-    def recogniser() -> Recogniser:
-        from cardveil_ocr import Recogniser
-
-        return Recogniser(threads=threads)
-
-    def tell(ready: Ready) -> None:
-        endpoint = Endpoint(
-            ready.proxy_url, ready.secret_id, ready.secret_key, ready.region, ready.app_id, ready.bucket
-        )
-        (data / FILE_NAME).write_bytes(endpoint.to_line())
+    def tell(endpoint: Endpoint, ready: Ready) -> None:
         token = mint(secret, "local", ROLES, lifetime_s=_HOURS * 3600, now=time.time())
         url = ready.function_urls[_FUNCTION]
         click.echo(NOTICE, err=True)
         click.echo(f"Console (the link lets in for {_HOURS} hours):\n  {url}/#token={token}")
-        click.echo(f"API: {url}/v1/…   documentation: {url}/docs   data: {data}\nCtrl+C stops it.")
+        click.echo(f"API: {url}/v1/…   documentation: {url}/docs   data: {shown(data)}\nCtrl+C stops it.")
         if samples:
             # Not here: the server answers only once this returns.
             threading.Thread(target=_upload_samples, args=(endpoint,), daemon=True).start()
 
-    data.mkdir(parents=True, exist_ok=True)
+    prepare(data)
     secret = secret_of(data)
     cloud = LocalCloud(
         data,
         port=port,
-        serverless=_SERVERLESS,
-        recogniser_factory=recogniser,
+        serverless=SERVERLESS,
+        recogniser_factory=recogniser_factory(threads),
         options=Options(environment={"CARDVEIL_SCHEME": "http", VARIABLE: secret}),
     )
-    try:
-        cloud.run_forever(tell)
-    except OSError as error:
-        raise click.ClickException(f"port {port} cannot be used ({error.strerror})") from None
-    finally:
-        (data / FILE_NAME).unlink(missing_ok=True)
+    run_cloud(cloud, data, port, tell)
 
 
 def _upload_samples(endpoint: Endpoint) -> None:

@@ -15,30 +15,31 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import orjson
 
-from cardveil.core.errors import CardveilError, Halt
+from cardveil.core.errors import Retry
 from cardveil.settings import from_environment
+from cardveil_cli.base import Command
 from cardveil_cli.commands.endpoint import Endpoint
+from cardveil_cli.commands.options import FOLDER, setting_option, settings_of
 from cardveil_cli.commands.sweep_progress import Bar, Lines, Progress
+from cardveil_cli.exits import ExitCode, tell
 
 if TYPE_CHECKING:
     from cardveil.sweep.context import SweepContext
-    from cardveil.sweep.run import Run
     from cardveil.sweep.selection import Selection
 
-#: Exit codes besides 0 (finished) and 2 (wrong use).
-LEFT_OVER: Final = 3
-STOPPED: Final = 4
-HALTED: Final = 5
-ELSEWHERE: Final = 6
 #: A terminal's sweep has no time limit: ten years.
 _NO_LIMIT_S: Final = 3.2e8
 _DAY_S: Final = 86400.0
 
-
-@click.command("sweep")
-@click.option(
-    "--data", type=click.Path(path_type=Path), help="Sweep the local cloud that runs on this folder."
+_EXAMPLES = (
+    ("sweep --data out/cloud", "Finish what is missing or out of date in the local cloud."),
+    ("sweep --bucket cards-1250000000 --region ap-shanghai --dry-run", "What it would do and cost."),
+    ("sweep --bucket cards-1250000000 --region ap-shanghai --json", "For programs: JSON lines."),
 )
+
+
+@click.command("sweep", cls=Command, examples=_EXAMPLES)
+@click.option("--data", type=FOLDER, help="Sweep the local cloud that runs on this folder.")
 @click.option(
     "--bucket", help="Full name of a real bucket; the key pair comes from TENCENTCLOUD_SECRETID/KEY."
 )
@@ -59,9 +60,13 @@ _DAY_S: Final = 86400.0
 @click.option("--keys", type=click.File("r", "utf-8"), help="A file with a key a line, instead of a listing.")
 @click.option("--inventory", default="", metavar="KEY", help="manifest.json of a COS inventory, instead.")
 @click.option(
-    "--execution", type=click.Choice(["direct", "invoke", "job"]), default="direct", show_default=True
+    "--execution",
+    type=click.Choice(["direct", "invoke", "job"]),
+    default="direct",
+    show_default=True,
+    help="Who does the work: this process, the upload function, or jobs of the vendor's.",
 )
-@click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="A CARDVEIL_ setting.")
+@setting_option("A CARDVEIL_ setting.")
 @click.option("--dry-run", is_flag=True, help="Say cards, calls, minutes and money; do and pay nothing.")
 @click.option(
     "--wait",
@@ -77,35 +82,29 @@ def command(
     bucket: str | None,
     region: str | None,
     execution: str,
-    pairs: tuple[str, ...],
+    settings: tuple[str, ...],
     dry_run: bool,
     wait: float,
     as_json: bool,
     **chosen: Any,
-) -> None:
+) -> ExitCode:
     """Find sources without a result, or with one that is out of date, and bring them to their final state.
 
-    The same command goes on with what was interrupted. Exit code 0: finished. 3: finished, with something
-    left over. 4: stopped, and can be gone on with. 5: halted; do what it says. 6: another sweep is at work.
+    The same command goes on with what was interrupted. It is refused where the account or a setting is wrong;
+    something is left over where another sweep is at work, a budget is spent or the network fails.
     """
     try:
-        environment = _environment(data, bucket, region, execution, pairs)
-        settings = from_environment(environment)
+        environment = _environment(data, bucket, region, execution, settings)
         progress: Progress = Lines(sys.stdout) if as_json else Bar(sys.stderr)
         with _interruptible() as stop:
-            context, selection = _prepared(settings, environment, chosen, stop, progress)
+            context, selection = _prepared(from_environment(environment), environment, chosen, stop, progress)
             if dry_run:
                 _tell_estimate(context, selection, as_json)
-                return
-            sys.exit(_swept(context, selection, progress, wait, stop))
-    except Halt as halt:
-        click.echo(str(halt), err=True)
-        sys.exit(
-            2 if halt.code in {"setting_invalid", "setting_unknown", "sweep_selection_invalid"} else HALTED
-        )
-    except CardveilError as error:
-        click.echo(str(error), err=True)
-        sys.exit(STOPPED)
+                return ExitCode.DONE
+            return _swept(context, selection, progress, wait, stop)
+    except Retry as error:
+        tell(str(error))
+        return ExitCode.LEFT_OVER
 
 
 def _environment(
@@ -129,12 +128,7 @@ def _environment(
     environment.setdefault("CARDVEIL_SWEEP_CALLS_PER_DAY", str(10**9))
     environment.setdefault("CARDVEIL_SWEEP_MIN_AGE_S", "0" if data else "900")
     environment["CARDVEIL_SWEEP_EXECUTION"] = execution
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name.startswith("CARDVEIL_"):
-            raise click.UsageError("--set takes CARDVEIL_NAME=VALUE")
-        environment[name] = value
-    return environment
+    return environment | settings_of(pairs)
 
 
 def _prepared(
@@ -142,7 +136,7 @@ def _prepared(
     environment: Mapping[str, str],
     chosen: dict[str, Any],
     stop: threading.Event,
-    told: Progress,
+    progress: Progress,
 ) -> tuple[SweepContext, Selection]:
     from uuid import uuid4
 
@@ -157,7 +151,10 @@ def _prepared(
     if newer is not None:
         document["max_age_s"] = newer * _DAY_S
     if keys is not None:
-        document["keys"] = [line for line in keys.read().splitlines() if line]
+        try:
+            document["keys"] = [line for line in keys.read().splitlines() if line]
+        except UnicodeDecodeError:
+            raise click.UsageError("--keys: the file is no UTF-8 text") from None
     selection = selection_of(document, settings)
     invocation = Invocation(
         request_id=f"cli-{uuid4().hex[:12]}",
@@ -166,18 +163,18 @@ def _prepared(
         app_id=environment.get("TENCENTCLOUD_APPID", ""),
         deadline=time.monotonic() + _NO_LIMIT_S,
     )
-    context = build_context(settings, environment, invocation, stop=stop.is_set, on_progress=told.show)
+    context = build_context(settings, environment, invocation, stop=stop.is_set, on_progress=progress.show)
     return context, selection
 
 
 def _tell_estimate(context: SweepContext, selection: Selection, as_json: bool) -> None:
     from cardveil.sweep.sweep import estimate
 
-    told = estimate(context, selection).as_dict()
+    estimated = estimate(context, selection).as_dict()
     if as_json:
-        click.echo(orjson.dumps(told))
+        click.echo(orjson.dumps(estimated))
         return
-    for name, value in told.items():
+    for name, value in estimated.items():
         if isinstance(value, dict):
             value = ", ".join(f"{part} {count}" for part, count in value.items()) or "none"
         shown = "no price is set for some of the calls (CARDVEIL_PRICES)" if value is None else value
@@ -186,7 +183,7 @@ def _tell_estimate(context: SweepContext, selection: Selection, as_json: bool) -
 
 def _swept(
     context: SweepContext, selection: Selection, progress: Progress, wait: float, stop: threading.Event
-) -> int:
+) -> ExitCode:
     from cardveil.sweep.sweep import estimate, sweep
 
     total = estimate(context, selection).total
@@ -194,19 +191,15 @@ def _swept(
     with progress.during(total):
         while (run := sweep(context, selection)) is None:
             if stop.is_set():
-                return STOPPED
+                return ExitCode.INTERRUPTED
             if time.monotonic() >= give_up:
-                click.echo("another sweep is at work on this bucket", err=True)
-                return ELSEWHERE
+                tell("another sweep is at work on this bucket")
+                return ExitCode.LEFT_OVER
             stop.wait(1.0)
     progress.end(run)
-    return _exit_code(run)
-
-
-def _exit_code(run: Run) -> int:
-    if not run.over:
-        return STOPPED
-    return LEFT_OVER if run.left_over else 0
+    if stop.is_set() and not run.over:
+        return ExitCode.INTERRUPTED
+    return ExitCode.LEFT_OVER if run.left_over or not run.over else ExitCode.DONE
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TextIO
 
+import click
 import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -14,6 +15,7 @@ from rich.progress import Progress as RichProgress
 
 from cardveil.sweep.report import document
 from cardveil.sweep.run import Run
+from cardveil_cli.commands.hints import hint
 
 
 class Progress(Protocol):
@@ -94,10 +96,9 @@ class Bar:
         self._bar.update(self._task, completed=done, rate=f"{rate:.1f}", errors=run.errors.total())
 
     def end(self, run: Run) -> None:
-        """Print a summary."""
+        """Print a summary to standard output."""
         counts = ", ".join(f"{count} {name}" for name, count in run.counts.most_common()) or "nothing to do"
-        self._console.print(
-            f"{run.state} {run.code}".strip() + f": {counts}; {run.paid_calls} paid calls", highlight=False
-        )
+        click.echo(f"{run.state} {run.code}".strip() + f": {counts}; {run.paid_calls} paid calls")
         if run.errors:
-            self._console.print("errors: " + ", ".join(f"{n} {code}" for code, n in run.errors.most_common()))
+            errors = (f"{n} {code} ({hint(code)})" for code, n in run.errors.most_common())
+            click.echo("errors: " + ", ".join(errors))

@@ -8,10 +8,16 @@ from pathlib import Path
 import click
 
 from cardveil.api.tokens import ROLES, mint
+from cardveil_cli.base import Command
 from cardveil_cli.commands.secret import VARIABLE, secret_from
 
+_EXAMPLES = (
+    ("token desk-1 --role read --role review --data out/cloud", "For the local cloud that `serve` runs."),
+    ("token shop --role submit --hours 24", f"For a deployment, by {VARIABLE} of the environment."),
+)
 
-@click.command("token")
+
+@click.command("token", cls=Command, examples=_EXAMPLES)
 @click.argument("subject")
 @click.option(
     "--role",

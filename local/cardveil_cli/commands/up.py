@@ -2,48 +2,50 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
-from cardveil_cli.commands.endpoint import FILE_NAME, Endpoint
+from cardveil_cli.base import Command
+from cardveil_cli.commands.cloud import SERVERLESS, check_serverless, recogniser_factory, run_cloud
+from cardveil_cli.commands.endpoint import Endpoint, prepare
+from cardveil_cli.commands.options import data_option, setting_option, settings_of, threads_option
 
 if TYPE_CHECKING:
     from cardveil_cloud.server import Ready
-    from cardveil_ocr import Recogniser
 
-#: The file that names the functions, in the checkout that this command was installed from.
-_SERVERLESS: Final = Path(__file__).parents[3] / "serverless.yml"
+_EXAMPLES = (
+    ("up", "In out/cloud, on a free port; `cardveil put card.jpg` uploads to it."),
+    ("up --port 8411 --data out/cloud", "Always on the same port."),
+    ("up --set CARDVEIL_POLICY=strict", "With a setting that all functions get."),
+)
 
 
-@click.command("up")
+@click.command("up", cls=Command, examples=_EXAMPLES)
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0 takes a free one."
 )
-@click.option(
-    "--data", required=True, type=click.Path(file_okay=False, path_type=Path), help="Where all is kept."
-)
+@data_option("Where all is kept.")
 @click.option(
     "--serverless",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    default=_SERVERLESS if _SERVERLESS.is_file() else None,
+    default=SERVERLESS if SERVERLESS.is_file() else None,
+    show_default="serverless.yml",
     help="The multi-scf file of the functions.",
 )
 @click.option("--bare", is_flag=True, help="Without functions: `cardveil deploy --local` brings them.")
+@setting_option("A CARDVEIL_ setting that all functions get, over what the file says.")
 @click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="A CARDVEIL_ setting that all functions get, over what the file says.",
+    "--retry-interval",
+    type=click.FloatRange(min=0),
+    default=2.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Pause before an event that failed is tried again; 60 on the platform.",
 )
-@click.option(
-    "--retry-interval", type=click.FloatRange(min=0), default=2.0, show_default=True, metavar="SECONDS"
-)
-@click.option("--threads", type=click.IntRange(1, 64), default=min(2, os.cpu_count() or 1), show_default=True)
+@threads_option()
 def command(
     port: int,
     data: Path,
@@ -53,57 +55,29 @@ def command(
     retry_interval: float,
     threads: int,
 ) -> None:
-    """Start the local cloud; print one JSON line with proxy URL, credentials and bucket when it is ready."""
+    """Start the local cloud; print one JSON line with proxy URL, credentials and bucket when it is ready.
+
+    It is for development, tests and demonstrations. Ctrl-C ends it, with exit code 0.
+    """
     from cardveil_cloud.options import Options
-    from cardveil_cloud.scf.variables import ConfigurationError
     from cardveil_cloud.server import NOTICE, LocalCloud
 
-    def recogniser() -> Recogniser:
-        from cardveil_ocr import Recogniser
+    environment = {"CARDVEIL_SCHEME": "http", **settings_of(settings)}
+    if serverless is not None and not bare:
+        check_serverless(serverless)
 
-        return Recogniser(threads=threads)
-
-    def tell(ready: Ready) -> None:
+    def tell(endpoint: Endpoint, _ready: Ready) -> None:
         click.echo(NOTICE, err=True)
-        endpoint = Endpoint(
-            proxy=ready.proxy_url,
-            secret_id=ready.secret_id,
-            secret_key=ready.secret_key,
-            region=ready.region,
-            app_id=ready.app_id,
-            bucket=ready.bucket,
-        )
-        line = endpoint.to_line()
-        (data / FILE_NAME).write_bytes(line)
-        sys.stdout.buffer.write(line)
+        sys.stdout.buffer.write(endpoint.to_line())
         sys.stdout.flush()
 
-    data.mkdir(parents=True, exist_ok=True)
+    prepare(data)
     cloud = LocalCloud(
         data,
         port=port,
         serverless=None if bare else serverless,
-        recogniser_factory=recogniser,
+        recogniser_factory=recogniser_factory(threads),
         retry_interval_s=retry_interval,
-        options=Options(
-            environment={"CARDVEIL_SCHEME": "http", **_pairs(settings)}, scf_api=bare, timers=bare
-        ),
+        options=Options(environment=environment, scf_api=bare, timers=bare),
     )
-    try:
-        cloud.run_forever(tell)
-    except ConfigurationError as error:
-        raise click.UsageError(str(error)) from None
-    except OSError as error:
-        raise click.ClickException(f"port {port} cannot be used ({error.strerror})") from None
-    finally:
-        (data / FILE_NAME).unlink(missing_ok=True)
-
-
-def _pairs(settings: tuple[str, ...]) -> dict[str, str]:
-    pairs = {}
-    for setting in settings:
-        name, equals, value = setting.partition("=")
-        if not equals or not name.startswith("CARDVEIL_"):
-            raise click.UsageError("--set takes CARDVEIL_NAME=VALUE")
-        pairs[name] = value
-    return pairs
+    run_cloud(cloud, data, port, tell)

@@ -39,7 +39,7 @@ def kept_pictures() -> tuple[KeptPicture, ...]:
 def _kept(entry: dict[str, Any]) -> KeptPicture:
     return KeptPicture(
         file=entry["file"],
-        verdict=entry["file"].split(".")[-2],
+        verdict=entry["verdict"],
         orientation=entry["orientation"],
         width=entry["width"],
         height=entry["height"],

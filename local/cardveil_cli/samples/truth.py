@@ -75,6 +75,8 @@ class Sample:
         EXIF orientation, 1 to 8, that the stored file carries.
     quality
         JPEG quality of the stored file; 0 means PNG.
+    verdict
+        The status that it should come to, where it was chosen for that.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Sample:
     cards: tuple[CardTruth, ...]
     orientation: int = 1
     quality: int = 90
+    verdict: str | None = None
 
     @property
     def suffix(self) -> str:
@@ -108,6 +111,7 @@ class Sample:
         return {
             "name": self.name,
             "file": self.name + self.suffix,
+            "verdict": self.verdict,
             "condition": self.condition,
             "width": width,
             "height": height,

@@ -24,7 +24,7 @@ _BITS: Final = 16
 #: Side of the square that shows one bit, in pixels: a whole JPEG block and its chroma.
 _CELL: Final = 16
 _SIZE: Final = (512, 320)
-_FILES: Final = ("id-front-flat.redacted.jpg", "licence-flat.redacted.jpg", "id-back-flat.redacted.png")
+_FILES: Final = ("id-front-flat.jpg", "licence-flat.jpg", "id-back-flat.png")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Which samples are kept with the code, each named by the verdict it should come to."""
+"""Which samples are kept with the code, and the verdict that each should come to."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from tests.support.samples.generate import ID_BACK, ID_FRONT, LICENCE, CardKind,
 
 from cardveil_cli.samples.truth import Sample
 
-#: Name and verdict, condition, seed, card; PNG where the quality is 0.
+#: Name, condition, seed, card; PNG where the quality is 0.
 _KEPT: Final[tuple[tuple[str, str, int, CardKind | None, int], ...]] = (
-    ("id-front-flat.redacted", "flat", 11, ID_FRONT, 88),
-    ("id-front-photo.redacted", "photo", 12, ID_FRONT, 85),
-    ("id-front-exif6.redacted", "exif", 13, ID_FRONT, 85),
-    ("id-back-flat.redacted", "flat", 14, ID_BACK, 0),
-    ("id-back-photo.redacted", "photo", 15, ID_BACK, 85),
-    ("licence-flat.redacted", "flat", 16, LICENCE, 88),
-    ("licence-photo.redacted", "photo", 17, LICENCE, 72),
-    ("business-card.rejected", "negative", 18, None, 74),
+    ("id-front-flat", "flat", 11, ID_FRONT, 88),
+    ("id-front-photo", "photo", 12, ID_FRONT, 85),
+    ("id-front-exif6", "exif", 13, ID_FRONT, 85),
+    ("id-back-flat", "flat", 14, ID_BACK, 0),
+    ("id-back-photo", "photo", 15, ID_BACK, 85),
+    ("licence-flat", "flat", 16, LICENCE, 88),
+    ("licence-photo", "photo", 17, LICENCE, 72),
+    ("business-card", "negative", 18, None, 74),
 )
 
 
@@ -35,4 +35,5 @@ def demo_samples() -> Iterator[Sample]:
             # A PNG of full size would be too large to keep.
             size=None if quality else (800, 504),
         )
-        yield replace(sample, name=name, quality=quality)
+        verdict = "redacted" if kind else "rejected"
+        yield replace(sample, name=name, quality=quality, verdict=verdict)
