@@ -94,6 +94,8 @@ class Ready:
         URL of each function that has one, by function key.
     notice : str
         That this is for development only; to be shown to whoever starts it.
+    found : tuple of str
+        What the data folder held of an earlier run that whoever starts it should know; to be shown too.
     """
 
     proxy_url: str
@@ -105,6 +107,7 @@ class Ready:
     bucket: str
     function_urls: Mapping[str, str]
     notice: str = NOTICE
+    found: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as plain JSON values, the secret key too."""

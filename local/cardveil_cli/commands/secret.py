@@ -7,6 +7,8 @@ import secrets
 from pathlib import Path
 from typing import Final
 
+from cardveil_cloud import files
+
 VARIABLE: Final = "CARDVEIL_TOKEN_SECRETS"
 _FILE_NAME: Final = "token-secret"
 
@@ -14,9 +16,9 @@ _FILE_NAME: Final = "token-secret"
 def secret_of(data: Path) -> str:
     """Return the secret of a data folder, made now if there is none."""
     path = data / _FILE_NAME
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_hex(32), "ascii")
+    # An empty one is what a crash left; tokens signed with it would be anybody's.
+    if not path.exists() or not path.read_bytes().strip():
+        files.write(path, secrets.token_hex(32).encode())
     return path.read_text("ascii").strip()
 
 

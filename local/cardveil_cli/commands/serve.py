@@ -44,6 +44,7 @@ _HOURS: Final = 12
 @click.option("--threads", type=click.IntRange(1, 64), default=min(2, os.cpu_count() or 1), show_default=True)
 def command(port: int, data: Path, samples: bool, threads: int) -> None:
     """Start the local cloud and print the console's link, with a token of every role."""
+    from cardveil_cloud import files
     from cardveil_cloud.options import Options
     from cardveil_cloud.server import NOTICE, LocalCloud
 
@@ -56,17 +57,18 @@ def command(port: int, data: Path, samples: bool, threads: int) -> None:
         endpoint = Endpoint(
             ready.proxy_url, ready.secret_id, ready.secret_key, ready.region, ready.app_id, ready.bucket
         )
-        (data / FILE_NAME).write_bytes(endpoint.to_line())
+        files.write(data / FILE_NAME, endpoint.to_line())
         token = mint(secret, "local", ROLES, lifetime_s=_HOURS * 3600, now=time.time())
         url = ready.function_urls[_FUNCTION]
-        click.echo(NOTICE, err=True)
+        for notice in (NOTICE, *ready.found):
+            click.echo(notice, err=True)
         click.echo(f"Console (the link lets in for {_HOURS} hours):\n  {url}/#token={token}")
         click.echo(f"API: {url}/v1/…   documentation: {url}/docs   data: {data}\nCtrl+C stops it.")
         if samples:
             # Not here: the server answers only once this returns.
             threading.Thread(target=_upload_samples, args=(endpoint,), daemon=True).start()
 
-    data.mkdir(parents=True, exist_ok=True)
+    files.make_folder(data)
     secret = secret_of(data)
     cloud = LocalCloud(
         data,

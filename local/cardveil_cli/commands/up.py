@@ -54,6 +54,7 @@ def command(
     threads: int,
 ) -> None:
     """Start the local cloud; print one JSON line with proxy URL, credentials and bucket when it is ready."""
+    from cardveil_cloud import files
     from cardveil_cloud.options import Options
     from cardveil_cloud.scf.variables import ConfigurationError
     from cardveil_cloud.server import NOTICE, LocalCloud
@@ -74,11 +75,13 @@ def command(
             bucket=ready.bucket,
         )
         line = endpoint.to_line()
-        (data / FILE_NAME).write_bytes(line)
+        for notice in ready.found:
+            click.echo(notice, err=True)
+        files.write(data / FILE_NAME, line)
         sys.stdout.buffer.write(line)
         sys.stdout.flush()
 
-    data.mkdir(parents=True, exist_ok=True)
+    files.make_folder(data)
     cloud = LocalCloud(
         data,
         port=port,

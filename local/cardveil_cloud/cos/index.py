@@ -8,6 +8,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from cardveil_cloud import files
+
 # Keys are blobs, compared byte by byte: that is COS's listing order (UTF-8 binary), whatever the key holds.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS buckets (
@@ -38,7 +40,10 @@ class Index:
         self._pool_lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
         self._closed = False
-        self._write_lock = threading.Lock()
+        self._write_lock = threading.RLock()
+        # SQLite makes its files beside the database with the database's own mode.
+        with files.open_private(path, "ab"):
+            pass
         self._writer = self._connect()
         self._writer.execute("PRAGMA journal_mode=WAL")
         self._writer.executescript(_SCHEMA)
@@ -69,6 +74,10 @@ class Index:
                     connection.close()
                 else:
                     self._idle.append(connection)
+
+    def alone(self) -> contextlib.AbstractContextManager[bool]:
+        """Keep other writers out for longer than a transaction lasts."""
+        return self._write_lock
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from cardveil_cloud import files
 from cardveil_cloud.accounts import Credential, CredentialStore, Policy
 from cardveil_cloud.cos.contracts import ObjectEvent
 from cardveil_cloud.faults import FaultHook, NoFaults
@@ -123,6 +124,7 @@ class ScfService:
         self._extra = dict(environment or {})
         self._clock = clock
         self.dead_letters = DeadLetters(data / "dead-letters.jsonl")
+        self.notices = list(self.dead_letters.notices)
         self.runtimes = {key: runtime(key, spec) for key, spec in deployment.functions.items()}
         self.queue = AsyncInvoker(
             self.runtimes, self.dead_letters, platform, retry_interval_s=retry_interval_s
@@ -130,7 +132,7 @@ class ScfService:
         self.timers = Timers(deployment.timers, self.queue, clock)
         self._scheduled = timers
         self._notifier = Notifier(deployment.cos, dict(deployment.functions), platform, self.queue, hook)
-        platform.logs.mkdir(parents=True, exist_ok=True)
+        files.make_folder(platform.logs)
 
     async def start(self) -> None:
         """Start serving queued events, and timers if they are on."""

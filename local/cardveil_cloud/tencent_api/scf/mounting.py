@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from cardveil_cloud import files
 from cardveil_cloud.scf.deployment import CosTrigger, Deployment, FunctionSpec, HttpTrigger, TimerTrigger
 from cardveil_cloud.scf.platform import unzip
 from cardveil_cloud.tencent_api.scf.records import LATEST, Function, Records
@@ -23,10 +24,8 @@ class Mounts:
         name = hashlib.sha256(data).hexdigest()
         path = self._folder / "zips" / name
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_suffix(".part")
-            part.write_bytes(data)
-            part.replace(path)
+            files.make_folder(path.parent)
+            files.write(path, data)
         return name
 
     def size(self, code: str) -> int:
@@ -45,10 +44,11 @@ class Mounts:
         folder = self._folder / "mounted" / name
         done = folder.with_suffix(".done")
         if not done.exists():
-            folder.mkdir(parents=True, exist_ok=True)
+            files.make_folder(folder)
             for code in codes:
                 unzip((self._folder / "zips" / code).read_bytes(), folder)
-            done.touch()
+            files.close_to_others([folder])
+            files.write(done, b"")
         return folder
 
 

@@ -64,6 +64,7 @@ class ScfApi:
         self._store = store
         self._account = account
         self._records = Records(data)
+        self.notices = list(self._records.notices)
         self._mounts = Mounts(data)
         self._lock = asyncio.Lock()
 
