@@ -14,7 +14,7 @@ _OTHERS = 0o077
 
 def open_private(path: Path, mode: Literal["wb", "ab", "xb"]) -> BufferedWriter:
     """Open a file to write bytes; if it is made here, it is its owner's alone (0600)."""
-    return open(path, mode, opener=lambda name, flags: os.open(name, flags, 0o600))  # noqa: PTH123
+    return open(path, mode, opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
 def make_folder(path: Path) -> Path:
