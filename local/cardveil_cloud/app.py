@@ -152,6 +152,7 @@ class Services:
             ci=CiService(self._engine, fetch, self.usage, style=options.style, clock=clock),
             on_event=self.scf.on_object_event if self.scf is not None else None,
             faults=hook,
+            restore_s=options.restore_s,
         )
         gateway = partial(Gateway, credentials=self.credentials, clock=clock, faults=hook)
         ocr = gateway(

@@ -49,6 +49,8 @@ class Options:
         Requests a second that the OCR API grants one account.
     parallel : int or None
         How many recognitions run at a time.
+    restore_s : float
+        How long an archived object takes to be restored, in seconds.
     clock : callable
         Seconds since the epoch, for signatures, expiry and timers.
     """
@@ -67,6 +69,7 @@ class Options:
     ocr_rate: int | None = DEFAULT_RATE
     style: Style = field(default_factory=Style)
     parallel: int | None = None
+    restore_s: float = 1.0
     faults: FaultHook | None = None
     clock: Callable[[], float] = time.time
 

@@ -114,7 +114,7 @@ def test_an_upload_s_event_is_on_disk_before_the_upload_is_answered(tmp_path: Pa
     cloud.kill()
     noted = keys_noted(tmp_path)
     with toy_cloud(tmp_path).running():
-        assert eventually(lambda: keys_noted(tmp_path) or noted)
+        assert eventually(lambda: bool(keys_noted(tmp_path) or noted))
 
 
 def test_what_a_stop_leaves_is_run_at_the_next_start(scf_run: ScfRun) -> None:

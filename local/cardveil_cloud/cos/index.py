@@ -18,7 +18,18 @@ CREATE TABLE IF NOT EXISTS buckets (
 CREATE TABLE IF NOT EXISTS objects (
     bucket TEXT NOT NULL, key BLOB NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL, crc64 TEXT NOT NULL,
     modified REAL NOT NULL, storage_class TEXT NOT NULL, headers TEXT NOT NULL, tags TEXT NOT NULL,
-    blob TEXT NOT NULL, PRIMARY KEY (bucket, key)
+    blob TEXT NOT NULL, version TEXT NOT NULL DEFAULT 'null', number INTEGER NOT NULL DEFAULT 0,
+    marker INTEGER NOT NULL DEFAULT 0, restored_from REAL NOT NULL DEFAULT 0,
+    restored_until REAL NOT NULL DEFAULT 0, PRIMARY KEY (bucket, key)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS versions (
+    bucket TEXT NOT NULL, key BLOB NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL, crc64 TEXT NOT NULL,
+    modified REAL NOT NULL, storage_class TEXT NOT NULL, headers TEXT NOT NULL, tags TEXT NOT NULL,
+    blob TEXT NOT NULL, version TEXT NOT NULL, number INTEGER NOT NULL, marker INTEGER NOT NULL,
+    restored_from REAL NOT NULL, restored_until REAL NOT NULL, PRIMARY KEY (bucket, key, number)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS configurations (
+    bucket TEXT NOT NULL, name TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (bucket, name)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS uploads (
     id TEXT PRIMARY KEY, bucket TEXT NOT NULL, key BLOB NOT NULL, initiated REAL NOT NULL,
@@ -30,6 +41,15 @@ CREATE TABLE IF NOT EXISTS parts (
     crc64 TEXT NOT NULL, modified REAL NOT NULL, blob TEXT NOT NULL, PRIMARY KEY (upload, number)
 ) WITHOUT ROWID;
 """
+
+#: Columns of ``objects`` that came later.
+_ADDED = (
+    ("version", "TEXT NOT NULL DEFAULT 'null'"),
+    ("number", "INTEGER NOT NULL DEFAULT 0"),
+    ("marker", "INTEGER NOT NULL DEFAULT 0"),
+    ("restored_from", "REAL NOT NULL DEFAULT 0"),
+    ("restored_until", "REAL NOT NULL DEFAULT 0"),
+)
 
 
 class Index:
@@ -47,6 +67,14 @@ class Index:
         self._writer = self._connect()
         self._writer.execute("PRAGMA journal_mode=WAL")
         self._writer.executescript(_SCHEMA)
+        self._migrate()
+
+    def _migrate(self) -> None:
+        """Add what a folder of an earlier version lacks."""
+        there = {row["name"] for row in self._writer.execute("PRAGMA table_info(objects)")}
+        for column, kind in _ADDED:
+            if column not in there:
+                self._writer.execute(f"ALTER TABLE objects ADD COLUMN {column} {kind}")
 
     def _connect(self) -> sqlite3.Connection:
         # Autocommit, so that transactions begin and end where this module says. A connection is handed from
@@ -93,9 +121,12 @@ class Index:
                 raise
 
     def referred_blobs(self, among: set[str]) -> set[str]:
-        """Those of the given blob ids that some object or part refers to."""
+        """Those of the given blob ids that some object, version or part refers to."""
         with self.reading() as db:
-            rows = db.execute("SELECT blob FROM objects UNION ALL SELECT blob FROM parts")
+            rows = db.execute(
+                "SELECT blob FROM objects UNION ALL SELECT blob FROM versions"
+                " UNION ALL SELECT blob FROM parts"
+            )
             return {row["blob"] for row in rows if row["blob"] in among}
 
     def close(self) -> None:
