@@ -26,6 +26,7 @@ from cardveil_cloud.ci.jobs import CiJobs
 from cardveil_cloud.ci.recognition import CardRecogniser
 from cardveil_cloud.ci.service import CiService
 from cardveil_cloud.ci.urls import BucketUrls
+from cardveil_cloud.ci.warning_rules import WarningRules
 from cardveil_cloud.cos.errors import CosError
 from cardveil_cloud.cos.service import CosService
 from cardveil_cloud.cos.store import ObjectStore
@@ -39,7 +40,7 @@ from cardveil_cloud.scf.service import ScfService
 from cardveil_cloud.scf.urls import FunctionUrls
 from cardveil_cloud.tencent_api.errors import ApiError, error_body
 from cardveil_cloud.tencent_api.gateway import Gateway
-from cardveil_cloud.tencent_api.ocr.service import OcrApi
+from cardveil_cloud.tencent_api.ocr.service import DomesticOcr, OcrApi
 from cardveil_cloud.tencent_api.scf.service import ScfApi
 from cardveil_cloud.usage import UsageMeter
 
@@ -54,6 +55,9 @@ _OWN_FILES: Final = (
     "logs",
     "scf",
 )
+#: COS's hosts, by any of its domains, also within its own network.
+_COS_HOST: Final = r"(?:[a-z0-9.-]+\.)?cos(?:-internal)?(?:\.[a-z0-9-]+)?\.(?:myqcloud\.com|tencentcos\.cn)"
+_CI_HOST: Final = r"(?:[a-z0-9-]+\.)?ci\.[a-z0-9-]+\.myqcloud\.com"
 #: A made-up main account, since functions are told one.
 _UIN: Final = "100000000001"
 
@@ -143,20 +147,30 @@ class Services:
         self.function_urls = {
             key: f"{self.proxy_url}/fn/{key}" for key in (urls.functions if urls is not None else ())
         }
+        warnings = WarningRules(self.store, options.warnings)
         cos = CosService(
             self.store,
             self.credentials,
             region=account.region,
             app_id=account.app_id,
             clock=clock,
-            ci=CiService(self._engine, fetch, self.usage, style=options.style, clock=clock),
+            ci=CiService(
+                self._engine, fetch, self.usage, style=options.style, warnings=warnings, clock=clock
+            ),
             on_event=self.scf.on_object_event if self.scf is not None else None,
             faults=hook,
             restore_s=options.restore_s,
         )
         gateway = partial(Gateway, credentials=self.credentials, clock=clock, faults=hook)
         ocr = gateway(
-            OcrApi(self._engine, fetch, self.usage, rate=options.ocr_rate, texts=options.style.texts)
+            OcrApi(
+                self._engine,
+                fetch,
+                self.usage,
+                rate=options.ocr_rate,
+                texts=options.style.texts,
+                warnings=warnings,
+            )
         )
         scf_api = gateway(self._scf_api) if self._scf_api is not None else None
         self.ci_jobs = CiJobs(
@@ -165,18 +179,19 @@ class Services:
             self.credentials,
             self.usage,
             Callbacks(self.proxy_url, partial(_to_function, self.scf, options.queues), account.region),
+            region=account.region,
             faults=hook,
             style=options.style,
             clock=clock,
         )
-        own = control.application(self.scf, urls, self.usage, _direct(ocr, scf_api), NOTICE)
-        cos_host = r"(?:[a-z0-9.-]+\.)?cos(?:\.[a-z0-9-]+)?\.myqcloud\.com"
+        own = control.application(self.scf, urls, self.usage, warnings, _direct(ocr, scf_api), NOTICE)
         self._dispatch = Dispatcher(
             own,
             [
-                (cos_host, cos),
-                (r"[a-z0-9-]+\.ci\.[a-z0-9-]+\.myqcloud\.com", self.ci_jobs),
-                (r"ocr(?:\.[a-z0-9-]+)*\.tencentcloudapi\.com", ocr),
+                (_COS_HOST, cos),
+                (_CI_HOST, self.ci_jobs),
+                (r"ocr\.intl(?:\.[a-z0-9-]+)?\.tencentcloudapi\.com", ocr),
+                (r"ocr(?:\.[a-z0-9-]+)*\.tencentcloudapi\.com", gateway(DomesticOcr())),
                 (r"scf(?:\.[a-z0-9-]+)*\.tencentcloudapi\.com", scf_api or _no_such_product),
                 (r"[a-z0-9.-]+\.tencentcloudapi\.com", _no_such_product),
                 (_function_host(account), _FunctionHosts(urls, account)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -51,6 +51,9 @@ class Options:
         How many recognitions run at a time.
     restore_s : float
         How long an archived object takes to be restored, in seconds.
+    warnings : mapping
+        Warning codes to be given for pictures, by a pattern of the object's key or the picture's SHA-256
+        digest; positive codes are CI's, negative ones the OCR API's.
     clock : callable
         Seconds since the epoch, for signatures, expiry and timers.
     """
@@ -70,6 +73,7 @@ class Options:
     style: Style = field(default_factory=Style)
     parallel: int | None = None
     restore_s: float = 1.0
+    warnings: Mapping[str, Sequence[int]] = field(default_factory=dict)
     faults: FaultHook | None = None
     clock: Callable[[], float] = time.time
 

@@ -179,6 +179,12 @@ class ObjectStore(Storage):
         with file:
             return info, file.read()
 
+    def keys_of(self, md5: bytes) -> list[str]:
+        """The keys of all objects, in any bucket, that were uploaded whole with these bytes."""
+        with self.reading() as db:
+            rows = db.execute("SELECT key FROM objects WHERE etag = ?", (f'"{md5.hex()}"',))
+            return [bytes(row["key"]).decode() for row in rows]
+
     def put_copy(
         self,
         source: ObjectInfo,

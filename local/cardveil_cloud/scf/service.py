@@ -192,6 +192,10 @@ class ScfService:
         for runtime in self.runtimes.values():
             await runtime.stop()
 
+    def log_of(self, function: str) -> Path:
+        """The file of a function's log."""
+        return self._platform.logs / f"{function}.log"
+
     async def on_object_event(self, event: ObjectEvent) -> None:
         """Take a bucket's event; `CosService` calls this after each committed change."""
         await self._notifier(event)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
 from cardveil_cloud import files
 from cardveil_cloud.scf.deployment import CosTrigger, Deployment, FunctionSpec, HttpTrigger, TimerTrigger
 from cardveil_cloud.scf.platform import unzip
+from cardveil_cloud.tencent_api.scf import triggers
 from cardveil_cloud.tencent_api.scf.records import LATEST, Function, Records
 
 
@@ -101,23 +101,22 @@ def _add_trigger(
     timers: list[TimerTrigger],
     http: list[HttpTrigger],
 ) -> None:
-    parameters = json.loads(trigger["TriggerDesc"])
+    said = triggers.read(trigger["Type"], trigger["TriggerDesc"])
     enabled = bool(trigger["Enable"])
     if trigger["Type"] == "cos":
-        rule = parameters.get("filter") or {}
         cos.append(
             CosTrigger(
                 name=f"{function}.{trigger['TriggerName']}",
                 function=function,
                 bucket=trigger["TriggerName"].removesuffix(f".cos.{region}.myqcloud.com"),
-                events=(parameters["event"],),
-                prefix=rule.get("Prefix", ""),
-                suffix=rule.get("Suffix", ""),
+                events=(said.event,),
+                prefix=said.prefix,
+                suffix=said.suffix,
                 enabled=enabled,
             )
         )
     elif trigger["Type"] == "timer":
         argument = trigger.get("CustomArgument", "")
-        timers.append(TimerTrigger(trigger["TriggerName"], function, parameters["cron"], argument, enabled))
+        timers.append(TimerTrigger(trigger["TriggerName"], function, said.cron, argument, enabled))
     elif enabled:
-        http.append(HttpTrigger(function, parameters["AuthType"]))
+        http.append(HttpTrigger(function, said.auth))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, Final
 
 from cardveil_cloud import files
 from cardveil_cloud.tencent_api.errors import ApiError
+from cardveil_cloud.tencent_api.scf import triggers
 
 LATEST: Final = "$LATEST"
 DEFAULT: Final = "$DEFAULT"
@@ -82,8 +84,23 @@ class Records:
                 aside = files.set_aside(self._path)
                 self.notices.append(f"what was deployed could not be read: {aside.name} is kept")
 
+    def snapshot(self) -> tuple[dict[str, Function], dict[str, list[LayerVersion]]]:
+        """Return a copy of everything, for `go_back`."""
+        return copy.deepcopy((self.functions, self.layers))
+
+    def go_back(self, to: tuple[dict[str, Function], dict[str, list[LayerVersion]]]) -> None:
+        """Take everything back that was changed since a `snapshot`."""
+        self.functions, self.layers = to
+
     def _read(self, kept: dict[str, Any]) -> None:
         functions = {name: Function(**each) for name, each in kept["functions"].items()}
+        for function in functions.values():
+            for trigger in list(function.triggers):
+                try:
+                    triggers.read(trigger["Type"], trigger["TriggerDesc"])
+                except ApiError:
+                    function.triggers.remove(trigger)
+                    self.notices.append(f"a trigger of function {function.name} is none, and was taken away")
         layers = {name: [LayerVersion(**each) for each in found] for name, found in kept["layers"].items()}
         self.functions, self.layers = functions, layers
 
