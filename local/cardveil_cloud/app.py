@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from cardveil_cloud import control
+from cardveil_cloud import control, files
 from cardveil_cloud.accounts import Credential, CredentialStore
 from cardveil_cloud.ci.callbacks import Callbacks
 from cardveil_cloud.ci.engine import RecognitionEngine
@@ -26,6 +26,7 @@ from cardveil_cloud.ci.jobs import CiJobs
 from cardveil_cloud.ci.recognition import CardRecogniser
 from cardveil_cloud.ci.service import CiService
 from cardveil_cloud.ci.urls import BucketUrls
+from cardveil_cloud.ci.warning_rules import WarningRules
 from cardveil_cloud.cos.errors import CosError
 from cardveil_cloud.cos.service import CosService
 from cardveil_cloud.cos.store import ObjectStore
@@ -39,10 +40,24 @@ from cardveil_cloud.scf.service import ScfService
 from cardveil_cloud.scf.urls import FunctionUrls
 from cardveil_cloud.tencent_api.errors import ApiError, error_body
 from cardveil_cloud.tencent_api.gateway import Gateway
-from cardveil_cloud.tencent_api.ocr.service import OcrApi
+from cardveil_cloud.tencent_api.ocr.service import DomesticOcr, OcrApi
 from cardveil_cloud.tencent_api.scf.service import ScfApi
 from cardveil_cloud.usage import UsageMeter
 
+#: What this and the command write into the data folder; whatever else is in it is none of ours to change.
+_OWN_FILES: Final = (
+    "account.json*",
+    "endpoint.json*",
+    "dead-letters.jsonl*",
+    "queue.sqlite*",
+    "token-secret*",
+    "objects",
+    "logs",
+    "scf",
+)
+#: COS's hosts, by any of its domains, also within its own network.
+_COS_HOST: Final = r"(?:[a-z0-9.-]+\.)?cos(?:-internal)?(?:\.[a-z0-9-]+)?\.(?:myqcloud\.com|tencentcos\.cn)"
+_CI_HOST: Final = r"(?:[a-z0-9-]+\.)?ci\.[a-z0-9-]+\.myqcloud\.com"
 #: A made-up main account, since functions are told one.
 _UIN: Final = "100000000001"
 
@@ -84,8 +99,10 @@ class Services:
         self.proxy_url = f"http://127.0.0.1:{port}"
         self.usage = UsageMeter()
         self.credentials = CredentialStore(clock)
-        data.mkdir(parents=True, exist_ok=True)
-        self.owner = self.credentials.add(_owner(data / "account.json"))
+        self.notices: list[str] = []
+        files.make_folder(data)
+        files.close_to_others(path for pattern in _OWN_FILES for path in data.glob(pattern))
+        self.owner = self.credentials.add(self._owner(data / "account.json"))
         deployment = _deployment(serverless, account, options) if serverless else None
         self._closed = False
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -125,22 +142,35 @@ class Services:
             urls = FunctionUrls(self.scf, self.credentials, clock)
             if options.scf_api:
                 self._scf_api = ScfApi(self.scf, self.store, account, data / "scf")
+                self.notices += self._scf_api.notices
+            self.notices += self.scf.notices
         self.function_urls = {
             key: f"{self.proxy_url}/fn/{key}" for key in (urls.functions if urls is not None else ())
         }
+        warnings = WarningRules(self.store, options.warnings)
         cos = CosService(
             self.store,
             self.credentials,
             region=account.region,
             app_id=account.app_id,
             clock=clock,
-            ci=CiService(self._engine, fetch, self.usage, style=options.style, clock=clock),
+            ci=CiService(
+                self._engine, fetch, self.usage, style=options.style, warnings=warnings, clock=clock
+            ),
             on_event=self.scf.on_object_event if self.scf is not None else None,
             faults=hook,
+            restore_s=options.restore_s,
         )
         gateway = partial(Gateway, credentials=self.credentials, clock=clock, faults=hook)
         ocr = gateway(
-            OcrApi(self._engine, fetch, self.usage, rate=options.ocr_rate, texts=options.style.texts)
+            OcrApi(
+                self._engine,
+                fetch,
+                self.usage,
+                rate=options.ocr_rate,
+                texts=options.style.texts,
+                warnings=warnings,
+            )
         )
         scf_api = gateway(self._scf_api) if self._scf_api is not None else None
         self.ci_jobs = CiJobs(
@@ -149,18 +179,19 @@ class Services:
             self.credentials,
             self.usage,
             Callbacks(self.proxy_url, partial(_to_function, self.scf, options.queues), account.region),
+            region=account.region,
             faults=hook,
             style=options.style,
             clock=clock,
         )
-        own = control.application(self.scf, urls, self.usage, _direct(ocr, scf_api), NOTICE)
-        cos_host = r"(?:[a-z0-9.-]+\.)?cos(?:\.[a-z0-9-]+)?\.myqcloud\.com"
+        own = control.application(self.scf, urls, self.usage, warnings, _direct(ocr, scf_api), NOTICE)
         self._dispatch = Dispatcher(
             own,
             [
-                (cos_host, cos),
-                (r"[a-z0-9-]+\.ci\.[a-z0-9-]+\.myqcloud\.com", self.ci_jobs),
-                (r"ocr(?:\.[a-z0-9-]+)*\.tencentcloudapi\.com", ocr),
+                (_COS_HOST, cos),
+                (_CI_HOST, self.ci_jobs),
+                (r"ocr\.intl(?:\.[a-z0-9-]+)?\.tencentcloudapi\.com", ocr),
+                (r"ocr(?:\.[a-z0-9-]+)*\.tencentcloudapi\.com", gateway(DomesticOcr())),
                 (r"scf(?:\.[a-z0-9-]+)*\.tencentcloudapi\.com", scf_api or _no_such_product),
                 (r"[a-z0-9.-]+\.tencentcloudapi\.com", _no_such_product),
                 (_function_host(account), _FunctionHosts(urls, account)),
@@ -195,6 +226,22 @@ class Services:
         self.close()
         await send({"type": "lifespan.shutdown.complete"})
 
+    def _owner(self, path: Path) -> Credential:
+        """Return the account's permanent key pair: the same as long as the folder is kept."""
+        if path.exists():
+            try:
+                kept = json.loads(path.read_bytes())
+                return Credential(str(kept["secret_id"]), str(kept["secret_key"]))
+            except (ValueError, KeyError, TypeError):
+                aside = files.set_aside(path)
+                self.notices.append(
+                    f"the account's keys could not be read: they are new, {aside.name} is kept"
+                )
+        made = Credential("AKID" + secrets.token_hex(16), secrets.token_hex(16))
+        pair = {"secret_id": made.secret_id, "secret_key": made.secret_key}
+        files.write(path, json.dumps(pair).encode())
+        return made
+
     def close(self) -> None:
         """Let go of threads and of the data folder."""
         if not self._closed:
@@ -202,16 +249,6 @@ class Services:
             self.ci_jobs.close()
             self._engine.close()
             self.store.close()
-
-
-def _owner(path: Path) -> Credential:
-    """Return the account's permanent key pair: the same as long as the folder is kept."""
-    if not path.exists():
-        pair = {"secret_id": "AKID" + secrets.token_hex(16), "secret_key": secrets.token_hex(16)}
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(pair), "ascii")
-    pair = json.loads(path.read_text("ascii"))
-    return Credential(pair["secret_id"], pair["secret_key"])
 
 
 def _deployment(serverless: Path, account: Account, options: Options) -> Deployment:

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from cardveil_cloud.ci.warning_rules import WarningRules
 from cardveil_cloud.dispatch import OWN_HOSTS
 from cardveil_cloud.scf.queue import EventRefusedError
 from cardveil_cloud.scf.service import ScfService
@@ -23,16 +24,21 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def application(
-    scf: ScfService | None, urls: FunctionUrls | None, usage: UsageMeter, ocr: ASGIApp, notice: str
+    scf: ScfService | None,
+    urls: FunctionUrls | None,
+    usage: UsageMeter,
+    warnings: WarningRules,
+    ocr: ASGIApp,
+    notice: str,
 ) -> ASGIApp:
     """Return the application for the local cloud's own address.
 
     ``/_local/health``, ``/_local/usage``, ``/_local/functions``, ``/_local/dead-letters`` tell its state;
     ``POST /_local/functions/<key>/invocations`` runs a function (``?type=Event`` queues the event), ``POST
-    /_local/timers/<name>`` fires a timer; ``/fn/<key>/…`` are the function URLs, and everything else is the
-    OCR API, which answers at ``/``.
+    /_local/timers/<name>`` fires a timer, ``PUT /_local/warnings`` sets the rules of `WarningRules`;
+    ``/fn/<key>/…`` are the function URLs, and everything else is the OCR API, which answers at ``/``.
     """
-    control = _Control(scf, usage, notice)
+    control = _Control(scf, usage, warnings, notice)
     routes = [
         Route("/_local/health", control.health),
         Route("/_local/usage", control.usage),
@@ -40,6 +46,7 @@ def application(
         Route("/_local/dead-letters", control.dead_letters),
         Route("/_local/functions/{function}/invocations", _guarded(control.invoke), methods=["POST"]),
         Route("/_local/timers/{name}", _guarded(control.fire), methods=["POST"]),
+        Route("/_local/warnings", _guarded(control.warn), methods=["PUT"]),
     ]
     if urls is not None:
 
@@ -73,7 +80,10 @@ def _guarded(endpoint: Endpoint) -> Endpoint:
 
 
 class _Control:
-    def __init__(self, scf: ScfService | None, usage: UsageMeter, notice: str) -> None:
+    def __init__(
+        self, scf: ScfService | None, usage: UsageMeter, warnings: WarningRules, notice: str
+    ) -> None:
+        self._warnings = warnings
         self._scf = scf
         self._usage = usage
         self._notice = notice
@@ -126,6 +136,13 @@ class _Control:
         if self._scf is None or name not in self._scf.timers.names:
             return _missing()
         return JSONResponse({"requestId": self._scf.timers.fire(name)}, 202)
+
+    async def warn(self, request: Request) -> Response:
+        try:
+            self._warnings.set(json.loads(await request.body()))
+        except (ValueError, TypeError, AttributeError):
+            return JSONResponse({"error": "an object of patterns and lists of codes is expected"}, 400)
+        return JSONResponse({}, 200)
 
 
 def _missing() -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -49,6 +49,11 @@ class Options:
         Requests a second that the OCR API grants one account.
     parallel : int or None
         How many recognitions run at a time.
+    restore_s : float
+        How long an archived object takes to be restored, in seconds.
+    warnings : mapping
+        Warning codes to be given for pictures, by a pattern of the object's key or the picture's SHA-256
+        digest; positive codes are CI's, negative ones the OCR API's.
     clock : callable
         Seconds since the epoch, for signatures, expiry and timers.
     """
@@ -67,6 +72,8 @@ class Options:
     ocr_rate: int | None = DEFAULT_RATE
     style: Style = field(default_factory=Style)
     parallel: int | None = None
+    restore_s: float = 1.0
+    warnings: Mapping[str, Sequence[int]] = field(default_factory=dict)
     faults: FaultHook | None = None
     clock: Callable[[], float] = time.time
 
@@ -94,6 +101,8 @@ class Ready:
         URL of each function that has one, by function key.
     notice : str
         That this is for development only; to be shown to whoever starts it.
+    found : tuple of str
+        What the data folder held of an earlier run that whoever starts it should know; to be shown too.
     """
 
     proxy_url: str
@@ -105,6 +114,7 @@ class Ready:
     bucket: str
     function_urls: Mapping[str, str]
     notice: str = NOTICE
+    found: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as plain JSON values, the secret key too."""

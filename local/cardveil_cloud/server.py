@@ -229,6 +229,8 @@ class LocalCloud:
                 timeout_graceful_shutdown=_GRACE_S,
             )
             _log.info("the local cloud starts. %s", NOTICE)
+            for notice in services.notices:
+                _log.info("%s", notice)
             try:
                 yield _Server(config, on_started), listener
             finally:
@@ -246,6 +248,7 @@ class LocalCloud:
             app_id=self._account.app_id,
             bucket=self._account.bucket,
             function_urls=services.function_urls,
+            found=tuple(services.notices),
         )
 
     def _running(self) -> Services:

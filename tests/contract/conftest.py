@@ -40,6 +40,7 @@ def cos_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CosServer]:
     root = tmp_path_factory.mktemp("cos")
     with ObjectStore(root) as store:
         server = CosServer(root, store, credentials, owner)
+        store.now = server.now
         app = CosService(
             store,
             credentials,
@@ -49,6 +50,7 @@ def cos_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CosServer]:
             ci=server,
             on_event=server.on_event,
             faults=server,
+            restore_s=60,
         )
         config = uvicorn.Config(
             app, port=0, http=PromptProtocol, log_level="warning", server_header=False, lifespan="off"

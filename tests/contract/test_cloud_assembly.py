@@ -23,27 +23,13 @@ from tencentcloud.common.credential import Credential
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
 from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
+from tests.support.fixtures.toy import PATIENCE_S, TOY, toy_cloud, toy_cos
 from tests.support.waiting import eventually, gone
 
 from cardveil_cloud.ci.recognition import TableRecogniser
 from cardveil_cloud.scf.results import Status
 from cardveil_cloud.scf.variables import ConfigurationError
 from cardveil_cloud.server import LocalCloud, Options, Ready
-
-TOY = Path(__file__).parent / "toy"
-#: For what comes at once unless the machine is busy; a function may then have to be started first.
-PATIENCE_S = 60
-
-
-def _cloud(data: Path, **settings: Any) -> LocalCloud:
-    variables = {"TOY_NOTES": str(data / "notes"), "TOY_BUCKET": "cards-1250000000"}
-    return LocalCloud(
-        data,
-        serverless=TOY / "serverless.yml",
-        recogniser_factory=lambda: TableRecogniser({}),
-        retry_interval_s=0.05,
-        options=Options(variables=variables, **settings),
-    )
 
 
 class World:
@@ -53,15 +39,7 @@ class World:
         self.cloud = cloud
         self.ready = ready
         self.data = data
-        config = CosConfig(
-            Region=ready.region,
-            SecretId=ready.secret_id,
-            SecretKey=ready.secret_key,
-            Scheme="http",
-            Proxies={"http": ready.proxy_url},
-            Timeout=PATIENCE_S,
-        )
-        self.cos = CosS3Client(config, retry=0, session=requests.Session())
+        self.cos = toy_cos(ready)
 
     def notes(self) -> list[dict[str, Any]]:
         """What the toy's invocations noted."""
@@ -82,7 +60,7 @@ class World:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """One toy cloud for the tests that leave it as it was."""
     data = tmp_path_factory.mktemp("toy")
-    cloud = _cloud(data)
+    cloud = toy_cloud(data)
     with cloud.running() as ready:
         yield World(cloud, ready, data)
 
@@ -99,6 +77,7 @@ def test_ready_says_all_a_client_needs(world: World) -> None:
         "bucket",
         "function_urls",
         "notice",
+        "found",
     }
     assert "development" in ready.notice
     assert ready.secret_key not in repr(ready)
@@ -120,7 +99,7 @@ def test_other_hosts_are_not_reached_through_it(world: World) -> None:
 
 def test_jobs_want_a_signature(world: World) -> None:
     answer = world.proxied("POST", "http://cards-1250000000.ci.ap-shanghai.myqcloud.com/jobs")
-    assert answer.status_code == 403
+    assert answer.status_code == 401
     assert "<Code>AccessDenied</Code>" in answer.text
 
 
@@ -267,12 +246,12 @@ def test_signed_function_url(tmp_path: Path) -> None:
 
 
 def test_dead_letters_and_account_are_kept_and_the_folder_is_guarded(tmp_path: Path) -> None:
-    cloud = _cloud(tmp_path)
+    cloud = toy_cloud(tmp_path)
     with cloud.running() as first:
         cloud.invoke_async("probe", {"do": "fail"})
         cloud.wait_idle(PATIENCE_S)
         assert [letter["ErrorCode"] for letter in cloud.dead_letters] == [430]
-        with pytest.raises(RuntimeError, match="in use"), _cloud(tmp_path).running():
+        with pytest.raises(RuntimeError, match="in use"), toy_cloud(tmp_path).running():
             pass
     with cloud.running() as second:
         assert (first.secret_id, first.secret_key) == (second.secret_id, second.secret_key)
@@ -311,7 +290,7 @@ def test_cloud_without_functions(tmp_path: Path) -> None:
 
 
 def test_ending_does_not_wait_for_a_function(tmp_path: Path) -> None:
-    cloud = _cloud(tmp_path)
+    cloud = toy_cloud(tmp_path)
     with cloud.running():
         assert cloud.invoke("probe", {}).ok
         cloud.invoke_async("probe", {"do": "sleep", "seconds": 50})
@@ -357,7 +336,7 @@ def test_nothing_that_was_uploaded_or_signed_is_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "cardveil_cloud")
-    cloud = _cloud(tmp_path)
+    cloud = toy_cloud(tmp_path)
     with cloud.running() as ready:
         world = World(cloud, ready, tmp_path)
         world.cos.put_object(Bucket=ready.bucket, Key="inbox/secret-name.jpg", Body=b"picture")

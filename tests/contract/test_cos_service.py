@@ -76,9 +76,9 @@ def test_hosts_that_are_not_cos(cos: CosServer) -> None:
         ("PUT", "escape\x1b", {}, 400, "InvalidURI"),
         ("GET", "x", {"acl": ""}, 501, "NotImplemented"),
         ("GET", "x", {"imageMogr2/thumbnail/!50p": ""}, 501, "NotImplemented"),
-        ("GET", "", {"lifecycle": ""}, 501, "NotImplemented"),
+        ("GET", "", {"lifecycle": ""}, 404, "NoSuchLifecycleConfiguration"),
         ("POST", "x", {"append": "", "position": "0"}, 501, "NotImplemented"),
-        ("GET", "x", {"versionId": "MTg0"}, 501, "NotImplemented"),
+        ("GET", "x", {"versionId": "MTg0"}, 404, "NoSuchVersion"),
         ("POST", "x", {}, 405, "MethodNotAllowed"),
         ("PATCH", "x", {}, 405, "MethodNotAllowed"),
         ("DELETE", "", {"versioning": ""}, 405, "MethodNotAllowed"),
@@ -159,7 +159,7 @@ class EchoCi:
 
     async def process(self, call: Any) -> Response:
         self.calls.append(call)
-        if call.process == "Refuse":
+        if call.params.get("CardSide") == "NEITHER":
             raise CosError("InvalidArgument", "no card", status=400)
         return Response(b"<Result/>", media_type="application/xml", headers={"x-ci-echo": "yes"})
 
@@ -191,7 +191,9 @@ def test_pictures_are_handed_to_ci(cos: CosServer, cos_client: Any, cos_bucket: 
     cos.request("GET", cos_bucket, params=url)
     assert (cos.ci.calls[-1].key, cos.ci.calls[-1].data) == ("", None)
     assert cos.ci.calls[-1].params["detect-url"] == url["detect-url"]
-    refused = cos.request("GET", cos_bucket, "证/x.jpg", params={"ci-process": "Refuse"})
+    refused = cos.request(
+        "GET", cos_bucket, "证/x.jpg", params={"ci-process": "IDCardOCR", "CardSide": "NEITHER"}
+    )
     assert (refused.status_code, "<Message>no card</Message>" in refused.text) == (400, True)
     assert cos.request("DELETE", cos_bucket, "证/x.jpg", params=query).status_code == 405
     assert cos.request("PUT", cos_bucket, params=query, data=b"").status_code == 400

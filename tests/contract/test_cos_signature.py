@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,7 @@ from tests.support.fixtures.cos import CosServer
 
 from cardveil_cloud.accounts import Credential, CredentialStore
 from cardveil_cloud.cos import CosError, Principal, verify
+from cardveil_cloud.cos.signature import hmac_sha1
 
 # The first example of COS's own "Request Signature" page (document 436/7778), with its published sample keys.
 SAMPLE_ID, SAMPLE_KEY = "AKIDQjz3ltompVjBni5LitkWHFlFpwkn9U5q", "BQYIM75p8x0iWVFSIgqEKwFprpRSVHlz"
@@ -151,7 +153,7 @@ def test_temporary_keys(cos: CosServer, cos_bucket: str) -> None:
 
 def test_parameters_are_signed_by_name_and_value(cos: CosServer, cos_bucket: str) -> None:
     cos.store.put(cos_bucket, "x", b"abc")
-    assert cos.request("GET", cos_bucket, "x", params={"面/a b": "c/d+é&=", "Upper": ""}).content == b"abc"
+    assert cos.request("GET", cos_bucket, "x", params={"面/a b": "c/d+é&=", "Upper": "u"}).content == b"abc"
 
 
 def get(cos: CosServer, url: str, method: str = "GET", **arguments: Any) -> requests.Response:
@@ -268,3 +270,57 @@ def test_the_store_of_credentials_keeps_its_secrets() -> None:
     assert store.find("AKIDx") is permanent
     store.remove("AKIDx")
     assert store.find("AKIDx") is None
+
+
+def authorised(cos: CosServer, bucket: str, **change: str) -> requests.Response:
+    """A GET whose signature's fields are changed, and made anew with what was changed."""
+    now = int(time.time())
+    fields = {
+        "q-sign-algorithm": "sha1",
+        "q-ak": cos.owner.secret_id,
+        "q-sign-time": f"{now - 10};{now + 60}",
+        "q-key-time": f"{now - 10};{now + 60}",
+        "q-header-list": "host;x-cos-meta-a",
+        "q-url-param-list": "response-cache-control;response-expires",
+    }
+    fields |= {name.replace("_", "-"): value for name, value in change.items()}
+    host = cos.host(bucket)
+    http_string = f"get\n/x\nresponse-cache-control=b&response-expires=c\nhost={host}&x-cos-meta-a=\n"
+    digest = hashlib.sha1(http_string.encode()).hexdigest()
+    to_sign = f"sha1\n{fields['q-sign-time']}\n{digest}\n"
+    key = hmac_sha1(cos.owner.secret_key, fields["q-key-time"])
+    fields["q-signature"] = hmac_sha1(key, to_sign)
+    headers = {"Authorization": "&".join(f"{name}={value}" for name, value in fields.items())}
+    url = f"http://{host}/x?response-cache-control=b&response-expires=c"
+    return get(cos, url, headers={**headers, "x-cos-meta-a": ""})
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({}, ""),
+        ({"q_ak": "AKIDlocaltests "}, "InvalidAccessKeyId"),
+        ({"q_ak": " AKIDlocaltests"}, "InvalidAccessKeyId"),
+        ({"q_ak": "AKID localtests"}, "InvalidAccessKeyId"),
+        ({"q_header_list": "x-cos-meta-a;host"}, "SignatureDoesNotMatch"),
+        ({"q_header_list": "host;host;x-cos-meta-a"}, "SignatureDoesNotMatch"),
+        ({"q_url_param_list": "response-expires;response-cache-control"}, "SignatureDoesNotMatch"),
+        ({"q_key_time": f"{2**33};{2**33 - 1}"}, "AccessDenied"),
+        ({"q_sign_time": f"{2**33};{2**33 - 1}"}, "AccessDenied"),
+        ({"q_sign_algorithm": "SHA1"}, "AccessDenied"),
+        ({"q_sign_algorithm": " sha1"}, "AccessDenied"),
+    ],
+)
+def test_a_signature_s_fields_are_taken_as_they_are(
+    cos: CosServer, cos_bucket: str, change: dict[str, str], code: str
+) -> None:
+    cos.store.put(cos_bucket, "x", b"abc")
+    answer = authorised(cos, cos_bucket, **change)
+    assert (f"<Code>{code}</Code>" in answer.text) if code else (answer.content == b"abc"), answer.text
+
+
+def test_a_key_s_window_that_ends_before_it_begins(cos: CosServer, cos_bucket: str) -> None:
+    cos.store.put(cos_bucket, "x", b"abc")
+    now = int(time.time())
+    answer = authorised(cos, cos_bucket, q_key_time=f"{now + 300};{now + 100}")
+    assert "<Code>AccessDenied</Code>" in answer.text

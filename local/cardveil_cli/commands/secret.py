@@ -21,7 +21,8 @@ _SECRET: Final = re.compile(rb"[!-~]{32,1024}")
 def secret_of(data: Path) -> str:
     """Return the secret of a data folder, made now if there is none."""
     path = data / _FILE_NAME
-    if not path.exists():
+    # An empty one is what a crash left; tokens signed with it would be anybody's.
+    if not path.exists() or not path.read_bytes().strip():
         replace_private(path, secrets.token_hex(32).encode("ascii"))
     return _read(path)
 

@@ -52,7 +52,8 @@ def command(port: int, data: Path, samples: bool, threads: int) -> None:
     def tell(endpoint: Endpoint, ready: Ready) -> None:
         token = mint(secret, "local", ROLES, lifetime_s=_HOURS * 3600, now=time.time())
         url = ready.function_urls[_FUNCTION]
-        click.echo(NOTICE, err=True)
+        for notice in (NOTICE, *ready.found):
+            click.echo(notice, err=True)
         click.echo(f"Console (the link lets in for {_HOURS} hours):\n  {url}/#token={token}")
         click.echo(f"API: {url}/v1/…   documentation: {url}/docs   data: {shown(data)}\nCtrl+C stops it.")
         if samples:

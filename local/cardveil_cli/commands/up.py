@@ -66,8 +66,9 @@ def command(
     if serverless is not None and not bare:
         check_serverless(serverless)
 
-    def tell(endpoint: Endpoint, _ready: Ready) -> None:
-        click.echo(NOTICE, err=True)
+    def tell(endpoint: Endpoint, ready: Ready) -> None:
+        for notice in (NOTICE, *ready.found):
+            click.echo(notice, err=True)
         sys.stdout.buffer.write(endpoint.to_line())
         sys.stdout.flush()
 

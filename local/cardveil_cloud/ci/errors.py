@@ -9,8 +9,10 @@ from typing import Final
 from starlette.responses import Response
 
 from cardveil_cloud import xml
+from cardveil_cloud.cos.errors import CosError
+from cardveil_cloud.cos.signature import EXPIRED
 
-#: IDCardOCR's page; the last are CI's common codes.
+#: IDCardOCR's page; the last are CI's common codes (document 436/53983).
 MESSAGES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "FailedOperation.DownLoadError": "Failed to download the file.",
@@ -28,12 +30,40 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType(
         "InvalidParameterValue.InvalidParameterValueLimit": "The parameter value is incorrect.",
         "LimitExceeded.TooLargeFileError": "The file is too large.",
         "ResourcesSoldOut.ChargeStatusException": "The billing status is abnormal.",
+        "AccessDenied": "Access denied.",
+        "InvalidAuthorization": "The signature is invalid.",
+        "MissingAuthorization": "The signature is missing.",
+        "SecretidNotExist": "The key does not exist.",
+        "SignatureExpired": "The signature has expired.",
+        "InvalidHost": "The host is invalid.",
         "InvalidArgument": "Invalid Argument.",
+        "InternalError": "An internal error has occurred.",
         "MethodNotAllowed": "The specified method is not allowed against this resource.",
         "NotImplemented": "This function is not implemented by the local cloud.",
     }
 )
-_STATUSES: Final[Mapping[str, int]] = MappingProxyType({"MethodNotAllowed": 405, "NotImplemented": 501})
+_STATUSES: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        "AccessDenied": 401,
+        "InvalidAuthorization": 401,
+        "MissingAuthorization": 401,
+        "SecretidNotExist": 401,
+        "SignatureExpired": 401,
+        "InternalError": 500,
+        "MethodNotAllowed": 405,
+        "NotImplemented": 501,
+    }
+)
+#: What CI calls a signature that COS refuses so.
+_SIGNATURES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "AccessDenied": "SignatureExpired",
+        "ExpiredToken": "SignatureExpired",
+        "InvalidAccessKeyId": "SecretidNotExist",
+        "RequestTimeTooSkewed": "SignatureExpired",
+        "SignatureDoesNotMatch": "InvalidAuthorization",
+    }
+)
 
 
 class CiError(Exception):
@@ -45,8 +75,17 @@ class CiError(Exception):
         super().__init__(f"{code}: {self.message}")
 
 
+def refused_signature(error: CosError, headers: Mapping[str, str], query: Mapping[str, str]) -> CiError:
+    """Return CI's word for a signature that was refused: it is checked as COS's, and named otherwise."""
+    if "authorization" not in headers and not {"sign", "q-signature"} & set(query):
+        return CiError("MissingAuthorization")
+    if error.code == "AccessDenied" and error.message != EXPIRED:
+        return CiError("InvalidAuthorization")
+    return CiError(_SIGNATURES.get(error.code, "InvalidAuthorization"))
+
+
 def error_response(error: CiError, request_id: str) -> Response:
-    """Return the answer to a refused call; the pages name no HTTP status, so all are 400 but two."""
+    """Return the answer to a refused call; where the pages name no HTTP status it is 400."""
     body = xml.render(
         "Error",
         [

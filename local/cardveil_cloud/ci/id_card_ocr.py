@@ -30,6 +30,16 @@ _OPTIONS: Final = frozenset(
         "MultiCardDetect",
     }
 )
+#: The option that asks for each warning.
+_ASKED_BY: Final[Mapping[int, str]] = {
+    9100: "InvalidDateWarn",
+    9101: "BorderCheckWarn",
+    9102: "CopyWarn",
+    9103: "ReshootWarn",
+    9104: "TempIdWarn",
+    9105: "BorderCheckWarn",
+    9106: "DetectPsWarn",
+}
 #: Quality below which a card with missing fields is called blurred rather than incomplete. A flat sample card
 #: blurred with a sigma of 4 pixels has 24; sample photographs have 72 to 92, blurred ones 40 to 50.
 BLURRED: Final = 25
@@ -81,6 +91,7 @@ def contents(
     *,
     texts: Language,
     today: date,
+    ruled: frozenset[int] = frozenset(),
 ) -> list[tuple[str, Content]]:
     """Return `IdInfo` and, where asked for, `AdvancedInfo`.
 
@@ -102,7 +113,7 @@ def contents(
         raise PictureRefusedError("FailedOperation.ImageBlur")
     check_readable(chosen.card)
     answer: list[tuple[str, Content]] = [("IdInfo", list(values(chosen.card, texts).items()))]
-    advanced = _advanced(chosen, picture, straight, sharpness, options, today)
+    advanced = _advanced(chosen, picture, straight, sharpness, options, today, ruled)
     return [*answer, ("AdvancedInfo", advanced)] if advanced else answer
 
 
@@ -113,6 +124,7 @@ def _advanced(
     sharpness: int,
     options: frozenset[str],
     today: date,
+    ruled: frozenset[int],
 ) -> list[tuple[str, Content]]:
     found: list[tuple[str, Content]] = []
     if "CropIdCard" in options:
@@ -125,7 +137,13 @@ def _advanced(
     outside = image_quality.share_outside(picture, chosen.outline)
     if "BorderCheckWarn" in options:
         found.append(("BorderCodeValue", round(100 * outside)))
-    return [*found, *(("WarnInfos", code) for code in _warnings(chosen, straight, outside, options, today))]
+    codes = {*_warnings(chosen, straight, outside, options, today), *_wanted(ruled, options)}
+    return [*found, *(("WarnInfos", code) for code in sorted(codes))]
+
+
+def _wanted(ruled: frozenset[int], options: frozenset[str]) -> set[int]:
+    """Those codes of a rule that the client asked for."""
+    return {code for code in ruled if _ASKED_BY.get(code) in options}
 
 
 def _warnings(
@@ -133,8 +151,8 @@ def _warnings(
 ) -> list[int]:
     """Return the warning codes that the picture itself supports.
 
-    9103 (photographed from a screen), 9104 (temporary card) and 9106 (doctored) are never given: nothing
-    that is measured here could tell them.
+    9103 (photographed from a screen), 9104 (temporary card) and 9106 (doctored) are given by rule only:
+    nothing that is measured here could tell them.
     """
     codes: list[int] = []
     if "InvalidDateWarn" in options and expired(chosen.card, today):

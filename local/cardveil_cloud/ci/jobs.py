@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Final
 
 from starlette.concurrency import run_in_threadpool
@@ -15,12 +17,13 @@ from starlette.types import Receive, Scope, Send
 
 from cardveil_cloud import xml
 from cardveil_cloud.accounts import CredentialStore
-from cardveil_cloud.ci import license_rec
+from cardveil_cloud.ci import license_rec, queues
 from cardveil_cloud.ci.callbacks import Callbacks
 from cardveil_cloud.ci.engine import RecognitionEngine
-from cardveil_cloud.ci.errors import CiError, error_response
+from cardveil_cloud.ci.errors import CiError, error_response, refused_signature
 from cardveil_cloud.ci.job_xml import detail, job_of
 from cardveil_cloud.ci.jobs_store import Job, JobStore, moment
+from cardveil_cloud.ci.parameters import number
 from cardveil_cloud.ci.pictures import PictureRefusedError
 from cardveil_cloud.ci.service import Style
 from cardveil_cloud.cos.contracts import AnswerInstead, DropConnection
@@ -37,6 +40,10 @@ _log = logging.getLogger(__name__)
 #: Ours: bodies of requests are some hundred bytes.
 _BODY_LIMIT: Final = 64 * 1024
 _OPERATION: Final = "ImageLicenseRec"
+_HOST: Final = re.compile(r"(?:(?P<bucket>[a-z0-9-]+)\.)?ci\.(?P<region>[a-z0-9-]+)\.myqcloud\.com")
+#: The role that CI works with in an account that has it bound.
+_CI_ROLE: Final = "CI_QCSRole"
+_STATES: Final = frozenset({"All", "Submitted", "Running", "Success", "Failed", "Pause", "Cancel"})
 _Handler = Callable[[Request, str, str, Principal], Awaitable[Response]]
 
 
@@ -60,6 +67,7 @@ class CiJobs:
         usage: UsageMeter,
         callbacks: Callbacks,
         *,
+        region: str,
         faults: FaultHook,
         style: Style | None = None,
         clock: Callable[[], float] = time.time,
@@ -68,6 +76,7 @@ class CiJobs:
         self._store = store
         self._credentials = credentials
         self._usage = usage
+        self._region = region
         self._faults = faults
         self._style = style or Style()
         self._clock = clock
@@ -84,35 +93,52 @@ class CiJobs:
         request_id = secrets.token_hex(16)
         try:
             response = await self._answer(request)
-        except (CiError, CosError) as error:
-            wrapped = error if isinstance(error, CiError) else CiError(error.code, error.message)
-            response = error_response(wrapped, request_id)
-            if isinstance(error, CosError):
+        except CiError as error:
+            response = error_response(error, request_id)
+        except CosError as error:
+            response = error_response(CiError(error.code, error.message), request_id)
+            if error.code != "AccessDenied":  # for which CI has a status of its own
                 response.status_code = error.status
         except AnswerInstead as instead:
             response = instead.response
         except DropConnection:
             await drop_connection(receive, send)
             return
+        except Exception:  # noqa: BLE001 - logged, and told to the client as CI would
+            _log.exception("a CI request failed unexpectedly")
+            response = error_response(CiError("InternalError"), request_id)
         response.headers["x-ci-request-id"] = request_id
         response.headers.setdefault("server", "tencent-ci")
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
         host = request.headers.get("host", "").partition(":")[0].lower()
-        bucket, _, rest = host.partition(".ci.")
-        region = rest.removesuffix(".myqcloud.com")
+        found = _HOST.fullmatch(host)
+        if found is None or found["region"] != self._region:
+            raise CiError("InvalidHost")
+        bucket, region = found["bucket"] or "", found["region"]
         path, query = request.scope["path"], dict(request.query_params)
-        principal = verify(request.method, path, query, request.headers, self._credentials, self._clock())
-        await run_in_threadpool(self._store.bucket, bucket)
-        operation, work = self._operation(request.method, path, query)
-        principal.require(f"ci:{operation}", f"cos/{bucket}/")
+        try:
+            principal = verify(request.method, path, query, request.headers, self._credentials, self._clock())
+        except CosError as error:
+            raise refused_signature(error, request.headers, query) from None
+        if bucket:
+            await run_in_threadpool(self._store.bucket, bucket)
+        operation, work = self._operation(request.method, path, query, bucket)
+        if bucket:
+            principal.require(f"ci:{operation}", f"cos/{bucket}/")
         await self._faults.before("ci", operation, request)
         response = await work(request, bucket, region, principal)
         await self._faults.after("ci", operation, request)
         return response
 
-    def _operation(self, method: str, path: str, query: dict[str, str]) -> tuple[str, _Handler]:
+    def _operation(self, method: str, path: str, query: dict[str, str], bucket: str) -> tuple[str, _Handler]:
+        if method == "GET" and path in queues.BUCKETS and not bucket:
+            return "DescribeMediaBuckets", self._buckets
+        if method == "GET" and path in queues.QUEUES and bucket:
+            return "DescribeMediaQueues", self._queues
+        if not bucket:
+            raise CiError("InvalidHost")
         if path == "/jobs" and method == "POST":
             return "CreateMediaJobs", self._create
         if path == "/jobs" and method == "GET":
@@ -121,7 +147,19 @@ class CiJobs:
             return "DescribeMediaJob", self._describe
         if path.startswith("/jobs/") and method == "PUT" and "cancel" in query:
             return "CancelMediaJob", self._cancel
-        raise CiError("MethodNotAllowed")
+        if path == "/jobs" or path.startswith("/jobs/"):
+            raise CiError("MethodNotAllowed")
+        shown = re.sub(r"[^a-z0-9_/-]", "", path.lower())[:40]
+        raise CiError("NotImplemented", f"{method} {shown} is not implemented by the local cloud.")
+
+    async def _queues(self, request: Request, bucket: str, _region: str, _: Principal) -> Response:
+        return _response(queues.listed_queues(self.jobs, bucket, request.query_params))
+
+    async def _buckets(self, request: Request, _bucket: str, region: str, principal: Principal) -> Response:
+        found = await run_in_threadpool(self._store.buckets)
+        allows = partial(principal.credential.allows, "ci:DescribeMediaBuckets")
+        seen = [each for each in found if allows(f"cos/{each.name}/")]
+        return _response(queues.listed_buckets(seen, region, request.scope["path"], request.query_params))
 
     async def _create(self, request: Request, bucket: str, region: str, principal: Principal) -> Response:
         body = b""
@@ -131,6 +169,8 @@ class CiJobs:
                 raise CiError("InvalidArgument", "The body is too large.")
         job = job_of(body, bucket=bucket, region=region, queue_id=self.jobs.queue_id, now=self._clock())
         principal.require("cos:GetObject", f"cos/{bucket}/{job.object_key}")
+        # A job works with CI's own role, which whoever submits it hands over.
+        principal.require("cam:PassRole", f"cam/roleName/{_CI_ROLE}")
         self.jobs.submit(job)
         return _response([("JobsDetail", detail(job))])
 
@@ -144,7 +184,7 @@ class CiJobs:
 
     async def _list(self, request: Request, bucket: str, _region: str, _: Principal) -> Response:
         query = request.query_params
-        states, size = query.get("states", "All").split(","), int(query.get("size") or 10)
+        states, size = query.get("states", "All").split(","), number(query, "size", 10)
         start, end = query.get("startCreationTime", ""), query.get("endCreationTime", "~")
         matching = [
             job
@@ -156,7 +196,9 @@ class CiJobs:
         ]
         if query.get("orderByTime", "Desc") == "Desc":
             matching.reverse()
-        first = int(query.get("nextToken") or 0)
+        first = number(query, "nextToken", 0)
+        if query.get("orderByTime", "Desc") not in ("Desc", "Asc") or not set(states) <= _STATES:
+            raise CiError("InvalidArgument", "orderByTime or states is not what it may be.")
         page = matching[first : first + max(1, min(size, 100))]
         following = first + len(page)
         token = str(following) if following < len(matching) else ""

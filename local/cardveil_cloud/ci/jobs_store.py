@@ -79,6 +79,12 @@ class JobStore:
         self._telling: set[asyncio.Task[None]] = set()
         self._paused = False
         self.queue_id = "p" + secrets.token_hex(16)
+        self.created = clock()
+
+    @property
+    def paused(self) -> bool:
+        """Whether the queue is paused."""
+        return self._paused
 
     @property
     def pending(self) -> int:

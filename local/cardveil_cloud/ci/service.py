@@ -16,6 +16,7 @@ from cardveil_cloud.ci.errors import CiError, error_response
 from cardveil_cloud.ci.names import Language
 from cardveil_cloud.ci.pictures import PictureRefusedError
 from cardveil_cloud.ci.urls import BucketUrls
+from cardveil_cloud.ci.warning_rules import WarningRules
 from cardveil_cloud.cos.contracts import CiCall
 from cardveil_cloud.usage import UsageMeter
 from cardveil_cloud.xml import Content
@@ -41,6 +42,8 @@ class CiService:
         Resolves ``detect-url``.
     style
         The language that answers are written in.
+    warnings
+        Warnings that are given by rule.
     clock
         Seconds since the epoch; decides what has expired.
     """
@@ -52,12 +55,14 @@ class CiService:
         usage: UsageMeter,
         *,
         style: Style | None = None,
+        warnings: WarningRules | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._engine = engine
         self._urls = urls
         self._usage = usage
         self._style = style or Style()
+        self._warnings = warnings
         self._clock = clock
         self._operations = {
             "AILicenseRec": self._license_rec,
@@ -98,11 +103,12 @@ class CiService:
         await self._engine.cards(call.data)
         self._usage.record("IDCardOCR", call.data)
         today = datetime.fromtimestamp(self._clock(), timezone.utc).date()
+        ruled = self._warnings.codes_for(call.data) if self._warnings is not None else frozenset()
         return await self._engine.derived(
             call.data,
-            ("IDCardOCR", side, options, today),
+            ("IDCardOCR", side, options, today, ruled),
             lambda found, picture: id_card_ocr.contents(
-                found.cards, picture, side, options, texts=self._style.texts, today=today
+                found.cards, picture, side, options, texts=self._style.texts, today=today, ruled=ruled
             ),
         )
 

@@ -38,7 +38,8 @@ class BucketUrls:
     ) -> None:
         self._store = store
         self._credentials = credentials
-        self._host = re.compile(rf"(?P<bucket>[a-z0-9-]+)\.cos\.{re.escape(region)}\.myqcloud\.com")
+        domains = r"(?:myqcloud\.com|tencentcos\.cn)"
+        self._host = re.compile(rf"(?P<bucket>[a-z0-9-]+)\.cos(?:-internal)?\.{re.escape(region)}\.{domains}")
         self._clock = clock
 
     async def fetch(self, url: str) -> bytes:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import hashlib
+import mimetypes
 import re
 from collections.abc import Mapping
 from email.utils import formatdate
@@ -10,7 +14,7 @@ from xml.etree.ElementTree import Element
 
 from cardveil_cloud import xml
 from cardveil_cloud.cos.errors import CosError
-from cardveil_cloud.cos.records import DEFAULT_STORAGE_CLASS, Attributes, ObjectInfo
+from cardveil_cloud.cos.records import DEFAULT_STORAGE_CLASS, NULL_VERSION, Attributes, ObjectInfo
 
 # Headers that are stored with an object, and that a GET may override by ``response-<name>``.
 KEPT_HEADERS = (
@@ -24,7 +28,14 @@ KEPT_HEADERS = (
 _META = "x-cos-meta-"
 _CONTROLS = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
 _SSE = "x-cos-server-side-encryption"
-_SSE_KEY = "x-cos-server-side-encryption-cos-kms-key-id"
+_SSE_KEY = f"{_SSE}-cos-kms-key-id"
+_SSE_CONTEXT = f"{_SSE}-context"
+_CUSTOMER = f"{_SSE}-customer"
+_KEY_BYTES = 32
+# Nobody but the owner has access here, whatever is asked for: that is less, never more.
+_ACCESS = frozenset({"default", "private", "public-read", "authenticated-read", "bucket-owner-read"})
+# Not the machine's own tables: answers are the same everywhere.
+_TYPES = mimetypes.MimeTypes()
 _STORAGE_CLASSES = frozenset(
     {
         "STANDARD",
@@ -46,18 +57,19 @@ _TAG_KEY = re.compile(r"[^\x00-\x1f]{1,127}")
 _TAG_VALUE = re.compile(r"[^\x00-\x1f]{0,255}")
 
 
-def from_headers(headers: Mapping[str, str]) -> Attributes:
-    """What the headers of an upload say of the object.
+def from_headers(headers: Mapping[str, str], key: str) -> Attributes:
+    """What the headers of an upload say of the object; a header without a value says nothing.
 
     Raises
     ------
     CosError
-        ``MetadataTooLarge``, ``InvalidArgument`` (storage class, encryption, underscore), ``InvalidTag``,
-        ``NotImplemented`` (a customer's own key).
+        ``MetadataTooLarge``, ``InvalidArgument`` (storage class, access, encryption, underscore),
+        ``InvalidTag``.
     """
-    kept = {name: headers[name] for name in KEPT_HEADERS if name in headers}
-    kept.setdefault("content-type", "application/octet-stream")
-    meta = {name: value for name, value in headers.items() if name.startswith(_META)}
+    kept = {name: headers[name] for name in KEPT_HEADERS if headers.get(name)}
+    # COS goes by the key's ending where the client names no type.
+    kept.setdefault("content-type", _TYPES.guess_type(key)[0] or "application/octet-stream")
+    meta = {name: value for name, value in headers.items() if name.startswith(_META) and value}
     for value in (*kept.values(), *meta.values()):
         check_header_value(value)
     sizes = [len(name) - len(_META) + len(value) for name, value in meta.items()]
@@ -66,7 +78,7 @@ def from_headers(headers: Mapping[str, str]) -> Attributes:
     if any("_" in name for name in meta):
         raise CosError("InvalidArgument")
     storage_class = headers.get("x-cos-storage-class", DEFAULT_STORAGE_CLASS).upper()
-    if storage_class not in _STORAGE_CLASSES:
+    if storage_class not in _STORAGE_CLASSES or headers.get("x-cos-acl", "default") not in _ACCESS:
         raise CosError("InvalidArgument")
     return Attributes(
         headers={**kept, **meta, **_encryption(headers)},
@@ -89,21 +101,57 @@ def as_header_value(text: str) -> str:
 
 
 def _encryption(headers: Mapping[str, str]) -> dict[str, str]:
-    if f"{_SSE}-customer-algorithm" in headers:
-        raise CosError("NotImplemented")
-    algorithm = headers.get(_SSE)
+    algorithm, own = headers.get(_SSE), customer_key(headers)
+    if own is not None:
+        if algorithm is not None:
+            raise CosError("InvalidArgument")
+        return own
     if algorithm is None:
         return {}
     if algorithm == "AES256":
         return {_SSE: algorithm}
     if algorithm == "cos/kms":
-        return {name: headers[name] for name in (_SSE, _SSE_KEY) if name in headers}
+        return {name: headers[name] for name in (_SSE, _SSE_KEY, _SSE_CONTEXT) if headers.get(name)}
     raise CosError("InvalidArgument")
+
+
+def customer_key(headers: Mapping[str, str], *, prefix: str = "x-cos-") -> dict[str, str] | None:
+    """What is kept of a customer's own key: its digest, never the key. None when there is none.
+
+    Raises
+    ------
+    CosError
+        ``InvalidArgument`` for a key that is none, or whose digest is another.
+    """
+    names = [f"{prefix}server-side-encryption-customer-{part}" for part in ("algorithm", "key", "key-md5")]
+    if not any(name in headers for name in names):
+        return None
+    algorithm, key, digest = (headers.get(name, "") for name in names)
+    try:
+        raw = base64.b64decode(key, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise CosError("InvalidArgument") from error
+    expected = base64.b64encode(hashlib.md5(raw, usedforsecurity=False).digest()).decode()
+    if algorithm != "AES256" or len(raw) != _KEY_BYTES or digest != expected:
+        raise CosError("InvalidArgument")
+    return {f"{_CUSTOMER}-algorithm": algorithm, f"{_CUSTOMER}-key-md5": digest}
+
+
+def check_customer_key(info: ObjectInfo, headers: Mapping[str, str], *, prefix: str = "x-cos-") -> None:
+    """Refuse to read, without its key, what a customer's own key encrypts: `CosError` ``InvalidArgument``."""
+    stored = {n: v for n, v in info.attributes.headers.items() if n.startswith(_CUSTOMER)}
+    if (customer_key(headers, prefix=prefix) or {}) != stored:
+        raise CosError("InvalidArgument")
 
 
 def encryption_headers(attributes: Attributes) -> dict[str, str]:
     """The encryption headers that every answer about an object repeats."""
     return {name: value for name, value in attributes.headers.items() if name.startswith(_SSE)}
+
+
+def version_header(info: ObjectInfo) -> dict[str, str]:
+    """The header that names a version, where versions are kept."""
+    return {} if info.version == NULL_VERSION else {"x-cos-version-id": info.version}
 
 
 def to_headers(info: ObjectInfo) -> dict[str, str]:
@@ -115,6 +163,7 @@ def to_headers(info: ObjectInfo) -> dict[str, str]:
         "last-modified": formatdate(int(info.modified), usegmt=True),
         "accept-ranges": "bytes",
         "x-cos-hash-crc64ecma": str(info.crc64),
+        **version_header(info),
     }
     if attributes.storage_class != DEFAULT_STORAGE_CLASS:
         headers["x-cos-storage-class"] = attributes.storage_class
@@ -132,17 +181,17 @@ def tags_from_header(packed: str) -> dict[str, str]:
     return _tags(pairs)
 
 
-def tags_from_xml(root: Element) -> dict[str, str]:
+def tags_from_xml(root: Element, *, most: int = _MAX_TAGS) -> dict[str, str]:
     """Read the body of PUT ?tagging; `CosError` ``MalformedXML`` or ``InvalidTag``."""
     pairs = [(xml.text_of(tag, "Key"), xml.text_of(tag, "Value")) for tag in root.findall("TagSet/Tag")]
     if root.tag != "Tagging" or root.find("TagSet") is None:
         raise CosError("MalformedXML")
-    return _tags([(key or "", value or "") for key, value in pairs])
+    return _tags([(key or "", value or "") for key, value in pairs], most)
 
 
-def _tags(pairs: list[tuple[str, str]]) -> dict[str, str]:
+def _tags(pairs: list[tuple[str, str]], most: int = _MAX_TAGS) -> dict[str, str]:
     tags = dict(pairs)
-    if len(tags) != len(pairs) or len(tags) > _MAX_TAGS:
+    if len(tags) != len(pairs) or len(tags) > most:
         raise CosError("InvalidTag")
     if not all(_TAG_KEY.fullmatch(key) and _TAG_VALUE.fullmatch(value) for key, value in pairs):
         raise CosError("InvalidTag")

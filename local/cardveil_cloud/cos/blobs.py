@@ -13,6 +13,8 @@ from typing import BinaryIO
 
 from fastcrc import crc64
 
+from cardveil_cloud import files
+
 _CHUNK = 1 << 20
 
 
@@ -32,7 +34,7 @@ class BlobWriter:
     def __init__(self, blob_id: str, path: Path) -> None:
         self.id = blob_id
         self._path = path
-        self._file = path.open("xb")
+        self._file = files.open_private(path, "xb")
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._crc = crc64.xz(b"")
         self._size = 0
@@ -66,9 +68,9 @@ class Blobs:
     def __init__(self, root: Path) -> None:
         self._kept = root / "blobs"
         self._doubt = root / "doubt"
-        self._doubt.mkdir(parents=True, exist_ok=True)
+        files.make_folder(self._doubt)
         for number in range(256):
-            (self._kept / f"{number:02x}").mkdir(parents=True, exist_ok=True)
+            files.make_folder(self._kept / f"{number:02x}")
 
     def writer(self) -> BlobWriter:
         """Begin an upload."""

@@ -54,6 +54,8 @@ async def receive_body(call: Call) -> bytes | Blob:
     length = call.headers.get("content-length")
     if length is None and "transfer-encoding" not in call.headers:
         raise CosError("MissingContentLength")
+    if length is not None and not (length.isascii() and length.isdecimal()):
+        raise CosError("InvalidArgument")
     if length is not None and int(length) > MAX_UPLOAD_BYTES:
         raise CosError("EntityTooLarge")
     return await store_stream(call.context.store, call.request.stream(), declared_md5(call.headers))
@@ -106,7 +108,12 @@ async def _write(store: Storage, begun: bytes, chunks: AsyncIterator[bytes]) -> 
 
 
 async def receive_xml(call: Call, *, md5_required: bool = False) -> Element:
-    """Read the body as XML.
+    """Read the body as XML; raises as `receive_body_of_xml`."""
+    return (await receive_body_of_xml(call, md5_required=md5_required))[1]
+
+
+async def receive_body_of_xml(call: Call, *, md5_required: bool = False) -> tuple[bytes, Element]:
+    """Read the body as XML, and return it as it was sent too.
 
     Raises
     ------
@@ -124,6 +131,6 @@ async def receive_xml(call: Call, *, md5_required: bool = False) -> Element:
     if md5 is not None and md5 != hashlib.md5(body, usedforsecurity=False).digest():
         raise CosError("BadDigest")
     try:
-        return xml.parse(bytes(body))
+        return bytes(body), xml.parse(bytes(body))
     except xml.MalformedXmlError as error:
         raise CosError("MalformedXML") from error

@@ -19,12 +19,22 @@ from cardveil_cloud.cos.parameters import MAX_PAGE, bounded, encoder
 # Bucket naming: lower-case letters, digits and hyphens, then the app id; 60 characters at most in all.
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _MAX_NAME = 60
+# GET Service returns at most 2,000 buckets a page.
+MAX_BUCKETS = 2000
 _XML = "application/xml"
 
 
 async def get_service(call: Call) -> Response:
-    """GET Service: all buckets."""
-    buckets = await run_in_threadpool(call.context.store.buckets)
+    """GET Service: one page of the buckets, of one region if that is asked for."""
+    query, here = call.query, call.context.region
+    limit = bounded(query, "max-keys", default=MAX_BUCKETS, ceiling=MAX_BUCKETS)
+    marker = query.get("marker", "")
+    found = await run_in_threadpool(call.context.store.buckets)
+    if query.get("region", here) != here:
+        found = []
+    after = [bucket for bucket in found if bucket.name > marker]
+    buckets = after[:limit]
+    more = len(after) > len(buckets)
     owner = f"qcs::cam::uin/{call.context.app_id}:uin/{call.context.app_id}"
     content: list[tuple[str, xml.Content]] = [
         ("Owner", [("ID", owner), ("DisplayName", call.context.app_id)]),
@@ -43,7 +53,11 @@ async def get_service(call: Call) -> Response:
                 for bucket in buckets
             ],
         ),
+        ("Marker", marker),
+        ("IsTruncated", "true" if more else "false"),
     ]
+    if more and buckets:
+        content.append(("NextMarker", buckets[-1].name))
     return Response(xml.render("ListAllMyBucketsResult", content), media_type=_XML)
 
 
@@ -66,22 +80,6 @@ async def delete_bucket(call: Call) -> Response:
     """DELETE Bucket."""
     await run_in_threadpool(call.context.store.delete_bucket, call.bucket)
     return Response(status_code=204)
-
-
-async def put_versioning(call: Call) -> Response:
-    """PUT Bucket versioning."""
-    status = xml.text_of(await receive_xml(call), "Status")
-    if status not in ("Enabled", "Suspended"):
-        raise CosError("MalformedXML")
-    await run_in_threadpool(call.context.store.set_versioning, call.bucket, status)
-    return Response()
-
-
-async def get_versioning(call: Call) -> Response:
-    """GET Bucket versioning."""
-    bucket = await run_in_threadpool(call.context.store.bucket, call.bucket)
-    content = [("Status", bucket.versioning)] if bucket.versioning else None
-    return Response(xml.render("VersioningConfiguration", content), media_type=_XML)
 
 
 async def get_location(call: Call) -> Response:
@@ -135,19 +133,28 @@ def _listed(call: Call, limit: int, encode: Callable[[str], str]) -> bytes:
 async def delete_objects(call: Call) -> Response:
     """POST ?delete: many objects at once, each with an outcome of its own."""
     root = await receive_xml(call, md5_required=True)
-    keys = [xml.text_of(item, "Key") for item in root.findall("Object")]
-    if root.tag != "Delete" or not 1 <= len(keys) <= MAX_PAGE or not all(keys):
+    keys = [
+        (xml.text_of(item, "Key") or "", xml.text_of(item, "VersionId") or "")
+        for item in root.findall("Object")
+    ]
+    if root.tag != "Delete" or not 1 <= len(keys) <= MAX_PAGE or not all(key for key, _ in keys):
         raise CosError("MalformedXML")
     await run_in_threadpool(call.context.store.bucket, call.bucket)
     quiet = (xml.text_of(root, "Quiet") or "").lower() == "true"
     content: list[tuple[str, xml.Content]] = []
-    for key in filter(None, keys):
+    for key, version in keys:
+        named: list[tuple[str, xml.Content]] = [("Key", key), *([("VersionId", version)] if version else [])]
         try:
             call.principal.require("cos:DeleteMultipleObjects", f"cos/{call.bucket}/{key}")
-            await remove(call, key)
+            removal = await remove(call, key, version)
         except CosError as error:
-            content.append(("Error", [("Key", key), ("Code", error.code), ("Message", error.message)]))
-        else:
-            if not quiet:
-                content.append(("Deleted", [("Key", key)]))
+            content.append(("Error", [*named, ("Code", error.code), ("Message", error.message)]))
+            continue
+        gone = removal.removed
+        if removal.marker:
+            named += [("DeleteMarker", "true"), ("DeleteMarkerVersionId", removal.marker)]
+        elif gone is not None and gone.marker:
+            named += [("DeleteMarker", "true"), ("DeleteMarkerVersionId", gone.version)]
+        if not quiet:
+            content.append(("Deleted", named))
     return Response(xml.render("DeleteResult", content), media_type=_XML)

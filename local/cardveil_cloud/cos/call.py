@@ -44,6 +44,7 @@ class Context:
     ci: CiProcessor | None = None
     on_event: Callable[[ObjectEvent], Awaitable[None]] | None = None
     faults: Faults | None = None
+    restore_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,11 @@ class Call:
     def query(self) -> Mapping[str, str]:
         """The query, decoded."""
         return self.target.query
+
+    @property
+    def version(self) -> str:
+        """The version that is asked for; empty for the current one."""
+        return self.query.get("versionId", "")
 
     @property
     def forbid_overwrite(self) -> bool:

@@ -12,10 +12,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from cardveil_cloud import xml
-from cardveil_cloud.cos.attributes import encryption_headers, from_headers
+from cardveil_cloud.cos.attributes import check_customer_key, encryption_headers, from_headers, version_header
 from cardveil_cloud.cos.blobs import Blob
 from cardveil_cloud.cos.call import COS_HOST, Call
 from cardveil_cloud.cos.conditions import check_conditions
+from cardveil_cloud.cos.configurations import encrypted
 from cardveil_cloud.cos.errors import CosError
 from cardveil_cloud.cos.records import Attributes, ObjectInfo
 from cardveil_cloud.cos.store import ObjectStore
@@ -27,21 +28,29 @@ _CHUNK = 1 << 20
 
 async def put_object_copy(call: Call) -> Response:
     """PUT Object - Copy."""
-    bucket, key = _source(call)
-    info = await run_in_threadpool(_copy, call, bucket, key)
+    source = _source(call)
+    info = await run_in_threadpool(_copy, call, source)
     await call.emit("ObjectCreated:Copy", call.key, info)
     body = xml.render(
         "CopyObjectResult",
-        [("ETag", info.etag), ("CRC64", str(info.crc64)), ("LastModified", iso_time(info.modified))],
+        [
+            ("ETag", info.etag),
+            ("CRC64", str(info.crc64)),
+            ("LastModified", iso_time(info.modified)),
+            ("VersionId", info.version),
+        ],
     )
-    headers = {"x-cos-hash-crc64ecma": str(info.crc64), **encryption_headers(info.attributes)}
+    headers = {
+        "x-cos-hash-crc64ecma": str(info.crc64),
+        **encryption_headers(info.attributes),
+        **version_header(info),
+    }
     return Response(body, headers=headers, media_type="application/xml")
 
 
 async def upload_part_copy(call: Call, upload_id: str, number: int) -> Response:
     """Upload Part - Copy."""
-    bucket, key = _source(call)
-    blob = await run_in_threadpool(_copy_range, call, bucket, key)
+    blob = await run_in_threadpool(_copy_range, call, _source(call))
     part = await run_in_threadpool(
         call.context.uploads.put_part, call.bucket, call.key, upload_id, number, blob
     )
@@ -55,15 +64,19 @@ def iso_time(seconds: float, *, milliseconds: bool = False) -> str:
     return f"{text}.000Z" if milliseconds else f"{text}Z"
 
 
-def _source(call: Call) -> tuple[str, str]:
-    """Bucket and key in ``x-cos-copy-source``, once the sender was found to be allowed to read there."""
+def _source(call: Call) -> tuple[str, str, str]:
+    """What ``x-cos-copy-source`` names, once the sender was found to be allowed to read there.
+
+    Bucket, key and version, which is "" for the current one.
+    """
     host, slash, rest = call.headers["x-cos-copy-source"].lstrip("/").partition("/")
     found = COS_HOST.fullmatch(host.lower())
     path, _, version = rest.partition("?")
     if found is None or not found["bucket"] or not slash or not path:
         raise CosError("InvalidCopySource")
-    if version:
-        raise CosError("NotImplemented")
+    named = version.removeprefix("versionId=")
+    if version and (named == version or not named):
+        raise CosError("InvalidCopySource")
     if found["region"] != call.context.region:
         raise CosError("NoSuchBucket")
     try:
@@ -71,27 +84,29 @@ def _source(call: Call) -> tuple[str, str]:
     except UnicodeDecodeError as error:
         raise CosError("InvalidCopySource") from error
     call.principal.require("cos:GetObject", f"cos/{found['bucket']}/{key}")
-    return found["bucket"], key
+    return found["bucket"], key, named
 
 
-def _copy(call: Call, bucket: str, key: str) -> ObjectInfo:
+def _copy(call: Call, where: tuple[str, str, str]) -> ObjectInfo:
     store = call.context.store
     while True:
-        source = store.head(bucket, key)
+        source = store.head(*where)
+        check_customer_key(source, call.headers, prefix=_CONDITIONS)
         check_conditions(source, call.headers, prefix=_CONDITIONS)
-        attributes = _attributes(call.headers, source, onto_itself=(bucket, key) == (call.bucket, call.key))
+        attributes = _attributes(call.headers, source, onto_itself=where == (call.bucket, call.key, ""))
+        attributes = encrypted(store, call.bucket, attributes)
         try:
             return store.put_copy(
                 source, call.bucket, call.key, attributes, forbid_overwrite=call.forbid_overwrite
             )
         except FileNotFoundError:
             # Overwritten since; if nothing changed, the file is really missing.
-            if store.head(bucket, key).blob == source.blob:
+            if store.head(*where).blob == source.blob:
                 raise
 
 
 def _attributes(headers: Mapping[str, str], source: ObjectInfo, *, onto_itself: bool) -> Attributes:
-    given = from_headers(headers)
+    given = from_headers(headers, source.key)
     replaced = _is_replaced(headers, "x-cos-metadata-directive")
     if onto_itself and not replaced and "x-cos-storage-class" not in headers:
         raise CosError("InvalidRequest")
@@ -107,10 +122,11 @@ def _is_replaced(headers: Mapping[str, str], name: str) -> bool:
     return directive == "replaced"
 
 
-def _copy_range(call: Call, bucket: str, key: str) -> Blob:
+def _copy_range(call: Call, where: tuple[str, str, str]) -> Blob:
     store: ObjectStore = call.context.store
-    info, file = store.open(bucket, key)
+    info, file = store.open(*where)
     with file:
+        check_customer_key(info, call.headers, prefix=_CONDITIONS)
         check_conditions(info, call.headers, prefix=_CONDITIONS)
         begin, end = 0, info.size - 1
         if header := call.headers.get("x-cos-copy-source-range"):

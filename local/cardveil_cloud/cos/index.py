@@ -8,6 +8,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from cardveil_cloud import files
+
 # Keys are blobs, compared byte by byte: that is COS's listing order (UTF-8 binary), whatever the key holds.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS buckets (
@@ -16,7 +18,18 @@ CREATE TABLE IF NOT EXISTS buckets (
 CREATE TABLE IF NOT EXISTS objects (
     bucket TEXT NOT NULL, key BLOB NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL, crc64 TEXT NOT NULL,
     modified REAL NOT NULL, storage_class TEXT NOT NULL, headers TEXT NOT NULL, tags TEXT NOT NULL,
-    blob TEXT NOT NULL, PRIMARY KEY (bucket, key)
+    blob TEXT NOT NULL, version TEXT NOT NULL DEFAULT 'null', number INTEGER NOT NULL DEFAULT 0,
+    marker INTEGER NOT NULL DEFAULT 0, restored_from REAL NOT NULL DEFAULT 0,
+    restored_until REAL NOT NULL DEFAULT 0, PRIMARY KEY (bucket, key)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS versions (
+    bucket TEXT NOT NULL, key BLOB NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL, crc64 TEXT NOT NULL,
+    modified REAL NOT NULL, storage_class TEXT NOT NULL, headers TEXT NOT NULL, tags TEXT NOT NULL,
+    blob TEXT NOT NULL, version TEXT NOT NULL, number INTEGER NOT NULL, marker INTEGER NOT NULL,
+    restored_from REAL NOT NULL, restored_until REAL NOT NULL, PRIMARY KEY (bucket, key, number)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS configurations (
+    bucket TEXT NOT NULL, name TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (bucket, name)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS uploads (
     id TEXT PRIMARY KEY, bucket TEXT NOT NULL, key BLOB NOT NULL, initiated REAL NOT NULL,
@@ -29,6 +42,15 @@ CREATE TABLE IF NOT EXISTS parts (
 ) WITHOUT ROWID;
 """
 
+#: Columns of ``objects`` that came later.
+_ADDED = (
+    ("version", "TEXT NOT NULL DEFAULT 'null'"),
+    ("number", "INTEGER NOT NULL DEFAULT 0"),
+    ("marker", "INTEGER NOT NULL DEFAULT 0"),
+    ("restored_from", "REAL NOT NULL DEFAULT 0"),
+    ("restored_until", "REAL NOT NULL DEFAULT 0"),
+)
+
 
 class Index:
     """One database: readers in parallel, one writer at a time; safe to be used from threads."""
@@ -38,10 +60,21 @@ class Index:
         self._pool_lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
         self._closed = False
-        self._write_lock = threading.Lock()
+        self._write_lock = threading.RLock()
+        # SQLite makes its files beside the database with the database's own mode.
+        with files.open_private(path, "ab"):
+            pass
         self._writer = self._connect()
         self._writer.execute("PRAGMA journal_mode=WAL")
         self._writer.executescript(_SCHEMA)
+        self._migrate()
+
+    def _migrate(self) -> None:
+        """Add what a folder of an earlier version lacks."""
+        there = {row["name"] for row in self._writer.execute("PRAGMA table_info(objects)")}
+        for column, kind in _ADDED:
+            if column not in there:
+                self._writer.execute(f"ALTER TABLE objects ADD COLUMN {column} {kind}")
 
     def _connect(self) -> sqlite3.Connection:
         # Autocommit, so that transactions begin and end where this module says. A connection is handed from
@@ -70,6 +103,10 @@ class Index:
                 else:
                     self._idle.append(connection)
 
+    def alone(self) -> contextlib.AbstractContextManager[bool]:
+        """Keep other writers out for longer than a transaction lasts."""
+        return self._write_lock
+
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction, alone: committed when the block ends, rolled back when it raises."""
@@ -84,9 +121,12 @@ class Index:
                 raise
 
     def referred_blobs(self, among: set[str]) -> set[str]:
-        """Those of the given blob ids that some object or part refers to."""
+        """Those of the given blob ids that some object, version or part refers to."""
         with self.reading() as db:
-            rows = db.execute("SELECT blob FROM objects UNION ALL SELECT blob FROM parts")
+            rows = db.execute(
+                "SELECT blob FROM objects UNION ALL SELECT blob FROM versions"
+                " UNION ALL SELECT blob FROM parts"
+            )
             return {row["blob"] for row in rows if row["blob"] in among}
 
     def close(self) -> None:

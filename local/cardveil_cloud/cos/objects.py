@@ -16,23 +16,27 @@ from cardveil_cloud import xml
 from cardveil_cloud.cos.attributes import (
     KEPT_HEADERS,
     as_header_value,
+    check_customer_key,
     encryption_headers,
     from_headers,
     tags_from_xml,
     to_headers,
+    version_header,
 )
 from cardveil_cloud.cos.bodies import receive_body, receive_xml
 from cardveil_cloud.cos.call import Call
 from cardveil_cloud.cos.conditions import byte_range, check_conditions
+from cardveil_cloud.cos.configurations import encrypted
 from cardveil_cloud.cos.errors import CosError
-from cardveil_cloud.cos.records import ObjectInfo
+from cardveil_cloud.cos.records import ObjectInfo, Removal
+from cardveil_cloud.cos.restoring import restore_header
 
 _CHUNK = 256 * 1024
 
 
 async def put_object(call: Call) -> Response:
     """PUT Object."""
-    attributes = from_headers(call.headers)
+    attributes = encrypted(call.context.store, call.bucket, from_headers(call.headers, call.key))
     body = await receive_body(call)
     info = await run_in_threadpool(
         call.context.store.put,
@@ -52,20 +56,24 @@ def stored_headers(info: ObjectInfo) -> dict[str, str]:
         "etag": info.etag,
         "x-cos-hash-crc64ecma": str(info.crc64),
         **encryption_headers(info.attributes),
+        **version_header(info),
     }
 
 
 async def head_object(call: Call) -> Response:
     """HEAD Object."""
-    info = call.context.store.head(call.bucket, call.key)
+    info = call.context.store.head(call.bucket, call.key, call.version)
+    check_customer_key(info, call.headers)
     check_conditions(info, call.headers)
-    return Response(headers={**to_headers(info), "content-length": str(info.size)})
+    restoring = restore_header(info, call.context.store.now())
+    return Response(headers={**to_headers(info), **restoring, "content-length": str(info.size)})
 
 
 async def get_object(call: Call) -> Response:
     """GET Object, whole or one range of it."""
-    info, file = call.context.store.open(call.bucket, call.key)
+    info, file = call.context.store.open(call.bucket, call.key, call.version)
     try:
+        check_customer_key(info, call.headers)
         check_conditions(info, call.headers)
         asked = byte_range(call.headers.get("range"), info.size)
         headers = to_headers(info)
@@ -100,36 +108,42 @@ async def _chunks(file: BinaryIO, length: int) -> AsyncIterator[bytes]:
 
 
 async def delete_object(call: Call) -> Response:
-    """DELETE Object; it is no error when there is none."""
-    await remove(call, call.key)
-    return Response(status_code=204)
+    """DELETE Object, or one version of it; it is no error when there is none."""
+    removal = await remove(call, call.key, call.version)
+    headers: dict[str, str] = {}
+    if removal.marker or (removal.removed is not None and removal.removed.marker):
+        headers["x-cos-delete-marker"] = "true"
+    if removal.marker or call.version:
+        headers["x-cos-version-id"] = removal.marker or call.version
+    return Response(status_code=204, headers=headers)
 
 
-async def remove(call: Call, key: str) -> None:
-    """Delete one object and tell of it."""
-    store = call.context.store
-    if await run_in_threadpool(store.delete, call.bucket, key) is None:
-        return
-    bucket = store.bucket(call.bucket)
-    name = "DeleteMarkerCreated" if bucket.ever_versioned else "Delete"
-    await call.emit(f"ObjectRemove:{name}", key)
+async def remove(call: Call, key: str, version: str = "") -> Removal:
+    """Delete one object, or one version of it, and tell of it."""
+    removal = await run_in_threadpool(call.context.store.delete, call.bucket, key, version)
+    if removal.marker:
+        await call.emit("ObjectRemove:DeleteMarkerCreated", key)
+    elif removal.removed is not None:
+        await call.emit("ObjectRemove:Delete", key)
+    return removal
 
 
 async def put_object_tagging(call: Call) -> Response:
     """PUT Object tagging."""
     tags = tags_from_xml(await receive_xml(call))
-    await run_in_threadpool(call.context.store.set_tags, call.bucket, call.key, tags)
-    return Response()
+    info = await run_in_threadpool(call.context.store.set_tags, call.bucket, call.key, tags, call.version)
+    return Response(headers=version_header(info))
 
 
 async def get_object_tagging(call: Call) -> Response:
     """GET Object tagging."""
-    info = await run_in_threadpool(call.context.store.head, call.bucket, call.key)
+    info = await run_in_threadpool(call.context.store.head, call.bucket, call.key, call.version)
     tags = [("Tag", [("Key", key), ("Value", value)]) for key, value in info.attributes.tags.items()]
-    return Response(xml.render("Tagging", [("TagSet", tags)]), media_type="application/xml")
+    body = xml.render("Tagging", [("TagSet", tags)])
+    return Response(body, headers=version_header(info), media_type="application/xml")
 
 
 async def delete_object_tagging(call: Call) -> Response:
     """DELETE Object tagging."""
-    await run_in_threadpool(call.context.store.set_tags, call.bucket, call.key, {})
-    return Response(status_code=204)
+    info = await run_in_threadpool(call.context.store.set_tags, call.bucket, call.key, {}, call.version)
+    return Response(status_code=204, headers=version_header(info))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from starlette.concurrency import run_in_threadpool
@@ -10,13 +11,15 @@ from starlette.responses import Response
 from cardveil_cloud.cos.call import Call
 from cardveil_cloud.cos.contracts import CiCall
 from cardveil_cloud.cos.errors import CosError
+from cardveil_cloud.cos.routing import is_subresource
 from cardveil_cloud.cos.signature import SIGNATURE_PARAMETERS
 
-#: The permission of each operation, as its own page names it.
+#: The permission of each operation, as its own page names it, by method and operation.
 _ACTIONS: Final = {
-    "AILicenseRec": "ci:CreateAILicenseRecognitionJob",
-    "IDCardOCR": "ci:CreateIDCardOCRJob",
-    "OCR": "ci:CreateOCRJob",
+    ("GET", "AILicenseRec"): "ci:CreateAILicenseRecognitionJob",
+    ("GET", "IDCardOCR"): "ci:CreateIDCardOCRJob",
+    ("PUT", "IDCardOCR"): "ci:CreateIDCardOCRJob",
+    ("GET", "OCR"): "ci:CreateOCRJob",
 }
 
 
@@ -26,16 +29,21 @@ def check_process(call: Call) -> None:
     Raises
     ------
     CosError
-        ``InvalidArgument`` (no CI here, or a PUT that names no object), ``MethodNotAllowed``,
-        ``AccessDenied``.
+        ``NotImplemented`` with the operation's name, ``InvalidArgument`` (no CI here, or a PUT that names no
+        object), ``MethodNotAllowed``, ``AccessDenied``.
     """
-    if call.request.method not in ("GET", "PUT"):
+    method, process = call.request.method, call.query["ci-process"]
+    if process not in {name for _, name in _ACTIONS}:
+        shown = re.sub(r"[^A-Za-z0-9-]", "", process)[:40]
+        raise CosError("NotImplemented", f"{shown} is not implemented by the local cloud.")
+    if (method, process) not in _ACTIONS:
         raise CosError("MethodNotAllowed")
-    if call.context.ci is None or (call.request.method == "PUT" and not call.key):
+    if call.context.ci is None or (method == "PUT" and not call.key):
         raise CosError("InvalidArgument")
+    if any(is_subresource(name) for name in call.query):
+        raise CosError("InvalidArgument", "An operation and ci-process exclude each other.")
     resource = f"cos/{call.bucket}/{call.key}"
-    process = call.query["ci-process"]
-    call.principal.require(_ACTIONS.get(process, f"ci:{process}"), resource)
+    call.principal.require(_ACTIONS[method, process], resource)
     if call.key:
         call.principal.require("cos:GetObject", resource)
 

@@ -9,6 +9,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 DEFAULT_STORAGE_CLASS = "STANDARD"
+#: Storage classes whose bytes are not at hand until they were restored.
+ARCHIVED = frozenset({"ARCHIVE", "DEEP_ARCHIVE"})
+#: The version of what was written while versions were not kept.
+NULL_VERSION = "null"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,17 @@ class Attributes:
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """A stored object, without its bytes."""
+    """A stored object, or one of its older versions, without its bytes.
+
+    Attributes
+    ----------
+    number : int
+        Ages the versions of one key; the newest has the highest.
+    marker : bool
+        Whether this is a delete marker: it has no bytes, and says that there is no object.
+    restored_from, restored_until : float
+        While the bytes of an archived object can be read, in seconds since the epoch; 0 if never asked for.
+    """
 
     bucket: str
     key: str
@@ -48,6 +62,36 @@ class ObjectInfo:
     modified: float  # seconds since the epoch
     attributes: Attributes
     blob: str
+    version: str = NULL_VERSION
+    number: int = 0
+    marker: bool = False
+    restored_from: float = 0.0
+    restored_until: float = 0.0
+
+    def is_readable(self, now: float) -> bool:
+        """Whether the bytes are at hand."""
+        archived = self.attributes.storage_class in ARCHIVED
+        return not archived or self.restored_from <= now < self.restored_until
+
+    def is_restoring(self, now: float) -> bool:
+        """Whether a restoration was asked for and is not done."""
+        return now < self.restored_from
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What a deletion came to.
+
+    Attributes
+    ----------
+    removed : ObjectInfo or None
+        What is gone for good, or hidden by a new marker.
+    marker : str
+        The version of the delete marker that was made; empty if none was.
+    """
+
+    removed: ObjectInfo | None = None
+    marker: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +116,13 @@ class Part:
     blob: str
 
 
+#: Columns of ``objects`` and of ``versions``.
+OBJECT_COLUMNS = (
+    "bucket, key, size, etag, crc64, modified, storage_class, headers, tags, blob,"
+    " version, number, marker, restored_from, restored_until"
+)
+
+
 def as_columns(attributes: Attributes) -> tuple[str, str, str]:
     """Storage class, headers and tags as the index keeps them."""
     return (
@@ -90,7 +141,7 @@ def _attributes_of(row: sqlite3.Row) -> Attributes:
 
 
 def object_of(row: sqlite3.Row) -> ObjectInfo:
-    """Read a row of ``objects``."""
+    """Read a row of ``objects`` or of ``versions``."""
     return ObjectInfo(
         bucket=row["bucket"],
         key=bytes(row["key"]).decode(),
@@ -100,6 +151,30 @@ def object_of(row: sqlite3.Row) -> ObjectInfo:
         modified=row["modified"],
         attributes=_attributes_of(row),
         blob=row["blob"],
+        version=row["version"],
+        number=row["number"],
+        marker=bool(row["marker"]),
+        restored_from=row["restored_from"],
+        restored_until=row["restored_until"],
+    )
+
+
+def object_row(info: ObjectInfo) -> tuple[object, ...]:
+    """The row of an object, in the order of `OBJECT_COLUMNS`."""
+    return (
+        info.bucket,
+        info.key.encode(),
+        info.size,
+        info.etag,
+        str(info.crc64),
+        info.modified,
+        *as_columns(info.attributes),
+        info.blob,
+        info.version,
+        info.number,
+        int(info.marker),
+        info.restored_from,
+        info.restored_until,
     )
 
 

@@ -7,6 +7,7 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 
 from starlette.requests import ClientDisconnect, Request
@@ -17,10 +18,11 @@ from cardveil_cloud.accounts import CredentialStore
 from cardveil_cloud.cos.call import Call, Context, Target, target_of
 from cardveil_cloud.cos.casing import cased
 from cardveil_cloud.cos.contracts import AnswerInstead, CiProcessor, DropConnection, Faults, ObjectEvent
+from cardveil_cloud.cos.cors import headers_for, preflight
 from cardveil_cloud.cos.errors import CosError, error_response
 from cardveil_cloud.cos.form import post_object
 from cardveil_cloud.cos.processing import check_process, process
-from cardveil_cloud.cos.routing import operation_of, resource_of
+from cardveil_cloud.cos.routing import is_form, operation_of, resource_of
 from cardveil_cloud.cos.signature import verify
 from cardveil_cloud.cos.store import ObjectStore
 from cardveil_cloud.cos.uploads import Uploads
@@ -49,6 +51,8 @@ class CosService:
         Told of every committed change, before the client gets its answer.
     faults
         Asked before and after every effect.
+    restore_s
+        How long an archived object takes to be restored; minutes to hours with the real service.
     """
 
     def __init__(
@@ -62,9 +66,19 @@ class CosService:
         ci: CiProcessor | None = None,
         on_event: Callable[[ObjectEvent], Awaitable[None]] | None = None,
         faults: Faults | None = None,
+        restore_s: float = 0.0,
     ) -> None:
         self._context = Context(
-            store, Uploads(store), credentials, region, app_id, clock, ci=ci, on_event=on_event, faults=faults
+            store,
+            Uploads(store),
+            credentials,
+            region,
+            app_id,
+            clock,
+            ci=ci,
+            on_event=on_event,
+            faults=faults,
+            restore_s=restore_s,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,6 +88,7 @@ class CosService:
         request = Request(scope, receive)
         request_id = new_request_id(self._context.clock())
         resource = request.headers.get("host", "")
+        target: Target | None = None
         refuse = partial(error_response, method=request.method, request_id=request_id)
         try:
             target = target_of(request)
@@ -91,6 +106,10 @@ class CosService:
         except Exception:  # noqa: BLE001 - logged, and told to the client as COS would
             _log.exception("a COS request failed unexpectedly")
             response = refuse(CosError("InternalError"), resource=resource)
+        if target is not None:
+            response.headers.update(
+                headers_for(self._context, target.bucket, request.method, request.headers)
+            )
         response.headers.setdefault("x-cos-request-id", request_id)
         response.headers.setdefault("server", "tencent-cos")
         await response(scope, receive, cased(send))
@@ -99,8 +118,10 @@ class CosService:
         context = self._context
         if target.region not in ("", context.region):
             raise CosError("NoSuchBucket")
-        if request.method == "POST" and target.bucket and not target.key and "delete" not in target.query:
-            # A form is signed in one of its fields, not as a request.
+        if request.method == "OPTIONS":
+            effect = partial(_preflight, context, request, target)
+            return await self._run("cos", "OptionsObject", request, effect)
+        if is_form(request.method, target):
             effect = partial(post_object, context, request, target, request_id)
             return await self._run("cos", "PostObject", request, effect)
         principal = verify(
@@ -111,7 +132,8 @@ class CosService:
         if process_name is not None:
             check_process(call)
         if process_name is None or request.method == "PUT":
-            operation = operation_of(request.method, target, request.headers)
+            plain = target if process_name is None else replace(target, query={})
+            operation = operation_of(request.method, plain, request.headers)
             principal.require(operation.permission, resource_of(operation, target))
             response = await self._run("cos", operation.name, request, partial(operation.handler, call))
             if process_name is None:
@@ -135,6 +157,10 @@ def new_request_id(now: float) -> str:
     """A request id of the form that COS gives out."""
     text = f"{int(now):x}_{secrets.token_hex(4)}_{secrets.token_hex(6)}"
     return base64.b64encode(text.encode()).decode()
+
+
+async def _preflight(context: Context, request: Request, target: Target) -> Response:
+    return preflight(context, request, target)
 
 
 async def drop_connection(receive: Receive, send: Send) -> None:

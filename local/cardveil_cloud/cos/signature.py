@@ -9,13 +9,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from cardveil_cloud.accounts import Credential, CredentialStore
 from cardveil_cloud.cos.errors import CosError
 
 # COS "Error Codes": RequestTimeTooSkewed is given when the clocks are more than 15 minutes apart.
 MAX_SKEW_SECONDS = 15 * 60
+
+# The SDKs recognise an outlived signature by exactly this code (AccessDenied) and message.
+EXPIRED = "Request has expired"
 
 _WINDOW = re.compile(r"([0-9]{1,12});([0-9]{1,12})")
 _FIELDS = (
@@ -108,7 +111,8 @@ def _signature_fields(authorization: str, query: Mapping[str, str]) -> Mapping[s
 def _pairs(packed: str) -> Iterable[tuple[str, str]]:
     for item in packed.strip().split("&"):
         name, _, value = item.partition("=")
-        yield name.strip(), value.strip()
+        # Blanks belong to a value: an id with one is nobody's.
+        yield name, value
 
 
 def _credential(
@@ -128,9 +132,10 @@ def check_window(window: str, now: float) -> None:
     if found is None:
         raise CosError("AccessDenied")
     start, end = int(found[1]), int(found[2])
+    if end < start:
+        raise CosError("AccessDenied")
     if end < now:
-        # The SDKs recognise an outlived signature by exactly this code and message.
-        raise CosError("AccessDenied", "Request has expired")
+        raise CosError("AccessDenied", EXPIRED)
     if start > now + MAX_SKEW_SECONDS:
         raise CosError("RequestTimeTooSkewed")
 
@@ -158,9 +163,19 @@ def hmac_sha1(key: str, message: str) -> str:
 
 
 def _canonical(values: Mapping[str, bytes], listed: str) -> str:
-    """``name=value`` of the listed names, in order; a listed name that the request lacks counts as empty."""
+    """``name=value`` of the listed names, in order; a listed name that the request lacks counts as empty.
+
+    Raises
+    ------
+    CosError
+        ``SignatureDoesNotMatch`` for a list that is out of order or names something twice.
+    """
     named = {_encoded_name(name): value for name, value in values.items()}
-    names = sorted(name.lower() for name in listed.split(";") if name)
+    given = [name.lower() for name in listed.split(";") if name]
+    names = sorted(given)
+    # Clients sort before they encode, or after.
+    if len(set(given)) != len(given) or (given != names and given != sorted(given, key=unquote)):
+        raise CosError("SignatureDoesNotMatch")
     return "&".join(f"{name}={quote(named.get(name, b''), safe='-_.~')}" for name in names)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, MutableSequence
 from pathlib import Path
 from typing import TypeVar
 
+from cardveil_cloud import files
 from cardveil_cloud.cos.blobs import Blob, Blobs, BlobWriter
 from cardveil_cloud.cos.errors import CosError
 from cardveil_cloud.cos.index import Index
@@ -34,9 +35,9 @@ class Storage:
     """
 
     def __init__(self, root: Path, *, clock: Callable[[], float] = time.time) -> None:
-        root.mkdir(parents=True, exist_ok=True)
+        files.make_folder(root)
         self.now = clock
-        self._lock_file = (root / "lock").open("w")
+        self._lock_file = files.open_private(root / "lock", "wb")
         try:
             fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -92,11 +93,13 @@ class Storage:
         """
         new = tuple(added)
         removed: list[str] = []
-        try:
-            with self._index.writing() as db:
-                yield db, removed
-                self._blobs.before_commit(new, removed)
-        except CosError:
-            self._blobs.settle(removed, new)
-            raise
-        self._blobs.settle(new, removed)
+        # One change at a time, until its files are settled too: the next may be about the same blob.
+        with self._index.alone():
+            try:
+                with self._index.writing() as db:
+                    yield db, removed
+                    self._blobs.before_commit(new, removed)
+            except CosError:
+                self._blobs.settle(removed, new)
+                raise
+            self._blobs.settle(new, removed)

@@ -7,14 +7,23 @@ from collections.abc import Iterator, Mapping, MutableSequence
 from dataclasses import replace
 from typing import BinaryIO
 
+from cardveil_cloud.cos import versions
 from cardveil_cloud.cos.blobs import Blob
 from cardveil_cloud.cos.errors import CosError
 from cardveil_cloud.cos.listing import Page, list_page
-from cardveil_cloud.cos.records import Attributes, Bucket, ObjectInfo, as_columns, object_of
+from cardveil_cloud.cos.records import (
+    ARCHIVED,
+    Attributes,
+    Bucket,
+    ObjectInfo,
+    Removal,
+    as_columns,
+    object_of,
+)
 from cardveil_cloud.cos.storage import Storage
 
 _NO_ATTRIBUTES = Attributes()
-_COLUMNS = "bucket, key, size, etag, crc64, modified, storage_class, headers, tags, blob"
+_DAY_S = 86400.0
 
 
 class ObjectStore(Storage):
@@ -44,22 +53,42 @@ class ObjectStore(Storage):
             return [Bucket(**row) for row in db.execute("SELECT * FROM buckets ORDER BY name")]
 
     def delete_bucket(self, name: str) -> None:
-        """Remove an empty bucket; `CosError` ``BucketNotEmpty`` while it holds objects or uploads."""
+        """Remove a bucket; `CosError` ``BucketNotEmpty`` while it holds objects, versions or uploads."""
         with self._index.writing() as db:
             _bucket(db, name)
             for query in (
                 "SELECT 1 FROM objects WHERE bucket = ? LIMIT 1",
+                "SELECT 1 FROM versions WHERE bucket = ? LIMIT 1",
                 "SELECT 1 FROM uploads WHERE bucket = ? LIMIT 1",
             ):
                 if db.execute(query, (name,)).fetchone():
                     raise CosError("BucketNotEmpty")
+            db.execute("DELETE FROM configurations WHERE bucket = ?", (name,))
             db.execute("DELETE FROM buckets WHERE name = ?", (name,))
 
     def set_versioning(self, name: str, status: str) -> None:
-        """Set a bucket's versioning to ``Enabled`` or ``Suspended``. Old versions are not kept here."""
+        """Set a bucket's versioning to ``Enabled`` or ``Suspended``."""
         with self._index.writing() as db:
             _bucket(db, name)
             db.execute("UPDATE buckets SET versioning = ? WHERE name = ?", (status, name))
+
+    def configure(self, name: str, what: str, body: bytes | None) -> None:
+        """Keep a bucket's configuration (``cors``, ``tagging``, …) as it was sent; None removes it."""
+        with self._index.writing() as db:
+            _bucket(db, name)
+            if body is None:
+                db.execute("DELETE FROM configurations WHERE bucket = ? AND name = ?", (name, what))
+            else:
+                db.execute("INSERT OR REPLACE INTO configurations VALUES (?, ?, ?)", (name, what, body))
+
+    def configuration(self, name: str, what: str) -> bytes | None:
+        """One of a bucket's configurations, None if it has none; `CosError` ``NoSuchBucket``."""
+        query = "SELECT body FROM configurations WHERE bucket = ? AND name = ?"
+        with self.reading() as db:
+            row = db.execute(query, (name, what)).fetchone()
+            if row is None:
+                _bucket(db, name)
+            return None if row is None else bytes(row["body"])
 
     # Objects
 
@@ -98,8 +127,7 @@ class ObjectStore(Storage):
             blob=blob.id,
         )
         with self.change(added=[blob.id]) as (db, removed):
-            self.insert(db, removed, info, forbid_overwrite=forbid_overwrite)
-        return info
+            return self.insert(db, removed, info, forbid_overwrite=forbid_overwrite)
 
     def insert(
         self,
@@ -108,42 +136,41 @@ class ObjectStore(Storage):
         info: ObjectInfo,
         *,
         forbid_overwrite: bool,
-    ) -> None:
-        """Put an object's row in, inside a `change`; same errors as `put`."""
+    ) -> ObjectInfo:
+        """Put an object's row in, inside a `change`, and return it; same errors as `put`."""
         holder = _bucket(db, info.bucket)
-        place = (info.bucket, info.key.encode())
-        older = db.execute("SELECT blob FROM objects WHERE bucket = ? AND key = ?", place).fetchone()
-        if older is not None:
-            if forbid_overwrite and not holder.ever_versioned:
-                raise CosError("FileAlreadyExists")
-            removed.append(older["blob"])
-        db.execute(
-            f"INSERT OR REPLACE INTO objects ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
-            (
-                *place,
-                info.size,
-                info.etag,
-                str(info.crc64),
-                info.modified,
-                *as_columns(info.attributes),
-                info.blob,
-            ),
-        )
+        if forbid_overwrite and not holder.ever_versioned and versions.find(db, info.bucket, info.key, ""):
+            raise CosError("FileAlreadyExists")
+        return versions.add(db, removed, holder, info, self.now())
 
-    def head(self, bucket: str, key: str) -> ObjectInfo:
-        """Look an object up; `CosError` ``NoSuchBucket`` or ``NoSuchKey`` if there is none."""
+    def head(self, bucket: str, key: str, version: str = "") -> ObjectInfo:
+        """Look an object, or one version of it, up.
+
+        Raises
+        ------
+        CosError
+            ``NoSuchBucket``, ``NoSuchKey``, ``NoSuchVersion``, ``MethodNotAllowed`` for a delete marker.
+        """
         with self.reading() as db:
-            return _object(db, bucket, key)
+            return _object(db, bucket, key, version)
 
-    def open(self, bucket: str, key: str) -> tuple[ObjectInfo, BinaryIO]:
-        """An object and its bytes, opened for reading; they belong together even while it is overwritten."""
+    def open(self, bucket: str, key: str, version: str = "") -> tuple[ObjectInfo, BinaryIO]:
+        """An object and its bytes, opened for reading; they belong together even while it is overwritten.
+
+        Raises
+        ------
+        CosError
+            As `head`; ``InvalidObjectState`` while the bytes are archived.
+        """
         while True:
-            info = self.head(bucket, key)
+            info = self.head(bucket, key, version)
+            if not info.is_readable(self.now()):
+                raise CosError("InvalidObjectState")
             try:
                 return info, self._blobs.open(info.blob)
             except FileNotFoundError:
                 # Overwritten or deleted between the two steps; else the file is really missing.
-                if self.head(bucket, key).blob == info.blob:
+                if self.head(bucket, key, version).blob == info.blob:
                     raise
 
     def get(self, bucket: str, key: str) -> tuple[ObjectInfo, bytes]:
@@ -151,6 +178,12 @@ class ObjectStore(Storage):
         info, file = self.open(bucket, key)
         with file:
             return info, file.read()
+
+    def keys_of(self, md5: bytes) -> list[str]:
+        """The keys of all objects, in any bucket, that were uploaded whole with these bytes."""
+        with self.reading() as db:
+            rows = db.execute("SELECT key FROM objects WHERE etag = ?", (f'"{md5.hex()}"',))
+            return [bytes(row["key"]).decode() for row in rows]
 
     def put_copy(
         self,
@@ -163,8 +196,11 @@ class ObjectStore(Storage):
     ) -> ObjectInfo:
         """Store an object's bytes under another key (or its own, with other attributes).
 
-        Raises `FileNotFoundError` when the source is no longer what `head` told, and what `put` raises.
+        Raises `FileNotFoundError` when the source is no longer what `head` told, `CosError`
+        ``InvalidObjectState`` when its bytes are archived, and what `put` raises.
         """
+        if not source.is_readable(self.now()):
+            raise CosError("InvalidObjectState")
         info = replace(
             source,
             bucket=bucket,
@@ -172,30 +208,68 @@ class ObjectStore(Storage):
             attributes=attributes,
             modified=self.now(),
             blob=self._blobs.link(source.blob),
+            restored_from=0.0,
+            restored_until=0.0,
         )
         with self.change(added=[info.blob]) as (db, removed):
-            self.insert(db, removed, info, forbid_overwrite=forbid_overwrite)
-        return info
+            return self.insert(db, removed, info, forbid_overwrite=forbid_overwrite)
 
-    def delete(self, bucket: str, key: str) -> ObjectInfo | None:
-        """Remove an object; tells what was removed, or None when there was nothing."""
+    def delete(self, bucket: str, key: str, version: str = "") -> Removal:
+        """Remove an object, where versions are kept by a delete marker; or one version, for good."""
         with self.change() as (db, removed):
-            _bucket(db, bucket)
-            place = (bucket, key.encode())
-            row = db.execute("SELECT * FROM objects WHERE bucket = ? AND key = ?", place).fetchone()
-            if row is None:
-                return None
-            db.execute("DELETE FROM objects WHERE bucket = ? AND key = ?", place)
-            removed.append(row["blob"])
-            return object_of(row)
+            return versions.remove(db, removed, _bucket(db, bucket), key, version, self.now())
 
-    def set_tags(self, bucket: str, key: str, tags: Mapping[str, str]) -> None:
-        """Replace an object's tags."""
+    def set_tags(self, bucket: str, key: str, tags: Mapping[str, str], version: str = "") -> ObjectInfo:
+        """Replace the tags of an object, or of one version; raises as `head`."""
         with self._index.writing() as db:
-            info = _object(db, bucket, key)
+            info = _object(db, bucket, key, version)
             _, _, column = as_columns(replace(info.attributes, tags=tags))
-            db.execute(
-                "UPDATE objects SET tags = ? WHERE bucket = ? AND key = ?", (column, bucket, key.encode())
+            _update(db, info, "tags = ?", column)
+            return info
+
+    def restore(self, bucket: str, key: str, days: int, after_s: float, version: str = "") -> bool:
+        """Have an archived object's bytes at hand for `days` days, `after_s` seconds from now.
+
+        Returns whether they are at hand already: then only their time is longer.
+
+        Raises
+        ------
+        CosError
+            As `head`; ``InvalidObjectState`` for what is not archived, ``RestoreAlreadyInProgress``.
+        """
+        now = self.now()
+        with self._index.writing() as db:
+            info = _object(db, bucket, key, version)
+            if info.attributes.storage_class not in ARCHIVED:
+                raise CosError("InvalidObjectState", "The object is not archived.")
+            if info.is_restoring(now):
+                raise CosError("RestoreAlreadyInProgress")
+            readable = info.is_readable(now)
+            start = info.restored_from if readable else now + after_s
+            _update(db, info, "restored_from = ?, restored_until = ?", start, now + after_s + days * _DAY_S)
+            return readable
+
+    def list_versions(
+        self,
+        bucket: str,
+        *,
+        prefix: str = "",
+        delimiter: str = "",
+        key_marker: str = "",
+        version_marker: str = "",
+        limit: int = 1000,
+    ) -> versions.VersionPage:
+        """One page of all versions and delete markers of a bucket."""
+        with self.reading() as db:
+            _bucket(db, bucket)
+            return versions.listed(
+                db,
+                bucket,
+                prefix=prefix,
+                delimiter=delimiter,
+                key_marker=key_marker,
+                version_marker=version_marker,
+                limit=limit,
             )
 
     def list(
@@ -227,9 +301,16 @@ def _bucket(db: sqlite3.Connection, name: str) -> Bucket:
     return Bucket(**row)
 
 
-def _object(db: sqlite3.Connection, bucket: str, key: str) -> ObjectInfo:
-    row = db.execute("SELECT * FROM objects WHERE bucket = ? AND key = ?", (bucket, key.encode())).fetchone()
-    if row is None:
-        _bucket(db, bucket)
-        raise CosError("NoSuchKey")
-    return object_of(row)
+def _object(db: sqlite3.Connection, bucket: str, key: str, version: str = "") -> ObjectInfo:
+    try:
+        return versions.require(db, bucket, key, version)
+    except CosError:
+        _bucket(db, bucket)  # that the bucket is missing comes first
+        raise
+
+
+def _update(db: sqlite3.Connection, info: ObjectInfo, change: str, *values: object) -> None:
+    where = (info.bucket, info.key.encode(), info.number)
+    table = versions.table_of(db, info)
+    query = f"UPDATE {table} SET {change} WHERE bucket = ? AND key = ? AND number = ?"  # noqa: S608
+    db.execute(query, (*values, *where))

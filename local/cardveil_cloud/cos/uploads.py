@@ -107,7 +107,7 @@ class Uploads:
         )
         with self._store.change(added=[blob.id]) as (db, removed):
             _upload(db, bucket, key, upload_id)
-            self._store.insert(db, removed, info, forbid_overwrite=forbid_overwrite)
+            info = self._store.insert(db, removed, info, forbid_overwrite=forbid_overwrite)
             _remove(db, removed, upload_id)
         return info
 

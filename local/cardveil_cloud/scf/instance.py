@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from cardveil_cloud import files
 from cardveil_cloud.scf import channel
 from cardveil_cloud.scf.results import Status
 
@@ -99,7 +100,7 @@ class Instance:
         """
         ours, theirs = socket.socketpair()
         try:
-            with theirs, launch.log.open("ab") as log:
+            with theirs, files.open_private(launch.log, "ab") as log:
                 process = await asyncio.create_subprocess_exec(
                     launch.python,
                     "-u",
@@ -115,6 +116,8 @@ class Instance:
                     pass_fds=(theirs.fileno(),),
                     # A group of its own, so that what the handler starts is ended with it.
                     start_new_session=True,
+                    # What a function writes on this machine is as private as on one of its own.
+                    umask=0o077,
                 )
         except BaseException:
             ours.close()

@@ -1,4 +1,4 @@
-"""Asynchronous invocation: queued, retried as SCF retries, laid among the dead letters when all failed."""
+"""Asynchronous invocation: queued on disk, retried as SCF retries, a dead letter when all tries failed."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from cardveil_cloud.scf.deadletters import DeadLetters
 from cardveil_cloud.scf.environment import Platform
+from cardveil_cloud.scf.kept_events import KeptEvents, QueuedEvent
 from cardveil_cloud.scf.results import PLATFORM_STATUSES, REFUSED_STATUSES, InvokeResult, Status
 from cardveil_cloud.scf.runtime import ASYNC_LIMIT, FunctionRuntime
 
@@ -35,29 +36,23 @@ class EventRefusedError(Exception):
 
 
 @dataclass(slots=True)
-class QueuedEvent:
-    """One event on its way; its request id stays the same over all tries."""
-
-    function: str
-    payload: bytes
-    source: str
-    request_id: str
-    queued_at: float
-    failures: int = 0
-    throttles: int = 0
-
-
-@dataclass(slots=True)
 class _Lane:
-    runtime: FunctionRuntime
+    """One function's queue; without a runtime the function was deleted."""
+
+    runtime: FunctionRuntime | None
     waiting: asyncio.Queue[QueuedEvent] = field(default_factory=asyncio.Queue)
 
 
 class AsyncInvoker:
     """Runs queued events, as many of a function at a time as it may have instances.
 
+    Events that an earlier run did not come to are run first. One whose try was cut off is tried again: it is
+    delivered at least once, as on the platform.
+
     Parameters
     ----------
+    kept
+        The events on disk; closed by `stop`.
     retry_interval_s
         Pause before an event whose function failed is tried again: 60 s on the platform.
     """
@@ -66,10 +61,13 @@ class AsyncInvoker:
         self,
         runtimes: Mapping[str, FunctionRuntime],
         dead_letters: DeadLetters,
+        kept: KeptEvents,
         platform: Platform,
         *,
         retry_interval_s: float,
     ) -> None:
+        self._kept = kept
+        self._found = kept.all()
         self._lanes = {key: _Lane(runtime) for key, runtime in runtimes.items()}
         self._dead_letters = dead_letters
         self._platform = platform
@@ -91,8 +89,8 @@ class AsyncInvoker:
     def start(self) -> None:
         """Start taking events from the queues."""
         self._started = True
-        for lane in self._lanes.values():
-            self._attend(lane)
+        for key, lane in self._lanes.items():
+            self._attend(key, lane)
 
     def attach(self, key: str, runtime: FunctionRuntime) -> None:
         """Run a function's events by this runtime from now on; those that wait stay in the queue."""
@@ -101,23 +99,32 @@ class AsyncInvoker:
             return
         lane = self._lanes[key] = _Lane(runtime)
         if self._started:
-            self._attend(lane)
+            self._attend(key, lane)
 
-    def _attend(self, lane: _Lane) -> None:
-        for _ in range(lane.runtime.max_instances):
+    def detach(self, key: str) -> None:
+        """Take no further events for a function that was deleted; those that wait become dead letters."""
+        self._lanes[key].runtime = None
+
+    def _attend(self, key: str, lane: _Lane) -> None:
+        for queued in [event for event in self._found if event.function == key]:
+            self._found.remove(queued)
+            self._pending += 1
+            self._later(queued)
+        for _ in range(lane.runtime.max_instances if lane.runtime is not None else 0):
             self._tasks.append(asyncio.ensure_future(self._serve(lane)))
 
     async def stop(self) -> None:
-        """Stop; events that are still queued are dropped, which a log line counts."""
+        """Stop; events that are not done stay on disk for the next start, which a log line counts."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
         if self._pending:
             _log.warning("stopped with %d asynchronous events undelivered", self._pending)
+        self._kept.close()
 
     def submit(self, function: str, event: Mapping[str, Any], source: str, delay_s: float = 0.0) -> str:
-        """Queue an event and return its request id.
+        """Queue an event and return its request id; it is on disk by then.
 
         Parameters
         ----------
@@ -129,18 +136,31 @@ class AsyncInvoker:
         EventRefusedError
             If there is no such function, or the event is larger than an asynchronous one may be.
         """
-        if function not in self._lanes:
+        lane = self._lanes.get(function)
+        if lane is None or lane.runtime is None:
             raise EventRefusedError(Status.FUNCTION_NOT_FOUND)
         payload = json.dumps(event, ensure_ascii=False).encode("utf-8", "surrogatepass")
         if len(payload) > ASYNC_LIMIT:
             raise EventRefusedError(Status.REQUEST_TOO_LARGE)
-        queued = QueuedEvent(function, payload, source, str(uuid.uuid4()), time.time())
+        now = time.time()
+        queued = QueuedEvent(function, payload, source, str(uuid.uuid4()), now, due=now + delay_s)
+        self._kept.add(queued)
         self._pending += 1
-        self._later(queued, delay_s)
+        self._later(queued)
         return queued.request_id
 
-    def _later(self, queued: QueuedEvent, delay_s: float) -> None:
+    def _again(self, queued: QueuedEvent, delay_s: float) -> None:
+        queued.due = time.time() + delay_s
+        self._kept.tried(queued)
+        self._later(queued)
+
+    def _done(self, queued: QueuedEvent) -> None:
+        self._kept.remove(queued)
+        self._pending -= 1
+
+    def _later(self, queued: QueuedEvent) -> None:
         lane = self._lanes[queued.function]
+        delay_s = queued.due - time.time()
         if delay_s <= 0:
             lane.waiting.put_nowait(queued)
         else:
@@ -151,13 +171,15 @@ class AsyncInvoker:
             queued = await lane.waiting.get()
             result = await self._try(lane, queued)
             if result.ok:
-                self._pending -= 1
+                self._done(queued)
             elif result.status in PLATFORM_STATUSES:
                 self._throttled(queued, result)
             else:
                 self._failed(queued, result)
 
     async def _try(self, lane: _Lane, queued: QueuedEvent) -> InvokeResult:
+        if lane.runtime is None:
+            return InvokeResult(queued.request_id, Status.FUNCTION_NOT_FOUND)
         try:
             return await lane.runtime.invoke(queued.payload, queued.request_id, wait_s=None)
         except Exception:  # noqa: BLE001 - logged, and the event is tried again
@@ -171,17 +193,17 @@ class AsyncInvoker:
         if time.time() + pause - queued.queued_at > MAXIMUM_AGE_S:
             self._bury(queued, result)
         else:
-            self._later(queued, pause)
+            self._again(queued, pause)
 
     def _failed(self, queued: QueuedEvent, result: InvokeResult) -> None:
         queued.failures += 1
         if queued.failures > RETRIES or result.status in REFUSED_STATUSES:
             self._bury(queued, result)
         else:
-            self._later(queued, self._retry_interval_s)
+            self._again(queued, self._retry_interval_s)
 
     def _bury(self, queued: QueuedEvent, result: InvokeResult) -> None:
-        spec = self._lanes[queued.function].runtime.spec
+        runtime = self._lanes[queued.function].runtime
         form = result.error_form()
         self._dead_letters.add(
             {
@@ -193,8 +215,8 @@ class AsyncInvoker:
                     "Uin": self._platform.uin,
                     "SubAccountUin": self._platform.uin,
                     "RequestSource": queued.source,
-                    "FunctionName": spec.name,
-                    "Namespace": spec.namespace,
+                    "FunctionName": runtime.spec.name if runtime is not None else queued.function,
+                    "Namespace": runtime.spec.namespace if runtime is not None else "default",
                     "Qualifier": "$DEFAULT",
                     "InvocationType": "Event",
                     "ClientContext": queued.payload.decode("utf-8", "surrogatepass"),
@@ -207,5 +229,5 @@ class AsyncInvoker:
                 },
             }
         )
-        self._pending -= 1
+        self._done(queued)
         _log.warning("an event for function %s became a dead letter (%d)", queued.function, result.status)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
+from cardveil_cloud import files
 from cardveil_cloud.faults import FaultHook, NoFaults, PlatformFault
 from cardveil_cloud.scf.deployment import FunctionSpec
 from cardveil_cloud.scf.environment import (
@@ -205,5 +206,5 @@ class FunctionRuntime:
         )
 
     def _write(self, line: str) -> None:
-        with self._log.open("a", encoding="utf-8", errors="replace") as log:
-            log.write(line + "\n")
+        with files.open_private(self._log, "ab") as log:
+            log.write((line + "\n").encode("utf-8", "replace"))

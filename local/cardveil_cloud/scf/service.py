@@ -12,12 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from cardveil_cloud import files
 from cardveil_cloud.accounts import Credential, CredentialStore, Policy
 from cardveil_cloud.cos.contracts import ObjectEvent
 from cardveil_cloud.faults import FaultHook, NoFaults
 from cardveil_cloud.scf.deadletters import DeadLetters
 from cardveil_cloud.scf.deployment import Deployment, FunctionSpec
 from cardveil_cloud.scf.environment import Platform
+from cardveil_cloud.scf.kept_events import KeptEvents
 from cardveil_cloud.scf.notifications import Notifier
 from cardveil_cloud.scf.queue import AsyncInvoker
 from cardveil_cloud.scf.results import InvokeResult, Status
@@ -70,7 +72,7 @@ class ScfService:
     Parameters
     ----------
     data
-        Folder for dead letters; logs go where `platform` says.
+        Folder for dead letters and for the queue of events; logs go where `platform` says.
     policies
         What each function's role may do, by function key; without an entry, everything.
     roles
@@ -123,14 +125,16 @@ class ScfService:
         self._extra = dict(environment or {})
         self._clock = clock
         self.dead_letters = DeadLetters(data / "dead-letters.jsonl")
+        kept = KeptEvents(data / "queue.sqlite")
+        self.notices = [*self.dead_letters.notices, *kept.notices]
         self.runtimes = {key: runtime(key, spec) for key, spec in deployment.functions.items()}
         self.queue = AsyncInvoker(
-            self.runtimes, self.dead_letters, platform, retry_interval_s=retry_interval_s
+            self.runtimes, self.dead_letters, kept, platform, retry_interval_s=retry_interval_s
         )
         self.timers = Timers(deployment.timers, self.queue, clock)
         self._scheduled = timers
         self._notifier = Notifier(deployment.cos, dict(deployment.functions), platform, self.queue, hook)
-        platform.logs.mkdir(parents=True, exist_ok=True)
+        files.make_folder(platform.logs)
 
     async def start(self) -> None:
         """Start serving queued events, and timers if they are on."""
@@ -165,6 +169,7 @@ class ScfService:
                 if old is not None:
                     self._end(old.drain())
         for key in [key for key in self.runtimes if key not in merged.functions]:
+            self.queue.detach(key)
             self._end(self.runtimes.pop(key).drain())
         self._notifier = Notifier(merged.cos, dict(merged.functions), self._platform, self.queue, self._hook)
         if merged.timers != self.deployment.timers:
@@ -186,6 +191,10 @@ class ScfService:
         await asyncio.gather(*self._ending)
         for runtime in self.runtimes.values():
             await runtime.stop()
+
+    def log_of(self, function: str) -> Path:
+        """The file of a function's log."""
+        return self._platform.logs / f"{function}.log"
 
     async def on_object_event(self, event: ObjectEvent) -> None:
         """Take a bucket's event; `CosService` calls this after each committed change."""

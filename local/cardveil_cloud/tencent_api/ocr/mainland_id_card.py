@@ -15,6 +15,7 @@ from cardveil_cloud.ci.id_card_ocr import BLURRED, BORDER_OUTSIDE
 from cardveil_cloud.ci.names import Language
 from cardveil_cloud.ci.pictures import BASE64_LIMIT, Picture, PictureRefusedError
 from cardveil_cloud.ci.recognition import FoundCard
+from cardveil_cloud.ci.warning_rules import API_CODES
 from cardveil_cloud.tencent_api.errors import ApiError
 
 ACTION: Final = "RecognizeMainlandIDCardOCR"
@@ -96,7 +97,12 @@ def decode_base64(text: str) -> bytes:
 
 
 def answer(
-    cards: Sequence[FoundCard], picture: Picture, asked: Parameters, *, texts: Language
+    cards: Sequence[FoundCard],
+    picture: Picture,
+    asked: Parameters,
+    *,
+    texts: Language,
+    ruled: frozenset[int] = frozenset(),
 ) -> dict[str, Any]:
     """Return the answer's elements but `RequestId`.
 
@@ -110,7 +116,7 @@ def answer(
     """
     chosen = _choose(id_cards(cards), asked.side)
     found: dict[str, Any] = dict.fromkeys((*_TEXTS, "PortraitImage", "IdCardImage"), "")
-    codes: set[int] = set()
+    codes: set[int] = {code for code in ruled if code in API_CODES}
     for card in chosen:
         if max(image_quality.crop(picture, card.outline).shape[:2]) < SMALLEST_CARD:
             raise PictureRefusedError("FailedOperation.IdCardTooSmall")
@@ -142,7 +148,8 @@ def _choose(cards: Sequence[FoundCard], side: Side | None) -> list[FoundCard]:
 def _warnings(card: FoundCard, picture: Picture, straight: image_quality.Pixels, sharpness: int) -> set[int]:
     """Return the codes that the picture supports.
 
-    -9103 (re-photographed) and -9104 (altered) are never given: nothing that is measured here could tell.
+    -9103 (re-photographed), -9104 (altered) and -9109 are given by rule only: nothing that is measured here
+    could tell.
     """
     signs = {
         -9101: image_quality.share_outside(picture, card.outline) > BORDER_OUTSIDE,

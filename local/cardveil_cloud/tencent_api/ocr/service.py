@@ -12,6 +12,7 @@ from cardveil_cloud.ci.engine import RecognitionEngine
 from cardveil_cloud.ci.names import Language
 from cardveil_cloud.ci.pictures import PictureRefusedError
 from cardveil_cloud.ci.urls import BucketUrls
+from cardveil_cloud.ci.warning_rules import WarningRules
 from cardveil_cloud.tencent_api.errors import ApiError
 from cardveil_cloud.tencent_api.ocr import mainland_id_card
 from cardveil_cloud.tencent_api.ocr.mainland_id_card import ACTION, REGION, VERSION
@@ -20,6 +21,27 @@ from cardveil_cloud.usage import UsageMeter
 
 #: "A maximum of 20 requests can be initiated per second for this API."
 DEFAULT_RATE: Final = 20
+
+
+class DomesticOcr:
+    """The product behind ``ocr.tencentcloudapi.com``: the site for China does not have the action."""
+
+    name = "ocr"
+    version = VERSION
+    region = REGION
+    actions: tuple[str, ...] = ()
+
+    def check(self, credential: Credential, action: str, body: dict[str, Any]) -> None:
+        """See `Product.check`; not reached without actions."""
+
+    async def act(
+        self,
+        credential: Credential,  # noqa: ARG002 - as `Product.act`
+        action: str,  # noqa: ARG002
+        body: dict[str, Any],  # noqa: ARG002
+    ) -> dict[str, Any]:
+        """See `Product.act`; not reached without actions."""
+        raise ApiError("InvalidAction")
 
 
 class OcrApi:
@@ -31,6 +53,8 @@ class OcrApi:
         Requests a second that one account may make; None for any number.
     texts
         The language of values with an English form, such as the sex.
+    warnings
+        Warnings that are given by rule.
     """
 
     name = "ocr"
@@ -46,7 +70,9 @@ class OcrApi:
         *,
         rate: int | None = DEFAULT_RATE,
         texts: Language = Language.CHINESE,
+        warnings: WarningRules | None = None,
     ) -> None:
+        self._warnings = warnings
         self._engine = engine
         self._urls = urls
         self._usage = usage
@@ -83,8 +109,11 @@ class OcrApi:
         await self._engine.cards(data)
         self._usage.record(ACTION, data)
         asked = replace(asked, image_base64=None, image_url=None)
+        ruled = self._warnings.codes_for(data) if self._warnings is not None else frozenset()
         return await self._engine.derived(
             data,
-            (ACTION, asked),
-            lambda found, picture: mainland_id_card.answer(found.cards, picture, asked, texts=self._texts),
+            (ACTION, asked, ruled),
+            lambda found, picture: mainland_id_card.answer(
+                found.cards, picture, asked, texts=self._texts, ruled=ruled
+            ),
         )

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from cardveil_cloud.scf.platform import SCF_ZIP
 from cardveil_cloud.tencent_api.errors import ApiError
-from cardveil_cloud.tencent_api.scf.fields import BLANK, configuration, name_of, take
+from cardveil_cloud.tencent_api.scf import triggers
+from cardveil_cloud.tencent_api.scf.fields import BLANK, configuration, count, name_of, take
 from cardveil_cloud.tencent_api.scf.mounting import Mounts
 from cardveil_cloud.tencent_api.scf.records import LATEST, Function, LayerVersion, Records
 
@@ -46,8 +47,8 @@ class Actions:
             }
             for each in sorted(self._records.functions.values(), key=lambda each: each.name)
         ]
-        start = take(body, "Offset", int, 0)
-        return {"Functions": found[start : start + take(body, "Limit", int, 20)], "TotalCount": len(found)}
+        start = count(body, "Offset", 0)
+        return {"Functions": found[start : start + count(body, "Limit", 20)], "TotalCount": len(found)}
 
     async def get_function(self, body: Body) -> dict[str, Any]:
         """Tell one function."""
@@ -109,6 +110,25 @@ class Actions:
         function.changing = _LOOKS
         return {}
 
+    async def delete_function(self, body: Body) -> dict[str, Any]:
+        """Remove a function, or one version of it that no alias points at."""
+        function = self._records.function(name_of(body))
+        version = take(body, "Qualifier", str, "")
+        if not version:
+            del self._records.functions[function.name]
+            return {}
+        if version == LATEST or version not in function.versions:
+            raise ApiError("ResourceNotFound.FunctionVersion", "The function has no such version.")
+        if any(alias["FunctionVersion"] == version for alias in function.aliases.values()):
+            raise ApiError("FailedOperation.DeleteFunction", "An alias points at the version.")
+        del function.versions[version]
+        return {}
+
+    async def list_namespaces(self, _: Body) -> dict[str, Any]:
+        """Tell the account's namespaces: the one that every account has."""
+        found = [{"Name": "default", "Type": "default", "Description": "", "AddTime": "", "ModTime": ""}]
+        return {"Namespaces": found, "TotalCount": len(found)}
+
     async def publish_version(self, body: Body) -> dict[str, Any]:
         """Keep the latest version, as it is now, under the next number."""
         function = self._idle(body)
@@ -126,9 +146,9 @@ class Actions:
         function = self._records.function(name_of(body))
         numbers = sorted((each for each in function.versions if each != LATEST), key=int, reverse=True)
         found = [LATEST, *numbers]
-        start, count = take(body, "Offset", int, 0), take(body, "Limit", int, 20)
+        start, most = count(body, "Offset", 0), count(body, "Limit", 20)
         return {
-            "FunctionVersion": found[start : start + count],
+            "FunctionVersion": found[start : start + most],
             "Versions": [
                 {
                     "Version": each,
@@ -136,7 +156,7 @@ class Actions:
                     "AddTime": function.versions[each].get("Published", function.added),
                     "Status": "Active",
                 }
-                for each in found[start : start + count]
+                for each in found[start : start + most]
             ],
             "TotalCount": len(found),
         }
@@ -148,6 +168,18 @@ class Actions:
         if name not in function.aliases:
             raise ApiError("ResourceNotFound.Alias", "The function has no such alias.")
         return {"Name": name, **function.aliases[name]}
+
+    async def list_aliases(self, body: Body) -> dict[str, Any]:
+        """Tell a function's aliases, those of one version if that is asked for."""
+        function = self._records.function(name_of(body))
+        version = take(body, "FunctionVersion", str, "")
+        found = [
+            {"Name": name, **alias}
+            for name, alias in sorted(function.aliases.items())
+            if version in ("", alias["FunctionVersion"])
+        ]
+        start = count(body, "Offset", 0)
+        return {"Aliases": found[start : start + count(body, "Limit", 20)], "TotalCount": len(found)}
 
     async def create_alias(self, body: Body) -> dict[str, Any]:
         """Make an alias."""
@@ -174,8 +206,7 @@ class Actions:
         """Make a trigger."""
         function = self._records.function(name_of(body))
         kind, name = take(body, "Type", str), take(body, "TriggerName", str)
-        if kind not in {"cos", "timer", "http"}:
-            raise ApiError("InvalidParameterValue.Type", "Only cos, timer and http triggers are served here.")
+        triggers.read(kind, take(body, "TriggerDesc", str))
         qualifier = take(body, "Qualifier", str, LATEST)
         function.resolve(qualifier)
         trigger = {
@@ -191,6 +222,30 @@ class Actions:
         if any(_same(each, trigger) for each in function.triggers):
             raise ApiError("ResourceInUse.Trigger", "The function has this trigger already.")
         function.triggers.append(trigger)
+        return {"TriggerInfo": dict(trigger)}
+
+    async def update_trigger(self, body: Body) -> dict[str, Any]:
+        """Change a trigger: its description, its argument, whether it is on."""
+        function = self._records.function(name_of(body))
+        kind, name = take(body, "Type", str), take(body, "TriggerName", str)
+        qualifier = take(body, "Qualifier", str, LATEST)
+        found = [
+            each
+            for each in function.triggers
+            if (each["Type"], each["TriggerName"], each["Qualifier"]) == (kind, name, qualifier)
+        ]
+        if not found:
+            raise ApiError("ResourceNotFound.Trigger", "The function has no such trigger.")
+        trigger = found[0]
+        description = take(body, "TriggerDesc", str, trigger["TriggerDesc"])
+        triggers.read(kind, description)
+        trigger["TriggerDesc"] = description
+        trigger["CustomArgument"] = take(body, "CustomArgument", str, trigger["CustomArgument"])
+        trigger["Description"] = take(body, "Description", str, trigger["Description"])
+        enabled = take(body, "Enable", str, "OPEN" if trigger["Enable"] else "CLOSE")
+        if enabled not in {"OPEN", "CLOSE"}:
+            raise ApiError("InvalidParameterValue.Enable", "Enable is OPEN or CLOSE.")
+        trigger["Enable"] = int(enabled == "OPEN")
         return {"TriggerInfo": dict(trigger)}
 
     async def delete_trigger(self, body: Body) -> dict[str, Any]:

@@ -26,6 +26,15 @@ def take(body: Mapping[str, Any], name: str, kind: type[Kind], default: Kind | N
     return value
 
 
+def count(body: Mapping[str, Any], name: str, default: int) -> int:
+    """Return a number that clients send as a number or as a text."""
+    value = body.get(name)
+    text = str(default if value is None else value)
+    if isinstance(value, bool) or not (text.isascii() and text.isdecimal()):
+        raise ApiError("InvalidParameter", f"The parameter `{name}` has a wrong type.")
+    return int(text)
+
+
 def name_of(body: Mapping[str, Any]) -> str:
     """Return the function's name."""
     name = take(body, "FunctionName", str)

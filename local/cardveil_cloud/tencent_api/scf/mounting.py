@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
+from cardveil_cloud import files
 from cardveil_cloud.scf.deployment import CosTrigger, Deployment, FunctionSpec, HttpTrigger, TimerTrigger
 from cardveil_cloud.scf.platform import unzip
+from cardveil_cloud.tencent_api.scf import triggers
 from cardveil_cloud.tencent_api.scf.records import LATEST, Function, Records
 
 
@@ -23,10 +24,8 @@ class Mounts:
         name = hashlib.sha256(data).hexdigest()
         path = self._folder / "zips" / name
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_suffix(".part")
-            part.write_bytes(data)
-            part.replace(path)
+            files.make_folder(path.parent)
+            files.write(path, data)
         return name
 
     def size(self, code: str) -> int:
@@ -45,10 +44,11 @@ class Mounts:
         folder = self._folder / "mounted" / name
         done = folder.with_suffix(".done")
         if not done.exists():
-            folder.mkdir(parents=True, exist_ok=True)
+            files.make_folder(folder)
             for code in codes:
                 unzip((self._folder / "zips" / code).read_bytes(), folder)
-            done.touch()
+            files.close_to_others([folder])
+            files.write(done, b"")
         return folder
 
 
@@ -101,23 +101,22 @@ def _add_trigger(
     timers: list[TimerTrigger],
     http: list[HttpTrigger],
 ) -> None:
-    parameters = json.loads(trigger["TriggerDesc"])
+    said = triggers.read(trigger["Type"], trigger["TriggerDesc"])
     enabled = bool(trigger["Enable"])
     if trigger["Type"] == "cos":
-        rule = parameters.get("filter") or {}
         cos.append(
             CosTrigger(
                 name=f"{function}.{trigger['TriggerName']}",
                 function=function,
                 bucket=trigger["TriggerName"].removesuffix(f".cos.{region}.myqcloud.com"),
-                events=(parameters["event"],),
-                prefix=rule.get("Prefix", ""),
-                suffix=rule.get("Suffix", ""),
+                events=(said.event,),
+                prefix=said.prefix,
+                suffix=said.suffix,
                 enabled=enabled,
             )
         )
     elif trigger["Type"] == "timer":
         argument = trigger.get("CustomArgument", "")
-        timers.append(TimerTrigger(trigger["TriggerName"], function, parameters["cron"], argument, enabled))
+        timers.append(TimerTrigger(trigger["TriggerName"], function, said.cron, argument, enabled))
     elif enabled:
-        http.append(HttpTrigger(function, parameters["AuthType"]))
+        http.append(HttpTrigger(function, said.auth))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from cardveil_cloud import files
 from cardveil_cloud.tencent_api.errors import ApiError
+from cardveil_cloud.tencent_api.scf import triggers
 
 LATEST: Final = "$LATEST"
 DEFAULT: Final = "$DEFAULT"
@@ -61,29 +64,54 @@ class Function:
 
 
 class Records:
-    """Everything that was deployed to one local cloud."""
+    """Everything that was deployed to one local cloud.
+
+    Attributes
+    ----------
+    notices : list of str
+        What was found at the start and has to be told.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.functions: dict[str, Function] = {}
         self.layers: dict[str, list[LayerVersion]] = {}
+        self.notices: list[str] = []
         if self._path.exists():
-            kept = json.loads(self._path.read_text("utf-8"))
-            self.functions = {name: Function(**each) for name, each in kept["functions"].items()}
-            self.layers = {
-                name: [LayerVersion(**each) for each in versions] for name, versions in kept["layers"].items()
-            }
+            try:
+                self._read(json.loads(self._path.read_bytes()))
+            except (ValueError, KeyError, TypeError, AttributeError):
+                aside = files.set_aside(self._path)
+                self.notices.append(f"what was deployed could not be read: {aside.name} is kept")
+
+    def snapshot(self) -> tuple[dict[str, Function], dict[str, list[LayerVersion]]]:
+        """Return a copy of everything, for `go_back`."""
+        return copy.deepcopy((self.functions, self.layers))
+
+    def go_back(self, to: tuple[dict[str, Function], dict[str, list[LayerVersion]]]) -> None:
+        """Take everything back that was changed since a `snapshot`."""
+        self.functions, self.layers = to
+
+    def _read(self, kept: dict[str, Any]) -> None:
+        functions = {name: Function(**each) for name, each in kept["functions"].items()}
+        for function in functions.values():
+            for trigger in list(function.triggers):
+                try:
+                    triggers.read(trigger["Type"], trigger["TriggerDesc"])
+                except ApiError:
+                    function.triggers.remove(trigger)
+                    self.notices.append(f"a trigger of function {function.name} is none, and was taken away")
+        layers = {name: [LayerVersion(**each) for each in found] for name, found in kept["layers"].items()}
+        self.functions, self.layers = functions, layers
 
     def save(self) -> None:
         """Write everything; a crash leaves the file as it was before, or as it is after."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        files.make_folder(self._folder)
         document = {
             "functions": {name: asdict(each) for name, each in self.functions.items()},
             "layers": {name: [asdict(each) for each in versions] for name, versions in self.layers.items()},
         }
-        part = self._path.with_suffix(".part")
-        part.write_text(json.dumps(document, ensure_ascii=False, indent=1), "utf-8")
-        part.replace(self._path)
+        files.write(self._path, json.dumps(document, ensure_ascii=False, indent=1).encode())
 
     def function(self, name: str) -> Function:
         """Return a function; `ApiError` if there is none of that name."""

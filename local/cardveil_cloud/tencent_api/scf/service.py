@@ -12,29 +12,35 @@ from cardveil_cloud.accounts import Credential
 from cardveil_cloud.cos.errors import CosError
 from cardveil_cloud.cos.store import ObjectStore
 from cardveil_cloud.options import Account
+from cardveil_cloud.scf.deployment import Deployment
 from cardveil_cloud.scf.queue import EventRefusedError
 from cardveil_cloud.scf.results import Status
 from cardveil_cloud.scf.service import ScfService
 from cardveil_cloud.tencent_api.errors import ApiError
+from cardveil_cloud.tencent_api.scf import logs
 from cardveil_cloud.tencent_api.scf.actions import Actions
-from cardveil_cloud.tencent_api.scf.fields import name_of, take
+from cardveil_cloud.tencent_api.scf.fields import count, name_of, take
 from cardveil_cloud.tencent_api.scf.mounting import Mounts, deployment, key_of
 from cardveil_cloud.tencent_api.scf.records import LATEST, Records
 
 VERSION: Final = "2018-04-16"
 _CHANGES: Final = re.compile(r"(Create|Update|Publish|Put|Delete)")
 _INVOKE: Final = "Invoke"
+_LOGS: Final = "GetFunctionLogs"
 _ACTIONS: Final = (
     "CreateAlias",
     "CreateFunction",
     "CreateTrigger",
+    "DeleteFunction",
     "DeleteTrigger",
     "GetAlias",
     "GetFunction",
     "GetReservedConcurrencyConfig",
+    "ListAliases",
     "ListFunctions",
     "ListLayerVersions",
     "ListLayers",
+    "ListNamespaces",
     "ListTriggers",
     "ListVersionByFunction",
     "PublishLayerVersion",
@@ -43,6 +49,7 @@ _ACTIONS: Final = (
     "UpdateAlias",
     "UpdateFunctionCode",
     "UpdateFunctionConfiguration",
+    "UpdateTrigger",
 )
 
 
@@ -57,13 +64,14 @@ class ScfApi:
 
     name = "scf"
     version = VERSION
-    actions = (*_ACTIONS, _INVOKE)
+    actions = (*_ACTIONS, _INVOKE, _LOGS)
 
     def __init__(self, scf: ScfService, store: ObjectStore, account: Account, data: Path) -> None:
         self._scf = scf
         self._store = store
         self._account = account
         self._records = Records(data)
+        self.notices = list(self._records.notices)
         self._mounts = Mounts(data)
         self._lock = asyncio.Lock()
 
@@ -82,11 +90,17 @@ class ScfApi:
         resource = f"scf/{'layer' if 'Layer' in action else 'function'}/{name}"
         if not credential.allows(f"scf:{action}", resource):
             raise _not_permitted(f"scf:{action}", resource)
+        role = body.get("Role")
+        # Whoever gives a function a role could do through it whatever the role may.
+        if role and not credential.allows("cam:PassRole", f"cam/roleName/{role}"):
+            raise _not_permitted("cam:PassRole", f"cam/roleName/{role}")
 
     async def act(self, credential: Credential, action: str, body: dict[str, Any]) -> dict[str, Any]:
         """See `Product.act`; changes are made one after the other."""
         if action == _INVOKE:
             return await self._invoke(body)
+        if action == _LOGS:
+            return await self._logs(body)
         async with self._lock:
             return await self._act(credential, action, body)
 
@@ -96,11 +110,37 @@ class ScfApi:
 
         method = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", action).lower()
         actions = Actions(self._records, self._mounts, from_cos)
-        answer: dict[str, Any] = await getattr(actions, method)(body)
-        if _CHANGES.match(action):
-            self._records.save()
-            await self._run()
+        if not _CHANGES.match(action):
+            read: dict[str, Any] = await getattr(actions, method)(body)
+            return read
+        before = self._records.snapshot()
+        try:
+            answer: dict[str, Any] = await getattr(actions, method)(body)
+            # What cannot be run must not be kept either: the next start would fail on it.
+            running = await self._deployment()
+        except ApiError:
+            self._records.go_back(before)
+            raise
+        except (AttributeError, KeyError, TypeError, ValueError):
+            self._records.go_back(before)
+            raise ApiError("InvalidParameter") from None
+        self._records.save()
+        await self._scf.apply(running)
         return answer
+
+    async def _logs(self, body: dict[str, Any]) -> dict[str, Any]:
+        name = name_of(body)
+        key = self._key(name, take(body, "Qualifier", str, LATEST))
+        found = await asyncio.to_thread(logs.invocations, self._scf.log_of(key), name)
+        wanted, only = take(body, "FunctionRequestId", str, ""), take(body, "Filter", dict, {})
+        if wanted:
+            found = [each for each in found if each["RequestId"] == wanted]
+        if only.get("RetCode") in ("is0", "not0"):
+            found = [each for each in found if (each["RetCode"] == 0) == (only["RetCode"] == "is0")]
+        if take(body, "Order", str, "desc").lower() == "desc":
+            found.reverse()
+        start = count(body, "Offset", 0)
+        return {"Data": found[start : start + count(body, "Limit", 20)], "TotalCount": len(found)}
 
     async def _zip(self, credential: Credential, bucket: str, key: str) -> bytes:
         name = f"{bucket}-{self._account.app_id}"
@@ -155,8 +195,10 @@ class ScfApi:
         return key_of(function.name, qualifier)
 
     async def _run(self) -> None:
-        running = await asyncio.to_thread(deployment, self._records, self._mounts, self._account.region)
-        await self._scf.apply(running)
+        await self._scf.apply(await self._deployment())
+
+    async def _deployment(self) -> Deployment:
+        return await asyncio.to_thread(deployment, self._records, self._mounts, self._account.region)
 
 
 def _not_permitted(action: str, resource: str) -> ApiError:

@@ -1,0 +1,108 @@
+"""Handlers of a bucket's configurations, kept as they were sent: tags, CORS, lifecycle, encryption."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from xml.etree.ElementTree import Element
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from cardveil_cloud import xml
+from cardveil_cloud.cos import cors
+from cardveil_cloud.cos.attributes import encryption_headers, tags_from_xml
+from cardveil_cloud.cos.bodies import receive_body_of_xml
+from cardveil_cloud.cos.call import Call
+from cardveil_cloud.cos.errors import CosError
+from cardveil_cloud.cos.records import Attributes
+from cardveil_cloud.cos.store import ObjectStore
+
+#: Bucket tagging: at most 50 tags. Lifecycle and CORS: at most 1,000 and 100 rules.
+_MAX_TAGS, _MAX_LIFECYCLE_RULES = 50, 1000
+_RULE_ID = re.compile(r"[^\x00-\x1f]{0,255}")
+_ALGORITHMS = {"AES256": "AES256", "KMS": "cos/kms"}
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """One kind: its name in the store, how its body is checked, and the code when there is none."""
+
+    name: str
+    check: Callable[[Element], object]
+    missing: str
+
+    async def put(self, call: Call) -> Response:
+        """Keep what was sent."""
+        body, root = await receive_body_of_xml(call)
+        self.check(root)
+        await run_in_threadpool(call.context.store.configure, call.bucket, self.name, body)
+        return Response()
+
+    async def get(self, call: Call) -> Response:
+        """Return what was kept."""
+        body = await run_in_threadpool(call.context.store.configuration, call.bucket, self.name)
+        if body is None:
+            raise CosError(self.missing)
+        return Response(body, media_type="application/xml")
+
+    async def delete(self, call: Call) -> Response:
+        """Forget what was kept; it is no error when there is nothing."""
+        await run_in_threadpool(call.context.store.configure, call.bucket, self.name, None)
+        return Response(status_code=204)
+
+
+def encrypted(store: ObjectStore, bucket: str, attributes: Attributes) -> Attributes:
+    """What is to be stored, with the bucket's own encryption where the client names none."""
+    body = None if encryption_headers(attributes) else store.configuration(bucket, ENCRYPTION.name)
+    if body is None:
+        return attributes
+    root = xml.parse(body)
+    key = xml.text_of(root, f"{_DEFAULT}/KMSMasterKeyID")
+    headers = {_SSE: _ALGORITHMS[xml.text_of(root, f"{_DEFAULT}/SSEAlgorithm") or ""]}
+    named = {f"{_SSE}-cos-kms-key-id": key} if key else {}
+    return replace(attributes, headers={**attributes.headers, **headers, **named})
+
+
+_SSE = "x-cos-server-side-encryption"
+_DEFAULT = "Rule/ApplyServerSideEncryptionByDefault"
+
+
+def _check_tags(root: Element) -> None:
+    tags_from_xml(root, most=_MAX_TAGS)
+
+
+def _check_lifecycle(root: Element) -> None:
+    rules = root.findall("Rule")
+    if root.tag != "LifecycleConfiguration" or not 1 <= len(rules) <= _MAX_LIFECYCLE_RULES:
+        raise CosError("MalformedXML")
+    names = [name for rule in rules if (name := xml.text_of(rule, "ID"))]
+    if len(set(names)) != len(names) or not all(map(_RULE_ID.fullmatch, names)):
+        raise CosError("InvalidArgument")
+    actions = {
+        "Expiration",
+        "Transition",
+        "NoncurrentVersionExpiration",
+        "NoncurrentVersionTransition",
+        "AbortIncompleteMultipartUpload",
+    }
+    for rule in rules:
+        status = xml.text_of(rule, "Status")
+        if status not in ("Enabled", "Disabled") or not actions & {child.tag for child in rule}:
+            raise CosError("MalformedXML")
+        for days in rule.iter("Days"):
+            if not (days.text or "").isdecimal():
+                raise CosError("InvalidArgument")
+
+
+def _check_encryption(root: Element) -> None:
+    algorithm = xml.text_of(root, f"{_DEFAULT}/SSEAlgorithm")
+    if root.tag != "ServerSideEncryptionConfiguration" or algorithm not in _ALGORITHMS:
+        raise CosError("MalformedXML")
+
+
+TAGGING = Configuration("tagging", _check_tags, "NoSuchTagSet")
+CORS = Configuration("cors", cors.rules_of, "NoSuchCORSConfiguration")
+LIFECYCLE = Configuration("lifecycle", _check_lifecycle, "NoSuchLifecycleConfiguration")
+ENCRYPTION = Configuration("encryption", _check_encryption, "ServerSideEncryptionConfigurationNotFoundError")

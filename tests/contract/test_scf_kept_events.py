@@ -1,0 +1,203 @@
+"""The queue on disk: what was accepted is run, whatever became of the process that accepted it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from qcloud_cos import CosConfig, CosS3Client
+from tests.support.fixtures.scf import ScfRun
+from tests.support.fixtures.toy import TOY, toy_cloud
+from tests.support.waiting import eventually
+
+from cardveil_cloud.faults import NoFaults, PlatformFault
+from cardveil_cloud.scf.kept_events import KeptEvents, QueuedEvent
+from cardveil_cloud.scf.service import ScfService
+
+#: A cloud in a process of its own, which a test may kill.
+PROGRAM = """
+import json, sys
+from pathlib import Path
+from tests.contract.test_scf_kept_events import Throttled
+from tests.support.fixtures.toy import toy_cloud
+faults = Throttled() if sys.argv[2:] == ["throttled"] else None
+cloud = toy_cloud(Path(sys.argv[1]), faults=faults)
+cloud.run_forever(lambda ready: print(json.dumps(ready.as_dict()), flush=True))
+"""
+
+
+class Throttled(NoFaults):
+    """Lets nothing run."""
+
+    async def before_invoke(self, function: str, request_id: str) -> None:
+        raise PlatformFault(432)
+
+
+class Killed:
+    """A cloud that runs until it is killed."""
+
+    def __init__(self, data: Path, *how: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, str(data), *how],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        assert self._process.stdout is not None
+        self.ready: dict[str, Any] = json.loads(self._process.stdout.readline())
+
+    def kill(self) -> None:
+        """End it as `kill -9` does."""
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait(60)
+
+    def cos(self) -> CosS3Client:
+        """The official SDK's client."""
+        config = CosConfig(
+            Region=self.ready["region"],
+            SecretId=self.ready["secret_id"],
+            SecretKey=self.ready["secret_key"],
+            Scheme="http",
+            Proxies={"http": self.ready["proxy_url"]},
+        )
+        return CosS3Client(config, retry=0, session=requests.Session())
+
+
+def keys_noted(data: Path) -> Counter[str]:
+    """How often the toy was run for each uploaded key."""
+    path = data / "notes"
+    notes = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    urls = [note["event"]["Records"][0]["cos"]["cosObject"]["url"] for note in notes]
+    return Counter(url.rpartition("/")[2] for url in urls)
+
+
+def test_two_hundred_uploads_outlive_a_kill(tmp_path: Path) -> None:
+    cloud = Killed(tmp_path, "throttled")
+    client = cloud.cos()
+    for number in range(200):
+        client.put_object(Bucket=cloud.ready["bucket"], Key=f"inbox/{number}.jpg", Body=b"x")
+    cloud.kill()
+    assert keys_noted(tmp_path) == {}
+    cloud = Killed(tmp_path)
+    assert cloud.ready["found"] == ["200 event(s) of the last run were not done yet; they are taken up again"]
+    assert eventually(lambda: len(keys_noted(tmp_path)) > 20)
+    cloud.kill()
+    before = keys_noted(tmp_path)
+    again = toy_cloud(tmp_path)
+    with again.running() as ready:
+        left = int(ready.found[0].split()[0]) if ready.found else 0
+        # What was run and not yet crossed out when the process died is run again.
+        assert 200 - len(before) <= left <= 200 - len(before) + 2
+        again.wait_idle(300)
+        assert again.dead_letters == []
+    ran = keys_noted(tmp_path)
+    assert set(ran) == {f"{number}.jpg" for number in range(200)}
+    assert ran.total() <= 202
+    with toy_cloud(tmp_path).running() as ready:
+        assert ready.found == ()
+
+
+def test_an_upload_s_event_is_on_disk_before_the_upload_is_answered(tmp_path: Path) -> None:
+    cloud = Killed(tmp_path)
+    cloud.cos().put_object(Bucket=cloud.ready["bucket"], Key="inbox/a.jpg", Body=b"x")
+    cloud.kill()
+    noted = keys_noted(tmp_path)
+    with toy_cloud(tmp_path).running():
+        assert eventually(lambda: bool(keys_noted(tmp_path) or noted))
+
+
+def test_what_a_stop_leaves_is_run_at_the_next_start(scf_run: ScfRun) -> None:
+    async def submit(scf: ScfService) -> None:
+        for n in range(5):
+            scf.invoke_async("probe", {"n": n})
+
+    async def finish(scf: ScfService) -> None:
+        assert scf.notices == ["5 event(s) of the last run were not done yet; they are taken up again"]
+        assert scf.queue.pending == 5
+        assert await _idle(scf)
+
+    async def nothing(scf: ScfService) -> None:
+        assert (scf.notices, scf.queue.pending) == ([], 0)
+
+    scf_run(submit, faults=Throttled(), retry_interval_s=0.01)
+    scf_run(finish)
+    assert sorted(note["event"]["n"] for note in scf_run.notes()) == list(range(5))
+    scf_run(nothing)
+
+
+async def _idle(scf: ScfService) -> bool:
+    deadline = time.monotonic() + 60
+    while scf.queue.pending and time.monotonic() < deadline:
+        await asyncio.sleep(0.01)
+    return not scf.queue.pending
+
+
+def test_tries_are_counted_over_a_restart(scf_run: ScfRun) -> None:
+    """Two failed tries before the stop leave one: an event is tried three times in all."""
+    kept = KeptEvents(scf_run.data / "queue.sqlite")
+    kept.add(QueuedEvent("probe", b'{"do": "fail"}', "API", "the-request", time.time(), failures=2))
+    kept.close()
+
+    async def scenario(scf: ScfService) -> None:
+        assert await _idle(scf)
+        assert [letter["RequestId"] for letter in scf.dead_letters.all()] == ["the-request"]
+
+    scf_run(scenario)
+    assert [note["request_id"] for note in scf_run.notes()] == ["the-request"]
+
+
+def test_a_pause_goes_on_after_a_restart(scf_run: ScfRun) -> None:
+    kept = KeptEvents(scf_run.data / "queue.sqlite")
+    now = time.time()
+    kept.add(QueuedEvent("probe", b'{"n": 1}', "API", "late", now, due=now + 3600))
+    kept.add(QueuedEvent("probe", b'{"n": 2}', "API", "soon", now, due=now))
+    kept.close()
+
+    async def scenario(scf: ScfService) -> None:
+        assert await _until_one(scf)
+
+    scf_run(scenario)
+    assert [note["request_id"] for note in scf_run.notes()] == ["soon"]
+
+
+async def _until_one(scf: ScfService) -> bool:
+    deadline = time.monotonic() + 60
+    while scf.queue.pending > 1 and time.monotonic() < deadline:
+        await asyncio.sleep(0.01)
+    return scf.queue.pending == 1
+
+
+def test_events_of_a_function_that_is_gone_wait_for_it(scf_run: ScfRun) -> None:
+    kept = KeptEvents(scf_run.data / "queue.sqlite")
+    kept.add(QueuedEvent("gone", b"{}", "API", "the-request", time.time()))
+    kept.close()
+
+    async def scenario(scf: ScfService) -> None:
+        assert scf.queue.pending == 0
+
+    scf_run(scenario)
+    kept = KeptEvents(scf_run.data / "queue.sqlite")
+    assert [event.request_id for event in kept.all()] == ["the-request"]
+    kept.close()
+
+
+@pytest.mark.parametrize("content", [b"", b"no database at all" * 100, b"SQLite format 3\0" + b"\xff" * 4096])
+def test_a_damaged_queue_is_told_of_and_kept(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "queue.sqlite"
+    path.write_bytes(content)
+    with toy_cloud(tmp_path).running() as ready:
+        assert bool(ready.found) is bool(content)
+    assert TOY.is_dir()
+    if content:
+        assert (tmp_path / "queue.sqlite.damaged").read_bytes() == content
