@@ -24,11 +24,15 @@ _SERVERLESS: Final = Path(__file__).parents[3] / "serverless.yml"
     "--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0 takes a free one."
 )
 @click.option(
-    "--data", required=True, type=click.Path(file_okay=False, path_type=Path), help="Where all is kept."
+    "--data",
+    required=True,
+    # Functions run in folders of their own: what is relative here would be elsewhere there.
+    type=click.Path(file_okay=False, path_type=Path, resolve_path=True),
+    help="Where all is kept.",
 )
 @click.option(
     "--serverless",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(exists=True, dir_okay=False, path_type=Path, resolve_path=True),
     default=_SERVERLESS if _SERVERLESS.is_file() else None,
     help="The multi-scf file of the functions.",
 )
@@ -78,6 +82,7 @@ def command(
         sys.stdout.buffer.write(line)
         sys.stdout.flush()
 
+    environment = {"CARDVEIL_SCHEME": "http", **_pairs(settings)}
     data.mkdir(parents=True, exist_ok=True)
     cloud = LocalCloud(
         data,
@@ -85,9 +90,7 @@ def command(
         serverless=None if bare else serverless,
         recogniser_factory=recogniser,
         retry_interval_s=retry_interval,
-        options=Options(
-            environment={"CARDVEIL_SCHEME": "http", **_pairs(settings)}, scf_api=bare, timers=bare
-        ),
+        options=Options(environment=environment, scf_api=bare, timers=bare),
     )
     try:
         cloud.run_forever(tell)
@@ -100,10 +103,14 @@ def command(
 
 
 def _pairs(settings: tuple[str, ...]) -> dict[str, str]:
+    from cardveil.settings import problems
+
     pairs = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals or not name.startswith("CARDVEIL_"):
             raise click.UsageError("--set takes CARDVEIL_NAME=VALUE")
         pairs[name] = value
+    if wrong := problems(pairs):
+        raise click.UsageError("\n".join(error.what_to_do for error in wrong.values()))
     return pairs
