@@ -185,7 +185,7 @@ def test_deployed_changed_and_rolled_back(folder: Path, tmp_path: Path) -> None:
 
         lines = here.plan(other).lines()
         assert len(lines) == 2 * len(first.functions)
-        assert all("~CARDVEIL_POLICY" in line or "set live" in line for line in lines)
+        assert all("~CARDVEIL_POLICY" in line or "set $DEFAULT" in line for line in lines)
         assert "strict" not in "".join(lines), "values may be secrets"
         here.deploy(other)
         assert here.policy_of("two.jpg") == "strict"
@@ -195,7 +195,7 @@ def test_deployed_changed_and_rolled_back(folder: Path, tmp_path: Path) -> None:
         assert here.policy_of("three.jpg") == "standard"
         # What is wanted is published already: only the alias moves.
         assert here.deploy(other) == [
-            f"function {each.spec.name}: live is version 2" for each in other.functions
+            f"function {each.spec.name}: $DEFAULT is version 2" for each in other.functions
         ]
         assert here.policy_of("four.jpg") == "strict"
         assert "cold" in here.bench.logs()
@@ -208,12 +208,12 @@ def test_every_function_runs_from_its_zip(folder: Path, tmp_path: Path) -> None:
         session = requests.Session()
         session.trust_env = False
         urls = f"{here.bench.endpoint.proxy}/fn"
-        health = session.get(f"{urls}/cardveil-on-request.live/v1/health", timeout=60)
+        health = session.get(f"{urls}/cardveil-on-request.DEFAULT/v1/health", timeout=60)
         assert (health.status_code, health.json()["status"]) == (200, "ok")
-        page = session.get(f"{urls}/cardveil-on-request.live/", timeout=60)
+        page = session.get(f"{urls}/cardveil-on-request.DEFAULT/", timeout=60)
         assert page.status_code == 200
         # A stranger's callback is answered, not obeyed.
-        assert session.post(f"{urls}/cardveil-on-callback.live", data=b"{}", timeout=60).status_code == 400
+        assert session.post(f"{urls}/cardveil-on-callback.DEFAULT", data=b"{}", timeout=60).status_code == 400
         here.bench.cloud.fire_timer("every-five-minutes")
         here.bench.settle()
         assert here.bench.cloud.dead_letters == []
@@ -331,7 +331,7 @@ def test_a_trigger_of_others_stays_and_one_of_ours_is_replaced(folder: Path, tmp
             "TriggerName": "theirs",
             "Type": "timer",
             "TriggerDesc": '{"cron":"0 0 0 1 * * *"}',
-            "Qualifier": "live",
+            "Qualifier": "$DEFAULT",
         }
         here.account.call("CreateTrigger", **theirs)
         plan = here.plan(state)

@@ -7,7 +7,6 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-import yaml
 
 from cardveil.card.model import CardType, Side
 from cardveil.core.errors import Halt
@@ -297,13 +296,3 @@ def test_prefixes_that_would_loop_or_lose_are_refused(environment: dict[str, str
 
 def test_the_page_of_settings_is_that_of_the_table() -> None:
     assert (ROOT / "docs" / "settings.md").read_text("utf-8") == page()
-
-
-def test_every_variable_of_the_deployment_is_a_setting() -> None:
-    document = yaml.safe_load((ROOT / "serverless.yml").read_text("utf-8"))
-    names = {variable(field.name) for field in fields(Settings)}
-    entries = list(document["inputs"]["environments"])
-    for function in document["inputs"]["functions"].values():
-        entries += function.get("environments", [])
-    assert entries
-    assert {entry["key"] for entry in entries} <= names

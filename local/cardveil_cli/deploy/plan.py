@@ -109,15 +109,8 @@ class Planner:
         self._triggers(wanted, (there or {}).get("Triggers") or [])
 
     def _create(self, wanted: Function) -> str:
-        self._account.call(
-            "CreateFunction",
-            FunctionName=wanted.spec.name,
-            Handler=wanted.spec.handler,
-            Runtime=wanted.spec.runtime,
-            Description=wanted.description,
-            Code=self._account.code(wanted.zip),
-            **wanted.configuration(self._versions),
-        )
+        code = self._account.code(wanted.zip)
+        self._account.call("CreateFunction", **wanted.creation(self._versions, code))
         self._account.settled(wanted.spec.name)
         return f"function {wanted.spec.name}: created"
 
@@ -254,9 +247,7 @@ def versions(account: Account, function: str) -> list[dict[str, Any]]:
 
 def point(account: Account, function: str, version: str) -> None:
     """Let the alias point at a version."""
-    there = account.find("GetAlias", FunctionName=function, Name=ALIAS)
-    action = "UpdateAlias" if there else "CreateAlias"
-    account.call(action, FunctionName=function, Name=ALIAS, FunctionVersion=version, Description=MADE)
+    account.call("UpdateAlias", FunctionName=function, Name=ALIAS, FunctionVersion=version, Description=MADE)
 
 
 def _changes(wanted: Mapping[str, Any] | None, there: Mapping[str, Any]) -> list[str]:

@@ -134,7 +134,6 @@ DEPLOYER: Final[Mapping[str, str]] = MappingProxyType(
         "scf:PublishVersion": "keep a state to come back to",
         "scf:ListVersionByFunction": "find the version before",
         "scf:GetAlias": "see which version is live",
-        "scf:CreateAlias": "set the first version live",
         "scf:UpdateAlias": "set another version live",
         "scf:CreateTrigger": "make a trigger",
         "scf:DeleteTrigger": "remove a trigger that cardveil made",

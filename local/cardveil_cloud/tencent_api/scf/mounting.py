@@ -120,4 +120,6 @@ def _add_trigger(
         argument = trigger.get("CustomArgument", "")
         timers.append(TimerTrigger(trigger["TriggerName"], function, parameters["cron"], argument, enabled))
     elif enabled:
-        http.append(HttpTrigger(function, parameters["AuthType"]))
+        net = parameters.get("NetConfig") or {}
+        intranet, extranet = bool(net.get("EnableIntranet")), bool(net.get("EnableExtranet"))
+        http.append(HttpTrigger(function, parameters["AuthType"], intranet=intranet, extranet=extranet))
