@@ -204,7 +204,7 @@ def secrets() -> Kind:
 
     def parse(raw: str) -> tuple[str, ...]:
         found = _parts(raw, ",")
-        if not all(re.fullmatch(rf"[!-~]{{{_SECRET_CHARACTERS},}}", secret) for secret in found):
+        if not all(re.fullmatch(rf"[ -~]{{{_SECRET_CHARACTERS},}}", secret) for secret in found):
             raise ValueError
         return found
 

@@ -160,7 +160,6 @@ class Function:
 class Wanted:
     """Everything that the account should hold."""
 
-    region: str
     layers: tuple[Layer, ...]
     functions: tuple[Function, ...]
 
@@ -181,7 +180,6 @@ def wanted(deployment: Deployment, package: Path, *, app: str, stage: str, regio
     owner = hashlib.sha256(f"{app}/{stage}".encode()).hexdigest()[:16]
     names = dict.fromkeys(name for spec in deployment.functions.values() for name in spec.layers)
     return Wanted(
-        region=region,
         layers=tuple(Layer(name, _zip(package / "layers" / f"{name}.zip")) for name in names),
         functions=tuple(
             Function(

@@ -91,7 +91,7 @@ def _settings(inputs: yaml.Node, functions: yaml.Node) -> Found:
         given = {name: value for name, (_, value) in own.items() if not OPEN.search(value)}
         for name, error in problems(given).items():
             if name in own and name not in given:
-                continue  # it has a variable for a value: whether it agrees with others is seen when it is deployed
+                continue  # its value is a variable's: whether it agrees is seen when it is deployed
             line = own[name][0] if name in own else key.start_mark.line
             # An entry that is repeated by its name is told once, where it stands.
             if (line, name) not in told:

@@ -28,6 +28,8 @@ _ACTIONS: Final = (
     "CreateAlias",
     "CreateFunction",
     "CreateTrigger",
+    "DeleteFunction",
+    "DeleteLayerVersion",
     "DeleteTrigger",
     "GetAlias",
     "GetFunction",
