@@ -97,10 +97,11 @@ def with_bare_function(root: Path) -> Path:
     (root / "bare" / "index.py").write_text(BARE, "utf-8")
     document = yaml.safe_load((ROOT / "serverless.yml").read_text("utf-8"))
     inputs = document["inputs"]
-    inputs["src"] = str(ROOT)
-    source = os.path.relpath(root / "bare", ROOT)
+    inputs["src"] = str(ROOT / "functions")
+    source = os.path.relpath(root / "bare", ROOT / "functions")
     inputs["functions"]["bare"] = {"name": "bare", "src": source, "handler": "index.main_handler"}
-    inputs["triggers"].append({"type": "http", "function": "bare", "parameters": {"authType": "NONE"}})
+    url = next(each for each in inputs["triggers"] if each["type"] == "http")
+    inputs["triggers"].append({**url, "function": "bare"})
     file = root / "serverless.yml"
     file.write_text(yaml.safe_dump(document), "utf-8")
     return file

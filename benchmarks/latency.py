@@ -100,7 +100,8 @@ def _quiet(folder: Path) -> Path:
     for name in ("functions", "layers"):
         (folder / name).symlink_to(ROOT / name)
     path = folder / "serverless.yml"
-    path.write_text(re.sub(r"(prefix: inbox/\s+enable: )true", r"\1false", text), "utf-8")
+    trigger = r"(prefix: inbox/\s+qualifier: \$DEFAULT\s+enable: )true"
+    path.write_text(re.sub(trigger, r"\1false", text), "utf-8")
     return path
 
 

@@ -18,6 +18,8 @@ _COMMANDS: Final = {
     "sweep": ("cardveil_cli.commands.sweep", "Bring what is missing or out of date up to date."),
     "package": ("cardveil_cli.commands.package", "Build the zips as they are deployed."),
     "deploy": ("cardveil_cli.commands.deploy", "Bring the account to the state of serverless.yml."),
+    "undeploy": ("cardveil_cli.commands.undeploy", "Remove what deploy has made."),
+    "check": ("cardveil_cli.commands.check", "Try what was deployed with an invented sample."),
     "operations": ("cardveil_cli.commands.operations", "Write the runbook, alarms and dashboard."),
     "policies": ("cardveil_cli.commands.policies", "Write the policies of the roles."),
     "demo": ("cardveil_cli.commands.demo", "Show the main job on the sample cards."),

@@ -2,43 +2,23 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 import requests
 from tests.support.fixtures.cos import CosServer
+from tests.support.npm import installed
 
 HERE = Path(__file__).parent / "node"
-# Kept from run to run, and ignored by git.
-INSTALLED = Path(__file__).parents[2] / "build" / "contract-node"
 
 
 @pytest.fixture(scope="session")
 def node_modules() -> Path:
     """The folder that the pinned SDK is installed in; installed now, if it is not yet."""
-    for tool in ("node", "npm"):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed")
-    INSTALLED.mkdir(parents=True, exist_ok=True)
-    wanted = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()
-    mark = INSTALLED / "installed"
-    with (INSTALLED / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not mark.exists() or mark.read_text() != wanted:
-            for name in ("package.json", "package-lock.json", ".npmrc"):
-                shutil.copy(HERE / name, INSTALLED)
-            done = subprocess.run(
-                ["npm", "ci", "--ignore-scripts"], cwd=INSTALLED, capture_output=True, text=True, timeout=150
-            )
-            assert done.returncode == 0, done.stderr
-            mark.write_text(wanted)
-    return INSTALLED
+    return installed(HERE).parent
 
 
 def test_the_node_sdk(cos: CosServer, cos_bucket: str, node_modules: Path, tmp_path: Path) -> None:

@@ -37,20 +37,29 @@ def test_defaults_are_those_of_the_platform(tmp_path: Path) -> None:
     assert spec.source == tmp_path.resolve()
 
 
-def test_environment_may_be_written_in_each_of_its_forms(tmp_path: Path) -> None:
-    text = _HEAD + (
-        "      environment: {variables: {A: a, B: 1, C: true}}\n"
-        "  environments: [{key: A, value: shared}, {key: D, value: '${env:D}'}]\n"
-    )
-    spec = load(_write(tmp_path, text), {"D": "d"}).functions["one"]
-    assert spec.environment == {"A": "a", "B": "1", "C": "true", "D": "d"}
+def test_a_functions_own_list_replaces_the_shared_one(tmp_path: Path) -> None:
+    shared = "  environments: [{key: A, value: shared}, {key: D, value: '${env:D}'}]\n"
+    own = "      environments: [{key: A, value: a}, {key: B, value: 1}, {key: C, value: true}]\n"
+    file = _write(tmp_path, _HEAD + own + shared)
+    assert load(file, {"D": "d"}).functions["one"].environment == {"A": "a", "B": "1", "C": "true"}
+    file = _write(tmp_path, _HEAD + shared)
+    assert load(file, {"D": "d"}).functions["one"].environment == {"A": "shared", "D": "d"}
+
+
+@pytest.mark.parametrize(
+    "value", ["${env:A, b}", "${env.A}", "${ env:A }", "${output:x}", "${A}", "${}", "${env:}"]
+)
+def test_only_variables_that_the_vendor_fills_in_are_taken(tmp_path: Path, value: str) -> None:
+    file = _write(tmp_path, f"{_HEAD}      environments: [{{key: A, value: '{value}'}}]\n")
+    with pytest.raises(ConfigurationError, match="without a default"):
+        load(file, {"A": "a"})
 
 
 def test_triggers_are_read_as_documented(tmp_path: Path) -> None:
     text = _HEAD + (
         "  triggers:\n"
-        "    - {type: cos, function: {name: one}, parameters: {name: c, bucket: b-1, "
-        "events: ['cos:ObjectCreated:Put'], filter: {Prefix: in/, Suffix: .jpg}, enable: true}}\n"
+        "    - {type: cos, function: one, parameters: {name: c, bucket: b-1, "
+        "events: ['cos:ObjectCreated:Put'], filter: {prefix: in/, suffix: .jpg}, enable: true}}\n"
         "    - {type: timer, function: one, parameters: {name: t, cronExpression: '0 0 3 * * * *'}}\n"
         "    - {type: http, function: one, parameters: {authType: none}}\n"
     )
@@ -63,6 +72,8 @@ def test_triggers_are_read_as_documented(tmp_path: Path) -> None:
         ".jpg",
     )
     assert (cos.enabled, timer.enabled, http.auth) == (True, False, "NONE")
+    assert (http.enabled, http.intranet, http.extranet) == (True, False, False)
+    assert {cos.qualifier, timer.qualifier, http.qualifier} == {"$DEFAULT"}
 
 
 @pytest.mark.parametrize(
@@ -74,8 +85,13 @@ def test_triggers_are_read_as_documented(tmp_path: Path) -> None:
         (_HEAD + "      timeout: soon\n", "functions.one.timeout"),
         (_HEAD + "      src: nowhere\n", "functions.one.src"),
         (_HEAD + "      runtime: Nodejs18\n", "functions.one.runtime"),
-        (_HEAD + f"      environment: {{A: {'x' * 4096}}}\n", "functions.one.environments"),
-        (_HEAD + "      environment: {A: '${env:UNSET}'}\n", "inputs.functions.one.environment.A"),
+        (_HEAD + "      environment: {A: b}\n", "functions.one.environments"),
+        (_HEAD + "      environments: {A: b}\n", "functions.one.environments"),
+        (_HEAD + f"      environments: [{{key: A, value: {'x' * 4096}}}]\n", "functions.one.environments"),
+        (
+            _HEAD + "      environments: [{key: A, value: '${env:UNSET}'}]\n",
+            "inputs.functions.one.environments[0].value",
+        ),
         (_HEAD + "  triggers: [{type: cos, function: two}]\n", "triggers[0].function"),
         (_HEAD + "  triggers: [{type: cos, function: one}]\n", "triggers[0].parameters.bucket"),
         (_HEAD + "  triggers: [{type: http, function: one}]\n", "triggers[0].parameters.authType"),

@@ -28,6 +28,7 @@ from cardveil_cli.deploy.desired_state import Wanted, wanted
 from cardveil_cli.deploy.errors import DeployError
 from cardveil_cli.deploy.plan import Plan, Planner
 from cardveil_cli.deploy.rollback import rollback_plan
+from cardveil_cli.deploy.urls import url_of
 from cardveil_cli.package.build import Package, build, rehearsal_minor
 from cardveil_cli.package.trees import zipped
 from cardveil_cli.permissions.documents import CamPolicy
@@ -185,8 +186,9 @@ def test_deployed_changed_and_rolled_back(folder: Path, tmp_path: Path) -> None:
 
         lines = here.plan(other).lines()
         assert len(lines) == 2 * len(first.functions)
-        assert all("~CARDVEIL_POLICY" in line or "set live" in line for line in lines)
-        assert "strict" not in "".join(lines), "values may be secrets"
+        assert all("CARDVEIL_POLICY standard → strict" in line or "set $DEFAULT" in line for line in lines), (
+            lines
+        )
         here.deploy(other)
         assert here.policy_of("two.jpg") == "strict"
 
@@ -195,7 +197,7 @@ def test_deployed_changed_and_rolled_back(folder: Path, tmp_path: Path) -> None:
         assert here.policy_of("three.jpg") == "standard"
         # What is wanted is published already: only the alias moves.
         assert here.deploy(other) == [
-            f"function {each.spec.name}: live is version 2" for each in other.functions
+            f"function {each.spec.name}: $DEFAULT is version 2" for each in other.functions
         ]
         assert here.policy_of("four.jpg") == "strict"
         assert "cold" in here.bench.logs()
@@ -208,12 +210,12 @@ def test_every_function_runs_from_its_zip(folder: Path, tmp_path: Path) -> None:
         session = requests.Session()
         session.trust_env = False
         urls = f"{here.bench.endpoint.proxy}/fn"
-        health = session.get(f"{urls}/cardveil-on-request.live/v1/health", timeout=60)
+        health = session.get(f"{urls}/cardveil-on-request.DEFAULT/v1/health", timeout=60)
         assert (health.status_code, health.json()["status"]) == (200, "ok")
-        page = session.get(f"{urls}/cardveil-on-request.live/", timeout=60)
+        page = session.get(f"{urls}/cardveil-on-request.DEFAULT/", timeout=60)
         assert page.status_code == 200
         # A stranger's callback is answered, not obeyed.
-        assert session.post(f"{urls}/cardveil-on-callback.live", data=b"{}", timeout=60).status_code == 400
+        assert session.post(f"{urls}/cardveil-on-callback.DEFAULT", data=b"{}", timeout=60).status_code == 400
         here.bench.cloud.fire_timer("every-five-minutes")
         here.bench.settle()
         assert here.bench.cloud.dead_letters == []
@@ -331,7 +333,7 @@ def test_a_trigger_of_others_stays_and_one_of_ours_is_replaced(folder: Path, tmp
             "TriggerName": "theirs",
             "Type": "timer",
             "TriggerDesc": '{"cron":"0 0 0 1 * * *"}',
-            "Qualifier": "live",
+            "Qualifier": "$DEFAULT",
         }
         here.account.call("CreateTrigger", **theirs)
         plan = here.plan(state)
@@ -406,11 +408,128 @@ def test_the_command_plans_deploys_and_rolls_back(folder: Path, tmp_path: Path) 
         assert here.account.call("ListFunctions", Limit=20)["TotalCount"] == 0
         code, done = run("--json")
         assert code == 0
-        assert json.loads(done.splitlines()[0]) == {"done": "layer cardveil: version 1"}
-        assert run() == (0, "nothing to do\n")
+        told = [json.loads(line) for line in done.splitlines()]
+        assert next(line for line in told if "done" in line) == {"done": "layer cardveil: version 1"}
+        urls = dict(line["url"].split(": ", 1) for line in told if "url" in line)
+        assert set(urls) == {"cardveil-on-callback", "cardveil-on-request"}
+        session = requests.Session()
+        session.trust_env = False
+        health = session.get(urls["cardveil-on-request"] + "/v1/health", timeout=60)
+        assert health.status_code == 200
+        code, again = run()
+        assert code == 0
+        assert "nothing to do" in again
+        assert f"bucket {BUCKET}: reachable, not versioned" in again
+        # 12 an hour, at half a gigabyte.
+        assert "about 0.49 yuan a month, for 8,640 calls by timers" in again
         code, refused = run("--rollback")
         assert code == 2
         assert "no version to go back to" in refused
+
+
+def invoke(here: Scene, data: Path, *arguments: str, **environment: str) -> tuple[int, str]:
+    """Run a subcommand on a scene's local cloud and zips."""
+    (data / "endpoint.json").write_bytes(here.bench.endpoint.to_line())
+    command, *rest = arguments
+    common = [command, "--local", str(data), "--package", str(here.package)]
+    stage = {"CARDVEIL_STAGE": "test"}
+    done = CliRunner().invoke(group, [*common, *rest], env={**stage, **environment})
+    return done.exit_code, done.output
+
+
+def test_a_change_is_shown_old_and_new_but_no_secret(folder: Path, tmp_path: Path) -> None:
+    with scene(folder, tmp_path) as here:
+        old, new = "OLD" * 12, "NEW" * 12
+        here.deploy(here.wanted(CARDVEIL_TOKEN_SECRETS=old, CARDVEIL_LINK_SECONDS="60", OTHER="OLD"))
+        state = here.wanted(CARDVEIL_TOKEN_SECRETS=new, CARDVEIL_PROOF="recognise", OTHER="NEW")
+        text = "\n".join(here.plan(state).lines())
+        assert "~CARDVEIL_TOKEN_SECRETS (not shown)" in text
+        assert "~OTHER (not shown)" in text
+        assert "CARDVEIL_LINK_SECONDS 60 → unset" in text
+        assert "CARDVEIL_PROOF unset → recognise" in text
+        assert "OLD" not in text
+        assert "NEW" not in text
+
+
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        ({"CARDVEIL_BUCKET": "evil.com/x"}, "set CARDVEIL_BUCKET to a bucket's full name"),
+        ({"CARDVEIL_TOKEN_SECRETS": "SHORT"}, "set CARDVEIL_TOKEN_SECRETS to one or more secrets"),
+        ({"CARDVEIL_BUCKET": "others-1250000000"}, "bucket others-1250000000 cannot be reached"),
+    ],
+)
+def test_what_variables_bring_is_checked_by_the_plan(
+    folder: Path, tmp_path: Path, environment: dict[str, str], told: str
+) -> None:
+    with scene(folder, tmp_path) as here:
+        code, output = invoke(here, tmp_path, "deploy", "--plan", **environment)
+        assert code == 1
+        assert told in output
+        assert "SHORT" not in output
+        assert here.account.call("ListFunctions", Limit=20)["TotalCount"] == 0
+
+
+def test_a_variable_without_use_and_a_versioned_bucket_are_told(folder: Path, tmp_path: Path) -> None:
+    with scene(folder, tmp_path) as here:
+        here.bench.endpoint.cos_client().put_bucket_versioning(BUCKET, "Enabled")
+        code, output = invoke(here, tmp_path, "deploy", "--plan", CARDVEIL_POLICY="strict")
+        assert code == 0
+        assert "not used: CARDVEIL_POLICY is set here, and serverless.yml does not name it" in output
+        assert "versioned (Enabled)" in output
+
+
+def test_what_was_deployed_is_checked_and_taken_away_again(folder: Path, tmp_path: Path) -> None:
+    with scene(folder, tmp_path) as here:
+        zipped_theirs = here.account.code(zipped({"index.py": b"def main_handler(e, c): return 1\n"}))
+        here.account.call("CreateFunction", FunctionName="theirs", Code=zipped_theirs, Description="Theirs.")
+        here.deploy(here.wanted())
+        code, output = invoke(here, tmp_path, "check")
+        assert code == 0, output
+        assert "status: redacted" in output
+        assert "copy: redacted/cardveil-check-" in output
+        here.bench.settle()
+        assert here.bench.listing("inbox/") == []
+        assert here.bench.listing("sidecars/") == []
+        assert here.bench.listing("redacted/") == []
+
+        stranger = {
+            "FunctionName": "cardveil-on-schedule",
+            "TriggerName": "stranger",
+            "Type": "timer",
+            "TriggerDesc": '{"cron":"0 0 0 1 * * *"}',
+            "Qualifier": "$DEFAULT",
+        }
+        here.account.call("CreateTrigger", **stranger)
+        code, output = invoke(here, tmp_path, "undeploy")
+        assert code == 0
+        assert "left alone: function cardveil-on-schedule, which has a trigger" in output
+        assert "left alone: the layers" in output
+        names = {each["FunctionName"] for each in here.account.call("ListFunctions", Limit=20)["Functions"]}
+        assert names == {"theirs", "cardveil-on-schedule"}
+
+        here.account.call("DeleteTrigger", **{k: v for k, v in stranger.items() if k != "TriggerDesc"})
+        assert invoke(here, tmp_path, "undeploy")[0] == 0
+        names = {each["FunctionName"] for each in here.account.call("ListFunctions", Limit=20)["Functions"]}
+        assert names == {"theirs"}
+        for layer in ("cardveil", "cardveil-runtime"):
+            assert not here.account.call("ListLayerVersions", LayerName=layer)["LayerVersions"]
+        assert "nothing to do" in invoke(here, tmp_path, "undeploy")[1]
+
+
+def test_a_check_that_finds_nothing_at_work_fails_and_leaves_nothing(folder: Path, tmp_path: Path) -> None:
+    with scene(folder, tmp_path) as here:
+        code, output = invoke(here, tmp_path, "check", "--timeout", "1")
+        assert code == 1
+        assert "no result after 1 s: on_upload's log is in" in output
+        assert here.bench.listing() == []
+
+
+def test_a_url_is_what_the_platform_tells() -> None:
+    net = {"EnableExtranet": True, "ExtranetUrl": "https://1250000000-x.ap-shanghai.tencentscf.com"}
+    trigger = {"Type": "http", "TriggerDesc": json.dumps({"AuthType": "NONE", "NetConfig": net})}
+    assert url_of([{"Type": "timer", "TriggerDesc": "{}"}, trigger]) == net["ExtranetUrl"]
+    assert url_of([{"Type": "http", "TriggerDesc": "{}"}]) == ""
 
 
 def test_the_command_refuses_a_file_with_mistakes(tmp_path: Path) -> None:

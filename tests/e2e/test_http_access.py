@@ -126,7 +126,7 @@ class TestFromElsewhere:
 def test_the_platform_s_own_signature_works_beside_the_token(tmp_path: Path) -> None:
     """With CAM authentication the Authorization header is the signature's, so the token has its own."""
     document = yaml.safe_load((ROOT / "serverless.yml").read_text("utf-8"))
-    document["inputs"]["src"] = str(ROOT)
+    document["inputs"]["src"] = str(ROOT / "functions")
     trigger = next(t for t in document["inputs"]["triggers"] if t["function"] == "on_request")
     trigger["parameters"]["authType"] = "CAM"
     file = tmp_path / "serverless.yml"

@@ -160,7 +160,7 @@ def environment(api: Api) -> dict[str, str]:
     ("change", "code"),
     [
         ({"CARDVEIL_BUCKET": ""}, "setting_missing"),
-        ({"CARDVEIL_POLICY": "none-such"}, "policy_missing"),
+        ({"CARDVEIL_POLICY": "none-such.yml"}, "policy_missing"),
         ({"TENCENTCLOUD_SECRETKEY": ""}, "credentials_missing"),
         ({"TENCENTCLOUD_SECRETKEY": "wrong"}, "credentials_refused"),
         ({"CARDVEIL_LINK_SECONDS": "1"}, "setting_invalid"),

@@ -134,7 +134,7 @@ class TestNeverTwice:
         self, start: Start, front: bytes, tmp_path: Path, inbox: str
     ) -> None:
         document = yaml.safe_load((ROOT / "serverless.yml").read_text("utf-8"))
-        document["inputs"]["src"] = str(ROOT)
+        document["inputs"]["src"] = str(ROOT / "functions")
         document["inputs"]["triggers"][0]["parameters"]["filter"]["prefix"] = ""  # everything is an event
         file = tmp_path / "serverless.yml"
         file.write_text(yaml.safe_dump(document), "utf-8")

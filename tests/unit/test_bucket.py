@@ -13,7 +13,7 @@ from cardveil.card.findings import Status
 from cardveil.core.errors import Retry, SourceGone
 from cardveil.recognition.interfaces import Image
 from cardveil.recognition.staging import staged
-from cardveil.setting_values import MAX_KEY_BYTES
+from cardveil.setting_kinds import MAX_KEY_BYTES
 from cardveil.settings import from_environment
 from cardveil.storage.keys import keys_of
 from cardveil.storage.leases import Leases

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
-import yaml
 
 from cardveil.card.model import CardType, Side
 from cardveil.core.errors import Halt
-from cardveil.setting_values import CardRule
-from cardveil.settings import Settings, from_environment, variable
+from cardveil.recognition import ai_license, general_ocr, id_card_ocr, mainland_id_card_ocr
+from cardveil.recognition.warnings import API_WARNINGS, CI_WARNINGS
+from cardveil.redaction.policy import BUILT_IN
+from cardveil.setting_kinds import CardRule
+from cardveil.settings import (
+    APIS,
+    POLICIES,
+    WARNINGS,
+    Settings,
+    from_environment,
+    problems,
+    table,
+    variable,
+)
+from cardveil_cli.runbook.settings_page import page
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,36 +56,224 @@ def test_every_setting_is_read() -> None:
     )
 
 
+#: Texts that each kind of value must refuse, by the settings of that kind.
+WRONG = {
+    "inbox_prefix sidecar_prefix redacted_prefix state_prefix": [
+        "/a/",
+        "a//b/",
+        "a/../b/",
+        "../",
+        "a/./b/",
+        "a\nb/",
+        "a\x7f/",
+        "a\u202eb/",
+        "a\ud800/",
+        "a*/",
+        "a?/",
+        "a\\/",
+        "x" * 426,
+        "//",
+        ".",
+        "/",
+    ],
+    "result_bucket bucket": [
+        "evil.com/x",
+        "cards",
+        "Cards-125",
+        "cards-",
+        "-1",
+        "a b-1",
+        "cards_1-1250000000",
+        "cards-1250000000.cos",
+        "cards-1250000000\n",
+        "https://cards-1",
+    ],
+    "result_names": ["KEY", "name", ""],
+    "policy": ["strcit", "", "Strict", "../x.yml", "a/../b.yml", "strict.txt", "x\n.yml", "/etc/passwd"],
+    "text_provider": ["idcardocr", "", "IDCardOCR,none"],
+    "general_ocr": ["", "maybe", "2"],
+    "proof": ["", "none"],
+    "card_rules": [
+        "inbox/=Card",
+        "IDCard",
+        "inbox/=IDCard/left",
+        "inbox/=IDCard/",
+        "/a=IDCard",
+        "a//=IDCard",
+        "a/=IDCard;a/=IDCard",
+    ],
+    "review_warnings": ["zz", "blurred,zz", "blurred;doctored", "BLURRED", "9101"],
+    "max_bytes": ["0", "-1", "536870913", "1e6", "1_000", "\u0661", " 5", "5 ", "0x10", "inf", ""],
+    "call_timeout_s": ["0", "nan", "901", "inf", "1e2", "-1", "", "\uff11", "1_0"],
+    "call_attempts": ["0", "11", "2.5"],
+    "ocr_region": [
+        "x y",
+        "",
+        "singapore",
+        "ap-singapore/",
+        "AP-SINGAPORE",
+        "ap-singapore\n",
+        "ap-singapore.evil",
+    ],
+    "ocr_endpoint": [
+        "http://x",
+        "evil.com",
+        "evil.com/x",
+        "ocr.tencentcloudapi.com/x",
+        "ocr.tencentcloudapi.com.evil.com",
+        "",
+        "ocr.tencentcloudapi.com:443",
+        "user@ocr.tencentcloudapi.com",
+        "xtencentcloudapi.com",
+        "a..tencentcloudapi.com",
+        "localhost.evil.com",
+    ],
+    "scheme": ["ftp", "HTTPS", ""],
+    "ca_directory": ["relative", "/a/../b", "/a b", "/a\n", "off"],
+    "turbojpeg": ["relative.so", "/a/../b.so", "on"],
+    "log_level": ["debug", "", "TRACE"],
+    "execution": ["jobs", "invoke", ""],
+    "job_secrets token_secrets": [
+        "short",
+        "s" * 31,
+        f"{'s' * 32},short",
+        "s" * 32 + "\n" + "s" * 32,
+        "\u5bc6" * 40,
+    ],
+    "job_callback": [
+        "http://evil.com/",
+        "ftp://x.com/",
+        "https://",
+        "https://x",
+        "https://a.com/ b",
+        "https://a.com/\n",
+        "http://localhost.evil.com/",
+        "http://127.0.0.1@evil.com/",
+        "https://u:p@a.com/",
+        "javascript:alert(1)",
+    ],
+    "job_callback_format": ["json", ""],
+    "job_queue": [
+        "sh/Topic",
+        "sh/Topic/",
+        "xx/Topic/cards",
+        "sh/topic/cards",
+        "sh/Topic/a/b",
+        "sh/Topic/a b",
+    ],
+    "job_level": ["3", "-1", "1.0"],
+    "job_overdue_s": ["0", "86401", "nan"],
+    "job_patience_s": ["0", "604801"],
+    "calls_per_second": ["-1", "1001", "nan", "inf"],
+    "breaker_probe_s": ["0", "86401"],
+    "answers_kept_s": ["-1", "86401"],
+    "sweep_execution": ["on", "Direct", ""],
+    "sweep_calls_per_second": ["0", "0.001", "1001"],
+    "sweep_in_flight": ["0", "257"],
+    "sweep_calls_per_run sweep_calls_per_day": ["-1", "1000000001"],
+    "sweep_every_s": ["0", "31622401"],
+    "sweep_min_age_s": ["-1", "31622401"],
+    "sweep_function": ["a", "1a", "a/b", "a_", "", "a" * 61],
+    "prices": ["AILicenseRec", "GeneralOCR=1", "OCR=-1", "OCR=nan", "OCR=1e9", "OCR=1;OCR=2", "=1"],
+    "cors_origins": [
+        "*",
+        "desk.example.com",
+        "https://desk.example.com/",
+        "null",
+        "http://desk.example.com",
+        "https://x",
+    ],
+    "link_seconds": ["9", "3601"],
+}
+
+
+def test_every_setting_is_tried_with_what_it_must_refuse() -> None:
+    assert {name for names in WRONG for name in names.split()} == {each.name for each in fields(Settings)}
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
-    [
-        ("CARDVEIL_RESULT_NAMES", "SECRET"),
-        ("CARDVEIL_GENERAL_OCR", "SECRET"),
-        ("CARDVEIL_MAX_BYTES", "0"),
-        ("CARDVEIL_MAX_BYTES", "SECRET"),
-        ("CARDVEIL_CALL_TIMEOUT_S", "nan"),
-        ("CARDVEIL_CALL_TIMEOUT_S", "901"),
-        ("CARDVEIL_CALL_ATTEMPTS", "0"),
-        ("CARDVEIL_TEXT_PROVIDER", "SECRET"),
-        ("CARDVEIL_PROOF", "SECRET"),
-        ("CARDVEIL_SCHEME", "ftp"),
-        ("CARDVEIL_LOG_LEVEL", "SECRET"),
-        ("CARDVEIL_INBOX_PREFIX", "/inbox/"),
-        ("CARDVEIL_CARD_RULES", "inbox/=SECRET"),
-        ("CARDVEIL_CARD_RULES", "IDCard"),
-        ("CARDVEIL_SIDECAR_PREFIX", ""),
-    ],
+    [(name, value) for names, values in WRONG.items() for name in names.split() for value in values],
 )
 def test_a_wrong_value_is_refused_by_name(name: str, value: str) -> None:
     with pytest.raises(Halt) as caught:
-        from_environment({name: value})
+        from_environment({variable(name): value})
     assert caught.value.code == "setting_invalid"
-    assert name in str(caught.value)
-    assert "SECRET" not in str(caught.value)
+    assert variable(name) in str(caught.value)
+    assert not value.strip() or str(caught.value) == str(refusal(name))
+    assert list(problems({variable(name): value})) == [variable(name)]
+
+
+def refusal(name: str) -> Halt:
+    """What is said of every wrong value of a setting: so nothing of the value can be in it."""
+    return Halt("setting_invalid", f"set {variable(name)} to {table()[variable(name)].kind.expected}")
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("inbox_prefix", ["", "inbox/", "in", "\u8bc1\u4ef6/2026 a/", ".hidden/"]),
+        ("bucket", ["", "cards-1250000000", "a-1"]),
+        ("policy", ["strict", "mine.yml", "policies/mine.yaml", "/var/user/mine.yml", "\u6211\u7684.yml"]),
+        ("ocr_region", ["ap-singapore", "ap-beijing-1", "na-siliconvalley", "ap-shanghai-fsi"]),
+        (
+            "ocr_endpoint",
+            ["ocr.intl.tencentcloudapi.com", "ocr.ap-singapore.tencentcloudapi.com", "127.0.0.1:8411"],
+        ),
+        ("job_callback", ["", "https://a.example.com/x?y=1", "http://127.0.0.1:80/", "http://localhost/"]),
+        ("cors_origins", ["", "https://a.example.com, https://b.example.com:8443", "http://localhost:3000"]),
+        ("turbojpeg", ["", "off", "/usr/lib/x86_64-linux-gnu/libturbojpeg.so.0"]),
+        ("prices", ["", "AILicenseRec=0.1; OCR = 2"]),
+        ("max_bytes", ["1", "536870912"]),
+        ("call_timeout_s", ["0.1", "900", "2.5"]),
+    ],
+)
+def test_right_values_are_taken(name: str, values: list[str]) -> None:
+    for value in values:
+        from_environment({variable(name): value})
+
+
+def test_every_default_can_be_written_as_its_own_variable() -> None:
+    defaults = Settings()
+    for name, setting in table().items():
+        value = getattr(defaults, name.removeprefix("CARDVEIL_").lower())
+        assert setting.kind.parse(setting.kind.show(value)) == value, name
+
+
+def test_the_names_that_are_taken_are_those_of_their_own_tables() -> None:
+    assert set(POLICIES) == set(BUILT_IN)
+    assert set(WARNINGS) == {*CI_WARNINGS.values(), *API_WARNINGS.values(), "unknown"}
+    assert set(APIS) == {each.API for each in (ai_license, general_ocr, id_card_ocr, mainland_id_card_ocr)}
+
+
+def test_a_variable_that_was_not_filled_in_is_refused() -> None:
+    with pytest.raises(Halt, match=r"CARDVEIL_TOKEN_SECRETS a value where it is deployed"):
+        from_environment({"CARDVEIL_TOKEN_SECRETS": "${env:CARDVEIL_TOKEN_SECRETS_OF_THE_DESK}"})
+
+
+def test_everything_that_is_wrong_is_told_at_once() -> None:
+    wrong = {"CARDVEIL_POLICY": "SECRET", "CARDVEIL_PROOF": "SECRET", "CARDVEIL_POLICI": "SECRET"}
+    found = problems({**wrong, "CARDVEIL_SCHEME": "https", "PATH": "/bin"})
+    assert set(found) == set(wrong)
+    assert "SECRET" not in str(found)
+
+
+@pytest.mark.parametrize("name", ["execution", "sweep_execution"])
+def test_jobs_need_a_secret(name: str) -> None:
+    with pytest.raises(Halt, match="CARDVEIL_JOB_SECRETS"):
+        from_environment({variable(name): "job"})
+    from_environment({variable(name): "job", "CARDVEIL_JOB_SECRETS": "s" * 32})
+
+
+def test_secrets_never_show() -> None:
+    settings = from_environment({"CARDVEIL_JOB_SECRETS": "j" * 32, "CARDVEIL_TOKEN_SECRETS": "t" * 32})
+    assert "jjj" not in repr(settings)
+    assert "ttt" not in repr(settings)
+    assert "jjj" not in repr(dataclasses.replace(settings, policy="strict"))
 
 
 def test_a_mistyped_setting_is_not_lost() -> None:
-    with pytest.raises(Halt, match="CARDVEIL_POLICI"):
+    with pytest.raises(Halt, match="CARDVEIL_POLICI, no setting: is CARDVEIL_POLICY meant"):
         from_environment({"CARDVEIL_POLICI": "strict"})
 
 
@@ -93,18 +294,5 @@ def test_prefixes_that_would_loop_or_lose_are_refused(environment: dict[str, str
     assert caught.value.code == "setting_invalid"
 
 
-def test_every_setting_has_a_line_in_the_readme_and_its_docstring() -> None:
-    readme = (ROOT / "README.md").read_text("utf-8")
-    for field in fields(Settings):
-        assert f"`{variable(field.name)}`" in readme
-        assert field.name in (Settings.__doc__ or "")
-
-
-def test_every_variable_of_the_deployment_is_a_setting() -> None:
-    document = yaml.safe_load((ROOT / "serverless.yml").read_text("utf-8"))
-    names = {variable(field.name) for field in fields(Settings)}
-    entries = list(document["inputs"]["environments"])
-    for function in document["inputs"]["functions"].values():
-        entries += function.get("environments", [])
-    assert entries
-    assert {entry["key"] for entry in entries} <= names
+def test_the_page_of_settings_is_that_of_the_table() -> None:
+    assert (ROOT / "docs" / "settings.md").read_text("utf-8") == page()

@@ -1,145 +1,218 @@
-"""The settings of every function: typed, and refused before any work with the variable named."""
+"""The settings of every function: one table, from which reading, checking and documents are derived."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
 
+from cardveil import setting_kinds as kinds
 from cardveil.core.errors import Halt
 from cardveil.core.frozen import dataclass, field, fields
-from cardveil.setting_values import PARSERS, CardRule
+from cardveil.setting_kinds import CardRule, Kind
+
+PREFIX: Final = "CARDVEIL_"
+#: Packaged policies, vendor warnings and paid APIs by name: a test compares them with their own tables.
+POLICIES: Final = ("strict", "standard", "minimal")
+WARNINGS: Final = (
+    "blurred", "border_incomplete", "doctored", "expired", "frame_occluded", "photocopied", "reflective",
+    "rephotographed", "temporary", "unknown", "warnings_not_enabled",
+)  # fmt: skip
+APIS: Final = ("AILicenseRec", "IDCardOCR", "OCR", "RecognizeMainlandIDCardOCR")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One line of the table: what values there are, and what they mean to an operator."""
+
+    kind: Kind
+    meaning: str
+
+
+def _setting(default: Any, kind: Kind, meaning: str) -> Any:
+    given = {"default_factory": default} if default is dict else {"default": default}
+    return field(repr=not kind.secret, metadata={"setting": Setting(kind, meaning)}, **given)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What an operator may choose; the variable of each is ``CARDVEIL_`` and its name in capitals.
 
-    Attributes
-    ----------
-    inbox_prefix, sidecar_prefix, redacted_prefix, state_prefix : str
-        Where sources are looked for, and where sidecars, copies and the package's own notes are written.
-    result_bucket : str
-        Full name of the bucket for results; empty means the source's own.
-    result_names : str
-        ``key`` names results like their source, ``digest`` by the SHA-256 of its key.
-    policy : str
-        A packaged policy's name, or the path of a YAML file beside the function.
-    text_provider : str
-        ``RecognizeMainlandIDCardOCR`` (Singapore), ``IDCardOCR`` (in region) or ``none``.
-    general_ocr : bool
-        Whether CI's general OCR is paid for the positions of an ID card's back.
-    proof : str
-        ``geometry``, or ``recognise`` to have every copy read again by the recogniser (paid) as well.
-    card_rules : tuple of CardRule
-        ``prefix=CardType[/side]``, separated by ``;``. The longest prefix that fits decides.
-    review_warnings : frozenset of str
-        Vendor warnings, by name, that send a card to review.
-    max_bytes : int
-        Largest source in bytes.
-    call_timeout_s, call_attempts : float, int
-        Time limit of one vendor call, and how often one that may be retried is tried.
-    ocr_region, ocr_endpoint : str
-        Where `RecognizeMainlandIDCardOCR` is called.
-    scheme : str
-        ``https``; ``http`` is for the local cloud only and needs a proxy on loopback.
-    ca_directory : str
-        A hashed directory of CA certificates, quicker to load than the bundled file; empty for the file.
-    turbojpeg : str
-        Path of libturbojpeg, or ``off`` to redact JPEGs by their pixels; empty to look for it.
-    log_level : str
-        ``DEBUG``, ``INFO``, ``WARNING`` or ``ERROR``.
-    execution : str
-        ``direct``, or ``job`` to have uploads located by an asynchronous job. An upload may say otherwise by
-        ``x-cos-meta-execution``.
-    job_secrets : tuple of str
-        Secrets of at least 32 characters that sign the references of jobs; the first signs, all are
-        accepted. Without one there are no jobs.
-    job_callback, job_callback_format : str
-        URL that CI calls when a job is done, empty for none (the schedule finds it), ``JSON`` or ``XML``.
-    job_queue : str
-        ``region/mode/name`` of a TDMQ queue that is told instead of the URL, e.g. ``sh/Topic/cards``.
-    job_level : int
-        Priority of jobs, 0 to 2.
-    job_overdue_s, job_patience_s : float
-        Seconds after which a job whose callback has not come is asked about, and after which one that is not
-        finished is cancelled and its picture recognised directly.
-    calls_per_second : float
-        Paid calls a second of one instance; 0 for no limit.
-    breaker_probe_s : float
-        Seconds after which an open breaker lets one call through to see whether the account works again.
-    answers_kept_s : float
-        Seconds for which an answer that was paid for is kept until its sidecar is written; 0 keeps none.
-    sweep_execution : str
-        How a timer's sweep has cards done: ``direct`` (by itself), ``invoke`` (asynchronously by the upload
-        function), ``job`` (as a CI job); ``off`` for no sweep.
-    sweep_calls_per_second : float
-        Paid calls of one API a second that a sweep makes: its share of the quota. For ``invoke``, cards.
-    sweep_in_flight : int
-        Cards that a sweep has under way at a time.
-    sweep_calls_per_run, sweep_calls_per_day : int
-        Paid calls that one run, and all sweeps of a day (UTC), may make; with 0 only what is free is done.
-    sweep_every_s, sweep_min_age_s : float
-        Seconds after which a timer begins a new run, and the age below which sources are left to their event.
-    sweep_function : str
-        Name of the upload function, for ``invoke``.
-    prices : mapping
-        Price of one call by its API, in any one currency: what a dry run reckons with.
-    bucket : str
-        Full name of the bucket, for functions whose event names none.
-    token_secrets : tuple of str
-        Secrets that sign the HTTP API's tokens; the first is for new ones. None: the API refuses every call.
-    cors_origins : tuple of str
-        Origins of web pages that may call the HTTP API from elsewhere.
-    link_seconds : int
-        How long a link to an object, or for an upload, holds.
+    Each line holds the default, the kind of value, and the meaning; `docs/settings.md` is made from them.
     """
 
-    inbox_prefix: str = "inbox/"
-    sidecar_prefix: str = "sidecars/"
-    redacted_prefix: str = "redacted/"
-    state_prefix: str = ".cardveil/"
-    result_bucket: str = ""
-    result_names: str = "key"
-    policy: str = "standard"
-    text_provider: str = "RecognizeMainlandIDCardOCR"
-    general_ocr: bool = True
-    proof: str = "geometry"
-    card_rules: tuple[CardRule, ...] = ()
-    review_warnings: frozenset[str] = frozenset(
-        {"border_incomplete", "frame_occluded", "doctored", "blurred"}
+    inbox_prefix: str = _setting("inbox/", kinds.prefix(), "where sources are looked for")
+    sidecar_prefix: str = _setting("sidecars/", kinds.prefix(), "where sidecars go")
+    redacted_prefix: str = _setting("redacted/", kinds.prefix(), "where redacted copies go")
+    state_prefix: str = _setting(
+        ".cardveil/",
+        kinds.prefix(),
+        "leases, jobs under way, answers kept for a retry, pictures staged for recognition, the breaker",
     )
-    max_bytes: int = 20 * 1024 * 1024
-    call_timeout_s: float = 15.0
-    call_attempts: int = 3
-    ocr_region: str = "ap-singapore"
-    ocr_endpoint: str = "ocr.intl.tencentcloudapi.com"
-    scheme: str = "https"
-    ca_directory: str = ""
-    turbojpeg: str = ""
-    log_level: str = "INFO"
-    execution: str = "direct"
-    job_secrets: tuple[str, ...] = field(default=(), repr=False)
-    job_callback: str = ""
-    job_callback_format: str = "JSON"
-    job_queue: str = ""
-    job_level: int = 0
-    job_overdue_s: float = 900.0
-    job_patience_s: float = 6 * 3600.0
-    calls_per_second: float = 5.0
-    breaker_probe_s: float = 300.0
-    answers_kept_s: float = 6 * 3600.0
-    sweep_execution: str = "off"
-    sweep_calls_per_second: float = 5.0
-    sweep_in_flight: int = 8
-    sweep_calls_per_run: int = 1000
-    sweep_calls_per_day: int = 5000
-    sweep_every_s: float = 86400.0
-    sweep_min_age_s: float = 900.0
-    sweep_function: str = "cardveil-on-upload"
-    prices: Mapping[str, float] = field(default_factory=dict)
-    bucket: str = ""
-    token_secrets: tuple[str, ...] = field(default=(), repr=False)
-    cors_origins: tuple[str, ...] = ()
-    link_seconds: int = 300
+    result_bucket: str = _setting(
+        "", kinds.bucket(), "another bucket for the results; empty means the source's own"
+    )
+    result_names: str = _setting(
+        "key",
+        kinds.choice("key", "digest"),
+        "`digest` names results by the SHA-256 of their source's key, for file names that hold ID numbers",
+    )
+    policy: str = _setting(
+        "standard",
+        kinds.policy(*POLICIES),
+        "what is covered: a packaged policy, or a file beside the function",
+    )
+    text_provider: str = _setting(
+        "RecognizeMainlandIDCardOCR",
+        kinds.choice("RecognizeMainlandIDCardOCR", "IDCardOCR", "none"),
+        "who reads the text: `RecognizeMainlandIDCardOCR` (Singapore), `IDCardOCR` (the bucket's region), or "
+        "`none` (the text that `AILicenseRec` gives)",
+    )
+    general_ocr: bool = _setting(
+        True,
+        kinds.flag(),
+        "pay CI's general OCR for the positions on an ID card's back; `off` sends backs to review",
+    )
+    proof: str = _setting(
+        "geometry",
+        kinds.choice("geometry", "recognise"),
+        "`recognise` has every copy read again as well (one more paid call)",
+    )
+    card_rules: tuple[CardRule, ...] = _setting(
+        (),
+        kinds.card_rules(),
+        "what to expect by key: `inbox/licences/=DriverLicense;inbox/fronts/=IDCard/front`; saves calls. The "
+        "longest prefix that fits decides",
+    )
+    review_warnings: frozenset[str] = _setting(
+        frozenset({"border_incomplete", "frame_occluded", "doctored", "blurred"}),
+        kinds.names(*WARNINGS),
+        "vendor warnings that send a card to review",
+    )
+    max_bytes: int = _setting(20 * 1024 * 1024, kinds.whole(1, 512 * 1024 * 1024, "bytes"), "largest source")
+    # 900 s is SCF's longest time limit.
+    call_timeout_s: float = _setting(
+        15.0, kinds.number(0.1, 900, "seconds"), "time limit of one call to the vendor"
+    )
+    call_attempts: int = _setting(3, kinds.whole(1, 10), "how often a call that may be retried is tried")
+    ocr_region: str = _setting(
+        "ap-singapore",
+        kinds.region(),
+        "region of `RecognizeMainlandIDCardOCR`, which runs nowhere else today",
+    )
+    ocr_endpoint: str = _setting("ocr.intl.tencentcloudapi.com", kinds.api_host(), "its host")
+    scheme: str = _setting(
+        "https",
+        kinds.choice("https", "http"),
+        "`http` is for the local cloud only: it is refused without a proxy on loopback",
+    )
+    ca_directory: str = _setting(
+        "", kinds.path(), "a hashed directory of CA certificates, quicker to load than one large file"
+    )
+    turbojpeg: str = _setting(
+        "",
+        kinds.path("off"),
+        "path of libturbojpeg; empty looks for it; `off` redacts JPEGs by their pixels, slower and not "
+        "bit-exact outside the cover",
+    )
+    log_level: str = _setting(
+        "INFO", kinds.choice("DEBUG", "INFO", "WARNING", "ERROR"), "what is logged, at least"
+    )
+    execution: str = _setting(
+        "direct",
+        kinds.choice("direct", "job"),
+        "`job` has uploads located by asynchronous jobs; an upload may say otherwise by "
+        "`x-cos-meta-execution`",
+    )
+    job_secrets: tuple[str, ...] = _setting(
+        (),
+        kinds.secrets(),
+        "secrets that sign the references of jobs: the first signs, all are accepted; none means no jobs",
+    )
+    job_callback: str = _setting(
+        "",
+        kinds.url(),
+        "URL that is called when a job is done: that of `on_callback`; without one the schedule finds "
+        "finished jobs",
+    )
+    job_callback_format: str = _setting("JSON", kinds.choice("JSON", "XML"), "form of the callback")
+    job_queue: str = _setting(
+        "", kinds.queue(), "a TDMQ queue that is told instead of the URL, e.g. `sh/Topic/cards`"
+    )
+    job_level: int = _setting(0, kinds.whole(0, 2), "priority of jobs")
+    job_overdue_s: float = _setting(
+        900.0,
+        kinds.number(1, 86400, "seconds"),
+        "a job whose callback has not come by then is asked about by the schedule",
+    )
+    job_patience_s: float = _setting(
+        6 * 3600.0,
+        kinds.number(1, 604800, "seconds"),
+        "a job that is not finished by then is cancelled, and its picture recognised directly",
+    )
+    calls_per_second: float = _setting(
+        5.0,
+        kinds.number(0, 1000, "calls a second"),
+        "paid calls a second of one instance, 0 for no limit; times the reserved concurrency it should not "
+        "exceed the API's 20",
+    )
+    breaker_probe_s: float = _setting(
+        300.0,
+        kinds.number(1, 86400, "seconds"),
+        "after a refusal of the account, when one call is let through to see whether it works again",
+    )
+    answers_kept_s: float = _setting(
+        6 * 3600.0,
+        kinds.number(0, 86400, "seconds"),
+        "how long an answer that was paid for is kept until its sidecar is written; `0` keeps none and pays "
+        "again",
+    )
+    sweep_execution: str = _setting(
+        "off",
+        kinds.choice("off", "direct", "invoke", "job"),
+        "how a timer's sweep has cards done: by itself, by the upload function, or as CI jobs; see Sweeps",
+    )
+    sweep_calls_per_second: float = _setting(
+        5.0,
+        kinds.number(0.01, 1000, "calls a second"),
+        "paid calls of one API a second that a sweep makes (for `invoke`: cards), its share of the quota",
+    )
+    sweep_in_flight: int = _setting(8, kinds.whole(1, 256), "cards that a sweep has under way at a time")
+    sweep_calls_per_run: int = _setting(
+        1000, kinds.whole(0, 10**9), "paid calls of one run; with `0` only what is free is done"
+    )
+    sweep_calls_per_day: int = _setting(
+        5000, kinds.whole(0, 10**9), "paid calls of all sweeps of a day (UTC)"
+    )
+    sweep_every_s: float = _setting(
+        86400.0,
+        kinds.number(1, 31622400, "seconds"),
+        "how long after a run began a timer begins the next one; 900 at most when something was left over",
+    )
+    sweep_min_age_s: float = _setting(
+        900.0, kinds.number(0, 31622400, "seconds"), "younger sources are left to their own event"
+    )
+    sweep_function: str = _setting(
+        "cardveil-on-upload", kinds.function(), "the upload function's name, for `invoke`"
+    )
+    prices: Mapping[str, float] = _setting(
+        dict,
+        kinds.prices(*APIS),
+        "price of one call by its API, in any currency: `AILicenseRec=0.1;RecognizeMainlandIDCardOCR=0.15`; "
+        "for dry runs",
+    )
+    bucket: str = _setting("", kinds.bucket(), "the bucket, for functions whose event names none")
+    token_secrets: tuple[str, ...] = _setting(
+        (),
+        kinds.secrets(),
+        "secrets that sign the HTTP API's tokens: the first signs, all are accepted, so that one can be "
+        "replaced; none refuses every call",
+    )
+    cors_origins: tuple[str, ...] = _setting(
+        (), kinds.origins(), "origins of web pages elsewhere that may call the HTTP API"
+    )
+    link_seconds: int = _setting(
+        300, kinds.whole(10, 3600, "seconds"), "how long a link to an object, or for an upload, holds"
+    )
 
     @property
     def output_prefixes(self) -> tuple[str, str, str]:
@@ -149,7 +222,12 @@ class Settings:
 
 def variable(setting: str) -> str:
     """Return the environment variable of a setting."""
-    return f"CARDVEIL_{setting.upper()}"
+    return f"{PREFIX}{setting.upper()}"
+
+
+def table() -> dict[str, Setting]:
+    """Return the table: each setting by its variable, in order."""
+    return {variable(each.name): each.metadata["setting"] for each in fields(Settings)}
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
@@ -161,48 +239,67 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         ``setting_invalid``, naming the variable and the value expected, never the value given;
         ``setting_unknown`` for a ``CARDVEIL_`` variable that does not exist, so that no typing error is lost.
     """
-    known = {variable(field.name): field.name for field in fields(Settings)}
-    values: dict[str, object] = {}
-    for name, raw in environment.items():
-        if not name.startswith("CARDVEIL_"):
-            continue
-        if name not in known:
-            raise Halt("setting_unknown", f"remove or rename {name}: there is no such setting")
-        parse, expected = PARSERS.get(known[name], (str, "text"))
-        try:
-            values[known[name]] = parse(raw)
-        except ValueError:
-            raise Halt("setting_invalid", f"set {name} to {expected}") from None
-    settings = Settings(**values)  # type: ignore[arg-type]  # each parser returns its field's own type
-    _check_prefixes(settings)
-    if settings.execution == "job" and not settings.job_secrets:
-        raise Halt(
-            "setting_invalid", f"set {variable('job_secrets')}: jobs need a secret for their references"
-        )
+    settings, wrong = _read(environment)
+    for error in wrong.values():
+        raise error
     return settings
 
 
-def _check_prefixes(settings: Settings) -> None:
-    """Refuse prefixes with which the package would process its own output, or nothing at all."""
+def problems(environment: Mapping[str, str]) -> dict[str, Halt]:
+    """Return everything for which `from_environment` would refuse an environment, by variable."""
+    return _read(environment)[1]
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """Return a hint at the known name that is most like a name, empty when none is."""
+    import difflib
+
+    found = difflib.get_close_matches(name, list(known), 1)
+    return f": is {found[0]} meant?" if found else ""
+
+
+def _read(environment: Mapping[str, str]) -> tuple[Settings, dict[str, Halt]]:
+    known = table()
+    values: dict[str, Any] = {}
+    wrong: dict[str, Halt] = {}
+    for name, raw in environment.items():
+        if not name.startswith(PREFIX):
+            continue
+        if name not in known:
+            wrong[name] = Halt("setting_unknown", f"remove or rename {name}, no setting{near(name, known)}")
+        elif "${" in raw:
+            wrong[name] = _invalid(f"give {name} a value where it is deployed: a variable was not filled in")
+        else:
+            kind = known[name].kind
+            try:
+                values[name.removeprefix(PREFIX).lower()] = kind.parse(raw)
+            except ValueError:
+                wrong[name] = _invalid(f"set {name} to {kind.expected}")
+    settings = Settings(**values)
+    # Whether values agree is asked once each is in order.
+    return settings, wrong or {name: _invalid(what) for name, what in _disagreements(settings)}
+
+
+def _invalid(what: str) -> Halt:
+    return Halt("setting_invalid", what)
+
+
+def _disagreements(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Find values that are in order alone and not together, by variable."""
     outputs = {
-        "sidecar_prefix": settings.sidecar_prefix,
-        "redacted_prefix": settings.redacted_prefix,
-        "state_prefix": settings.state_prefix,
+        variable(name): str(getattr(settings, name))
+        for name in ("sidecar_prefix", "redacted_prefix", "state_prefix")
     }
     for name, prefix in outputs.items():
         if not prefix:
-            raise Halt("setting_invalid", f"set {variable(name)} to a prefix that is not empty")
+            yield name, f"set {name} to a prefix that is not empty"
+            continue
+        # Otherwise the package would process its own output.
         if settings.inbox_prefix.startswith(prefix):
-            raise Halt(
-                "setting_invalid",
-                f"set {variable(name)} to a prefix that {variable('inbox_prefix')} does not begin with",
-            )
-    names = list(outputs)
-    for i, one in enumerate(names):
-        for other in names[i + 1 :]:
-            a, b = outputs[one], outputs[other]
-            if a.startswith(b) or b.startswith(a):
-                raise Halt(
-                    "setting_invalid",
-                    f"set {variable(one)} and {variable(other)} to prefixes apart from each other",
-                )
+            yield name, f"set {name} to a prefix that {variable('inbox_prefix')} does not begin with"
+        for other, second in outputs.items():
+            if other != name and prefix.startswith(second):
+                yield name, f"set {name} and {other} to prefixes apart from each other"
+    if "job" in (settings.execution, settings.sweep_execution) and not settings.job_secrets:
+        name = variable("job_secrets")
+        yield name, f"set {name}: jobs need a secret for their references"

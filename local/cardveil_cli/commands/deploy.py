@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -13,17 +16,56 @@ import yaml
 from cardveil_cli.base import Command
 from cardveil_cli.commands.endpoint import Endpoint
 from cardveil_cli.deploy.account import Access, Account, access_from
+from cardveil_cli.deploy.checks import checked, settings_of
 from cardveil_cli.deploy.desired_state import Wanted, wanted
 from cardveil_cli.deploy.errors import DeployError
 from cardveil_cli.deploy.plan import Plan, Planner
 from cardveil_cli.deploy.rollback import rollback_plan
-from cardveil_cloud.scf.deployment import load
+from cardveil_cli.deploy.urls import function_urls
+from cardveil_cloud.scf.deployment import Deployment, load
 from cardveil_cloud.scf.schema import check
 from cardveil_cloud.scf.variables import ConfigurationError, resolve
 
 ROOT: Final = Path(__file__).parents[3]
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_FOLDER = click.Path(file_okay=False, path_type=Path)
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path, resolve_path=True)
+FOLDER = click.Path(file_okay=False, path_type=Path, resolve_path=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An account, and what serverless.yml wants of it."""
+
+    account: Account
+    state: Wanted
+    deployment: Deployment
+    variables: Mapping[str, str]
+
+
+def target(file: Path, package: Path, local: Path | None) -> Target:
+    """Read file and zips, and reach the account.
+
+    Raises
+    ------
+    DeployError, ConfigurationError
+        For every mistake in the file, also of values that its variables bring.
+    """
+    if problems := check(file):
+        raise DeployError("\n".join(str(problem) for problem in problems))
+    access, variables = _access(local)
+    deployment = load(file, variables)
+    settings = settings_of(deployment)
+    account = Account(access, settings.bucket, settings.state_prefix)
+    state = _wanted(file, package, variables, deployment, access.region)
+    return Target(account, state, deployment, variables)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn what stopped a deployment into a line for the user."""
+    try:
+        yield
+    except (DeployError, ConfigurationError) as error:
+        raise click.ClickException(str(error)) from None
 
 
 _EXAMPLES = (
@@ -36,21 +78,21 @@ _EXAMPLES = (
 @click.command("deploy", cls=Command, examples=_EXAMPLES)
 @click.option(
     "--file",
-    type=_FILE,
+    type=FILE,
     default=ROOT / "serverless.yml",
     show_default="serverless.yml",
     help="What is to be deployed.",
 )
 @click.option(
     "--package",
-    type=_FOLDER,
+    type=FOLDER,
     default=ROOT / "dist",
     show_default="dist/",
     help="The zips that `cardveil package` made.",
 )
 @click.option("--plan", "only_plan", is_flag=True, help="Show what would be done, and do nothing.")
 @click.option("--rollback", is_flag=True, help="Go back to the version before.")
-@click.option("--local", type=_FOLDER, help="Deploy to the local cloud that runs on this folder.")
+@click.option("--local", type=FOLDER, help="Deploy to the local cloud that runs on this folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line a step.")
 def command(
     file: Path, package: Path, only_plan: bool, rollback: bool, local: Path | None, as_json: bool
@@ -60,15 +102,17 @@ def command(
     Run `cardveil package` first. The key pair and the region come from TENCENTCLOUD_SECRETID,
     TENCENTCLOUD_SECRETKEY and TENCENTCLOUD_REGION, and the variables of serverless.yml from the environment.
     """
-    try:
-        access, variables = _access(local)
-        state = _wanted(file, package, variables, access.region)
-        bucket = variables.get("CARDVEIL_BUCKET", "")
-        account = Account(access, bucket, variables.get("CARDVEIL_STATE_PREFIX", ".cardveil/"))
-        plan = rollback_plan(account, state) if rollback else Planner(account, state).plan()
-        _run(plan, only_plan, as_json)
-    except (DeployError, ConfigurationError) as error:
-        raise click.ClickException(str(error)) from None
+    with told():
+        found = target(file, package, local)
+        if rollback:
+            run(rollback_plan(found.account, found.state), only_plan, as_json)
+            return
+        for line in checked(found.account, found.deployment, file, found.variables):
+            _tell("check", line, as_json)
+        run(Planner(found.account, found.state).plan(), only_plan, as_json)
+        if not only_plan:
+            for name, url in function_urls(found.account, found.state):
+                _tell("url", f"{name}: {url or 'its URL stands in the console'}", as_json)
 
 
 def _access(local: Path | None) -> tuple[Access, dict[str, str]]:
@@ -87,18 +131,17 @@ def _access(local: Path | None) -> tuple[Access, dict[str, str]]:
     return access, {**own, **variables}
 
 
-def _wanted(file: Path, package: Path, variables: dict[str, str], region: str) -> Wanted:
-    if problems := check(file):
-        raise DeployError("\n".join(str(problem) for problem in problems))
-    deployment = load(file, variables)
+def _wanted(
+    file: Path, package: Path, variables: dict[str, str], deployment: Deployment, region: str
+) -> Wanted:
     head = yaml.safe_load(file.read_text("utf-8"))
     stage = str(resolve(str(head.get("stage", "dev")), variables))
-    return wanted(
-        deployment, package, app=str(head.get("app", head.get("name", ""))), stage=stage, region=region
-    )
+    app = str(head.get("app", head.get("name", "")))
+    return wanted(deployment, package, app=app, stage=stage, region=region)
 
 
-def _run(plan: Plan, only_plan: bool, as_json: bool) -> None:
+def run(plan: Plan, only_plan: bool, as_json: bool) -> None:
+    """Show a plan, and carry it out unless it is only to be shown."""
     if only_plan or not as_json:
         for line in plan.lines():
             click.echo(json.dumps({"plan": line}) if as_json else line)
@@ -107,5 +150,8 @@ def _run(plan: Plan, only_plan: bool, as_json: bool) -> None:
     if only_plan:
         return
     for step in plan.steps:
-        done = step.action()
-        click.echo(json.dumps({"done": done}) if as_json else f"done: {done}")
+        _tell("done", step.action(), as_json)
+
+
+def _tell(kind: str, line: str, as_json: bool) -> None:
+    click.echo(json.dumps({kind: line}, ensure_ascii=False) if as_json else f"{kind}: {line}")

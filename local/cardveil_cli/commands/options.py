@@ -9,11 +9,14 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from cardveil.settings import problems
+
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 #: Where the local cloud keeps all, unless it is told otherwise.
 DATA: Final = Path("out/cloud")
-FOLDER: Final = click.Path(file_okay=False, path_type=Path)
+#: Functions run in folders of their own: what is relative here would be elsewhere there.
+FOLDER: Final = click.Path(file_okay=False, path_type=Path, resolve_path=True)
 
 
 def data_option(text: str) -> Callable[[_Function], _Function]:
@@ -45,4 +48,6 @@ def settings_of(pairs: Iterable[str]) -> dict[str, str]:
         if not equals or not name.startswith("CARDVEIL_"):
             raise click.UsageError("--set takes CARDVEIL_NAME=VALUE")
         settings[name] = value
+    if wrong := problems(settings):
+        raise click.UsageError("\n".join(error.what_to_do for error in wrong.values()))
     return settings

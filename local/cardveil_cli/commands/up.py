@@ -30,7 +30,7 @@ _EXAMPLES = (
 @data_option("Where all is kept.")
 @click.option(
     "--serverless",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(exists=True, dir_okay=False, path_type=Path, resolve_path=True),
     default=SERVERLESS if SERVERLESS.is_file() else None,
     show_default="serverless.yml",
     help="The multi-scf file of the functions.",

@@ -89,6 +89,7 @@ class Account:
         self._bucket = bucket
         self._prefix = f"{state_prefix}deploy/"
         self._sleep = sleep
+        self.proxy = access.proxy
 
     def call(self, action: str, **parameters: Any) -> dict[str, Any]:
         """Call one action.
@@ -138,6 +139,53 @@ class Account:
             with _cos_errors():
                 self._cos().delete_object(Bucket=self._bucket, Key=f"{self._prefix}{digest(data)}.zip")
 
+    def put(self, bucket: str, key: str, data: bytes) -> None:
+        """Write an object."""
+        with _cos_errors():
+            self._cos().put_object(Bucket=bucket, Key=key, Body=data, EnableMD5=True)
+
+    def get(self, bucket: str, key: str) -> bytes | None:
+        """Read an object; None when it is not there."""
+        with _cos_errors():
+            client = self._cos()
+            if not client.object_exists(bucket, key):
+                return None
+            body: bytes = client.get_object(Bucket=bucket, Key=key)["Body"].get_raw_stream().read()
+            return body
+
+    def delete(self, bucket: str, key: str) -> None:
+        """Delete an object, which need not be there."""
+        with _cos_errors():
+            self._cos().delete_object(Bucket=bucket, Key=key)
+
+    def bucket_state(self) -> str:
+        """Return what is to be said of the bucket.
+
+        Raises
+        ------
+        DeployError
+            If it cannot be reached.
+        """
+        from qcloud_cos.cos_exception import CosClientError, CosServiceError
+
+        try:
+            client = self._cos()
+            client.head_bucket(self._bucket)
+            versions = client.get_bucket_versioning(self._bucket).get("Status", "")
+        except CosServiceError as error:
+            what = "make it, or correct CARDVEIL_BUCKET and the region"
+            if error.get_status_code() == 403:
+                what = "grant cos:HeadBucket and cos:GetBucketVersioning to the key that deploys"
+            raise DeployError(f"bucket {self._bucket} cannot be reached: {what}") from None
+        except CosClientError:
+            raise DeployError(f"bucket {self._bucket} cannot be reached: COS does not answer") from None
+        if versions:
+            return (
+                f"bucket {self._bucket}: reachable, but versioned ({versions}): what is deleted stays "
+                "as an old version, and two deliveries at once may both pay; use a bucket that never was"
+            )
+        return f"bucket {self._bucket}: reachable, not versioned"
+
     def settled(self, function: str) -> dict[str, Any]:
         """Wait until a function has taken its last change, and return it.
 
@@ -183,8 +231,8 @@ class _cos_errors:  # noqa: N801 - used like a function
 
         if isinstance(error, CosServiceError):
             raise DeployError(
-                f"no zip can be put into the bucket: {error.get_error_code()}; the key that deploys needs "
-                "cos:HeadObject, cos:PutObject, cos:GetObject and cos:DeleteObject on .cardveil/deploy/*"
+                f"COS refuses: {error.get_error_code()}; the key needs cos:HeadObject, cos:PutObject, "
+                "cos:GetObject and cos:DeleteObject, on .cardveil/deploy/* to deploy, everywhere to check"
             ) from None
         if isinstance(error, CosClientError):
             raise DeployError("COS does not answer: try again") from None

@@ -11,10 +11,19 @@ from typing import Any, Final
 
 from cardveil_cli.deploy.errors import DeployError
 from cardveil_cli.package.trees import digest
-from cardveil_cloud.scf.deployment import CosTrigger, Deployment, FunctionSpec, HttpTrigger, TimerTrigger
+from cardveil_cloud.scf.deployment import (
+    DEFAULT_ALIAS,
+    CosTrigger,
+    Deployment,
+    FunctionSpec,
+    HttpTrigger,
+    TimerTrigger,
+)
 
-#: The alias that all triggers call, so that one change of it rolls a function back.
-ALIAS: Final = "live"
+#: The alias that all triggers call, so that one change of it rolls a function back. Every function has it;
+#: the triggers of the vendor's own tool call it too.
+ALIAS: Final = DEFAULT_ALIAS
+
 #: Descriptions may hold letters, digits, spaces, commas and full stops only.
 MADE: Final = "Made by cardveil deploy"
 
@@ -52,6 +61,7 @@ class Trigger:
         """Return the parameters of CreateTrigger."""
         call = {
             "FunctionName": function,
+            "Namespace": "default",
             "TriggerName": self.name,
             "Type": self.kind,
             "TriggerDesc": json.dumps(self.parameters, separators=(",", ":")),
@@ -110,6 +120,30 @@ class Function:
             found["DeadLetterConfig"] = {"Type": spec.dead_letter[0], "Name": spec.dead_letter[1]}
         return found
 
+    def creation(self, layers: Mapping[str, int], code: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the whole in the form of CreateFunction.
+
+        Parameters
+        ----------
+        code
+            Where the zip is.
+        """
+        return {
+            "FunctionName": self.spec.name,
+            "Type": "Event",
+            "Namespace": self.spec.namespace,
+            "Handler": self.spec.handler,
+            "Runtime": self.spec.runtime,
+            # The functions call APIs on the public network, by no address of their own.
+            "PublicNetConfig": {
+                "PublicNetStatus": "ENABLE",
+                "EipConfig": {"EipStatus": "DISABLE"},
+            },
+            "Description": self.description,
+            "Code": dict(code),
+            **self.configuration(layers),
+        }
+
     @property
     def description(self) -> str:
         """Mark, code and the user's words; written after the code, so that it tells which code is there."""
@@ -126,7 +160,6 @@ class Function:
 class Wanted:
     """Everything that the account should hold."""
 
-    region: str
     layers: tuple[Layer, ...]
     functions: tuple[Function, ...]
 
@@ -147,7 +180,6 @@ def wanted(deployment: Deployment, package: Path, *, app: str, stage: str, regio
     owner = hashlib.sha256(f"{app}/{stage}".encode()).hexdigest()[:16]
     names = dict.fromkeys(name for spec in deployment.functions.values() for name in spec.layers)
     return Wanted(
-        region=region,
         layers=tuple(Layer(name, _zip(package / "layers" / f"{name}.zip")) for name in names),
         functions=tuple(
             Function(
@@ -191,6 +223,6 @@ def _timer(trigger: TimerTrigger) -> Trigger:
 
 
 def _http(trigger: HttpTrigger) -> Trigger:
-    # A function URL is open to the internet: who may call is decided by the authentication.
-    net = {"EnableIntranet": True, "EnableExtranet": True}
-    return Trigger("http", "function-url", {"AuthType": trigger.auth, "NetConfig": net}, enabled=True)
+    net = {"EnableIntranet": trigger.intranet, "EnableExtranet": trigger.extranet}
+    parameters = {"AuthType": trigger.auth, "NetConfig": net}
+    return Trigger("http", trigger.name, parameters, trigger.enabled)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from cardveil.settings import table
 from cardveil_cli.deploy.account import Account
 from cardveil_cli.deploy.desired_state import ALIAS, MADE, Function, Layer, Trigger, Wanted
 from cardveil_cli.deploy.errors import DeployError
@@ -109,15 +110,8 @@ class Planner:
         self._triggers(wanted, (there or {}).get("Triggers") or [])
 
     def _create(self, wanted: Function) -> str:
-        self._account.call(
-            "CreateFunction",
-            FunctionName=wanted.spec.name,
-            Handler=wanted.spec.handler,
-            Runtime=wanted.spec.runtime,
-            Description=wanted.description,
-            Code=self._account.code(wanted.zip),
-            **wanted.configuration(self._versions),
-        )
+        code = self._account.code(wanted.zip)
+        self._account.call("CreateFunction", **wanted.creation(self._versions, code))
         self._account.settled(wanted.spec.name)
         return f"function {wanted.spec.name}: created"
 
@@ -254,13 +248,11 @@ def versions(account: Account, function: str) -> list[dict[str, Any]]:
 
 def point(account: Account, function: str, version: str) -> None:
     """Let the alias point at a version."""
-    there = account.find("GetAlias", FunctionName=function, Name=ALIAS)
-    action = "UpdateAlias" if there else "CreateAlias"
-    account.call(action, FunctionName=function, Name=ALIAS, FunctionVersion=version, Description=MADE)
+    account.call("UpdateAlias", FunctionName=function, Name=ALIAS, FunctionVersion=version, Description=MADE)
 
 
 def _changes(wanted: Mapping[str, Any] | None, there: Mapping[str, Any]) -> list[str]:
-    """Name the settings that differ. Values of the environment are never shown: they may be secrets."""
+    """Name what differs, old and new."""
     if wanted is None:
         return ["layers"]
     found = []
@@ -284,9 +276,18 @@ def _changes(wanted: Mapping[str, Any] | None, there: Mapping[str, Any]) -> list
 def _environment_changes(wanted: Mapping[str, Any], there: Mapping[str, Any]) -> list[str]:
     new = {each["Key"]: each["Value"] for each in wanted["Variables"]}
     old = {each["Key"]: each["Value"] for each in there.get("Variables") or []}
-    signs = [("+", new.keys() - old.keys()), ("-", old.keys() - new.keys())]
-    signs.append(("~", {key for key in new.keys() & old.keys() if new[key] != old[key]}))
-    return [f"{sign}{key}" for sign, keys in signs for key in sorted(keys)]
+    known = table()
+    found = []
+    for name in sorted(new.keys() | old.keys()):
+        if new.get(name) == old.get(name):
+            continue
+        # What is no setting of ours may be somebody's secret as well.
+        if name not in known or known[name].kind.secret:
+            sign = "+" if name not in old else "-" if name not in new else "~"
+            found.append(f"{sign}{name} (not shown)")
+        else:
+            found.append(f"{name} {old.get(name, 'unset')} → {new.get(name, 'unset')}")
+    return found
 
 
 def _is(wanted: Trigger, there: Mapping[str, Any]) -> bool:
@@ -299,4 +300,10 @@ def _is(wanted: Trigger, there: Mapping[str, Any]) -> bool:
         return False
     # The platform adds to what it was given.
     parameters = json.loads(there["TriggerDesc"])
-    return all(parameters.get(key) == value for key, value in wanted.parameters.items())
+    return _within(wanted.parameters, parameters)
+
+
+def _within(wanted: Any, there: Any) -> bool:
+    if isinstance(wanted, Mapping) and isinstance(there, Mapping):
+        return all(_within(value, there.get(key)) for key, value in wanted.items())
+    return bool(wanted == there)

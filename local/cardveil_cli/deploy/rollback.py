@@ -31,7 +31,7 @@ def _add(plan: Plan, account: Account, function: Function) -> None:
     if there is None or alias is None or not str(there["Description"]).startswith(function.mark):
         plan.remarks.append(f"left alone: function {name} was not deployed by cardveil")
         return
-    now = int(alias["FunctionVersion"])
+    now = int(alias["FunctionVersion"]) if str(alias["FunctionVersion"]).isdigit() else 0
     before = next(
         (
             each["Version"]

@@ -21,7 +21,8 @@ from cardveil_cli.package.limits import Size, check
 from cardveil_cli.package.native import NAME, PACKAGE, find_library
 from cardveil_cli.package.pins import fetch
 from cardveil_cli.package.sbom import bill_of_materials, licence_list
-from cardveil_cli.package.trees import Tree, digest, read_tree, unpacked_size, zipped
+from cardveil_cli.package.trees import Tree, digest, read_tree, unpacked_size, write_tree, zipped
+from cardveil_cloud.scf.deployment import source_root
 from cardveil_cloud.scf.platform import PLATFORM, Interpreter, find_interpreter
 
 DOMAIN_LAYER: Final = "cardveil"
@@ -40,6 +41,8 @@ class Package:
     ----------
     functions, layers
         Zip by function key and by layer name.
+    deploy
+        What Tencent's own tool deploys from: serverless.yml and the functions' folders as in their zips.
     sizes
         By the name of the zip's file.
     bytecode
@@ -50,6 +53,7 @@ class Package:
 
     functions: Mapping[str, bytes]
     layers: Mapping[str, bytes]
+    deploy: Tree
     sizes: Mapping[str, Size]
     components: tuple[Component, ...]
     bytecode: str | None
@@ -76,9 +80,10 @@ class Package:
 
     def write(self, folder: Path) -> None:
         """Write zips, manifest, bill of materials and licence list; what was there before goes."""
-        for part in ("functions", "layers"):
+        for part in ("functions", "layers", "deploy"):
             shutil.rmtree(folder / part, ignore_errors=True)
             (folder / part).mkdir(parents=True)
+        write_tree(self.deploy, folder / "deploy")
         for key, data in self.functions.items():
             (folder / "functions" / f"{key}.zip").write_bytes(data)
         for name, data in self.layers.items():
@@ -120,9 +125,11 @@ def build(
     files = fetch(root / "layers" / "runtime" / "requirements.txt", cache, minor)
     tell("compiling")
     runtime, components = _runtime(files, notes)
+    serverless = root / "serverless.yml"
+    folders = function_folders(serverless)
     functions = {
-        key: _finished(read_tree(folder), _FUNCTION_ROOT, interpreter, minor)
-        for key, folder in function_folders(root / "serverless.yml").items()
+        key: _finished(_function(folder), _FUNCTION_ROOT, interpreter, minor)
+        for key, folder in folders.items()
     }
     layers = {
         DOMAIN_LAYER: _finished(_domain(root), _LAYER_ROOT, interpreter, minor),
@@ -141,6 +148,14 @@ def build(
     return Package(
         functions={key: zips[f"functions/{key}.zip"] for key in functions},
         layers={name: zips[f"layers/{name}.zip"] for name in layers},
+        deploy={
+            "serverless.yml": serverless.read_bytes(),
+            **{
+                f"{folders[key].relative_to(root).as_posix()}/{name}": data
+                for key, tree in functions.items()
+                for name, data in tree.items()
+            },
+        },
         sizes=sizes,
         components=components,
         bytecode=interpreter.version if interpreter else None,
@@ -163,14 +178,32 @@ def function_folders(serverless: Path) -> dict[str, Path]:
         If a folder, or the entry that its handler names, is not there.
     """
     inputs = yaml.safe_load(serverless.read_text("utf-8"))["inputs"]
+    sources = source_root(serverless, inputs)
     found = {}
     for key, function in inputs["functions"].items():
-        folder = (serverless.parent / function["src"]).resolve()
+        folder = (sources / function["src"]).resolve()
         entry = str(function.get("handler") or inputs.get("handler", "")).rpartition(".")[0]
         if not (folder / f"{entry}.py").is_file():
             raise PackagingError(f"functions.{key}: there is no {entry}.py at the root of {function['src']}")
         found[key] = folder
     return found
+
+
+def _function(folder: Path) -> Tree:
+    """Read a function's folder.
+
+    Raises
+    ------
+    PackagingError
+        If anything but code, or a policy, lies in it: it would be uploaded.
+    """
+    tree = read_tree(folder)
+    for name in tree:
+        if not name.endswith((".py", ".yml", ".yaml")):
+            raise PackagingError(
+                f"{folder.name}/{name} is neither code nor a policy: take it away from there"
+            )
+    return tree
 
 
 def _domain(root: Path) -> Tree:

@@ -57,9 +57,12 @@ def missing(function: str, calls: Sequence[Call], everything: Sequence[Grant]) -
 def deployer_policy(place: Place, functions: Sequence[str], state_prefix: str) -> dict[str, Any]:
     """Return the policy of the key that deploys."""
     named = [f"qcs::scf:{place.region}::namespace/default/function/{name}" for name in functions]
-    by_action = {
-        action: ["*"] if "Layer" in action or action.startswith("cam:") else named for action in DEPLOYER
-    }
+    # Without an account's number a resource is of the account that the policy is made in.
+    roles = [f"qcs::cam:::roleName/{name}" for name in functions]
+    by_action = {action: roles if action.startswith("cam:") else named for action in DEPLOYER}
+    by_action |= {action: ["*"] for action in DEPLOYER if "Layer" in action or action == "scf:ListFunctions"}
+    for action in ("cos:HeadBucket", "cos:GetBucketVersioning"):
+        by_action[action] = [f"qcs::cos:{place.region}:uid/{place.app_id}:{place.bucket}/*"]
     zips = f"qcs::cos:{place.region}:uid/{place.app_id}:{place.bucket}/{state_prefix}deploy/*"
     for action in ("cos:HeadObject", "cos:PutObject", "cos:GetObject", "cos:DeleteObject"):
         by_action[action] = [zips]

@@ -1,4 +1,4 @@
-"""Reads Tencent's `component: multi-scf` file into typed functions and triggers, refusing what SCF would."""
+"""Reads Tencent's `component: multi-scf` file as the vendor's own formatter does, refusing what SCF would."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ TIMEOUTS: Final = range(1, 901)
 MEMORY_SIZES: Final = frozenset({64, *range(128, 3073, 128)})
 ENVIRONMENT_LIMIT: Final = 4096
 LAYER_LIMIT: Final = 5
+#: The alias that every function has; what triggers call that say nothing of it.
+DEFAULT_ALIAS: Final = "$DEFAULT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ class FunctionSpec:
         The folder that is its zip.
     layers : tuple of str
         Layer names, in search order.
+    layer_versions : mapping
+        The version of each layer that the file names.
     mounted_layers : Path, optional
         The folder of all layers together, for a function that runs from its zip: then nothing else is to be
         found, and it runs by the platform's Python where there is one.
@@ -57,6 +61,7 @@ class FunctionSpec:
     namespace: str = "default"
     environment: Mapping[str, str] = field(default_factory=dict)
     layers: tuple[str, ...] = ()
+    layer_versions: Mapping[str, int] = field(default_factory=dict)
     mounted_layers: Path | None = None
     role: str = ""
     description: str = ""
@@ -76,6 +81,7 @@ class CosTrigger:
     prefix: str = ""
     suffix: str = ""
     enabled: bool = False
+    qualifier: str = DEFAULT_ALIAS
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +93,26 @@ class TimerTrigger:
     cron: str
     argument: str = ""
     enabled: bool = False
+    qualifier: str = DEFAULT_ALIAS
 
 
 @dataclass(frozen=True, slots=True)
 class HttpTrigger:
-    """A function URL; `auth` is `NONE` or `CAM`."""
+    """A function URL; `auth` is `NONE` or `CAM`.
+
+    Attributes
+    ----------
+    intranet, extranet
+        From where it can be reached.
+    """
 
     function: str
     auth: str
+    name: str = "url-trigger"
+    intranet: bool = False
+    extranet: bool = False
+    enabled: bool = True
+    qualifier: str = DEFAULT_ALIAS
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +148,18 @@ def load(path: Path, variables: Mapping[str, str]) -> Deployment:
         if document.get(head):
             heads[head] = resolve(str(document[head]), heads, head)
     inputs = resolve(document.get("inputs") or {}, heads, "inputs")
-    root = (path.parent / _folder(inputs.get("src"), "./")).resolve()
+    root = source_root(path, inputs)
     functions = {
         str(key): _function(str(key), inputs, entry or {}, root, heads)
         for key, entry in _entries(inputs.get("functions"))
     }
     triggers = [] if inputs.get("ignoreTriggers") else list(inputs.get("triggers") or [])
     return _with_triggers(functions, triggers)
+
+
+def source_root(path: Path, inputs: Mapping[str, Any]) -> Path:
+    """Return the folder that a file's functions are below, and that the vendor's tool uploads."""
+    return (path.parent / _folder(inputs.get("src"), "./")).resolve()
 
 
 def _entries(functions: Any) -> Iterable[tuple[str, Mapping[str, Any]]]:
@@ -170,8 +193,9 @@ def _function(
         timeout_s=_number(merged, "timeout", 3, place),
         init_timeout_s=_number(merged, "initTimeout", 65, place),
         namespace=str(merged.get("namespace", "default")),
-        environment=_environment(shared, own, place),
+        environment=_environment(merged, place),
         layers=tuple(str(layer["name"]) for layer in merged.get("layers") or ()),
+        layer_versions={str(layer["name"]): int(layer["version"]) for layer in merged.get("layers") or ()},
         role=str(merged.get("role") or ""),
         description=str(merged.get("description") or ""),
         dead_letter=_pair(merged.get("deadLetter"), "type", "name"),
@@ -201,17 +225,14 @@ def _number(settings: Mapping[str, Any], name: str, default: int, place: str) ->
         raise ConfigurationError(f"{place}.{name}: a whole number is expected") from None
 
 
-def _environment(shared: Mapping[str, Any], own: Mapping[str, Any], place: str) -> Mapping[str, str]:
-    # The documentation of 2026 writes `environments` as a list of key and value; older files write
-    # `environment.variables`. What all functions share is overridden by a function's own.
-    found: dict[str, str] = {}
-    for settings in (shared, own):
-        for name in ("environment", "environments"):
-            value = settings.get(name)
-            if isinstance(value, Mapping):
-                found |= {key: _text(text) for key, text in (value.get("variables") or value).items()}
-            elif isinstance(value, list):
-                found |= {str(entry["key"]): _text(entry["value"]) for entry in value}
+def _environment(settings: Mapping[str, Any], place: str) -> Mapping[str, str]:
+    # A function's own list replaces the shared one. The vendor's formatter loses what has another form.
+    entries = settings.get("environments") or []
+    if "environment" in settings or not isinstance(entries, list):
+        raise ConfigurationError(
+            f"{place}.environments: a list of key and value is expected, and nothing else"
+        )
+    found = {str(entry["key"]): _text(entry["value"]) for entry in entries}
     size = sum(len(key.encode()) + len(text.encode()) for key, text in found.items())
     if size > ENVIRONMENT_LIMIT:
         raise ConfigurationError(f"{place}.environments: {size} bytes, and SCF takes {ENVIRONMENT_LIMIT}")
@@ -232,14 +253,14 @@ def _with_triggers(functions: Mapping[str, FunctionSpec], triggers: list[Mapping
     http: list[HttpTrigger] = []
     for index, trigger in enumerate(triggers):
         place = f"triggers[{index}]"
-        kind, target = str(trigger.get("type")), trigger.get("function")
-        function = str(target.get("name") if isinstance(target, Mapping) else target)
+        kind, function = str(trigger.get("type")), str(trigger.get("function"))
         if function not in functions:
             raise ConfigurationError(f"{place}.function: no function of that key")
         parameters: Mapping[str, Any] = trigger.get("parameters") or {}
         name = str(parameters.get("name", f"{kind}{index}"))
-        # The documentation's default: a trigger that does not say `enable: true` is off.
-        enabled = str(parameters.get("enable", False)).lower() in {"true", "1", "open"}
+        qualifier = str(parameters.get("qualifier") or DEFAULT_ALIAS)
+        # The documentation's default: a trigger that does not say `enable: true` is off, but for a URL.
+        enabled = _true(parameters.get("enable", kind == "http"))
         if kind == "cos":
             events, rule = parameters.get("events", "cos:ObjectCreated:*"), parameters.get("filter") or {}
             cos.append(
@@ -248,22 +269,39 @@ def _with_triggers(functions: Mapping[str, FunctionSpec], triggers: list[Mapping
                     function=function,
                     bucket=_bucket(parameters, place),
                     events=tuple(events) if isinstance(events, list) else (str(events),),
-                    prefix=str(rule.get("prefix", rule.get("Prefix", "")) or ""),
-                    suffix=str(rule.get("suffix", rule.get("Suffix", "")) or ""),
+                    prefix=str(rule.get("prefix") or ""),
+                    suffix=str(rule.get("suffix") or ""),
                     enabled=enabled,
+                    qualifier=qualifier,
                 )
             )
         elif kind == "timer":
             argument = _text(parameters.get("argument", ""))
-            timers.append(TimerTrigger(name, function, str(parameters["cronExpression"]), argument, enabled))
+            cron = str(parameters["cronExpression"])
+            timers.append(TimerTrigger(name, function, cron, argument, enabled, qualifier))
         elif kind == "http":
             auth = str(parameters.get("authType", "")).upper()
             if auth not in {"NONE", "CAM"}:
                 raise ConfigurationError(f"{place}.parameters.authType: NONE or CAM")
-            http.append(HttpTrigger(function, auth))
+            net = parameters.get("netConfig") or {}
+            http.append(
+                HttpTrigger(
+                    function,
+                    auth,
+                    name=str(parameters.get("name") or "url-trigger"),
+                    intranet=_true(net.get("enableIntranet", False)),
+                    extranet=_true(net.get("enableExtranet", False)),
+                    enabled=enabled,
+                    qualifier=qualifier,
+                )
+            )
         else:
             raise ConfigurationError(f"{place}.type: only cos, timer and http triggers run here")
     return Deployment(functions, tuple(cos), tuple(timers), tuple(http))
+
+
+def _true(value: Any) -> bool:
+    return str(value).lower() in {"true", "1", "open"}
 
 
 def _bucket(parameters: Mapping[str, Any], place: str) -> str:

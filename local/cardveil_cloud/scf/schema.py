@@ -1,22 +1,23 @@
-"""Checks a multi-scf file before anything is deployed by it: every mistake with its line."""
+"""Checks a multi-scf file before anything is deployed by it: every mistake with its line.
+
+What `cardveil deploy` does not act on is refused, and what the vendor's own tool would read differently too.
+"""
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import yaml
 
-from cardveil.settings import Settings, variable
 from cardveil_cloud.scf.cron import Cron
-from cardveil_cloud.scf.deployment import LAYER_LIMIT, MEMORY_SIZES, TIMEOUTS
+from cardveil_cloud.scf.deployment import DEFAULT_ALIAS, MEMORY_SIZES, TIMEOUTS
+from cardveil_cloud.scf.relations import disagreements
+from cardveil_cloud.scf.shapes import ANY, STRING, Found, Scalar, Shape, compare, get
 
-#: A value that holds a variable is known only when it is deployed.
-_OPEN: Final = re.compile(r"\$\{")
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,58}[A-Za-z0-9]")
 _HANDLER: Final = re.compile(r"[A-Za-z][\w/-]*\.[A-Za-z]\w*")
 
@@ -34,21 +35,20 @@ class Problem:
         return f"{self.file}:{self.line}: {self.place}: {self.expected}"
 
 
-#: A scalar's check and what to say when it fails.
-Scalar = tuple[Callable[[str], bool], str]
-#: A shape: a scalar, a list of one shape, or keys with shapes (``*`` for any key, ``!`` marks a needed one).
-Shape = Any
+def _whole(text: str) -> bool:
+    # With a zero first YAML reads octal.
+    return bool(re.fullmatch(r"[1-9][0-9]*", text))
 
-_ANY: Scalar = (lambda _: True, "")
+
 _TEXT: Scalar = (lambda text: bool(text.strip()), "text is expected")
 _FLAG: Scalar = (lambda text: text.lower() in {"true", "false"}, "true or false")
 _MEMORY: Scalar = (
-    lambda text: text.isdigit() and int(text) in MEMORY_SIZES,
+    lambda text: _whole(text) and int(text) in MEMORY_SIZES,
     "64, or 128 to 3072 in steps of 128",
 )
-_SECONDS: Scalar = (lambda text: text.isdigit() and int(text) in TIMEOUTS, "1 to 900 seconds")
+_SECONDS: Scalar = (lambda text: _whole(text) and int(text) in TIMEOUTS, "1 to 900 seconds")
 _RESERVED: Scalar = (
-    lambda text: text.isdigit() and int(text) > 0 and int(text) % 128 == 0,
+    lambda text: _whole(text) and int(text) % 128 == 0,
     "megabytes, a multiple of 128",
 )
 _FUNCTION_NAME: Scalar = (
@@ -60,8 +60,8 @@ _HANDLER_NAME: Scalar = (
     "FileName.FunctionName is expected",
 )
 _RUNTIME: Scalar = (lambda text: text == "Python3.10", "Python3.10, the newest that SCF has")
-_NUMBER: Scalar = (str.isdigit, "a whole number is expected")
-_SETTINGS: Final = frozenset(variable(field.name) for field in fields(Settings))
+_QUALIFIER: Scalar = (lambda text: text == DEFAULT_ALIAS, f"{DEFAULT_ALIAS}, the alias that is moved")
+_NUMBER: Scalar = (_whole, "a whole number is expected")
 
 
 def _cron(text: str) -> bool:
@@ -72,66 +72,67 @@ def _cron(text: str) -> bool:
     return True
 
 
-_ENVIRONMENT: Shape = [{"!key": _TEXT, "!value": _ANY}]
+_ENVIRONMENT: Shape = [{"!key": _TEXT, "!value": STRING}]
 _SHARED: Final[Mapping[str, Shape]] = {
     "runtime": _RUNTIME,
     "memorySize": _MEMORY,
     "timeout": _SECONDS,
     "initTimeout": _SECONDS,
-    "namespace": _TEXT,
+    "namespace": (lambda text: text == "default", "default, the only one that is deployed to"),
     "role": _TEXT,
-    "description": _ANY,
+    "description": ANY,
     "layers": [{"!name": _TEXT, "!version": _NUMBER}],
     "environments": _ENVIRONMENT,
-    "cls": {"!logsetId": _ANY, "!topicId": _ANY},
-    "deadLetter": {"!type": _ANY, "!name": _ANY, "filterType": _ANY},
+    "cls": {"!logsetId": _TEXT, "!topicId": _TEXT},
+    "deadLetter": {"!type": _TEXT, "!name": _TEXT},
     "reservedConcurrency": _RESERVED,
-    "publicAccess": _FLAG,
+    "publicAccess": (lambda text: text == "true", "true: the functions call APIs on the public network"),
     "handler": _HANDLER_NAME,
 }
-_FUNCTION: Shape = {**_SHARED, "!name": _FUNCTION_NAME, "!src": _TEXT}
-_TRIGGERS: Final[Mapping[str, Shape]] = {
+FUNCTION: Shape = {**_SHARED, "!name": _FUNCTION_NAME, "!src": _TEXT}
+TRIGGERS: Final[Mapping[str, Shape]] = {
     "cos": {
         "!bucket": _TEXT,
         "!events": (
             lambda text: text.startswith("cos:Object"),
             "cos:ObjectCreated:* or another of COS's events",
         ),
-        "!filter": {"prefix": _ANY, "suffix": _ANY},
+        "!filter": {"prefix": ANY, "suffix": ANY},
         "enable": _FLAG,
-        "name": _TEXT,
-        "qualifier": _TEXT,
+        "qualifier": _QUALIFIER,
     },
     "timer": {
         "!name": _TEXT,
         "!cronExpression": (_cron, "seven fields, such as 0 */5 * * * * *"),
         "enable": _FLAG,
-        "argument": _ANY,
-        "qualifier": _TEXT,
+        "argument": ANY,
+        "qualifier": _QUALIFIER,
     },
     "http": {
         "!authType": (lambda text: text in {"NONE", "CAM"}, "NONE or CAM"),
-        "netConfig": {"enableIntranet": _FLAG, "enableExtranet": _FLAG},
-        "qualifier": _TEXT,
+        # Without it the vendor's tool makes a URL that nobody can reach.
+        "!netConfig": {"!enableIntranet": _FLAG, "!enableExtranet": _FLAG},
+        "!qualifier": _QUALIFIER,
+        "name": _TEXT,
+        "enable": _FLAG,
     },
 }
 _TRIGGER: Shape = {
-    "!type": (lambda text: text in _TRIGGERS, "cos, timer or http (apigw is gone since 2025-06-30)"),
+    "!type": (lambda text: text in TRIGGERS, "cos, timer or http (apigw is gone since 2025-06-30)"),
     "!function": _TEXT,
-    "!parameters": _ANY,
+    "!parameters": ANY,
 }
 _FILE: Shape = {
     "!component": (lambda text: text == "multi-scf", "multi-scf is expected"),
     "!name": _TEXT,
     "app": _TEXT,
     "stage": _TEXT,
-    "org": _TEXT,
     "!inputs": {
         **_SHARED,
-        "src": _ANY,
+        "!src": {"!src": _TEXT, "exclude": [_TEXT]},
         "!region": _TEXT,
         "ignoreTriggers": _FLAG,
-        "!functions": {"*": _FUNCTION},
+        "!functions": {"*": FUNCTION},
         "triggers": [_TRIGGER],
     },
 }
@@ -147,109 +148,19 @@ def check(path: Path) -> list[Problem]:
         return [Problem(path.name, line, "YAML", str(error.problem or "not understood"))]
     if root is None:
         return [Problem(path.name, 1, "file", "it is empty")]
-    found = [*_shape(root, _FILE, "")]
+    found = [*compare(root, _FILE, ""), *_triggers(root)]
     if not found:
-        found = [*_relations(root, path.parent)]
+        found = [*disagreements(root, path.parent)]
     return sorted(
         (Problem(path.name, line + 1, place.lstrip("."), expected) for line, place, expected in found),
         key=lambda problem: problem.line,
     )
 
 
-Found = Iterator[tuple[int, str, str]]
-
-
-def _shape(node: yaml.Node, shape: Shape, place: str) -> Found:
-    line = node.start_mark.line
-    if isinstance(shape, tuple):
-        if not isinstance(node, yaml.ScalarNode):
-            if shape is not _ANY:
-                yield line, place, "one value is expected"
-        elif not _OPEN.search(node.value) and not shape[0](node.value):
-            yield line, place, shape[1]
-    elif isinstance(shape, list):
-        if not isinstance(node, yaml.SequenceNode):
-            yield line, place, "a list is expected"
-            return
-        for index, item in enumerate(node.value):
-            yield from _shape(item, shape[0], f"{place}[{index}]")
-    else:
-        yield from _mapping(node, shape, place)
-
-
-def _mapping(node: yaml.Node, shape: Mapping[str, Shape], place: str) -> Found:
-    line = node.start_mark.line
-    if not isinstance(node, yaml.MappingNode):
-        yield line, place, "keys with values are expected"
-        return
-    keys: set[str] = set()
-    for key, value in node.value:
-        name = str(key.value)
-        inner = f"{place}.{name}"
-        if name in keys:
-            yield key.start_mark.line, inner, "it stands here twice"
-        keys.add(name)
-        allowed = shape.get(name, shape.get(f"!{name}", shape.get("*")))
-        if allowed is None:
-            names = [each.lstrip("!") for each in shape]
-            near = difflib.get_close_matches(name, names, 1)
-            hint = f": is {near[0]} meant?" if near else ""
-            yield key.start_mark.line, inner, f"there is no such key{hint}"
-        else:
-            yield from _shape(value, allowed, inner)
-    for name in shape:
-        if name.startswith("!") and name[1:] not in keys:
-            yield line, f"{place}.{name[1:]}", "it is missing"
-
-
-def _relations(root: yaml.Node, folder: Path) -> Found:
-    """What no shape can say: names that refer to one another, folders, settings."""
-    inputs = _get(root, "inputs")
-    functions = _get(inputs, "functions")
-    keys = {str(key.value) for key, _ in functions.value}
-    yield from _layers(inputs, "inputs")
-    yield from _settings(inputs, "inputs")
-    for key, function in functions.value:
-        place = f"inputs.functions.{key.value}"
-        source = _get(function, "src")
-        handler = _get(function, "handler") or _get(inputs, "handler")
-        if handler is None:
-            yield key.start_mark.line, f"{place}.handler", "it is missing"
-        elif not (folder / source.value / f"{handler.value.rpartition('.')[0]}.py").is_file():
-            yield source.start_mark.line, f"{place}.src", "the entry file that the handler names is not there"
-        yield from _layers(function, place)
-        yield from _settings(function, place)
-    triggers = _get(inputs, "triggers")
-    for index, trigger in enumerate(triggers.value if triggers else ()):
-        place = f"inputs.triggers[{index}]"
-        yield from _shape(
-            _get(trigger, "parameters"), _TRIGGERS[_get(trigger, "type").value], f"{place}.parameters"
-        )
-        target = _get(trigger, "function")
-        if target.value not in keys:
-            yield target.start_mark.line, f"{place}.function", "there is no function of that key"
-
-
-def _layers(node: yaml.Node, place: str) -> Found:
-    layers = _get(node, "layers")
-    if layers is not None and len(layers.value) > LAYER_LIMIT:
-        yield layers.start_mark.line, f"{place}.layers", f"at most {LAYER_LIMIT} a function"
-
-
-def _settings(node: yaml.Node, place: str) -> Found:
-    environments = _get(node, "environments")
-    for entry in environments.value if environments else ():
-        name = _get(entry, "key")
-        if name.value.startswith("CARDVEIL_") and name.value not in _SETTINGS:
-            near = difflib.get_close_matches(name.value, _SETTINGS, 1)
-            hint = f": is {near[0]} meant?" if near else ""
-            yield (
-                name.start_mark.line,
-                f"{place}.environments.{name.value}",
-                f"there is no such setting{hint}",
-            )
-
-
-def _get(node: Any, name: str) -> Any:
-    """Return the value of a mapping's key, None where it is not there."""
-    return next((value for key, value in node.value if key.value == name), None)
+def _triggers(root: yaml.Node) -> Found:
+    """The parameters of each trigger, whose shape its type decides."""
+    triggers = get(get(root, "inputs"), "triggers") if isinstance(root, yaml.MappingNode) else None
+    for index, trigger in enumerate(triggers.value if isinstance(triggers, yaml.SequenceNode) else ()):
+        kind, parameters = get(trigger, "type"), get(trigger, "parameters")
+        if kind is not None and parameters is not None and kind.value in TRIGGERS:
+            yield from compare(parameters, TRIGGERS[kind.value], f"inputs.triggers[{index}].parameters")

@@ -34,7 +34,11 @@ class FunctionUrls:
 
     @property
     def _auth(self) -> dict[str, str]:
-        return {trigger.function: trigger.auth for trigger in self._scf.deployment.http}
+        return {
+            trigger.function: trigger.auth
+            for trigger in self._scf.deployment.http
+            if trigger.enabled and (trigger.intranet or trigger.extranet)
+        }
 
     @property
     def functions(self) -> tuple[str, ...]:

@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-#: `${env:NAME}`, `${env.NAME}`, `${stage}`, each optionally with `, default`.
-_VARIABLE: Final = re.compile(r"\$\{\s*(?P<name>[^,{}]+?)\s*(?:,\s*(?P<default>[^{}]*?)\s*)?\}")
+#: Everything in `${…}`; and what of it the vendor's tool fills in, which knows no defaults and no spaces.
+_VARIABLE: Final = re.compile(r"\$\{([^{}]*)\}")
+_KNOWN: Final = re.compile(r"env:(\w[\w.-]*)|(stage|app|name)", re.ASCII)
 #: A value may name another variable; more turns than this are a circle.
 _TURNS: Final = 5
 
@@ -24,15 +25,14 @@ def resolve(document: Any, variables: Mapping[str, str], place: str = "") -> Any
     document
         What the YAML parser gave.
     variables
-        Values by name. `${env:X}` and `${env.X}` look `X` up, `${stage}` looks `stage` up, and anything else
-        (such as `${output:…}`) is looked up as it is written.
+        Values by name. `${env:X}` looks `X` up; `${stage}`, `${app}` and `${name}` themselves.
     place
         Where in the file `document` stands, for error messages.
 
     Raises
     ------
     ConfigurationError
-        If a variable has neither a value nor a default.
+        If a variable has no value, or is not of these.
     """
     if isinstance(document, str):
         return _fill(document, variables, place)
@@ -53,10 +53,11 @@ def _fill(text: str, variables: Mapping[str, str], place: str) -> str:
 
 
 def _value(match: re.Match[str], variables: Mapping[str, str], place: str) -> str:
-    name = match["name"]
-    key = re.sub(r"^env[:.]", "", name)
-    if key in variables:
-        return variables[key]
-    if match["default"] is not None:
-        return match["default"].strip("'\"")
-    raise ConfigurationError(f"{place.lstrip('.')}: no value is given for the variable ${{{name}}}")
+    known = _KNOWN.fullmatch(match[1])
+    place = place.lstrip(".")
+    if known is None:
+        raise ConfigurationError(f"{place}: only ${{env:NAME}}, without a default, is filled in everywhere")
+    name = known[1] or known[2]
+    if name not in variables:
+        raise ConfigurationError(f"{place}: set {name} where you deploy: it has no value")
+    return variables[name]

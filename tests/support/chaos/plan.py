@@ -97,7 +97,7 @@ class Plan:
         """Write the project's serverless.yml with time limits of this pace, and return the file."""
         document: dict[str, Any] = yaml.safe_load((ROOT / "serverless.yml").read_text("utf-8"))
         inputs = document["inputs"]
-        inputs["src"] = str(ROOT)
+        inputs["src"] = str(ROOT / "functions")
         inputs["timeout"] = self.timeout_s
         inputs["functions"]["on_schedule"]["timeout"] = 60
         for name in set(inputs["functions"]) - {"on_upload", "on_callback", "on_schedule"}:

@@ -20,20 +20,23 @@ _OWN: Final = "__cardveil_fields__"
 
 
 class _Field:
-    """One attribute of a record: its default, and whether `repr` shows it."""
+    """One attribute of a record: its default, whether `repr` shows it, and what else is said of it."""
 
-    __slots__ = ("default", "default_factory", "name", "repr")
+    __slots__ = ("default", "default_factory", "metadata", "name", "repr")
 
-    def __init__(self, default: Any, default_factory: Any, repr: bool) -> None:
+    def __init__(self, default: Any, default_factory: Any, repr: bool, metadata: Any = None) -> None:
+        self.metadata = metadata or {}
         self.name = ""
         self.default = default
         self.default_factory = default_factory
         self.repr = repr
 
 
-def _field(*, default: Any = _MISSING, default_factory: Any = _MISSING, repr: bool = True) -> Any:
+def _field(
+    *, default: Any = _MISSING, default_factory: Any = _MISSING, repr: bool = True, metadata: Any = None
+) -> Any:
     """See `dataclasses.field`; what is not taken here is not used in this package."""
-    return _Field(default, default_factory, repr)
+    return _Field(default, default_factory, repr, metadata)
 
 
 def _dataclass(*, frozen: Literal[True], slots: Literal[True]) -> Callable[[type[_T]], type[_T]]:
@@ -162,7 +165,7 @@ class _Known:
 
         described = []
         for each in getattr(made, _OWN):
-            given: dict[str, Any] = {"repr": each.repr}
+            given: dict[str, Any] = {"repr": each.repr, "metadata": each.metadata}
             if each.default is not _MISSING:
                 given["default"] = each.default
             if each.default_factory is not _MISSING:

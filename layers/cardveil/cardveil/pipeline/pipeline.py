@@ -30,7 +30,7 @@ from cardveil.recognition.hints import hint_of
 from cardveil.recognition.interfaces import CardRecogniser, Hint
 from cardveil.recognition.recognizer import Stage
 from cardveil.recognition.staging import staged
-from cardveil.setting_values import CardRule
+from cardveil.setting_kinds import CardRule
 from cardveil.settings import Settings
 from cardveil.storage.circuit_breaker import BreakerGuard, CircuitBreaker
 from cardveil.storage.keys import Keys

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 
 from cardveil.core.frozen import dataclass
-from cardveil.setting_values import MAX_KEY_BYTES
+from cardveil.setting_kinds import MAX_KEY_BYTES
 from cardveil.settings import Settings
 from cardveil.storage.objects import Objects
 

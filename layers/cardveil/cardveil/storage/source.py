@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from cardveil.core.frozen import dataclass, field
-from cardveil.setting_values import MAX_KEY_BYTES
+from cardveil.setting_kinds import MAX_KEY_BYTES
 from cardveil.settings import Settings
 
 #: Endings that are no photograph's, whatever the bytes are. All else is looked at, so that a card with an

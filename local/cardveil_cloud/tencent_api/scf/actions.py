@@ -248,6 +248,21 @@ class Actions:
         trigger["Enable"] = int(enabled == "OPEN")
         return {"TriggerInfo": dict(trigger)}
 
+    async def delete_layer_version(self, body: Body) -> dict[str, Any]:
+        """Remove one version of a layer that no function uses."""
+        name, version = take(body, "LayerName", str), take(body, "LayerVersion", int)
+        gone = self._records.layer(name, version)
+        users = [
+            each
+            for function in self._records.functions.values()
+            for config in function.versions.values()
+            for each in config["Layers"]
+        ]
+        if {"LayerName": name, "LayerVersion": version} in users:
+            raise ApiError("FailedOperation.DeleteLayerVersion", "A function uses the layer's version.")
+        self._records.layers[name].remove(gone)
+        return {}
+
     async def delete_trigger(self, body: Body) -> dict[str, Any]:
         """Remove a trigger."""
         function = self._records.function(name_of(body))

@@ -119,4 +119,4 @@ def _add_trigger(
         argument = trigger.get("CustomArgument", "")
         timers.append(TimerTrigger(trigger["TriggerName"], function, said.cron, argument, enabled))
     elif enabled:
-        http.append(HttpTrigger(function, said.auth))
+        http.append(HttpTrigger(function, said.auth, intranet=said.intranet, extranet=said.extranet))

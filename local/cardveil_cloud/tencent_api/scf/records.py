@@ -14,6 +14,8 @@ from cardveil_cloud.tencent_api.scf import triggers
 
 LATEST: Final = "$LATEST"
 DEFAULT: Final = "$DEFAULT"
+#: Every function has this alias, and it means the latest code until it is pointed elsewhere.
+_UNTOUCHED: Final = {"FunctionVersion": LATEST, "Description": ""}
 
 
 @dataclass(slots=True)
@@ -46,7 +48,7 @@ class Function:
 
     name: str
     versions: dict[str, dict[str, Any]]
-    aliases: dict[str, dict[str, str]] = field(default_factory=dict)
+    aliases: dict[str, dict[str, str]] = field(default_factory=lambda: {DEFAULT: dict(_UNTOUCHED)})
     triggers: list[dict[str, Any]] = field(default_factory=list)
     reserved: int | None = None
     added: str = ""
@@ -58,8 +60,6 @@ class Function:
             return qualifier
         if qualifier in self.aliases:
             return self.aliases[qualifier]["FunctionVersion"]
-        if qualifier == DEFAULT:
-            return LATEST
         raise ApiError("ResourceNotFound.FunctionVersion", "The function has no such version or alias.")
 
 

@@ -32,6 +32,7 @@ _ACTIONS: Final = (
     "CreateFunction",
     "CreateTrigger",
     "DeleteFunction",
+    "DeleteLayerVersion",
     "DeleteTrigger",
     "GetAlias",
     "GetFunction",

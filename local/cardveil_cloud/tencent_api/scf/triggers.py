@@ -19,6 +19,8 @@ class Description:
     prefix: str = ""
     suffix: str = ""
     auth: str = ""
+    intranet: bool = False
+    extranet: bool = False
 
 
 def read(kind: str, text: str) -> Description:
@@ -28,7 +30,7 @@ def read(kind: str, text: str) -> Description:
     ----------
     kind
         ``timer``: a cron expression, as it is or in an object as ``cron``. ``cos``: an object with ``event``
-        and ``filter``. ``http``: an object with ``AuthType``.
+        and ``filter``. ``http``: an object with ``AuthType`` and ``NetConfig``.
 
     Raises
     ------
@@ -43,7 +45,11 @@ def read(kind: str, text: str) -> Description:
     if kind == "http":
         if said.get("AuthType") not in ("NONE", "CAM"):
             raise _refused("AuthType is NONE or CAM")
-        return Description(auth=said["AuthType"])
+        net = said.get("NetConfig") or {}
+        if not isinstance(net, dict):
+            raise _refused("NetConfig is an object")
+        intranet, extranet = net.get("EnableIntranet") is True, net.get("EnableExtranet") is True
+        return Description(auth=said["AuthType"], intranet=intranet, extranet=extranet)
     rule = said.get("filter") or {}
     event = said.get("event")
     if not isinstance(event, str) or not event.startswith("cos:Object") or not isinstance(rule, dict):

@@ -1,0 +1,62 @@
+"""`cardveil check`: an invented sample through what was deployed, and taken away again."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from pathlib import Path
+
+import click
+
+from cardveil_cli.commands.deploy import FILE, FOLDER, ROOT, target, told
+from cardveil_cli.deploy.errors import DeployError
+
+_PAUSE_S = 1.0
+
+
+@click.command("check")
+@click.option("--file", type=FILE, default=ROOT / "serverless.yml", show_default="serverless.yml")
+@click.option("--package", type=FOLDER, default=ROOT / "dist", show_default="dist/")
+@click.option("--local", type=FOLDER, help="Of the local cloud that runs on this folder.")
+@click.option("--timeout", type=click.IntRange(1, 3600), default=180, show_default=True, metavar="SECONDS")
+def command(file: Path, package: Path, local: Path | None, timeout: int) -> None:
+    """Upload an invented ID card, wait for its result, show it, and erase all of it.
+
+    It costs what one upload costs. The key that runs it needs to read, write and delete in the bucket.
+    """
+    from cardveil.storage.keys import keys_of
+    from cardveil_cli.deploy.checks import settings_of
+    from cardveil_cli.samples.bundled import kept_pictures
+
+    with told():
+        found = target(file, package, local)
+        settings = settings_of(found.deployment)
+        sample = next(each for each in kept_pictures() if each.verdict == "redacted")
+        key = f"{settings.inbox_prefix}cardveil-check-{secrets.token_hex(8)}.{sample.file.rpartition('.')[2]}"
+        keys = keys_of(key, settings)
+        results = settings.result_bucket or settings.bucket
+        account = found.account
+        try:
+            account.put(settings.bucket, key, sample.read())
+            click.echo(f"uploaded: {key}")
+            deadline = time.monotonic() + timeout
+            while (sidecar := account.get(results, keys.sidecar)) is None:
+                if time.monotonic() > deadline:
+                    where = (
+                        f"{local}/logs" if local else "the log service, or the function's page in the console"
+                    )
+                    raise DeployError(f"no result after {timeout} s: on_upload's log is in {where}")
+                time.sleep(_PAUSE_S)
+            known = json.loads(sidecar)
+            click.echo(f"status: {known['status']}")
+            for finding in known.get("findings") or []:
+                click.echo(f"finding: {finding}")
+            copy = account.get(results, keys.redacted)
+            click.echo(f"copy: {keys.redacted}, {len(copy):,} bytes" if copy else "copy: none")
+        finally:
+            for bucket, gone in ((settings.bucket, key), (results, keys.redacted), (results, keys.sidecar)):
+                account.delete(bucket, gone)
+        click.echo("erased: source, copy and sidecar")
+        if known["status"] != "redacted" or copy is None:
+            raise DeployError("the sample was not redacted: its findings say why")

@@ -1,0 +1,23 @@
+"""`cardveil undeploy`: removes what `cardveil deploy` has made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cardveil_cli.commands.deploy import FILE, FOLDER, ROOT, run, target, told
+from cardveil_cli.deploy.undeploy import undeploy_plan
+
+
+@click.command("undeploy")
+@click.option("--file", type=FILE, default=ROOT / "serverless.yml", show_default="serverless.yml")
+@click.option("--package", type=FOLDER, default=ROOT / "dist", show_default="dist/")
+@click.option("--plan", "only_plan", is_flag=True, help="Show what would be done, and do nothing.")
+@click.option("--local", type=FOLDER, help="Of the local cloud that runs on this folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line a step.")
+def command(file: Path, package: Path, only_plan: bool, local: Path | None, as_json: bool) -> None:
+    """Remove functions, triggers and layers that `cardveil deploy` made; the bucket stays as it is."""
+    with told():
+        found = target(file, package, local)
+        run(undeploy_plan(found.account, found.state), only_plan, as_json)
