@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from qcloud_cos.cos_exception import CosServiceError
+from starlette.requests import Request
 from tests.support.cloud_fixture import Bench, bench
 
 from cardveil.core.errors import Halt, Reject, Retry
@@ -18,7 +21,10 @@ from cardveil.settings import Settings
 from cardveil.storage.circuit_breaker import OF_ONE_REQUEST
 from cardveil.storage.objects import CosObjects
 from cardveil.storage.vendor import Credentials, cos_client
+from cardveil_cloud.cos.contracts import DropConnection
+from cardveil_cloud.cos.errors import CosError
 from cardveil_cloud.fault_rules import KINDS, FaultRules, Rule
+from cardveil_cloud.faults import BODY_FAULT, NoFaults, PlatformFault
 
 Begin = Callable[..., Bench]
 
@@ -126,8 +132,43 @@ def test_an_unknown_kind_is_refused() -> None:
         Rule("gremlin", "cos")
 
 
-def test_every_kind_is_described() -> None:
-    assert all(KINDS.values())
+def met(hook: NoFaults, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    """Return all that one call, one invocation, one event and one job meet with a hook."""
+    found: list[str] = []
+
+    async def waited(seconds: float) -> None:
+        found.append("waits")
+
+    async def meetings() -> None:
+        request = Request({"type": "http", "headers": []})
+        try:
+            await hook.before("cos", "GetObject", request)
+            found.append("has its effect")
+            await hook.after("cos", "GetObject", request)
+        except (CosError, DropConnection) as fault:
+            found.append(repr(fault))
+        found.append(repr(request.scope.get(BODY_FAULT)))
+        with suppress(PlatformFault):
+            await hook.before_invoke("f", "r")
+            found.append("invoked")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(asyncio, "sleep", waited)
+        asyncio.run(meetings())
+    found.append("lives" if hook.worker_deadline("f", "r") is None else "killed")
+    for delays in (hook.deliveries("f", {}), hook.callbacks("j")):
+        found.append(" ".join("at once" if delay == 0 else "later" for delay in delays))
+    return tuple(found)
+
+
+def test_every_kind_that_may_be_asked_for_happens_and_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kind that no hook draws would be accepted, and a run without faults be taken for one with them."""
+    seen = {met(NoFaults(), monkeypatch): "none"}
+    assert met(FaultRules([]), monkeypatch) in seen
+    for kind in KINDS:
+        rules = FaultRules([Rule(kind, "*", code="SlowDown", seconds=1.0)])
+        seen[met(rules, monkeypatch)] = kind
+    assert sorted(seen.values()) == sorted([*KINDS, "none"])
 
 
 def test_calls_of_the_test_itself_can_be_spared(begin: Begin) -> None:

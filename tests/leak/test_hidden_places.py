@@ -229,3 +229,19 @@ def test_a_damaged_jpeg_is_refused_and_never_repaired(kit: Any, sampling: str) -
         except CardveilError:
             refused += 1
     assert refused > 0.5 * len(range(700, len(source) - 40, 101))
+
+
+def test_a_damaged_jpeg_of_four_planes_is_refused_although_pillow_would_repair_it(kit: Any) -> None:
+    """The way over pixels decodes by Pillow, which says nothing of any of these."""
+    image = Image.fromarray(kit.digits("4930", 1)).convert("CMYK")
+    source = kit.pillow(image, "JPEG", quality=90)
+    assert redact(inspect(source), kit.region(BOX)).path == "pixels"
+    places, refused = range(700, len(source) - 40, 101), 0
+    for at in places:
+        damaged = source[:at] + bytes([source[at] ^ 0x55, source[at + 1] ^ 0x33]) + source[at + 2 :]
+        kit.decoded(damaged)  # the control: it shows something
+        try:
+            redact(inspect(damaged), kit.region(BOX))
+        except CardveilError:
+            refused += 1
+    assert refused > 0.5 * len(places)

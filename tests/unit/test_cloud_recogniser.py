@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from cardveil.card.model import CardType, Field, Polygon, Side
+from cardveil.card.model import CardType, Field, Polygon, Side, VendorWarning
 from cardveil.core.errors import CardveilError, Halt, Reject, Retry, Review
+from cardveil.core.frozen import replace
 from cardveil.core.retry import RetryPolicy
 from cardveil.recognition.interfaces import Hint, Image, Reading, TextLine
 from cardveil.recognition.recognizer import CloudRecogniser
@@ -160,3 +161,36 @@ def test_a_picture_that_is_not_in_the_bucket_is_staged_and_taken_away() -> None:
     with pytest.raises(Retry):
         cloud.recognise(Image(b"", 100, 100), Hint())
     assert places == ["put", "deleted"]
+
+
+def test_a_review_of_the_vendor_stands_although_a_card_was_located() -> None:
+    blurred = Review("picture_blurred", "…", api="Reader")
+    found = recogniser(Scripted(id_card=FRONT, text=blurred)).recognise(IMAGE, Hint())
+    assert found.card is not None
+    assert found.refusal is blurred
+
+
+def test_what_asks_for_a_person_is_not_tried_as_another_card() -> None:
+    blurred = Review("picture_blurred", "…", api="Reader")
+    api = Scripted(licence=LICENCE, text=blurred)
+    assert recogniser(api).recognise(IMAGE, Hint()).refusal is blurred
+    assert "DriverLicense" not in api.asked
+
+
+def test_a_back_of_which_one_field_was_not_found_again_goes_to_review() -> None:
+    fields = (*BACK_TEXT.fields, Field("valid_period", "2010.07.21-长期"))
+    api = Scripted(
+        text=replace(BACK_TEXT, fields=fields), lines_found=(TextLine("某某市公安局", 99.0, HERE),)
+    )
+    assert recogniser(api).recognise(IMAGE, Hint()).findings == ("positions_missing",)
+
+
+def test_what_each_service_says_beside_the_fields_is_passed_on() -> None:
+    warnings = (VendorWarning(-9102, "photocopied"), VendorWarning(-9103, "retouched"))
+    api = Scripted(
+        id_card=replace(FRONT, warnings=warnings[:1]),
+        text=replace(FRONT_TEXT, warnings=warnings[1:], findings=("several_cards",)),
+    )
+    found = recogniser(api).recognise(IMAGE, Hint())
+    assert set(found.warnings) == set(warnings)
+    assert found.findings == ("several_cards",)

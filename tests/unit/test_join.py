@@ -6,6 +6,7 @@ from datetime import date
 
 import pytest
 
+from cardveil.card.id_number import check_digit
 from cardveil.card.model import Card, CardType, Check, Field, Polygon, Side
 from cardveil.recognition.interfaces import Reading, TextLine
 from cardveil.recognition.merge import check, join
@@ -127,4 +128,77 @@ def test_a_value_on_two_lines_is_covered_whole() -> None:
 
 def test_what_is_not_there_stays_without_a_place() -> None:
     (placed,) = place_fields((Field("authority", "某某市公安局"),), [line("居民身份证", 0)], "OCR")
+    assert placed.polygon is None
+
+
+LICENCE = CardType.DRIVER_LICENSE
+OTHER_NUMBER = "990101199003071253"
+
+
+@pytest.mark.parametrize(
+    ("card_type", "name", "one", "other"),
+    [
+        (CardType.ID_CARD, "name", "张二", "张三"),
+        (CardType.ID_CARD, "sex", "男", "女"),
+        (CardType.ID_CARD, "birth_date", "1990年3月7日", "1990年3月1日"),
+        (CardType.ID_CARD, "id_number", NUMBER, OTHER_NUMBER),
+        (LICENCE, "licence_number", NUMBER, OTHER_NUMBER),
+    ],
+)
+def test_whatever_tells_who_somebody_is_must_be_read_alike_by_both(
+    card_type: CardType, name: str, one: str, other: str
+) -> None:
+    assert "text_disagrees" in join(card_type, Side.FRONT, located(**{name: one}), read(**{name: other}))[1]
+    assert "text_disagrees" not in join(card_type, Side.FRONT, located(**{name: one}), read(**{name: one}))[1]
+
+
+def test_a_text_that_nobody_can_read_disagrees_with_nothing() -> None:
+    _, findings = joined(located(birth_date="1990"), read(birth_date="1990年3月7日"))
+    assert "text_disagrees" not in findings
+
+
+@pytest.mark.parametrize(
+    ("texts", "finding"),
+    [
+        ({"licence_number": NUMBER[:-1] + "0"}, "check_digit_failed"),
+        ({"licence_number": "99010119900307"}, "check_digit_failed"),
+        ({"licence_number": NUMBER, "birth_date": "1990-03-08"}, "birth_date_disagrees"),
+        ({"licence_number": NUMBER, "sex": "女"}, "sex_disagrees"),
+    ],
+)
+def test_a_licence_is_checked_as_an_id_card_is(texts: dict[str, str], finding: str) -> None:
+    assert finding in join(LICENCE, Side.FRONT, located(**texts), None)[1]
+
+
+def test_a_number_that_names_no_day_is_wrong_whatever_its_check_digit() -> None:
+    impossible = "99010119900230123" + check_digit("99010119900230123")
+    assert "check_digit_failed" in joined(located(id_number=impossible), None)[1]
+
+
+@pytest.mark.parametrize(("end", "expired"), [("2026-01-01", False), ("2025-12-31", True)])
+def test_a_card_is_valid_through_its_last_day(end: str, expired: bool) -> None:
+    field = Field("valid_period", f"2016-01-01-{end}", f"2016-01-01/{end}")
+    _, findings = check(Card(CardType.ID_CARD, Side.BACK, (field,)), today=date(2026, 1, 1))
+    assert ("expired" in findings) is expired
+
+
+@pytest.mark.parametrize(("score", "low"), [(79.9, True), (80.0, False)])
+def test_from_which_score_on_a_text_is_relied_on(score: float, low: bool) -> None:
+    weak = Reading("A", (Field("name", "张二", score=score, polygon=HERE),))
+    assert ("low_score" in joined(weak, None)[1]) is low
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        ["某某市公安局"],
+        ["高新技术开发区分局"],
+        ["某某市公安局", "高新技术开发区分局", "公安局", "分局"],
+    ],
+    ids=["first part", "second part", "parts found twice"],
+)
+def test_a_value_of_which_only_parts_were_found_has_no_place(found: list[str]) -> None:
+    """Its cover would leave out the rest; one without a place is covered by the layout, or not at all."""
+    lines = [line(text, 30.0 * index) for index, text in enumerate(found)]
+    (placed,) = place_fields((Field("authority", "某某市公安局高新技术开发区分局"),), lines, "OCR")
     assert placed.polygon is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,7 @@ from cardveil.card.model import FIELDS, Card, CardType, Field, Polygon, Side
 from cardveil.core.errors import Review
 from cardveil.redaction import Picture, Policy, Region, forbidden_texts, kept_texts, load_policy, plan
 from cardveil.redaction.card_pose import place
+from cardveil.redaction.polygons import cut
 
 ID_FRONT, LICENCE = (CardType.ID_CARD, Side.FRONT), (CardType.DRIVER_LICENSE, Side.FRONT)
 ID_BACK = (CardType.ID_CARD, Side.BACK)
@@ -297,3 +299,222 @@ def test_the_text_to_look_for_is_the_covered_part() -> None:
     assert forbidden_texts(card, minimal) == {"id_number": NUMBER[6:]}
     assert set(kept_texts(card, minimal)) == {"name", "sex", "ethnicity", "birth_date", "address"}
     assert set(forbidden_texts(card, STANDARD)) == {"name", "address", "id_number", "birth_date"}
+
+
+# What is not known exactly
+# ------------------------------------------------------------------------------------------
+
+
+def _blurred(kind: tuple[CardType, Side], pose: str, seed: int) -> Card:
+    """Return a card whose boxes are each off along and across, and turned, by 0.3 mm (standard deviation)."""
+    layout, chance = layout_of(*kind), random.Random(seed)
+    matrix, fields = _matrix(layout, pose), []
+    for field in _card(kind, pose).fields:
+        ink = _ink(layout, field.name)
+        dx, left, right = (chance.gauss(0, 0.3) for _ in range(3))
+        corners = (
+            (ink.x + dx, ink.y + left),
+            (ink.right + dx, ink.y + right),
+            (ink.right + dx, ink.bottom + right),
+            (ink.x + dx, ink.bottom + left),
+        )
+        fields.append(replace(field, polygon=Polygon.of(project(matrix, corner) for corner in corners)))
+    return Card(*kind, tuple(fields))
+
+
+@pytest.mark.parametrize("pose", POSES)
+@pytest.mark.parametrize("kind", [ID_FRONT, LICENCE], ids=["id", "licence"])
+def test_what_is_in_doubt_of_a_portrait_s_place_is_covered_as_well(
+    kind: tuple[CardType, Side], pose: str
+) -> None:
+    layout = layout_of(*kind)
+    assert layout.portrait is not None
+    for seed in range(12):
+        regions = planned(_blurred(kind, pose, seed), STANDARD, _picture())
+        portrait = tuple(r for r in regions if r.field == "portrait")
+        assert _covered(portrait, layout.portrait, _matrix(layout, pose)), seed
+
+
+@pytest.mark.parametrize("pose", POSES)
+@pytest.mark.parametrize("kind", [ID_FRONT, LICENCE], ids=["id", "licence"])
+def test_a_portrait_that_is_printed_a_millimetre_away_is_covered(
+    kind: tuple[CardType, Side], pose: str
+) -> None:
+    layout = layout_of(*kind)
+    assert layout.portrait is not None
+    regions = tuple(r for r in planned(_card(kind, pose), STANDARD, _picture()) if r.field == "portrait")
+    assert _covered(regions, layout.portrait.grown(1.0), _matrix(layout, pose))
+
+
+def test_a_portrait_that_a_recogniser_saw_is_covered_a_little_farther() -> None:
+    seen = Polygon.box(980, 200, 1380, 720)
+    card = Card(*ID_FRONT, (Field("portrait", polygon=seen),))
+    policy = load_policy(
+        "cards: {IDCard: {name: keep, sex: keep, ethnicity: keep, birth_date: keep, address: keep,"
+        " id_number: keep}}\n"
+    )
+    (region,) = planned(card, policy, _picture())
+    # 26 mm high at least: 1.5 mm are 30 of these pixels.
+    assert all(_holds(region, point) for point in Polygon.box(950, 170, 1410, 750).points)
+
+
+@pytest.mark.parametrize("pose", POSES)
+def test_a_policy_s_margin_is_kept_around_what_was_found(pose: str) -> None:
+    layout, matrix = layout_of(*ID_FRONT), _matrix(layout_of(*ID_FRONT), pose)
+    regions = planned(_card(ID_FRONT, pose), _policy(margin_mm=3.0), _picture())
+    for name in ("name", "address", "id_number", "birth_date"):
+        own = tuple(r for r in regions if r.field == name)
+        assert _covered(own, _ink(layout, name).grown(2.5), matrix)
+
+
+def test_where_a_text_has_no_zone_half_its_height_is_covered_around_it() -> None:
+    card = _card(ID_FRONT, "flat")
+    alone = Field("blood_group", polygon=Polygon.box(200, 1000, 300, 1040))
+    card = replace(card, fields=(*card.fields, alone))
+    (region,) = (r for r in planned(card, STANDARD, _picture()) if r.field == "blood_group")
+    assert all(_holds(region, point) for point in Polygon.box(180, 980, 320, 1060).points)
+
+
+def test_a_text_without_an_area_is_the_one_that_is_missing() -> None:
+    card = _card(ID_FRONT, "flat")
+    kept = load_policy("cards: {IDCard: {portrait: keep}}\n")
+    fields = tuple(
+        replace(f, polygon=Polygon.box(300, 200, 300, 260)) if f.name == "name" else f for f in card.fields
+    )
+    with pytest.raises(Review) as caught:
+        planned(replace(card, fields=fields), kept, _picture())
+    assert caught.value.what_to_do.endswith("were name")
+
+
+# Where the card's place is not to be relied on
+# ----------------------------------------------------------------------
+
+
+def _few(*names: str) -> Card:
+    card = _card(ID_FRONT, "flat")
+    return replace(card, fields=tuple(f for f in card.fields if f.name in names))
+
+
+def test_lines_side_by_side_do_not_tell_how_far_the_card_reaches() -> None:
+    card = _few("name", "sex", "ethnicity")
+    assert place(card) is not None
+    with pytest.raises(Review) as caught:
+        planned(card, STANDARD, _picture())
+    assert "portrait" in caught.value.what_to_do
+    regions = planned(card, _policy(incomplete="mask_card"), _picture())
+    assert [r.field for r in regions] == ["picture"], "the card's outline is not known well enough"
+
+
+def test_a_place_is_as_doubtful_as_its_worst_corner() -> None:
+    placement = place(_few("name", "sex", "ethnicity"))
+    assert placement is not None
+    outline = placement.layout.outline
+    doubts = [max(placement.doubts(corner)) for corner in outline.corners()]
+    assert min(doubts) < 3 < max(doubts)
+    assert placement.doubt(outline) == max(doubts)
+    assert not placement.trusted(outline)
+
+
+@pytest.mark.parametrize("names", [("name", "id_number"), ("id_number",)])
+def test_fewer_than_three_different_fields_tell_no_place(names: tuple[str, ...]) -> None:
+    card = _few(*names)
+    assert place(card) is None
+    assert place(replace(card, fields=card.fields * 3)) is None, "however often each was found"
+
+
+@pytest.mark.parametrize("pose", POSES)
+@pytest.mark.parametrize("kind", [ID_FRONT, LICENCE], ids=["id", "licence"])
+def test_boxes_that_are_millimetres_off_tell_no_place(kind: tuple[CardType, Side], pose: str) -> None:
+    assert place(_card(kind, pose, off=1.0)) is not None
+    assert place(_card(kind, pose, off=6.0)) is None
+
+
+@pytest.mark.parametrize("pose", POSES)
+def test_a_mirrored_card_has_no_place(pose: str) -> None:
+    """Its text cannot have been read as it stands there: the boxes are another card's, or mixed up."""
+    card = _card(ID_FRONT, pose)
+    mirrored = tuple(
+        replace(f, polygon=Polygon.of((1600 - x, y) for x, y in f.polygon.points)) if f.polygon else f
+        for f in card.fields
+    )
+    assert place(replace(card, fields=mirrored)) is None
+
+
+def test_what_is_found_of_a_seal_moves_no_place() -> None:
+    card = _card(LICENCE, "flat")
+    seal = layout_of(*LICENCE).fields["authority"]
+    matrix = _matrix(layout_of(*LICENCE), "flat")
+    corner = Box(seal.right - 4, seal.bottom - 3, 4, 3)
+    part = Polygon.of(project(matrix, point) for point in corner.corners())
+    with_part = tuple(replace(f, polygon=part) if f.name == "authority" else f for f in card.fields)
+    without = tuple(f for f in card.fields if f.name != "authority")
+    outlines = []
+    for fields in (with_part, without):
+        placement = place(replace(card, fields=fields))
+        assert placement is not None
+        outlines.append([c for point in placement.polygon(placement.layout.outline).points for c in point])
+    assert outlines[0] == pytest.approx(outlines[1], abs=1.0)
+
+
+# Parts of texts, in other scripts and at their ends
+# -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "last"),
+    [("1234某路", 4, 0), ("某路1234", 2, 0), ("某路1234", 0, 4), ("1234某路", 0, 2), ("A某1路B", 2, 1)],
+)
+def test_full_width_characters_take_the_place_of_two(text: str, first: int, last: int) -> None:
+    widths = [100 if character in "某路" else 50 for character in text]
+    starts = [sum(widths[:index]) for index in range(len(text) + 1)]
+    part = cut(Polygon.box(0, 0, starts[-1], 100), text, first, last)
+    assert part is not None
+    left, _, right, _ = part.bounds()
+    assert left <= starts[first]
+    assert right >= starts[len(text) - last]
+    if first:
+        assert left > starts[first - 1], "a kept character loses its edge at most"
+    if last:
+        assert right < starts[len(text) - last + 1]
+
+
+@pytest.mark.parametrize(("first", "last"), [(6, 0), (0, 4), (6, 4)])
+def test_a_partial_cover_has_the_policy_s_margin_but_towards_what_is_kept(first: int, last: int) -> None:
+    card, matrix = _card(ID_FRONT, "flat"), _matrix(layout_of(*ID_FRONT), "flat")
+    policy = load_policy(
+        "margin_mm: 4\ncards: {IDCard: {id_number:"
+        f" {{partial: {{keep_first: {first}, keep_last: {last}}}}}}}}}\n"
+    )
+    (region,) = (r for r in planned(card, policy, _picture()) if r.field == "id_number")
+    ink = _ink(layout_of(*ID_FRONT), "id_number")
+    pitch = ink.width / 18
+    begin, end = ink.x + first * pitch, ink.right - last * pitch
+    begin, end = (begin if first else begin - 3.5), (end if last else end + 3.5)
+    assert _covered((region,), Box(begin, ink.y - 3.5, end - begin, ink.height + 7), matrix)
+    for index in [*range(first - 1), *range(18 - last + 1, 18)]:
+        assert not _holds(
+            region, project(matrix, Box(ink.x + index * pitch, ink.y, pitch, ink.height).centre)
+        )
+
+
+def test_a_box_that_runs_against_its_text_is_not_cut() -> None:
+    card = _card(ID_FRONT, "flat")
+    policy = load_policy(
+        "cards: {IDCard: {portrait: keep, id_number: {partial: {keep_first: 6, keep_last: 4}}}}\n"
+    )
+    fields = tuple(
+        replace(f, polygon=Polygon.of(reversed(f.polygon.points)))
+        if f.name == "id_number" and f.polygon
+        else f
+        for f in card.fields
+    )
+    regions = planned(replace(card, fields=fields), policy, _picture())
+    assert {r.action for r in regions if r.field == "id_number"} == {"mask"}
+
+
+def test_of_a_text_that_is_covered_in_part_that_part_is_forbidden_and_of_a_short_one_all() -> None:
+    card = _card(ID_FRONT, "flat")
+    policy = load_policy("cards: {IDCard: {id_number: {partial: {keep_first: 6, keep_last: 4}}}}\n")
+    assert forbidden_texts(card, policy)["id_number"] == NUMBER[6:14]
+    short = tuple(replace(f, text=NUMBER[:9]) if f.name == "id_number" else f for f in card.fields)
+    assert forbidden_texts(replace(card, fields=short), policy)["id_number"] == NUMBER[:9]

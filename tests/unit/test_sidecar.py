@@ -11,7 +11,17 @@ import pytest
 
 from cardveil.card.findings import FINDINGS, Status, status_of
 from cardveil.card.model import Call, Card, CardType, Check, Field, Polygon, Side, VendorWarning
-from cardveil.storage.sidecar import RedactionDone, RegionDone, Sidecar, SourceFacts, schema, to_json
+from cardveil.storage.sidecar import (
+    Decision,
+    RedactionDone,
+    RegionDone,
+    Sidecar,
+    SourceFacts,
+    card_of,
+    history_of,
+    schema,
+    to_json,
+)
 from cardveil_ocr import findings as recogniser_findings
 
 HERE = Polygon.box(1, 2, 30.005, 40)
@@ -83,3 +93,34 @@ def test_findings_lead_to_their_status() -> None:
     assert status_of(["low_score", "several_cards"]) is Status.NEEDS_REVIEW
     assert status_of(["something_new"]) is Status.NEEDS_REVIEW  # unknown is not trusted
     assert all(code.isidentifier() and finding.meaning for code, finding in FINDINGS.items())
+
+
+@pytest.mark.parametrize("orientation", [None, *range(1, 9)])
+def test_what_is_known_of_the_source_is_told_as_it_is(orientation: int | None) -> None:
+    """Whoever draws the polygons into the stored picture must know how it lies."""
+    source = replace(FULL.source, orientation=orientation)
+    document = orjson.loads(to_json(replace(FULL, source=source)))
+    assert document["source"] == {
+        "bucket": "cards-1250000000",
+        "key": "inbox/a.jpg",
+        "etag": "0d73",
+        "size": 557,
+        "width": 1000,
+        "height": 630,
+        "orientation": orientation,
+    }
+
+
+def test_a_written_card_and_its_history_are_read_back_as_they_were() -> None:
+    """A picture is redacted anew from nothing else."""
+    decision = Decision(
+        "2026-01-02T03:04:05+00:00", "desk", "correct", "…", "redacted", "redacted", ("name",)
+    )
+    document = orjson.loads(to_json(replace(FULL, history=(decision,))))
+    assert FULL.card is not None
+    (field,) = FULL.card.fields
+    # Places are rounded to a hundredth of a pixel.
+    rounded = replace(FULL.card, fields=(replace(field, polygon=Polygon.box(1, 2, 30, 40)),))
+    assert card_of(document) == rounded
+    assert history_of(document) == (decision,)
+    assert card_of(orjson.loads(to_json(EMPTY))) is None

@@ -1,0 +1,190 @@
+"""One picture's verdict: what recognisers are shown, in whose frame they answer, what keeps a copy back."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from tests.support.chaos.pictures import picture
+
+from cardveil.card.findings import Status
+from cardveil.card.model import Card, CardType, Polygon, Side, VendorWarning
+from cardveil.core.errors import Reject, Review
+from cardveil.core.frozen import replace
+from cardveil.core.timing import Timings
+from cardveil.pipeline.covering import RedactionRules, Redactor
+from cardveil.pipeline.examine import examine
+from cardveil.recognition.interfaces import Hint, Image, Located, Recognition
+from cardveil.redaction import Limits, inspect, load_policy, place
+
+RULES = RedactionRules(load_policy("standard"), Limits())
+#: A front that fills its picture, as services tell of it: they do not see the portrait.
+SHOWN = picture(0)
+CARD = replace(SHOWN.card.card, fields=tuple(f for f in SHOWN.card.card.fields if f.name != "portrait"))
+WIDTH, HEIGHT = 512, 320
+
+
+def scaled(card: Card, factor: float) -> Card:
+    fields = tuple(
+        replace(f, polygon=f.polygon.scaled(factor, factor)) if f.polygon else f for f in card.fields
+    )
+    return replace(card, fields=fields)
+
+
+@dataclass
+class Knowing:
+    """Recognises the card of `SHOWN` at whatever size it is sent, and adds what the test says."""
+
+    told: dict[str, Any] = field(default_factory=dict)
+    sent: list[Image] = field(default_factory=list)
+
+    def recognise(self, image: Image, hint: Hint, located: Located | None = None) -> Recognition:
+        self.sent.append(image)
+        card = scaled(CARD, image.width / WIDTH)
+        if located:
+            located(card)
+        return replace(Recognition(card), **self.told)
+
+    def texts(self, image: Image) -> tuple[str, ...]:
+        raise AssertionError("the geometric proof asks no recogniser")
+
+
+def encoded(image: Pillow.Image, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", **options)
+    return buffer.getvalue()
+
+
+def test_a_picture_as_it_is_is_read_where_it_stands() -> None:
+    knowing = Knowing()
+    assert examine(SHOWN.data(), Hint(), knowing, RULES, key="inbox/a.jpg").status is Status.REDACTED
+    assert [(image.key, image.data) for image in knowing.sent] == [("inbox/a.jpg", SHOWN.data())]
+
+
+def test_a_picture_that_was_turned_is_not_read_where_it_stands() -> None:
+    """There it lies on its side, and so would every place that is found in it."""
+    upright = Pillow.open(io.BytesIO(SHOWN.data()))
+    exif = Pillow.Exif()
+    exif[0x0112] = 6
+    stored = encoded(upright.rotate(90, expand=True), quality=95, exif=exif.tobytes())
+    knowing = Knowing()
+    verdict = examine(stored, Hint(), knowing, RULES, key="inbox/a.jpg")
+    (image,) = knowing.sent
+    assert (image.key, image.width, image.height) == (None, WIDTH, HEIGHT)
+    assert verdict.status is Status.REDACTED
+
+
+def test_places_in_a_smaller_copy_are_put_back_into_the_picture_s_own_frame() -> None:
+    factor = 8
+    grain = np.random.default_rng(1).integers(0, 90, (HEIGHT * factor, WIDTH * factor, 3), dtype=np.uint8)
+    light = Pillow.fromarray(grain + 160)
+    source = encoded(light, quality=95)
+    assert len(base64.b64encode(source)) > 7 * 2**20
+    knowing = Knowing()
+    verdict = examine(source, Hint(), knowing, RULES, key="inbox/a.jpg")
+    (image,) = knowing.sent
+    # Tencent's limit for every API in use, "Input Parameters": 7 MB after Base64.
+    assert len(base64.b64encode(image.data)) <= 7 * 2**20
+    assert image.key is None, "the key names another picture than the one that was sent"
+    assert image.width < WIDTH * factor
+    assert verdict.card is not None
+    assert verdict.copy is not None
+    shown = np.asarray(Pillow.open(io.BytesIO(verdict.copy.data)).convert("L"))
+    for found, known in zip(verdict.card.fields, scaled(CARD, factor).fields, strict=False):
+        if known.polygon is None or found.polygon is None:
+            continue
+        for point, other in zip(found.polygon.points, known.polygon.points, strict=True):
+            assert point == pytest.approx(other, abs=0.5)
+        left, top, right, bottom = (round(value) for value in known.polygon.bounds())
+        covered = RULES.policy.action_for(CARD.type, CARD.side, known.name) == "mask"
+        middle = shown[(top + bottom) // 2, (left + right) // 2]
+        assert (middle < 8) == covered, known.name
+
+
+@pytest.mark.parametrize(
+    ("told", "hint", "status", "finding"),
+    [
+        ({}, Hint(CardType.DRIVER_LICENSE), Status.NEEDS_REVIEW, "wrong_card_type"),
+        ({}, Hint(CardType.ID_CARD, Side.BACK), Status.NEEDS_REVIEW, "wrong_side"),
+        ({}, Hint(None, Side.BACK), Status.NEEDS_REVIEW, "wrong_side"),
+        ({"warnings": (VendorWarning(-9102, "photocopied"),)}, Hint(), Status.NEEDS_REVIEW, "warned"),
+        ({"findings": ("check_digit_failed",)}, Hint(), Status.NEEDS_REVIEW, "check_digit_failed"),
+        ({"findings": ("new_tomorrow",)}, Hint(), Status.NEEDS_REVIEW, "new_tomorrow"),
+        ({"refusal": Review("picture_blurred", "…")}, Hint(), Status.NEEDS_REVIEW, "picture_blurred"),
+        ({"refusal": Reject("no_card", "…")}, Hint(), Status.REJECTED, "no_card"),
+        ({"card": None}, Hint(), Status.REJECTED, "no_card"),
+        ({"card": None, "findings": ("several_cards",)}, Hint(), Status.REJECTED, "no_card"),
+    ],
+    ids=lambda value: str(value) if isinstance(value, str) else None,
+)
+def test_what_asks_for_a_person_or_refuses_the_picture_gives_no_copy(
+    told: dict[str, Any], hint: Hint, status: Status, finding: str
+) -> None:
+    """Although one was made and proven while the text was waited for."""
+    rules = replace(RULES, review_warnings=frozenset({"photocopied"}))
+    verdict = examine(SHOWN.data(), hint, Knowing(told), rules)
+    assert (verdict.status, verdict.copy, verdict.regions) == (status, None, ())
+    assert finding in verdict.findings
+    assert set(told.get("findings", ())) <= set(verdict.findings)
+
+
+def test_a_warning_that_nobody_asked_for_is_told_and_stops_nothing() -> None:
+    warnings = (VendorWarning(-9102, "photocopied"),)
+    verdict = examine(SHOWN.data(), Hint(), Knowing({"warnings": warnings}), RULES)
+    assert (verdict.status, verdict.warnings) == (Status.REDACTED, warnings)
+
+
+class TestMadeAhead:
+    """A copy that was made before the text was known counts only if the same is covered in the end."""
+
+    @pytest.mark.parametrize("policy", ["standard", "minimal"])
+    def test_a_field_that_moved_is_covered_where_it_is(self, policy: str) -> None:
+        rules = replace(RULES, policy=load_policy(policy))
+        name = "address" if policy == "standard" else "id_number"
+        moved = replace(
+            CARD,
+            fields=tuple(
+                replace(f, polygon=Polygon.of((x + 3.0, y + 2.0) for x, y in f.polygon.points))
+                if f.name == name and f.polygon
+                else f
+                for f in CARD.fields
+            ),
+        )
+        shown = inspect(SHOWN.data())
+        ahead = Redactor(shown, rules)
+        ahead.ahead(CARD)
+        assert ahead.cover(moved, Knowing(), Timings()) == Redactor(shown, rules).cover(
+            moved, Knowing(), Timings()
+        )
+
+    def test_a_number_that_was_read_otherwise_is_cut_elsewhere(self) -> None:
+        rules = replace(RULES, policy=load_policy("minimal"))
+        number = CARD.field("id_number")
+        assert number is not None
+        assert number.text is not None
+        shorter = replace(number, text=number.text[:15])
+        other = replace(CARD, fields=tuple(shorter if f is number else f for f in CARD.fields))
+        shown = inspect(SHOWN.data())
+        ahead = Redactor(shown, rules)
+        ahead.ahead(CARD)
+        whole = ahead.cover(CARD, Knowing(), Timings())
+        done = ahead.cover(other, Knowing(), Timings())
+        assert done == Redactor(shown, rules).cover(other, Knowing(), Timings())
+        assert done.regions != whole.regions
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_portrait_s_place_is_told_only_where_it_is_known(known: bool) -> None:
+    """Three short lines beside each other do not tell how far a card reaches to the other side."""
+    keeping = ", ".join(f"{f.name}: keep" for f in CARD.fields if f.name != "name")
+    rules = replace(RULES, policy=load_policy(f"cards: {{IDCard: {{portrait: keep, {keeping}}}}}\n"))
+    few = replace(CARD, fields=tuple(f for f in CARD.fields if f.name in {"name", "sex", "ethnicity"}))
+    card = CARD if known else few
+    assert place(card) is not None
+    done = Redactor(inspect(SHOWN.data()), rules).cover(card, Knowing(), Timings())
+    assert ("portrait" in {f.name for f in done.card.fields}) == known
