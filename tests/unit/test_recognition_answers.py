@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from cardveil.card.model import FIELDS, CardType, Side
-from cardveil.core.errors import Retry
+from cardveil.card.model import FIELDS, CardType, Polygon, Side
+from cardveil.core.errors import Retry, Review
 from cardveil.recognition.ai_license import read_answer
 from cardveil.recognition.field_names import ALIASES, field_name
+from cardveil.recognition.general_ocr import GeneralOcr
 from cardveil.recognition.id_card_ocr import reading_of_texts
+from cardveil.recognition.interfaces import Image
 from cardveil.recognition.parsing import many, response_of
 from cardveil.recognition.warnings import API_WARNINGS, CI_WARNINGS, warnings_of
 
@@ -101,3 +104,52 @@ def test_texts_tell_the_side() -> None:
 def test_warnings_are_named_although_the_numbers_differ() -> None:
     assert [warning.name for warning in warnings_of(["9106", None], CI_WARNINGS)] == ["doctored"]
     assert [warning.name for warning in warnings_of([-9104, 7], API_WARNINGS)] == ["doctored", "unknown"]
+
+
+class Answering:
+    """The SDK's client, with one answer of general OCR."""
+
+    def __init__(self, *detections: Mapping[str, Any]) -> None:
+        self.detections = list(detections)
+
+    def ci_ocr_process(self, **_: Any) -> dict[str, Any]:
+        return {"TextDetections": self.detections, "RequestId": "r"}
+
+
+CORNERS = [{"X": x, "Y": y} for x, y in (("10", "10"), ("50", "10"), ("50", "30"), ("10", "30"))]
+
+
+def words(*characters: str, corners: Any = CORNERS) -> list[dict[str, Any]]:
+    return [{"Character": c, "WordCoordPoint": {"WordCoordinate": corners}} for c in characters]
+
+
+@pytest.mark.parametrize(
+    ("given", "count"),
+    [
+        (words("张", "三"), 2),
+        (words("张"), 0),
+        (words("张", "二"), 0),
+        (words("三", "张"), 0),
+        (words("张", "三", corners=CORNERS[:3]), 0),
+        ([{"Character": "张"}, {"Character": "三"}], 0),
+        (None, 0),
+        ("张三", 0),
+    ],
+)
+def test_characters_are_placed_one_for_one_or_not_at_all(given: Any, count: int) -> None:
+    item = {"DetectedText": "张三", "Confidence": "99", "Polygon": CORNERS, "Words": given}
+    (line,), _ = GeneralOcr(Answering(item), "b").lines(Image(b"", 9, 9, "k"))
+    assert len(line.characters) == count
+
+
+def test_text_without_a_place_is_no_answer_and_a_place_without_text_is_one() -> None:
+    (line,), _ = GeneralOcr(Answering({"DetectedText": None, "Polygon": CORNERS}), "b").lines(
+        Image(b"", 9, 9, "k")
+    )
+    assert (line.text, line.polygon) == ("", Polygon.box(10, 10, 50, 30))
+    for corners in (None, CORNERS[:3], CORNERS[0]):
+        with pytest.raises(Review) as caught:
+            GeneralOcr(Answering({"DetectedText": "张三", "Polygon": corners}), "b").lines(
+                Image(b"", 9, 9, "k")
+            )
+        assert caught.value.code == "answer_unreadable"

@@ -146,6 +146,7 @@ PARSERS: Final[Mapping[str, tuple[Callable[[str], object], str]]] = {
         "RecognizeMainlandIDCardOCR, IDCardOCR or none",
     ),
     "general_ocr": (_flag, "on or off"),
+    "witness": (_flag, "on or off"),
     "proof": (_one_of("geometry", "recognise"), "geometry or recognise"),
     "card_rules": (_rules, "prefix=CardType[/side];… with IDCard or DriverLicense, front or back"),
     "review_warnings": (_words, "warning names separated by commas"),

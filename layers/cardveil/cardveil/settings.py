@@ -26,7 +26,10 @@ class Settings:
     text_provider : str
         ``RecognizeMainlandIDCardOCR`` (Singapore), ``IDCardOCR`` (in region) or ``none``.
     general_ocr : bool
-        Whether CI's general OCR is paid for the positions of an ID card's back.
+        Whether CI's general OCR is paid at all: for the positions of an ID card's back, and as the witness.
+    witness : bool
+        Whether general OCR reads all text of every picture beside the other calls (paid), so that text which
+        belongs to no field is found.
     proof : str
         ``geometry``, or ``recognise`` to have every copy read again by the recogniser (paid) as well.
     card_rules : tuple of CardRule
@@ -102,6 +105,7 @@ class Settings:
     policy: str = "standard"
     text_provider: str = "RecognizeMainlandIDCardOCR"
     general_ocr: bool = True
+    witness: bool = True
     proof: str = "geometry"
     card_rules: tuple[CardRule, ...] = ()
     review_warnings: frozenset[str] = frozenset(

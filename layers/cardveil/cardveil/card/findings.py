@@ -47,6 +47,17 @@ FINDINGS: Final[Mapping[str, Finding]] = MappingProxyType(
         "warned": Finding(True, "the vendor warned of the picture (see warnings): look at it"),
         "picture_blurred": Finding(True, "the picture is not sharp: take it again"),
         "rejected_by_person": Finding(True, "a person has rejected the card: ask for another picture"),
+        "other_document": Finding(
+            True,
+            "another document's title or labels are in the picture: only cards are redacted by themselves",
+        ),
+        "other_card": Finding(False, "another card is beside this one: it is covered with what is outside"),
+        "cards_overlap": Finding(
+            True, "another card lies within this one's outline: take one card a picture"
+        ),
+        "witness_missing": Finding(
+            False, "nothing looked for text that belongs to no field: the copy shows located fields only"
+        ),
         "proof_failed": Finding(True, "the copy could not be proven and was not written"),
         "low_score": Finding(False, "a field was read with little confidence: compare before relying on it"),
         "glare_over_field": Finding(

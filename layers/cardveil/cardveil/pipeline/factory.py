@@ -9,7 +9,7 @@ from typing import Any
 from cardveil.card.model import Side
 from cardveil.core.context import Invocation
 from cardveil.core.errors import Reject, Review
-from cardveil.core.frozen import dataclass
+from cardveil.core.frozen import dataclass, replace
 from cardveil.core.rate_limit import RateLimiter
 from cardveil.core.retry import RetryPolicy
 from cardveil.pipeline.covering import RedactionRules
@@ -51,7 +51,14 @@ class GivenText:
 
 @dataclass(frozen=True, slots=True)
 class RecognizerFactory:
-    """Builds the recogniser of each picture from the adapters that an invocation has."""
+    """Builds the recogniser of each picture from the adapters that an invocation has.
+
+    Attributes
+    ----------
+    witness_s : float
+        Seconds that the witness's tries may take together; 0 for no witness. A card is not lost without it,
+        so it may not use up the time of those that can lose one.
+    """
 
     locator: Locator
     reader: TextReader | None
@@ -59,6 +66,7 @@ class RecognizerFactory:
     retry_policy: RetryPolicy
     rate_limiter: RateLimiter
     per_second: float
+    witness_s: float = 0.0
 
     def __call__(
         self, stage: Stage, answers: ResponseCache, guard: BreakerGuard, options: ProcessOptions
@@ -67,12 +75,17 @@ class RecognizerFactory:
         calls = PaidCalls(self.retry_policy, self.rate_limiter, self.per_second, guard)
         paid = CachedRecognizers(answers, calls, self.locator, self.reader, self.general)
         reader: TextReader | None = paid if self.reader else None
+        witness = None
+        if self.general and self.witness_s > 0:
+            hurried = replace(calls, retry_policy=self.retry_policy.within(self.witness_s))
+            witness = replace(paid, calls=hurried)
         return CloudRecogniser(
             options.locator(paid) if options.locator else paid,
             GivenText(options.text) if options.text else reader,
             paid if self.general else None,
             RetryPolicy(1, self.retry_policy.remaining_s),
             stage,
+            witness,
         )
 
 
@@ -137,6 +150,7 @@ def build_processor(
             retry_policy,
             rate_limiter,
             settings.calls_per_second,
+            settings.call_timeout_s if settings.witness else 0.0,
         ),
         invocation=invocation,
     )

@@ -56,6 +56,11 @@ class TextLine:
     polygon: Polygon
     characters: tuple[Polygon, ...] = ()
 
+    def scaled(self, fx: float, fy: float) -> TextLine:
+        """Return the line with x multiplied by `fx` and y by `fy`."""
+        characters = tuple(place.scaled(fx, fy) for place in self.characters)
+        return TextLine(self.text, self.score, self.polygon.scaled(fx, fy), characters)
+
 
 @dataclass(frozen=True, slots=True)
 class Image:
@@ -131,8 +136,8 @@ class Recognition:
     lines: tuple[TextLine, ...] | None = None
 
 
-#: Is told a card whose places are known.
-Located = Callable[[Card], None]
+#: Is told a card whose places are known, and what the witness saw (see `Recognition.lines`).
+Located = Callable[[Card, "tuple[TextLine, ...] | None"], None]
 
 
 class CardRecogniser(Protocol):
@@ -144,8 +149,8 @@ class CardRecogniser(Protocol):
         Parameters
         ----------
         located : callable, optional
-            Told the card as soon as its places are known, if its text is still to come; what it says and
-            which findings it has may change until then.
+            Told the card and the witness's lines as soon as both are known, if the text is still to come;
+            what the card says and which findings it has may change until then.
 
         Raises
         ------
