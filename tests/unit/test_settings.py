@@ -28,14 +28,14 @@ def test_every_setting_is_read() -> None:
             "CARDVEIL_GENERAL_OCR": "off",
             "CARDVEIL_MAX_BYTES": "1000",
             "CARDVEIL_CALL_TIMEOUT_S": "2.5",
-            "CARDVEIL_REVIEW_WARNINGS": "doctored, blurred",
+            "CARDVEIL_HARMLESS_WARNINGS": "doctored, blurred",
             "CARDVEIL_CARD_RULES": "in/=IDCard/front; in/licences/=DriverLicense",
         }
     )
     assert settings.inbox_prefix == "in/"
     assert settings.general_ocr is False
     assert settings.max_bytes == 1000
-    assert settings.review_warnings == {"doctored", "blurred"}
+    assert settings.harmless_warnings == {"doctored", "blurred"}
     # The longest prefix stands first, since it decides.
     assert settings.card_rules == (
         CardRule("in/licences/", CardType.DRIVER_LICENSE),

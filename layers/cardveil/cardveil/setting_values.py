@@ -149,7 +149,7 @@ PARSERS: Final[Mapping[str, tuple[Callable[[str], object], str]]] = {
     "witness": (_flag, "on or off"),
     "proof": (_one_of("geometry", "recognise"), "geometry or recognise"),
     "card_rules": (_rules, "prefix=CardType[/side];… with IDCard or DriverLicense, front or back"),
-    "review_warnings": (_words, "warning names separated by commas"),
+    "harmless_warnings": (_words, "warning names separated by commas"),
     "max_bytes": (_whole(1, 512 * 1024 * 1024), "a number of bytes from 1 to 536870912"),
     "call_timeout_s": (_seconds, "seconds above 0 and up to 900"),
     "call_attempts": (_whole(1, 10), "a whole number from 1 to 10"),

@@ -34,8 +34,8 @@ class Settings:
         ``geometry``, or ``recognise`` to have every copy read again by the recogniser (paid) as well.
     card_rules : tuple of CardRule
         ``prefix=CardType[/side]``, separated by ``;``. The longest prefix that fits decides.
-    review_warnings : frozenset of str
-        Vendor warnings, by name, that send a card to review.
+    harmless_warnings : frozenset of str
+        Vendor warnings, by name, that do not send a card to review; all others do.
     max_bytes : int
         Largest source in bytes.
     call_timeout_s, call_attempts : float, int
@@ -108,9 +108,7 @@ class Settings:
     witness: bool = True
     proof: str = "geometry"
     card_rules: tuple[CardRule, ...] = ()
-    review_warnings: frozenset[str] = frozenset(
-        {"border_incomplete", "frame_occluded", "doctored", "blurred"}
-    )
+    harmless_warnings: frozenset[str] = frozenset()
     max_bytes: int = 20 * 1024 * 1024
     call_timeout_s: float = 15.0
     call_attempts: int = 3

@@ -194,7 +194,7 @@ def _scaled(card: Card, fx: float, fy: float) -> Card:
 
 def _all_findings(recognition: Recognition, hint: Hint, rules: RedactionRules) -> tuple[str, ...]:
     findings = list(recognition.findings)
-    if any(warning.name in rules.review_warnings for warning in recognition.warnings):
+    if any(warning.name not in rules.harmless_warnings for warning in recognition.warnings):
         findings.append("warned")
     card = recognition.card
     if card and hint.card_type and card.type is not hint.card_type:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from secrets import token_hex
-from typing import Any
+from typing import Any, Final
 
 from cardveil.card.model import Side
 from cardveil.core.context import Invocation
@@ -35,6 +35,9 @@ from cardveil.storage.objects import CosObjects
 from cardveil.storage.response_cache import ResponseCache
 from cardveil.storage.results import Results
 
+#: Of an invocation's time; the call that is under way at the end may take a call's time limit more.
+_WITNESS_SHARE: Final = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class GivenText:
@@ -55,9 +58,9 @@ class RecognizerFactory:
 
     Attributes
     ----------
-    witness_s : float
-        Seconds that the witness's tries may take together; 0 for no witness. A card is not lost without it,
-        so it may not use up the time of those that can lose one.
+    witness : bool
+        Whether general OCR reads every picture. A card is not lost without it, so its tries together may use
+        no more than a share of the time that is left when the picture's turn comes.
     """
 
     locator: Locator
@@ -66,7 +69,7 @@ class RecognizerFactory:
     retry_policy: RetryPolicy
     rate_limiter: RateLimiter
     per_second: float
-    witness_s: float = 0.0
+    witness: bool = False
 
     def __call__(
         self, stage: Stage, answers: ResponseCache, guard: BreakerGuard, options: ProcessOptions
@@ -76,9 +79,9 @@ class RecognizerFactory:
         paid = CachedRecognizers(answers, calls, self.locator, self.reader, self.general)
         reader: TextReader | None = paid if self.reader else None
         witness = None
-        if self.general and self.witness_s > 0:
-            hurried = replace(calls, retry_policy=self.retry_policy.within(self.witness_s))
-            witness = replace(paid, calls=hurried)
+        if self.general and self.witness:
+            limit_s = _WITNESS_SHARE * self.retry_policy.remaining_s()
+            witness = replace(paid, calls=replace(calls, retry_policy=self.retry_policy.within(limit_s)))
         return CloudRecogniser(
             options.locator(paid) if options.locator else paid,
             GivenText(options.text) if options.text else reader,
@@ -137,7 +140,7 @@ def build_processor(
             policy=load_policy(settings.policy),
             limits=Limits(max_bytes=settings.max_bytes),
             proof=settings.proof,
-            review_warnings=settings.review_warnings,
+            harmless_warnings=settings.harmless_warnings,
         ),
         sources=sources,
         results=Results(results),
@@ -150,7 +153,7 @@ def build_processor(
             retry_policy,
             rate_limiter,
             settings.calls_per_second,
-            settings.call_timeout_s if settings.witness else 0.0,
+            settings.witness,
         ),
         invocation=invocation,
     )
