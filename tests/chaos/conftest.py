@@ -161,7 +161,13 @@ class Scene:
                 now=lambda: self.now,
             ),
             recogniser=RecognizerFactory(
-                self.vendor, self.vendor, self.vendor, retry_policy, RateLimiter(), 0.0
+                self.vendor,
+                self.vendor,
+                self.vendor,
+                retry_policy,
+                RateLimiter(),
+                0.0,
+                self.settings.witness,
             ),
             invocation=Invocation("r", "f", "ap-shanghai", "1250000000", LIMIT_S, clock=lambda: 0.0),
             sleep=self._sleep,
@@ -201,12 +207,21 @@ def scene() -> MakeScene:
     """Set a scene: picture 0 shows an ID card's front, 8 a licence, 9 a back; `turned` is to be staged."""
 
     def make(
-        number: int = 0, *, turned: bool = False, job: bool = False, versioned: bool = False, **settings: Any
+        number: int = 0,
+        *,
+        turned: bool = False,
+        job: bool = False,
+        versioned: bool = False,
+        witness: bool = False,
+        **settings: Any,
     ) -> Scene:
         shown = picture(number)
         data = _turned(shown.data()) if turned else shown.data()
         chosen = Settings(
-            job_secrets=("s" * 32,) if job else (), execution="job" if job else "direct", **settings
+            job_secrets=("s" * 32,) if job else (),
+            execution="job" if job else "direct",
+            witness=witness,
+            **settings,
         )
         return Scene(shown, data, chosen, versioned)
 

@@ -75,6 +75,13 @@ def test_a_title_that_is_spaced_out_comes_character_by_character() -> None:
         line(sign, Polygon.box(900 + 100 * i, 20, 940 + 100 * i, 60)) for i, sign in enumerate("居住证")
     ]
     assert "other_document" in findings_of(card(), [*CLEAN, *reversed(spaced)])
+    pair = [line("居住", Polygon.box(900, 20, 990, 60)), line("证", Polygon.box(1050, 20, 1090, 60))]
+    assert "other_document" in findings_of(card(), [*CLEAN, *pair])
+    texts = [
+        line("本院永久居", Polygon.box(900, 20, 1100, 60)),
+        line("留条", Polygon.box(1110, 20, 1190, 60)),
+    ]
+    assert findings_of(card(), [*CLEAN, *texts]) == (), "texts beside each other are not one"
     apart = [line(sign, Polygon.box(900, 20 + 200 * i, 940, 60 + 200 * i)) for i, sign in enumerate("居住证")]
     assert findings_of(card(), [*CLEAN, *apart]) == ()
 
@@ -109,6 +116,7 @@ def test_no_foreign_label_is_part_of_an_own_one() -> None:
         ["住址 云泽省雁栖市"],
         ["签发机关"],
         ["准驾车型"],
+        ["国籍中国"],
     ],
     ids=str,
 )

@@ -20,8 +20,10 @@ _MARGIN: Final = 0.35
 _ALIKE: Final = 0.6
 #: An identification number: 18 characters, or 15 digits on cards of old.
 _NUMBER: Final = re.compile(r"(?<!\d)(?:\d{17}[\dx]|\d{15})(?!\d)")
-#: Fewer characters of a foreign label occur by chance; alone on their line they are a label all the same.
+#: Fewer characters of a foreign label occur by chance; at a line's beginning they are a label all the same.
 _TELLING: Final = 4
+#: A spaced-out title comes as single characters, or two that run together.
+_APART: Final = 2
 #: Spaced-out titles have gaps of up to so many times their height.
 _GAP: Final = 3.0
 
@@ -49,7 +51,8 @@ def findings_of(card: Card, lines: Sequence[TextLine], outline: Polygon | None =
         stand within this card's outline, so that covering what is outside it does not cover them.
     """
     free = [(text, line) for line in lines if (text := _text_outside_fields(line, card))]
-    rows = [text for text, _ in free] + list(_rows([line for _, line in free]))
+    rows = [text for text, _ in free]
+    rows += _rows([line for text, line in free if len(text) <= _APART])
     found = []
     if any(True for title in TITLES for text in rows for _ in find(title, text)):
         found.append("other_document")
@@ -104,7 +107,9 @@ def _of_another_card(text: str, card: Card) -> bool:
     foreign = foreign_labels(card.type, card.side)
     telling = any(True for label in foreign if len(label) >= _TELLING for _ in find(label, text))
     unlocated = {fold(field.text or "") for field in card.fields if not field.polygon}
-    return telling or text in foreign or any(found not in unlocated for found in _NUMBER.findall(text))
+    return (
+        telling or text.startswith(foreign) or any(found not in unlocated for found in _NUMBER.findall(text))
+    )
 
 
 def _labels_again(card: Card, free: Sequence[tuple[str, TextLine]]) -> list[TextLine]:
