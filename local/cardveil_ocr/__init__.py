@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from cardveil_ocr.recognizer import Recogniser
-from cardveil_ocr.results import FoundCard, TextLine
+from cardveil_ocr.results import Found, FoundCard, TextLine
 
-__all__ = ["FoundCard", "Recogniser", "TextLine"]
+__all__ = ["Found", "FoundCard", "Recogniser", "TextLine"]

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cardveil.card.model import Call, CardType, Side
 from cardveil.core.errors import Reject
-from cardveil.recognition.interfaces import Hint, Image, Located, Recognition
+from cardveil.recognition.interfaces import Hint, Image, Located, Recognition, TextLine
 from cardveil.recognition.merge import check
+from cardveil.recognition.witness import findings_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,18 +41,23 @@ class EmbeddedRecogniser:
         hint: Hint,
         located: Located | None = None,  # noqa: ARG002 - places and texts are known at once here
     ) -> Recognition:
-        """Recognise the card of a picture; two or more cards are a finding."""
+        """Recognise the card of a picture; two or more cards are a finding.
+
+        The engine is its own witness: it tells all text that it saw, on the card and beside it.
+        """
         started = time.perf_counter()
-        found = self._ready().recognise(_pixels(image.data), card_type=hint.card_type)
+        seen = self._ready().look(_pixels(image.data), card_type=hint.card_type)
         calls = (Call(API, "", round((time.perf_counter() - started) * 1000, 1)),)
-        if not found:
+        lines = tuple(TextLine(line.text, line.score, line.polygon, line.characters) for line in seen.lines)
+        if not seen.cards:
             refusal = Reject("no_card", "upload a picture of an ID card or of a licence's main page")
-            return Recognition(calls=calls, refusal=refusal)
-        card, more = check(found[0].card)
-        findings = [*found[0].findings, *more]
-        if len(found) > 1:
+            return Recognition(calls=calls, refusal=refusal, lines=lines)
+        first = seen.cards[0]
+        card, more = check(first.card)
+        findings = [*first.findings, *more, *findings_of(card, lines, first.outline)]
+        if len(seen.cards) > 1:
             findings.append("several_cards")
-        return Recognition(card=card, findings=tuple(dict.fromkeys(findings)), calls=calls)
+        return Recognition(card=card, findings=tuple(dict.fromkeys(findings)), calls=calls, lines=lines)
 
     def texts(self, image: Image) -> tuple[str, ...]:
         """Read all text of a picture."""

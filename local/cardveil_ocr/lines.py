@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
 
 import numpy as np
 
+from cardveil.card.model import Polygon
 from cardveil_ocr.engine import Engine, Strip
 from cardveil_ocr.models import Floats
 from cardveil_ocr.rectify import Quad
+from cardveil_ocr.results import TextLine
+
+#: Half a character's width at most, as a share of its line's thickness (the detector's boxes are padded).
+_HALF: Final = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +83,43 @@ def line_of(engine: Engine, quad: Quad, strip: Strip, *, shown: float = 1.0) -> 
             centre = start + (end - start) * share
             placed.append(Glyph(glyph.text, glyph.p, glyph.step, float(centre[0]), float(centre[1])))
     return Line(quad, tuple(placed), strip, shown >= 1.0)
+
+
+def characters(line: Line) -> list[Quad]:
+    """Return the place of each character: half-way to its neighbours, and no wider than the line is thick.
+
+    A decoder tells where a character's middle is, to about a third of its width.
+    """
+    along = line.quad[1] - line.quad[0]
+    length = max(float(np.linalg.norm(along)), 1e-6)
+    reach = _HALF * float(np.linalg.norm(line.quad[3] - line.quad[0]))
+    start = (line.quad[0] + line.quad[3]) / 2
+    middles = [float((np.array([glyph.x, glyph.y]) - start) @ along) / length for glyph in line.glyphs]
+    between = [(before + after) / 2 for before, after in pairwise(middles)]
+    lefts = [max(left, middle - reach) for left, middle in zip([-np.inf, *between], middles, strict=False)]
+    rights = [min(right, middle + reach) for right, middle in zip([*between, np.inf], middles, strict=False)]
+    top, bottom = line.quad[1] - line.quad[0], line.quad[2] - line.quad[3]
+    return [
+        np.array(
+            [
+                line.quad[0] + top * (left / length),
+                line.quad[0] + top * (right / length),
+                line.quad[3] + bottom * (right / length),
+                line.quad[3] + bottom * (left / length),
+            ]
+        )
+        for left, right in zip(lefts, rights, strict=True)
+    ]
+
+
+def text_line(line: Line, matrix: Floats | None = None) -> TextLine:
+    """Return a line as it is given back, its places mapped by a ``(3, 3)`` projective matrix."""
+    quads = np.array([line.quad, *characters(line)], np.float64).reshape(-1, 2)
+    if matrix is not None:
+        images = np.column_stack([quads, np.ones(len(quads))]) @ np.asarray(matrix, np.float64).T
+        quads = images[:, :2] / images[:, 2:]
+    places = [Polygon.of(quad.tolist()) for quad in quads.reshape(-1, 4, 2)]
+    return TextLine(line.text, round(100 * line.p, 1), places[0], tuple(places[1:]))
 
 
 def moved(line: Line, matrix: Floats) -> Line:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -10,18 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardveil.card.layout import CardLayout, all_layouts
-from cardveil.card.model import CardType, Polygon, Side
+from cardveil.card.model import CardType, Side
 from cardveil_ocr import findings as codes
 from cardveil_ocr.anchors import NUMBER, anchors_of
 from cardveil_ocr.cards import compose
 from cardveil_ocr.constrained_decoding import WATCHED
 from cardveil_ocr.engine import Engine
 from cardveil_ocr.line_detection import QUICK, WHOLE, find_lines, read_better
-from cardveil_ocr.lines import Line, moved
+from cardveil_ocr.lines import Line, moved, text_line
 from cardveil_ocr.pose_estimation import Placing, place
-from cardveil_ocr.rectified_read import StraightCard, look_closely
+from cardveil_ocr.rectified_read import StraightCard, look_closely, read_rest
 from cardveil_ocr.rectify import Source
-from cardveil_ocr.results import FoundCard, TextLine
+from cardveil_ocr.results import Found, FoundCard, TextLine
 
 #: Longer side in pixels of the copy for the first look, and for the second one if the first found too little.
 _FIRST, _SECOND = 960, 1600
@@ -47,6 +48,10 @@ _TELLING: Final = {
     (CardType.ID_CARD, Side.BACK): ("签发机关", "居民身份证"),
     (CardType.DRIVER_LICENSE, Side.FRONT): ("准驾车型", "初次领证日期", "证号"),
 }
+
+
+#: A character lies in a line within so many times the line's height; this share of them may be misplaced.
+_PADDING, _MISPLACED = 0.3, 0.2
 
 
 class Recogniser:
@@ -85,10 +90,18 @@ class Recogniser:
         ValueError
             If `picture` is not such an array.
         """
+        return self.look(picture, card_type=card_type).cards
+
+    def look(self, picture: NDArray[np.uint8], *, card_type: CardType | None = None) -> Found:
+        """Find the cards in a picture and read them, and tell all text that was seen on the way.
+
+        What stands on a card is read from the straightened card, all of it; what only the first look at the
+        whole picture saw may have been read in part. Arguments and errors are those of `recognise`.
+        """
         source = _source(picture)
         layouts = [layout for layout in all_layouts() if card_type in (None, layout.type)]
         if source.is_flat or min(source.width, source.height) < 24:
-            return ()
+            return Found()
         looked: list[Placing] = []
         lines = find_lines(self._engine, source, longest=_FIRST, effort=QUICK)
         found = self._cards(source, lines, layouts, looked)
@@ -105,19 +118,28 @@ class Recogniser:
         cards = [compose(source, straight) for straight in found]
         if len(cards) > 1:
             cards = [replace(card, findings=(*card.findings, codes.SEVERAL_CARDS)) for card in cards]
-        return tuple(sorted(cards, key=lambda card: card.outline.bounds()[1]))
+        cards.sort(key=lambda card: card.outline.bounds()[1])
+        return Found(tuple(cards), self._all_text(lines, found))
+
+    def _all_text(self, lines: list[Line], found: list[StraightCard]) -> tuple[TextLine, ...]:
+        close = [
+            text_line(line, straight.placing.matrix)
+            for straight in found
+            for line in (*straight.lines, *read_rest(self._engine, straight))
+        ]
+        coarse = [text_line(line) for line in lines if not _seen_closely(line, close)]
+        return tuple(sorted((*close, *coarse), key=lambda line: line.polygon.bounds()[1]))
 
     def read_text(self, picture: NDArray[np.uint8]) -> tuple[TextLine, ...]:
-        """Read all text of a picture, ``(H, W, 3)`` RGB, line by line from the top."""
+        """Read all text of a picture, ``(H, W, 3)`` RGB, line by line from the top.
+
+        What is text but cannot be read is a line without characters.
+        """
         source = _source(picture)
         if source.is_flat or min(source.width, source.height) < 8:
             return ()
         lines = find_lines(self._engine, source, longest=1280, effort=WHOLE)
-        read = [
-            TextLine(line.text, round(100 * line.p, 1), Polygon.of(line.quad.tolist()))
-            for line in lines
-            if line.glyphs
-        ]
+        read = [text_line(line) for line in lines]
         return tuple(sorted(read, key=lambda line: line.polygon.bounds()[1]))
 
     def _larger(
@@ -218,6 +240,21 @@ def _inside(line: Line, placing: Placing) -> bool:
     corners = placing.corners().astype(np.float32)
     centre = line.quad.mean(axis=0)
     return cv2.pointPolygonTest(corners, (float(centre[0]), float(centre[1])), False) >= 0
+
+
+def _seen_closely(line: Line, close: Sequence[TextLine]) -> bool:
+    """Whether a close look saw what a line of the first look holds, but for a misplaced character or two."""
+    places = [np.array(seen.polygon.points, np.float32) for seen in close]
+    points = [(glyph.x, glyph.y) for glyph in line.glyphs] or [tuple(line.quad.mean(axis=0))]
+    slack = -_PADDING * float(np.linalg.norm(line.quad[3] - line.quad[0]))
+    missed = [
+        point
+        for point in points
+        if not any(
+            cv2.pointPolygonTest(place, (float(point[0]), float(point[1])), True) >= slack for place in places
+        )
+    ]
+    return len(missed) <= _MISPLACED * len(points)
 
 
 def _scattered(lines: list[Line]) -> bool:

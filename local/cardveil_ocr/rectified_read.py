@@ -41,12 +41,41 @@ class StraightCard:
     placing: Placing
     segments: dict[str, list[Segment]]
     seen_labels: frozenset[str]
+    lines: tuple[Line, ...]
+    rest: Rest
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Regions of text that tell nothing of the card's fields: on the portrait, beside the card, small print.
+
+    Attributes
+    ----------
+    source, quads
+        The straightened card, and the regions in its pixels.
+    to_card
+        ``(3, 3)``; takes those pixels to millimetres.
+    """
+
+    source: Source
+    quads: tuple[Points, ...]
+    to_card: Matrix
+
+
+def read_rest(engine: Engine, straight: StraightCard) -> list[Line]:
+    """Read what a close look left out; what cannot be read is a line without text. In millimetres."""
+    rest = straight.rest
+    strips = engine.read([rest.source.line(quad) for quad in rest.quads])
+    return [
+        moved(line_of(engine, quad, strip), rest.to_card)
+        for quad, strip in zip(rest.quads, strips, strict=True)
+    ]
 
 
 def look_closely(engine: Engine, source: Source, placing: Placing) -> StraightCard:
     """Straighten the card, read it, and put its place right by all that was read."""
     layout = placing.layout
-    lines = _read(engine, source, placing)
+    lines, rest = _read(engine, source, placing)
     correction = _correction(layout, lines)
     edges = find_edges(source, replace(placing, matrix=placing.matrix @ np.linalg.inv(correction)))
     if edges is not None:
@@ -63,11 +92,12 @@ def look_closely(engine: Engine, source: Source, placing: Placing) -> StraightCa
     _look_again(engine, source, placing, segments)
     if layout.seal is not None and not _clear(segments.get("authority", [])):
         segments["authority"] = _seal(engine, source, placing, layout.seal) or segments["authority"]
-    return StraightCard(placing, segments, placing.labels)
+    rest = replace(rest, to_card=correction @ rest.to_card)
+    return StraightCard(placing, segments, placing.labels, tuple(lines), rest)
 
 
-def _read(engine: Engine, source: Source, placing: Placing) -> list[Line]:
-    """Read all lines on the straightened card; their places are in millimetres.
+def _read(engine: Engine, source: Source, placing: Placing) -> tuple[list[Line], Rest]:
+    """Read the lines on the straightened card that may tell something; their places are in millimetres.
 
     What the first look read is read again: it was pressed together, and tells places less exactly.
     """
@@ -78,11 +108,14 @@ def _read(engine: Engine, source: Source, placing: Placing) -> list[Line]:
     straight = Source(source.cut((placing.matrix @ to_card).astype(np.float64), width, height))
     share = _SEARCHED / _SCALE
     boxes = engine.detect(straight.picture, round(width * share), round(height * share))
-    level = [quad for box in boxes if _level(quad := _upright(box)) and _may_tell(layout, quad)]
-    quads = parted(joined(level, touching=True))
+    upright = [_upright(box) for box in boxes]
+    telling = [_level(quad) and _may_tell(layout, quad) for quad in upright]
+    quads = parted(joined([q for q, tells in zip(upright, telling, strict=True) if tells], touching=True))
+    rest = [quad for quad, tells in zip(upright, telling, strict=True) if not tells]
     strips = engine.read([straight.line(quad) for quad in quads])
     lines = [moved(line_of(engine, quad, strip), to_card) for quad, strip in zip(quads, strips, strict=True)]
-    return [line for line in lines if line.glyphs]
+    rest += [quad for quad, line in zip(quads, lines, strict=True) if not line.glyphs]
+    return [line for line in lines if line.glyphs], Rest(straight, tuple(rest), to_card)
 
 
 def _upright(box: Points) -> Points:

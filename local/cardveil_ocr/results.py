@@ -32,8 +32,17 @@ class FoundCard:
 
 @dataclass(frozen=True, slots=True)
 class TextLine:
-    """A line of any text; `score` runs from 0 to 100."""
+    """A line of any text; `score` runs from 0 to 100, `characters` holds a place for each of `text`."""
 
     text: str
     score: float
     polygon: Polygon
+    characters: tuple[Polygon, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """All that was found in a picture: its cards from the top, and every line of text, on a card or not."""
+
+    cards: tuple[FoundCard, ...] = ()
+    lines: tuple[TextLine, ...] = ()

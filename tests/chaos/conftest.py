@@ -161,7 +161,13 @@ class Scene:
                 now=lambda: self.now,
             ),
             recogniser=RecognizerFactory(
-                self.vendor, self.vendor, self.vendor, retry_policy, RateLimiter(), 0.0
+                self.vendor,
+                self.vendor,
+                self.vendor,
+                retry_policy,
+                RateLimiter(),
+                0.0,
+                self.settings.witness,
             ),
             invocation=Invocation("r", "f", "ap-shanghai", "1250000000", LIMIT_S, clock=lambda: 0.0),
             sleep=self._sleep,
@@ -201,12 +207,20 @@ def scene() -> MakeScene:
     """Set a scene: picture 0 shows an ID card's front, 8 a licence, 9 a back; `turned` is to be staged."""
 
     def make(
-        number: int = 0, *, turned: bool = False, job: bool = False, versioned: bool = False, **settings: Any
+        number: int = 0,
+        *,
+        turned: bool = False,
+        job: bool = False,
+        versioned: bool = False,
+        witness: bool = False,
+        **settings: Any,
     ) -> Scene:
         shown = picture(number)
         data = _turned(shown.data()) if turned else shown.data()
         execution = settings.pop("execution", "job" if job else "direct")
-        chosen = Settings(job_secrets=("s" * 32,) if job else (), execution=execution, **settings)
+        chosen = Settings(
+            witness=witness, job_secrets=("s" * 32,) if job else (), execution=execution, **settings
+        )
         return Scene(shown, data, chosen, versioned)
 
     return make

@@ -144,6 +144,24 @@ def test_what_was_paid_for_before_is_not_stopped(scene: MakeScene) -> None:
     assert here.vendor.paid == {"locate": 1, "read": 1}
 
 
+def test_a_card_that_lacks_the_witness_alone_is_finished_while_paid_calls_are_stopped(
+    scene: MakeScene,
+) -> None:
+    here = scene(witness=True)
+    see = here.vendor.lines
+
+    def refuse(*_: Any) -> Any:
+        raise ARREARS
+
+    here.vendor.lines = refuse
+    with pytest.raises(Halt):
+        here.instance().process(here.upload)
+    here.vendor.lines = see
+    assert here.instance().process(here.upload).kind == "finished", "from what was paid for before"
+    assert here.vendor.paid == {"locate": 1, "read": 1}
+    assert "witness_missing" in here.result()[0]["findings"]
+
+
 def test_a_breaker_that_cannot_be_read_is_open_and_probed(scene: MakeScene) -> None:
     here = scene()
     here.memory.content[".cardveil/breaker.json"] = b"{", {}

@@ -98,6 +98,8 @@ KINDS = [
     {"number": 8},
     {"number": 9},
     {"number": 0, "turned": True},
+    {"number": 0, "witness": True},
+    {"number": 9, "witness": True},
     {"number": 0, "versioned": True},
     {"number": 0, "job": True},
     {"number": 8, "job": True},

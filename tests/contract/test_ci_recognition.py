@@ -16,9 +16,12 @@ from qcloud_cos import CosServiceError
 from qcloud_cos.cos_auth import CosS3Auth
 from tests.support.fixtures.ci import CiWorld
 
+from cardveil.card.model import Polygon
+from cardveil.recognition.general_ocr import GeneralOcr
+from cardveil.recognition.interfaces import Image as CardImage
 from cardveil_cloud import xml
 from cardveil_cloud.ci.names import Language
-from cardveil_cloud.ci.recognition import KnownPicture
+from cardveil_cloud.ci.recognition import KnownLine, KnownPicture
 from cardveil_cloud.ci.service import Style
 
 
@@ -366,6 +369,28 @@ def test_general_ocr_gives_lines_with_their_corners(ci_world: CiWorld) -> None:
     assert lines[0]["Confidence"] == "98"
     assert answer["Language"] == "zh"
     assert abs(float(answer["Angel"])) < 45
+
+
+def test_general_ocr_gives_the_characters_where_they_are_asked_for(ci_world: CiWorld) -> None:
+    places = tuple(Polygon.box(10 + 20 * i, 10, 30 + 20 * i, 40) for i in range(3))
+    lines = (
+        KnownLine("公安局", 98.0, Polygon.box(10, 10, 70, 40), places),
+        KnownLine("未分", 98.0, Polygon.box(10, 50, 70, 80)),
+        KnownLine("", 0.0, Polygon.box(10, 90, 70, 120)),
+    )
+    data = ci_world.unseen("business-card")
+    ci_world.table.learn(data, KnownPicture((), lines))
+    key = ci_world.put(data)
+    general = GeneralOcr(ci_world.client, ci_world.bucket)
+    found, record = general.lines(CardImage(b"", 0, 0, key))
+    # Also what stands there and could not be read.
+    assert [(line.text, line.polygon, line.characters) for line in found] == [
+        (line.text, line.polygon, line.characters) for line in lines
+    ]
+    assert record.request_id
+    without = ci_world.client.ci_ocr_process(Bucket=ci_world.bucket, Key=key)
+    fast = ci_world.client.ci_ocr_process(Bucket=ci_world.bucket, Key=key, Type="fast", Isword=True)
+    assert not any("Words" in line for line in [*without["TextDetections"], *fast["TextDetections"]])
 
 
 def test_general_ocr_of_an_empty_page(ci_world: CiWorld) -> None:

@@ -25,15 +25,21 @@ class Counting(NoFaults):
 
 
 @pytest.mark.parametrize(
-    ("file", "paid", "by_key"),
+    ("file", "witness", "paid"),
     [
-        ("id-front-flat.jpg", {"ci AILicenseRec": 1, "ocr RecognizeMainlandIDCardOCR": 1}, 1),
-        ("licence-photo.jpg", {"ci AILicenseRec": 2, "ocr RecognizeMainlandIDCardOCR": 1}, 2),
+        ("id-front-flat", "on", {"ci AILicenseRec": 1, "ocr RecognizeMainlandIDCardOCR": 1, "ci OCR": 1}),
+        ("id-front-flat", "off", {"ci AILicenseRec": 1, "ocr RecognizeMainlandIDCardOCR": 1}),
+        ("licence-photo", "on", {"ci AILicenseRec": 2, "ocr RecognizeMainlandIDCardOCR": 1, "ci OCR": 1}),
+        ("licence-photo", "off", {"ci AILicenseRec": 2, "ocr RecognizeMainlandIDCardOCR": 1}),
+        ("id-back-photo", "on", {"ci AILicenseRec": 1, "ocr RecognizeMainlandIDCardOCR": 1, "ci OCR": 1}),
+        ("id-back-photo", "off", {"ci AILicenseRec": 1, "ocr RecognizeMainlandIDCardOCR": 1, "ci OCR": 1}),
     ],
 )
-def test_a_picture_s_requests(start: Start, file: str, paid: dict[str, int], by_key: int) -> None:
+def test_a_picture_s_requests(start: Start, file: str, witness: str, paid: dict[str, int]) -> None:
+    file += ".jpg"
+    by_key = sum(count for call, count in paid.items() if call.startswith("ci "))
     counting = Counting()
-    bench = start(faults=counting)
+    bench = start(faults=counting, environment={"CARDVEIL_WITNESS": witness})
     name = "a." + file.rpartition(".")[2]
     assert bench.run(name, kept(file))["status"] == "redacted"
     seen = counting.seen

@@ -145,15 +145,15 @@ class TestSubmitting:
         with api_bench(tmp_path / "cloud", environment={"CARDVEIL_TEXT_PROVIDER": "IDCardOCR"}) as api:
             told = api.submit(front, card_type="IDCard", side="front").json()
             assert told["sidecar"]["status"] == "redacted"
-            assert {call["api"] for call in told["sidecar"]["calls"]} == {"IDCardOCR", "AILicenseRec"}
-            assert api.bench.cloud.usage.of_picture(front) == {"IDCardOCR": 1, "AILicenseRec": 1}
+            assert {call["api"] for call in told["sidecar"]["calls"]} == {"IDCardOCR", "AILicenseRec", "OCR"}
+            assert api.bench.cloud.usage.of_picture(front) == {"IDCardOCR": 1, "AILicenseRec": 1, "OCR": 1}
             no_card = io.BytesIO()
             Image.new("RGB", (400, 300), "white").save(no_card, "JPEG")
             told = api.submit(no_card.getvalue()).json()
             assert told["sidecar"]["findings"] == ["no_card"]
             licence = kept("licence-flat.jpg")
             assert api.submit(licence, card_type="DriverLicense").json()["sidecar"]["status"] == "redacted"
-            assert api.bench.cloud.usage.of_picture(licence) == {"AILicenseRec": 1}
+            assert api.bench.cloud.usage.of_picture(licence) == {"AILicenseRec": 1, "OCR": 1}
             api.bench.settle()  # each picture's own event holds a lease for a moment
-            assert api.bench.cloud.usage.of_picture(licence) == {"AILicenseRec": 1}
+            assert api.bench.cloud.usage.of_picture(licence) == {"AILicenseRec": 1, "OCR": 1}
             assert not api.bench.listing(".cardveil/")

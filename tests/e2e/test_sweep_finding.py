@@ -24,14 +24,14 @@ def test_what_is_missing_is_done_once_and_what_changed_again(start: Start, front
     for name in ("a", "a-1.jpg", "仲/b.jpg", "c.txt"):
         put(bench, name, front)
     plan = estimate(
-        made := context(bench, prices="AILicenseRec=1;RecognizeMainlandIDCardOCR=2"), select(made)
+        made := context(bench, prices="AILicenseRec=1;RecognizeMainlandIDCardOCR=2;OCR=3"), select(made)
     )
     assert plan.as_dict()["cards"] == 3
-    assert plan.as_dict()["money"] == 9
+    assert plan.as_dict()["money"] == 18
     assert calls(bench) == 0
     assert bench.listing(".cardveil/") == [], "a plan writes nothing"
     first = swept(bench)
-    assert (first.state, dict(first.counts), first.paid_calls) == ("finished", {"redacted": 3}, 6)
+    assert (first.state, dict(first.counts), first.paid_calls) == ("finished", {"redacted": 3}, 9)
     again = swept(bench)
     assert (again.done, again.paid_calls) == (0, 0)
     put(bench, "a-1.jpg", kept("licence-flat.jpg"))
@@ -166,5 +166,9 @@ def test_keys_and_statuses_choose(start: Start, front: bytes) -> None:
     time.sleep(1.1)  # a status is not redone when it was written by this very run
     anew = swept(bench, {"states": ["redacted"]})
     assert dict(anew.reasons) == {"redacted": 1}
-    assert bench.cloud.usage.of_picture(front) == {"AILicenseRec": 2, "RecognizeMainlandIDCardOCR": 2}
+    assert bench.cloud.usage.of_picture(front) == {
+        "AILicenseRec": 2,
+        "RecognizeMainlandIDCardOCR": 2,
+        "OCR": 2,
+    }
     assert calls(bench) > paid

@@ -52,12 +52,12 @@ def test_a_budget_holds_and_what_is_free_goes_on(start: Start, front: bytes) -> 
     run = swept(bench, policy="strict", sweep_calls_per_run="0")
     assert dict(run.counts) == {"redacted": 1, "over_budget": 4}
     assert calls(bench) == paid
-    run = swept(bench, sweep_calls_per_run="5", sweep_in_flight="1", policy="strict")
+    run = swept(bench, sweep_calls_per_run="5", sweep_in_flight="1", policy="strict", witness="off")
     assert run.counts["over_budget"] == 2, "two cards of two calls each, and half of the third"
     assert calls(bench) - paid == 5
-    run = swept(bench, sweep_calls_per_day="5", policy="strict")
+    run = swept(bench, sweep_calls_per_day="5", policy="strict", witness="off")
     assert calls(bench) - paid == 5, "the day's budget is spent"
-    run = swept(bench, policy="strict")
+    run = swept(bench, policy="strict", witness="off")
     assert run.counts == {"redacted": 2}
     assert calls(bench) - paid == 8, "the answer that was paid for was kept"
 
@@ -145,7 +145,7 @@ def test_only_one_sweeps_at_a_time(start: Start, front: bytes) -> None:
     for thread in threads:
         thread.join()
     assert sorted(run is None for run in runs) == [False, True]
-    assert calls(bench) == 12
+    assert calls(bench) == 18
     assert not [key for key in bench.listing(".cardveil/") if "lease" in key]
 
 
@@ -172,7 +172,7 @@ def test_a_stopped_run_goes_on_where_it_stopped(start: Start, monkeypatch: pytes
     assert (second.run_id, second.state, second.ticks) == (first.run_id, "finished", 2)
     assert second.done == 40
     assert max(bench.cloud.usage.by_operation().values()) <= 80
-    assert all(sum(n.values()) <= 3 for n in bench.cloud.usage.by_picture().values())
+    assert all(sum(n.values()) <= 4 for n in bench.cloud.usage.by_picture().values())
     report = json.loads(bench.get(f".cardveil/sweeps/reports/{second.run_id}.json") or b"")
     assert report["counts"] == {"rejected": 40}
     page = (bench.get(f".cardveil/sweeps/reports/{second.run_id}.html") or b"").decode()
@@ -185,7 +185,7 @@ def test_the_sweep_never_passes_its_rate_and_is_never_throttled(tmp_path: Path, 
     paid: list[int] = []
     # A call that is refused is made again. Beside a stall of this machine, which the server shares, that may
     # happen to more than two of them; with a wrong pace it happens each time.
-    while not paid or (paid[-1] > 82 and len(paid) < 4):
+    while not paid or (paid[-1] > 122 and len(paid) < 4):
         with local_cloud(tmp_path / str(len(paid)), pictures=pictures, ocr_rate=8) as bench:
             for number in range(40):
                 put(bench, f"{number:03}.jpg", front)
@@ -195,4 +195,4 @@ def test_the_sweep_never_passes_its_rate_and_is_never_throttled(tmp_path: Path, 
         assert dict(run.counts) == {"redacted": 40}
         assert took >= (40 - 8) / 8
         paid.append(run.paid_calls)
-    assert min(paid) <= 82
+    assert min(paid) <= 122

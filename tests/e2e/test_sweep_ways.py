@@ -27,8 +27,8 @@ def test_the_upload_function_does_the_cards_when_it_is_invoked(start: Start, fro
     for name in ("a.jpg", "证件 b.jpg"):
         put(bench, name, front)
     run = swept(bench, sweep_execution="invoke", sweep_function="cardveil-on-upload")
-    assert (run.state, dict(run.counts), run.paid_calls) == ("finished", {"redacted": 2}, 4)
-    assert calls(bench) == 4
+    assert (run.state, dict(run.counts), run.paid_calls) == ("finished", {"redacted": 2}, 6)
+    assert calls(bench) == 6
     put(bench, "c.jpg", front)
     with pytest.raises(Halt):
         swept(bench, sweep_execution="invoke", sweep_function="no-such-function")
@@ -54,7 +54,7 @@ def test_a_timer_sweeps_and_an_unreadable_message_is_told(start: Start, front: b
         bench.cloud.fire_timer(TIMER)
         bench.settle()
     assert (bench.sidecar("a.jpg") or {})["status"] == "redacted"
-    assert calls(bench) == 2
+    assert calls(bench) == 3
     put(bench, "b.jpg", front)
     event = {"Type": "Timer", "TriggerName": TIMER, "Time": "2026-11-20T06:45:00Z"}
     spoilt = bench.cloud.invoke("on_schedule", {**event, "Message": "{SECRET"}, wait_s=60.0)

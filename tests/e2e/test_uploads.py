@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import struct
 import threading
@@ -22,6 +23,7 @@ from cardveil_cli.samples.bundled import kept_pictures
 from cardveil_cloud.ci.recognition import KnownPicture
 from cardveil_cloud.cos.contracts import DropConnection
 from cardveil_cloud.cos.errors import CosError
+from cardveil_cloud.fault_rules import FaultRules, Rule
 from cardveil_cloud.faults import NoFaults
 from cardveil_cloud.tencent_api.errors import ApiError
 
@@ -34,7 +36,7 @@ def test_a_front_is_read_and_redacted(start: Start, front: bytes) -> None:
     sidecar = bench.run("a.jpg", front)
     assert sidecar["status"] == "redacted"
     assert sidecar["card"]["type"] == "IDCard"
-    assert {call["api"] for call in sidecar["calls"]} == {"AILicenseRec", "RecognizeMainlandIDCardOCR"}
+    assert {call["api"] for call in sidecar["calls"]} == {"AILicenseRec", "RecognizeMainlandIDCardOCR", "OCR"}
     assert {region["field"] for region in sidecar["redaction"]["regions"]} == {
         "name", "birth_date", "address", "id_number", "portrait",
     }  # fmt: skip
@@ -61,7 +63,7 @@ def test_the_text_provider_is_a_setting(start: Start, front: bytes, provider: st
     sidecar = bench.run("a.jpg", front)
     assert sidecar["status"] == "redacted"
     apis = {call["api"] for call in sidecar["calls"]}
-    assert apis == ({"AILicenseRec", "IDCardOCR"} if provider == "IDCardOCR" else {"AILicenseRec"})
+    assert apis == {"AILicenseRec", "OCR"} | ({provider} - {"none"})
 
 
 @pytest.mark.parametrize("provider", ["IDCardOCR", "RecognizeMainlandIDCardOCR"])
@@ -77,6 +79,62 @@ def test_a_licence_is_found_although_it_is_no_id_card(start: Start, provider: st
 def test_the_back_is_located_by_general_ocr_or_goes_to_review(start: Start) -> None:
     back = kept("id-back-photo.jpg")
     assert start(environment={"CARDVEIL_GENERAL_OCR": "off"}).run("b.jpg", back)["status"] == "needs_review"
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{"CARDVEIL_WITNESS": "off"}, {"CARDVEIL_GENERAL_OCR": "off"}],
+    ids=lambda each: next(iter(each)),
+)
+def test_without_a_witness_a_front_is_finished_and_says_so(
+    start: Start, front: bytes, environment: dict[str, str]
+) -> None:
+    sidecar = start(environment=environment).run("a.jpg", front)
+    assert sidecar["status"] == "redacted"
+    assert "witness_missing" in sidecar["findings"]
+    assert {call["api"] for call in sidecar["calls"]} == {"AILicenseRec", "RecognizeMainlandIDCardOCR"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [("error", "FailedOperation.OcrFailed"), ("error", "SlowDown"), ("reset_before", ""), ("truncate", "")],
+)
+def test_a_witness_that_fails_costs_no_card(start: Start, front: bytes, kind: str, code: str) -> None:
+    bench = start(faults=FaultRules([Rule(kind, "ci", "OCR", code=code)]))
+    sidecar = bench.run("a.jpg", front)
+    assert sidecar["status"] == "redacted"
+    assert "witness_missing" in sidecar["findings"]
+
+
+class Silent(NoFaults):
+    """Leaves the witness without an answer until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.go_on = threading.Event()
+
+    async def before(self, service: str, operation: str, request: Request) -> None:
+        if operation == "OCR":
+            await asyncio.to_thread(self.go_on.wait, 120)
+
+
+def test_a_witness_that_does_not_answer_costs_no_card(start: Start, front: bytes) -> None:
+    faults = Silent()
+    bench = start(faults=faults, environment={"CARDVEIL_CALL_TIMEOUT_S": "8", "CARDVEIL_CALL_ATTEMPTS": "1"})
+    sidecar = bench.run("a.jpg", front)
+    faults.go_on.set()
+    assert sidecar["status"] == "redacted"
+    assert "witness_missing" in sidecar["findings"]
+    assert bench.logs().count('"card"') == 1, "one invocation"
+
+
+def test_an_account_that_refuses_the_witness_stops_paid_calls(start: Start, front: bytes) -> None:
+    rules = FaultRules([Rule("error", "ci", "OCR", code="ResourcesSoldOut.ChargeStatusException")])
+    bench = start(faults=rules)
+    sidecar = bench.run("a.jpg", front)
+    assert bench.get(".cardveil/breaker.json"), "the first invocation was stopped"
+    # What was paid for before is not lost with the next one, and the witness is not asked again.
+    assert (sidecar["status"], rules.injected.total()) == ("redacted", 1)
+    assert "witness_missing" in sidecar["findings"]
 
 
 def test_a_copy_is_read_again_where_that_is_set(start: Start, front: bytes) -> None:
@@ -110,7 +168,7 @@ class TestNeverTwice:
         before = bench.get("sidecars/a.jpg.json")
         assert bench.deliver("inbox/a.jpg") == {"already": 1}
         assert bench.get("sidecars/a.jpg.json") == before
-        assert sum(bench.cloud.usage.by_operation().values()) == 2
+        assert sum(bench.cloud.usage.by_operation().values()) == 3
 
     def test_two_at_the_same_time_make_one_result(self, start: Start, front: bytes) -> None:
         bench = start(delay_s=1.0)
@@ -127,7 +185,7 @@ class TestNeverTwice:
             thread.join()
         bench.settle()
         assert bench.sidecar("a.jpg") is not None
-        assert sum(bench.cloud.usage.by_operation().values()) == 2, "both APIs were paid once"
+        assert sum(bench.cloud.usage.by_operation().values()) == 3, "each API was paid once"
 
     @pytest.mark.parametrize("inbox", ["", "inbox/"])
     def test_the_function_never_triggers_itself(
@@ -141,7 +199,7 @@ class TestNeverTwice:
         bench = start(serverless=file, environment={"CARDVEIL_INBOX_PREFIX": inbox})
         bench.upload("inbox/a.jpg", front)
         bench.settle()
-        assert sum(bench.cloud.usage.by_operation().values()) == 2
+        assert sum(bench.cloud.usage.by_operation().values()) == 3
         outputs = [key for key in bench.listing() if not key.startswith("inbox/")]
         assert len(outputs) == 2, outputs
 

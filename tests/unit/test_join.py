@@ -6,8 +6,10 @@ from datetime import date
 
 import pytest
 
+from cardveil.card.findings import Status, status_of
 from cardveil.card.id_number import check_digit
 from cardveil.card.model import Card, CardType, Check, Field, Polygon, Side
+from cardveil.core.frozen import replace
 from cardveil.recognition.interfaces import Reading, TextLine
 from cardveil.recognition.merge import check, join
 from cardveil.recognition.text_matching import place_fields
@@ -15,6 +17,13 @@ from cardveil.recognition.text_matching import place_fields
 NUMBER = "990101199003071237"
 HERE = Polygon.box(0, 0, 100, 20)
 THERE = Polygon.box(300, 300, 400, 320)
+
+
+#: What is said of a card by the fields alone that a test is about.
+ALL = {
+    "name": "张二", "sex": "男", "ethnicity": "汉", "birth_date": "1990年3月7日",
+    "address": "云泽省雁栖市", "id_number": NUMBER,
+}  # fmt: skip
 
 
 def located(**texts: str | None) -> Reading:
@@ -32,7 +41,7 @@ def joined(place: Reading | None, text: Reading | None) -> tuple[Card, tuple[str
 
 
 def test_text_comes_from_one_and_place_from_the_other() -> None:
-    card, findings = joined(located(name="张二", id_number=NUMBER), read(name="张二", id_number=NUMBER))
+    card, findings = joined(located(**ALL), read(**ALL))
     name = card.field("name")
     assert name is not None
     assert (name.text, name.polygon, name.score) == ("张二", HERE, 99.0)
@@ -59,7 +68,7 @@ def test_a_translation_is_no_disagreement() -> None:
 def test_one_field_in_two_places_is_two_cards_and_both_places_stay() -> None:
     twice = Reading("A", (Field("name", "甲", polygon=HERE), Field("name", "乙", polygon=THERE)))
     card, findings = joined(twice, None)
-    assert findings == ("several_cards",)
+    assert findings == ("several_cards", "field_missing")
     assert [field.polygon for field in card.fields] == [HERE, THERE]
 
 
@@ -78,7 +87,7 @@ def test_checks_that_fail_are_findings(texts: dict[str, str], finding: str) -> N
 
 
 def test_checks_that_hold_are_noted() -> None:
-    card, findings = joined(located(id_number=NUMBER, birth_date="1990年3月7日", sex="男"), None)
+    card, findings = joined(located(**ALL), None)
     assert findings == ("region_unknown",)
     birth = card.field("birth_date")
     assert birth is not None
@@ -97,9 +106,37 @@ def test_valid_period(text: str, expired: bool) -> None:
     assert ("expired" in findings) is expired
 
 
-def test_a_low_score_is_told() -> None:
-    weak = Reading("A", (Field("name", "张二", score=41.0, polygon=HERE),))
-    assert "low_score" in joined(weak, None)[1]
+def test_a_field_that_was_located_unsurely_may_stand_elsewhere() -> None:
+    fields = located(**ALL).fields
+    for i, field in enumerate(fields):
+        weak = Reading("A", (*fields[:i], replace(field, score=41.0), *fields[i + 1 :]))
+        found = joined(weak, read(**ALL))[1]
+        assert {"low_score", "located_unsurely"} <= set(found)
+        assert status_of(found) is Status.NEEDS_REVIEW
+
+
+@pytest.mark.parametrize("name", list(ALL))
+def test_a_field_that_every_card_has_is_missed_by_a_person_too(name: str) -> None:
+    less = {other: text for other, text in ALL.items() if other != name}
+    for findings in (
+        joined(located(**less), read(**less))[1],
+        joined(located(**less), None)[1],
+        joined(located(**ALL | {name: None}), read(**less))[1],
+    ):
+        assert "field_missing" in findings
+        assert status_of(findings) is Status.NEEDS_REVIEW
+
+
+def test_without_any_text_the_places_are_what_counts() -> None:
+    places = located(**dict.fromkeys(ALL))
+    assert joined(places, None)[1] == ()
+    assert joined(Reading("A", places.fields[1:]), None)[1] == ("field_missing",)
+
+
+def test_what_cannot_be_read_leads_to_review() -> None:
+    found = joined(located(**ALL | {"birth_date": "99年"}), None)[1]
+    assert "value_unreadable" in found
+    assert status_of(found) is Status.NEEDS_REVIEW
 
 
 def line(text: str, top: float) -> TextLine:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,7 +18,7 @@ from cardveil_ocr.anchors import Anchor, anchors_of
 from cardveil_ocr.box_merging import joined, parted, split_rows
 from cardveil_ocr.constrained_decoding import ALPHABETS, WATCHED, likeliest, spell
 from cardveil_ocr.engine import Strip
-from cardveil_ocr.lines import Glyph, Line
+from cardveil_ocr.lines import Glyph, Line, characters, text_line
 from cardveil_ocr.pose_estimation import Placing, place, project
 from cardveil_ocr.recognizer import _same_place
 from cardveil_ocr.rectify import Source
@@ -49,6 +51,29 @@ def _segment(line: Line) -> Segment:
     left, top = line.quad.min(axis=0)
     right, bottom = line.quad.max(axis=0)
     return Segment(line, 0, len(line.glyphs) - 1, Box(left, top, right - left, bottom - top))
+
+
+def test_characters_reach_half_way_to_their_neighbours_and_no_farther_than_they_are_high() -> None:
+    # Centres at 0, 3 and 6 in a line 4 high that begins at -1.5; and one apart at 30.
+    line = _line("012")
+    assert [quad[:, 0].tolist() for quad in characters(line)] == [
+        pytest.approx([-2.4, 1.5, 1.5, -2.4]),
+        pytest.approx([1.5, 4.5, 4.5, 1.5]),
+        pytest.approx([4.5, 8.4, 8.4, 4.5]),
+    ]
+    apart = replace(line, glyphs=(*line.glyphs, Glyph("3", 0.9, 40, 30.0, 0.0)))
+    assert characters(apart)[2][:, 0].tolist() == pytest.approx([4.5, 8.4, 8.4, 4.5])
+    assert characters(apart)[3][:, 0].tolist() == pytest.approx([27.6, 32.4, 32.4, 27.6])
+    assert characters(replace(line, glyphs=())) == []
+    assert text_line(replace(line, glyphs=())).characters == ()
+
+
+def test_a_line_is_given_back_where_the_picture_has_it() -> None:
+    shift = np.array([[2.0, 0.0, 10.0], [0.0, 2.0, 20.0], [0.0, 0.0, 1.0]])
+    given = text_line(_line("012"), shift)
+    assert given.text == "012"
+    assert given.polygon.bounds() == pytest.approx((7.0, 16.0, 28.0, 24.0))
+    assert given.characters[1].bounds() == pytest.approx((13.0, 16.0, 19.0, 24.0))
 
 
 def test_every_finding_is_listed_once() -> None:

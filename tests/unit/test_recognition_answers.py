@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from cardveil.card.model import FIELDS, CardType, Side
-from cardveil.core.errors import Retry
+from cardveil.card.model import FIELDS, CardType, Polygon, Side, VendorWarning
+from cardveil.core.errors import Retry, Review
+from cardveil.recognition import id_card_ocr
 from cardveil.recognition.ai_license import read_answer
 from cardveil.recognition.field_names import ALIASES, field_name
+from cardveil.recognition.general_ocr import GeneralOcr
 from cardveil.recognition.id_card_ocr import reading_of_texts
+from cardveil.recognition.interfaces import Image
 from cardveil.recognition.parsing import many, response_of
-from cardveil.recognition.warnings import API_WARNINGS, CI_WARNINGS, warnings_of
+from cardveil.recognition.warnings import (
+    API_WARNINGS,
+    CI_WARNINGS,
+    findings_of_warnings,
+    warnings_of,
+)
 
 ONE_FIELD = (
     b"<Response><Status>1</Status><IdInfo><Name>Birth (Date)</Name>"
@@ -98,6 +107,110 @@ def test_texts_tell_the_side() -> None:
     assert both.findings == ("several_cards",)
 
 
-def test_warnings_are_named_although_the_numbers_differ() -> None:
-    assert [warning.name for warning in warnings_of(["9106", None], CI_WARNINGS)] == ["doctored"]
-    assert [warning.name for warning in warnings_of([-9104, 7], API_WARNINGS)] == ["doctored", "unknown"]
+@pytest.mark.parametrize("names", [CI_WARNINGS, API_WARNINGS], ids=["CI", "API"])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_every_documented_warning_is_known_with_either_sign(names: Mapping[int, str], sign: int) -> None:
+    for number, name in names.items():
+        for written in (
+            sign * number,
+            str(sign * number),
+            {"Code": str(sign * number)},
+            f" {sign * number} ",
+        ):
+            assert warnings_of(written, names) == (VendorWarning(sign * number, name),)
+
+
+def test_the_same_number_means_something_else_to_each_vendor() -> None:
+    assert [warning.name for warning in warnings_of(["9104"], CI_WARNINGS)] == ["temporary"]
+    assert [warning.name for warning in warnings_of([-9104], API_WARNINGS)] == ["doctored"]
+
+
+@pytest.mark.parametrize("written", [None, "", " ", [], [None, ""], {"Code": None}, [{"Code": ""}]])
+def test_no_warning(written: Any) -> None:
+    assert warnings_of(written, CI_WARNINGS) == ()
+
+
+@pytest.mark.parametrize(
+    ("written", "names"),
+    [
+        (["9106", "9102"], ["doctored", "photocopied"]),
+        ([["9106"], "9106"], ["doctored"]),
+        ({"Code": ["9106", "-9102"]}, ["doctored", "photocopied"]),
+        ("[9106]", ["doctored", "unknown"]),
+        ("[-9106,9102]", ["doctored", "unknown", "photocopied", "unknown"]),
+        ("9106: the picture was altered", ["doctored", "unknown"]),
+        ("9106.0", ["doctored", "unknown", "unknown"]),
+        ("doctored", ["unknown"]),
+        ("9199", ["unknown"]),
+        (9199, ["unknown"]),
+        (-9110, ["unknown"]),
+        (0, ["unknown"]),
+        (True, ["unknown"]),
+        (9106.0, ["unknown"]),
+        ({"Number": "9106"}, ["unknown"]),
+        ("[]", ["unknown"]),
+        ("9" * 400, ["unknown"]),
+    ],
+)
+def test_a_warning_is_never_lost_however_it_is_written(written: Any, names: list[str]) -> None:
+    found = warnings_of(written, CI_WARNINGS)
+    assert [warning.name for warning in found] == names
+    assert findings_of_warnings(found) == (("warning_unknown",) if "unknown" in names else ())
+
+
+@pytest.mark.parametrize("part", ["IdInfo", "AdvancedInfo", None])
+@pytest.mark.parametrize("written", ["9199", "9106: altered", {"Code": ["9106", "9199"]}])
+def test_a_warning_is_found_wherever_it_stands_in_the_answer(part: str | None, written: Any) -> None:
+    texts: dict[str, Any] = {"IdInfo": {"Name": "张三"}, "AdvancedInfo": {"Quality": "90"}}
+    place = texts[part] if part else texts
+    place["WarnInfos"] = written
+    assert "warning_unknown" in id_card_ocr.read_answer(texts).findings
+
+
+class Answering:
+    """The SDK's client, with one answer of general OCR."""
+
+    def __init__(self, *detections: Mapping[str, Any]) -> None:
+        self.detections = list(detections)
+
+    def ci_ocr_process(self, **_: Any) -> dict[str, Any]:
+        return {"TextDetections": self.detections, "RequestId": "r"}
+
+
+CORNERS = [{"X": x, "Y": y} for x, y in (("10", "10"), ("50", "10"), ("50", "30"), ("10", "30"))]
+
+
+def words(*characters: str, corners: Any = CORNERS) -> list[dict[str, Any]]:
+    return [{"Character": c, "WordCoordPoint": {"WordCoordinate": corners}} for c in characters]
+
+
+@pytest.mark.parametrize(
+    ("given", "count"),
+    [
+        (words("张", "三"), 2),
+        (words("张"), 0),
+        (words("张", "二"), 0),
+        (words("三", "张"), 0),
+        (words("张", "三", corners=CORNERS[:3]), 0),
+        ([{"Character": "张"}, {"Character": "三"}], 0),
+        (None, 0),
+        ("张三", 0),
+    ],
+)
+def test_characters_are_placed_one_for_one_or_not_at_all(given: Any, count: int) -> None:
+    item = {"DetectedText": "张三", "Confidence": "99", "Polygon": CORNERS, "Words": given}
+    (line,), _ = GeneralOcr(Answering(item), "b").lines(Image(b"", 9, 9, "k"))
+    assert len(line.characters) == count
+
+
+def test_text_without_a_place_is_no_answer_and_a_place_without_text_is_one() -> None:
+    (line,), _ = GeneralOcr(Answering({"DetectedText": None, "Polygon": CORNERS}), "b").lines(
+        Image(b"", 9, 9, "k")
+    )
+    assert (line.text, line.polygon) == ("", Polygon.box(10, 10, 50, 30))
+    for corners in (None, CORNERS[:3], CORNERS[0]):
+        with pytest.raises(Review) as caught:
+            GeneralOcr(Answering({"DetectedText": "张三", "Polygon": corners}), "b").lines(
+                Image(b"", 9, 9, "k")
+            )
+        assert caught.value.code == "answer_unreadable"

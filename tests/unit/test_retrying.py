@@ -71,3 +71,21 @@ def test_zero_time_left_is_zero() -> None:
     with pytest.raises(Retry, match="out_of_time"):
         retry_policy(Clock(0)).call(action)
     assert action.calls == 0
+
+
+def test_a_policy_within_a_time_ends_with_it_or_with_the_invocation() -> None:
+    now = [100.0]
+    clock = Clock(10.0)
+    soon = retry_policy(clock).within(4.0, lambda: now[0])
+    assert soon.remaining_s() == 4.0
+    now[0] += 3.0
+    assert soon.remaining_s() == 1.0
+    clock.left = 0.5
+    assert soon.remaining_s() == 0.5
+    clock.left = 10.0
+    now[0] += 2.0
+    failing = Failing(Retry("throttled", "…"), 1)
+    with pytest.raises(Retry, match="out_of_time"):
+        soon.call(failing)
+    assert failing.calls == 0
+    assert retry_policy(clock).call(failing) == "done"

@@ -41,14 +41,14 @@ def test_every_setting_is_read() -> None:
             "CARDVEIL_GENERAL_OCR": "off",
             "CARDVEIL_MAX_BYTES": "1000",
             "CARDVEIL_CALL_TIMEOUT_S": "2.5",
-            "CARDVEIL_REVIEW_WARNINGS": "doctored, blurred",
+            "CARDVEIL_HARMLESS_WARNINGS": "doctored, blurred",
             "CARDVEIL_CARD_RULES": "in/=IDCard/front; in/licences/=DriverLicense",
         }
     )
     assert settings.inbox_prefix == "in/"
     assert settings.general_ocr is False
     assert settings.max_bytes == 1000
-    assert settings.review_warnings == {"doctored", "blurred"}
+    assert settings.harmless_warnings == {"doctored", "blurred"}
     # The longest prefix stands first, since it decides.
     assert settings.card_rules == (
         CardRule("in/licences/", CardType.DRIVER_LICENSE),
@@ -102,7 +102,7 @@ WRONG = {
         "a//=IDCard",
         "a/=IDCard;a/=IDCard",
     ],
-    "review_warnings": ["zz", "blurred,zz", "blurred;doctored", "BLURRED", "9101"],
+    "harmless_warnings": ["zz", "blurred,zz", "blurred;doctored", "BLURRED", "9101"],
     "max_bytes": ["0", "-1", "536870913", "1e6", "1_000", "\u0661", " 5", "5 ", "0x10", "inf", ""],
     "call_timeout_s": ["0", "nan", "901", "inf", "1e2", "-1", "", "\uff11", "1_0"],
     "call_attempts": ["0", "11", "2.5"],

@@ -72,6 +72,7 @@ def test_a_sweeps_cost_follows_the_rules_by_key() -> None:
             "CARDVEIL_PRICES": "AILicenseRec=0.1; RecognizeMainlandIDCardOCR = 0.15",
             "CARDVEIL_SWEEP_CALLS_PER_SECOND": "2",
             "CARDVEIL_SWEEP_CALLS_PER_RUN": "5",
+            "CARDVEIL_WITNESS": "off",
         }
     )
     assert calls_of("inbox/licences/a.jpg", settings) == {"AILicenseRec": 1}
@@ -87,3 +88,16 @@ def test_a_sweeps_cost_follows_the_rules_by_key() -> None:
     found.add("missing", calls_of("inbox/backs/d.jpg", settings))
     assert found.as_dict()["money"] is None, "one of the APIs has no price"
     assert not found.as_dict()["within_budget"]
+
+
+@pytest.mark.parametrize(
+    ("general", "witness", "count"), [("on", "on", 1), ("on", "off", 0), ("off", "on", 0)]
+)
+def test_a_sweeps_cost_knows_the_witness(general: str, witness: str, count: int) -> None:
+    rules = "inbox/licences/=DriverLicense;inbox/backs/=IDCard/back"
+    settings = from_environment(
+        {"CARDVEIL_CARD_RULES": rules, "CARDVEIL_GENERAL_OCR": general, "CARDVEIL_WITNESS": witness}
+    )
+    assert calls_of("inbox/a.jpg", settings)["OCR"] == count
+    assert calls_of("inbox/licences/a.jpg", settings)["OCR"] == count
+    assert calls_of("inbox/backs/a.jpg", settings)["OCR"] == (general == "on")

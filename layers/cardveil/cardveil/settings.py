@@ -70,7 +70,14 @@ class Settings:
     general_ocr: bool = _setting(
         True,
         kinds.flag(),
-        "pay CI's general OCR for the positions on an ID card's back; `off` sends backs to review",
+        "pay CI's general OCR at all: as the witness, and for the positions on an ID card's back; `off` sends "
+        "backs to review",
+    )
+    witness: bool = _setting(
+        True,
+        kinds.flag(),
+        "have general OCR read all text of every picture beside the other calls (paid); `off`, or where it "
+        "fails: the finding `witness_missing`",
     )
     proof: str = _setting(
         "geometry",
@@ -83,10 +90,10 @@ class Settings:
         "what to expect by key: `inbox/licences/=DriverLicense;inbox/fronts/=IDCard/front`; saves calls. The "
         "longest prefix that fits decides",
     )
-    review_warnings: frozenset[str] = _setting(
-        frozenset({"border_incomplete", "frame_occluded", "doctored", "blurred"}),
+    harmless_warnings: frozenset[str] = _setting(
+        frozenset(),
         kinds.names(*WARNINGS),
-        "vendor warnings that send a card to review",
+        "vendor warnings that do not send a card to review; all others do",
     )
     max_bytes: int = _setting(20 * 1024 * 1024, kinds.whole(1, 512 * 1024 * 1024, "bytes"), "largest source")
     # 900 s is SCF's longest time limit.

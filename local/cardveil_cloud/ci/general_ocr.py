@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
-from cardveil.card.model import Point
+from cardveil.card.model import Point, Polygon
 from cardveil_cloud.ci.errors import CiError
 from cardveil_cloud.ci.recognition import TextLine
 from cardveil_cloud.xml import Content
 
 _TYPES: Final = frozenset({"general", "accurate", "efficient", "fast"})
+#: "type 值为 general、accurate 时有效": the types for which `isword` has an effect (general is the default).
+_WITH_WORDS: Final = frozenset({None, "", "general", "accurate"})
 
 
 def check(params: Mapping[str, str]) -> None:
@@ -30,11 +33,17 @@ def check(params: Mapping[str, str]) -> None:
         raise CiError("InvalidArgument", "type is general, accurate, efficient, fast or handwriting.")
 
 
-def contents(lines: Sequence[TextLine], request_id: str) -> list[tuple[str, Content]]:
-    """Return the answer's elements; without `Words`, since the recogniser places lines, not characters."""
+def contents(
+    lines: Sequence[TextLine], request_id: str, params: Mapping[str, str] = MappingProxyType({})
+) -> list[tuple[str, Content]]:
+    """Return the answer's elements: every line that was found anywhere in the picture.
+
+    With ``isword`` each character follows, for the types that the page names.
+    """
     angle = _angle(lines)
+    words = params.get("isword", "false").lower() == "true" and params.get("type") in _WITH_WORDS
     answer: list[tuple[str, Content]] = [
-        ("TextDetections", _detection(line, angle)) for line in lines if line.text
+        ("TextDetections", [*_detection(line, angle), *(_words(line) if words else ())]) for line in lines
     ]
     return [
         *answer,
@@ -49,9 +58,7 @@ def contents(lines: Sequence[TextLine], request_id: str) -> list[tuple[str, Cont
 def _detection(line: TextLine, angle: float) -> list[tuple[str, Content]]:
     top_left, top_right, _, bottom_left = line.polygon.points
     x, y = _turned(top_left, -angle)
-    corners: list[tuple[str, Content]] = [
-        ("Polygon", [("X", round(px)), ("Y", round(py))]) for px, py in line.polygon.points
-    ]
+    corners = _corners("Polygon", line.polygon)
     return [
         ("DetectedText", line.text),
         ("Confidence", round(line.score)),
@@ -66,6 +73,25 @@ def _detection(line: TextLine, angle: float) -> list[tuple[str, Content]]:
             ],
         ),
     ]
+
+
+def _words(line: TextLine) -> list[tuple[str, Content]]:
+    """Return `Words` with the places of characters, as far as the recogniser has them."""
+    return [
+        (
+            "Words",
+            [
+                ("Confidence", round(line.score)),
+                ("Character", character),
+                ("WordCoordPoint", _corners("WordCoordinate", place)),
+            ],
+        )
+        for character, place in zip(line.text, line.characters, strict=False)
+    ]
+
+
+def _corners(name: str, polygon: Polygon) -> list[tuple[str, Content]]:
+    return [(name, [("X", round(x)), ("Y", round(y))]) for x, y in polygon.points]
 
 
 def _angle(lines: Sequence[TextLine]) -> float:

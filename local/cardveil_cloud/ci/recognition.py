@@ -31,7 +31,7 @@ class FoundCard(Protocol):
 
 
 class TextLine(Protocol):
-    """A line of text in a picture; `score` from 0 to 100."""
+    """A line of text in a picture; `score` from 0 to 100, `characters` one for each of `text`, or none."""
 
     @property
     def text(self) -> str: ...
@@ -39,6 +39,8 @@ class TextLine(Protocol):
     def score(self) -> float: ...
     @property
     def polygon(self) -> Polygon: ...
+    @property
+    def characters(self) -> tuple[Polygon, ...]: ...
 
 
 class CardRecogniser(Protocol):
@@ -70,6 +72,7 @@ class KnownLine:
     text: str
     score: float
     polygon: Polygon
+    characters: tuple[Polygon, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

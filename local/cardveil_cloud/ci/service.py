@@ -117,7 +117,7 @@ class CiService:
         data = await self._data(call)
         lines = await self._engine.lines(data)
         self._usage.record("OCR", data)
-        return general_ocr.contents(lines, call.request_id)
+        return general_ocr.contents(lines, call.request_id, call.params)
 
     async def _data(self, call: CiCall) -> bytes:
         # "If detect-url is filled in, the backend will process the detect-url link."

@@ -76,8 +76,8 @@ def picture(number: int) -> ChaosPicture:
     fields = tuple(_own(field, number) for field in card.card.fields)
     meta = ({}, {"card-type": CardType.DRIVER_LICENSE.value}, {"card-side": Side.BACK.value})[kind]
     needs = (
-        {"AILicenseRec", "RecognizeMainlandIDCardOCR"},
-        {"AILicenseRec"},
+        {"AILicenseRec", "RecognizeMainlandIDCardOCR", "OCR"},
+        {"AILicenseRec", "OCR"},
         {"RecognizeMainlandIDCardOCR", "OCR"},
     )[kind]
     return ChaosPicture(number, replace(card, card=replace(card.card, fields=fields)), meta, frozenset(needs))

@@ -44,9 +44,21 @@ FINDINGS: Final[Mapping[str, Finding]] = MappingProxyType(
         "positions_missing": Finding(True, "text was read but not located: mark the fields by hand"),
         "wrong_side": Finding(True, "the picture shows the other side of the card than was expected"),
         "wrong_card_type": Finding(True, "the picture shows another kind of card than was expected"),
+        "warning_unknown": Finding(True, "the vendor warned of the picture in a way that is not documented"),
         "warned": Finding(True, "the vendor warned of the picture (see warnings): look at it"),
         "picture_blurred": Finding(True, "the picture is not sharp: take it again"),
         "rejected_by_person": Finding(True, "a person has rejected the card: ask for another picture"),
+        "other_document": Finding(
+            True,
+            "another document's title or labels are in the picture: only cards are redacted by themselves",
+        ),
+        "other_card": Finding(False, "another card is beside this one: it is covered with what is outside"),
+        "cards_overlap": Finding(
+            True, "another card lies within this one's outline: take one card a picture"
+        ),
+        "witness_missing": Finding(
+            False, "nothing looked for text that belongs to no field: the copy shows located fields only"
+        ),
         "proof_failed": Finding(True, "the copy could not be proven and was not written"),
         "low_score": Finding(False, "a field was read with little confidence: compare before relying on it"),
         "glare_over_field": Finding(
@@ -59,8 +71,11 @@ FINDINGS: Final[Mapping[str, Finding]] = MappingProxyType(
             False, "address and ID number name different provinces, as after a move: compare if unsure"
         ),
         "expired": Finding(False, "the card's valid period has ended"),
-        "value_unreadable": Finding(False, "a field's text could not be put into its normal form"),
-        "field_missing": Finding(False, "a field could not be read; its place is covered all the same"),
+        "located_unsurely": Finding(True, "a field was located with little confidence: mark it by hand"),
+        "value_unreadable": Finding(True, "a field's text has no normal form: compare with the picture"),
+        "field_missing": Finding(
+            True, "a field that every such card has was not read: compare with the picture"
+        ),
         "dates_disagree": Finding(True, "a period ends before it begins, or an issue lies before the birth"),
     }
 )

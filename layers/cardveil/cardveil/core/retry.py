@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from cardveil.core.errors import RETRY_HINT, Retry
-from cardveil.core.frozen import dataclass, field
+from cardveil.core.frozen import dataclass, field, replace
 
 T = TypeVar("T")
 
@@ -33,6 +33,11 @@ class RetryPolicy:
     remaining_s: Callable[[], float]
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[float, float], float] = field(default=random.uniform)
+
+    def within(self, seconds: float, now: Callable[[], float] = time.monotonic) -> RetryPolicy:
+        """Return a policy whose time ends so many seconds from now, or with the invocation's."""
+        end, remaining_s = now() + seconds, self.remaining_s
+        return replace(self, remaining_s=lambda: min(remaining_s(), end - now()))
 
     def call(self, action: Callable[[], T]) -> T:
         """Run `action`; on `Retry` pause for a random part of a doubling span and try again.

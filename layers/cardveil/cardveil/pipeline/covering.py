@@ -40,14 +40,14 @@ class RedactionRules:
     ----------
     proof : str
         ``geometry`` or ``recognise`` (see `Settings.proof`).
-    review_warnings : frozenset of str
-        Vendor warnings that send a card to review.
+    harmless_warnings : frozenset of str
+        Vendor warnings that do not send a card to review.
     """
 
     policy: Policy
     limits: Limits
     proof: str = "geometry"
-    review_warnings: frozenset[str] = frozenset()
+    harmless_warnings: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,8 +176,10 @@ def _recognise(
     image = Image(upright.data, upright.width, upright.height, key if untouched else None)
     fx, fy = picture.width / upright.width, picture.height / upright.height
     with timings("recognise"):
-        recognition = recogniser.recognise(image, hint, lambda card: covering.ahead(_scaled(card, fx, fy)))
-    return replace(recognition, card=_scaled(recognition.card, fx, fy)) if recognition.card else recognition
+        recognition = recogniser.recognise(image, hint, lambda card, _: covering.ahead(_scaled(card, fx, fy)))
+    lines = None if recognition.lines is None else tuple(line.scaled(fx, fy) for line in recognition.lines)
+    card = _scaled(recognition.card, fx, fy) if recognition.card else None
+    return replace(recognition, card=card, lines=lines)
 
 
 def _scaled(card: Card, fx: float, fy: float) -> Card:
@@ -192,7 +194,7 @@ def _scaled(card: Card, fx: float, fy: float) -> Card:
 
 def _all_findings(recognition: Recognition, hint: Hint, rules: RedactionRules) -> tuple[str, ...]:
     findings = list(recognition.findings)
-    if any(warning.name in rules.review_warnings for warning in recognition.warnings):
+    if any(warning.name not in rules.harmless_warnings for warning in recognition.warnings):
         findings.append("warned")
     card = recognition.card
     if card and hint.card_type and card.type is not hint.card_type:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from secrets import token_hex
-from typing import Any
+from typing import Any, Final
 
 from cardveil.card.model import Side
 from cardveil.core.context import Invocation
 from cardveil.core.errors import Reject, Review
-from cardveil.core.frozen import dataclass
+from cardveil.core.frozen import dataclass, replace
 from cardveil.core.rate_limit import RateLimiter
 from cardveil.core.retry import RetryPolicy
 from cardveil.pipeline.covering import RedactionRules
@@ -36,6 +36,9 @@ from cardveil.storage.response_cache import ResponseCache
 from cardveil.storage.results import Results
 from cardveil.storage.vendor import Credentials, cos_client, credentials_from, ocr_client
 
+#: Of an invocation's time; the call that is under way at the end may take a call's time limit more.
+_WITNESS_SHARE: Final = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class GivenText:
@@ -52,7 +55,14 @@ class GivenText:
 
 @dataclass(frozen=True, slots=True)
 class RecognizerFactory:
-    """Builds the recogniser of each picture from the adapters that an invocation has."""
+    """Builds the recogniser of each picture from the adapters that an invocation has.
+
+    Attributes
+    ----------
+    witness : bool
+        Whether general OCR reads every picture. A card is not lost without it, so its tries together may use
+        no more than a share of the time that is left when the picture's turn comes.
+    """
 
     locator: Locator
     reader: TextReader | None
@@ -60,6 +70,7 @@ class RecognizerFactory:
     retry_policy: RetryPolicy
     rate_limiter: RateLimiter
     per_second: float
+    witness: bool = False
 
     def __call__(
         self, stage: Stage, answers: ResponseCache, guard: BreakerGuard, options: ProcessOptions
@@ -68,12 +79,17 @@ class RecognizerFactory:
         calls = PaidCalls(self.retry_policy, self.rate_limiter, self.per_second, guard)
         paid = CachedRecognizers(answers, calls, self.locator, self.reader, self.general)
         reader: TextReader | None = paid if self.reader else None
+        witness = None
+        if self.general and self.witness:
+            limit_s = _WITNESS_SHARE * self.retry_policy.remaining_s()
+            witness = replace(paid, calls=replace(calls, retry_policy=self.retry_policy.within(limit_s)))
         return CloudRecogniser(
             options.locator(paid) if options.locator else paid,
             GivenText(options.text) if options.text else reader,
             paid if self.general else None,
             RetryPolicy(1, self.retry_policy.remaining_s),
             stage,
+            witness,
         )
 
 
@@ -125,7 +141,7 @@ def build_processor(
             policy=load_policy(settings.policy),
             limits=Limits(max_bytes=settings.max_bytes),
             proof=settings.proof,
-            review_warnings=settings.review_warnings,
+            harmless_warnings=settings.harmless_warnings,
         ),
         sources=sources,
         results=Results(results),
@@ -138,6 +154,7 @@ def build_processor(
             retry_policy,
             rate_limiter,
             settings.calls_per_second,
+            settings.witness,
         ),
         invocation=invocation,
     )

@@ -8,13 +8,13 @@ from typing import Any, Final
 
 import orjson
 
-from cardveil.card.model import CardType, Field, Side
+from cardveil.card.model import CardType, Field, Side, VendorWarning
 from cardveil.core.frozen import dataclass
 from cardveil.recognition.ai_license import request_id
 from cardveil.recognition.field_names import field_name
 from cardveil.recognition.interfaces import Image, Reading
 from cardveil.recognition.parsing import many, response_of, text_of
-from cardveil.recognition.warnings import CI_WARNINGS, warnings_of
+from cardveil.recognition.warnings import CI_WARNINGS, findings_of_warnings, warnings_of
 from cardveil.storage.vendor import vendor_errors
 
 API: Final = "IDCardOCR"
@@ -72,26 +72,30 @@ def read_answer(response: Mapping[str, Any], request: str = "", elapsed_ms: floa
     """Read the content of ``<Response>``."""
     info = response.get("IdInfo")
     advanced = response.get("AdvancedInfo")
-    # The page puts WarnInfos under IdInfo in its table and under AdvancedInfo in its text: take both.
-    codes = [
-        code for part in (info, advanced) if isinstance(part, Mapping) for code in many(part.get("WarnInfos"))
-    ]
+    # The page puts WarnInfos under IdInfo in its table and under AdvancedInfo in its text: take it anywhere.
+    parts = [part for part in (response, *many(info), *many(advanced)) if isinstance(part, Mapping)]
+    codes = [code for part in parts for code in many(part.get("WarnInfos"))]
     return reading_of_texts(
         info if isinstance(info, Mapping) else {},
         api=API,
-        warnings=warnings_of((_code(code) for code in codes), CI_WARNINGS),
+        warnings=warnings_of(codes, CI_WARNINGS),
         request=request,
         elapsed_ms=elapsed_ms,
     )
 
 
 def reading_of_texts(
-    texts: Mapping[str, Any], *, api: str, warnings: tuple[Any, ...], request: str, elapsed_ms: float
+    texts: Mapping[str, Any],
+    *,
+    api: str,
+    warnings: tuple[VendorWarning, ...],
+    request: str,
+    elapsed_ms: float,
 ) -> Reading:
     """Build a reading from the element names that both ID-card APIs share.
 
     The side follows from the elements that hold text; both sides in one answer are the finding
-    ``several_cards``.
+    ``several_cards``, a warning that nobody understands is ``warning_unknown``.
     """
     found = {name: text for name in (*FRONT_NAMES, *BACK_NAMES) if (text := text_of(texts.get(name)))}
     front = any(name in found for name in FRONT_NAMES)
@@ -102,11 +106,7 @@ def reading_of_texts(
         card_type=CardType.ID_CARD if found else None,
         side=Side.FRONT if front else Side.BACK if back else None,
         warnings=warnings,
-        findings=("several_cards",) if front and back else (),
+        findings=(*(("several_cards",) if front and back else ()), *findings_of_warnings(warnings)),
         request_id=request,
         elapsed_ms=elapsed_ms,
     )
-
-
-def _code(value: Any) -> Any:
-    return value.get("Code") if isinstance(value, Mapping) else value

@@ -40,11 +40,26 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class TextLine:
-    """A line of text and where it stands, from a general recogniser; `score` is 0 to 100."""
+    """A line of text and where it stands.
+
+    Attributes
+    ----------
+    score : float
+        Confidence, 0 to 100.
+    characters : tuple of Polygon
+        The place of each character of `text`, one for one and in its order; empty where the recogniser places
+        lines only.
+    """
 
     text: str
     score: float
     polygon: Polygon
+    characters: tuple[Polygon, ...] = ()
+
+    def scaled(self, fx: float, fy: float) -> TextLine:
+        """Return the line with x multiplied by `fx` and y by `fy`."""
+        characters = tuple(place.scaled(fx, fy) for place in self.characters)
+        return TextLine(self.text, self.score, self.polygon.scaled(fx, fy), characters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +122,10 @@ class Recognition:
         The card, polygons in pixels of the picture that was recognised.
     refusal : Reject or Review, optional
         Why there is no card, or why a person must look.
+    lines : tuple of TextLine, optional
+        All text that the witness saw anywhere in the picture, polygons in pixels of the picture that was
+        recognised. None when no witness looked, or it failed: then nothing is known of what else stands
+        there, which is not the same as a picture without text (an empty tuple).
     """
 
     card: Card | None = None
@@ -114,10 +133,11 @@ class Recognition:
     findings: tuple[str, ...] = ()
     calls: tuple[Call, ...] = ()
     refusal: Reject | Review | None = None
+    lines: tuple[TextLine, ...] | None = None
 
 
-#: Is told a card whose places are known.
-Located = Callable[[Card], None]
+#: Is told a card whose places are known, and what the witness saw (see `Recognition.lines`).
+Located = Callable[[Card, "tuple[TextLine, ...] | None"], None]
 
 
 class CardRecogniser(Protocol):
@@ -129,8 +149,8 @@ class CardRecogniser(Protocol):
         Parameters
         ----------
         located : callable, optional
-            Told the card as soon as its places are known, if its text is still to come; what it says and
-            which findings it has may change until then.
+            Told the card and the witness's lines as soon as both are known, if the text is still to come;
+            what the card says and which findings it has may change until then.
 
         Raises
         ------

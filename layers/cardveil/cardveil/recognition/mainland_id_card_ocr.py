@@ -12,7 +12,6 @@ from cardveil.core.errors import RETRY_HINT, Retry, from_vendor
 from cardveil.core.frozen import dataclass
 from cardveil.recognition.id_card_ocr import reading_of_texts
 from cardveil.recognition.interfaces import Image, Reading
-from cardveil.recognition.parsing import many
 from cardveil.recognition.warnings import API_WARNINGS, warnings_of
 from cardveil.storage.vendor import vendor_errors
 
@@ -65,7 +64,7 @@ class MainlandIdCardReader:
         return reading_of_texts(
             response,
             api=API,
-            warnings=warnings_of(many(response.get("WarnCardInfos")), API_WARNINGS),
+            warnings=warnings_of(response.get("WarnCardInfos"), API_WARNINGS),
             request=request,
             elapsed_ms=elapsed,
         )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Final
 
 from cardveil.card import id_number
-from cardveil.card.model import FIELDS, Card, CardType, Check, Field, Side
+from cardveil.card.model import FIELDS, PORTRAIT, Card, CardType, Check, Field, Side
 from cardveil.card.normalize import LONG_TERM, normalize
 from cardveil.card.provinces import same_province
 from cardveil.core.frozen import replace
@@ -52,7 +52,11 @@ def join(
         merged = _merge(name, here[0] if here else None, there[0] if there else None)
         if any(check == Check("providers_agree", False) for check in merged.checks):
             findings.append("text_disagrees")
+        if any(place.score is not None and place.score < LOW_SCORE for place in here):
+            findings.append("located_unsurely")
         fields.extend((merged, *(_merge(name, other, None) for other in here[1:])))
+    if _missing(FIELDS[card_type, side], fields):
+        findings.append("field_missing")
     card, more = check(Card(card_type, side, tuple(fields)))
     return card, tuple(dict.fromkeys([*findings, *more]))
 
@@ -92,6 +96,13 @@ def check(card: Card, *, today: date | None = None) -> tuple[Card, tuple[str, ..
         for field in card.fields
     )
     return replace(card, fields=fields), tuple(dict.fromkeys(findings))
+
+
+def _missing(names: Iterable[str], fields: Sequence[Field]) -> bool:
+    """Say whether a field that every such card has was neither read nor, where no text is read, located."""
+    read = {field.name for field in fields if field.text}
+    there = read or {field.name for field in fields}
+    return bool(set(names) - there - {PORTRAIT})
 
 
 def _check_number(

@@ -101,16 +101,11 @@ class CachedRecognizers:
         name = f"lines-{sha256(image.data).hexdigest()[:16]}"
         known = self.answers.recall(name, image.data)
         if known is not None:
-            lines = tuple(
-                TextLine(line["text"], line["score"], Polygon.of(line["polygon"])) for line in known["lines"]
-            )
-            return lines, _reading(known["reading"])
+            return tuple(_line(line) for line in known["lines"]), _reading(known["reading"])
         found, reading = self.calls.call(lambda: general.lines(image), "lines")
         self.calls.guard.on_read()
-        lines_doc = [
-            {"text": line.text, "score": line.score, "polygon": _points(line.polygon)} for line in found
-        ]
-        self.answers.keep(name, image.data, {"lines": lines_doc, "reading": _document(reading)})
+        lines = [_line_document(line) for line in found]
+        self.answers.keep(name, image.data, {"lines": lines, "reading": _document(reading)})
         return found, reading
 
     def _once(self, name: str, image: Image, call: Callable[[], Reading], by_key: bool = True) -> Reading:
@@ -135,6 +130,25 @@ class CachedRecognizers:
 def _points(polygon: Polygon) -> list[list[float]]:
     """Return the points in full: an answer recalled must lead to the very same result."""
     return [[x, y] for x, y in polygon.points]
+
+
+def _line_document(line: TextLine) -> dict[str, Any]:
+    return {
+        "text": line.text,
+        "score": line.score,
+        "polygon": _points(line.polygon),
+        "characters": [_points(place) for place in line.characters],
+    }
+
+
+def _line(document: Mapping[str, Any]) -> TextLine:
+    return TextLine(
+        document["text"],
+        document["score"],
+        Polygon.of(document["polygon"]),
+        # Answers that an earlier version kept have none.
+        tuple(Polygon.of(place) for place in document.get("characters", ())),
+    )
 
 
 def _document(reading: Reading) -> dict[str, Any]:

@@ -1,17 +1,19 @@
-"""The recogniser that the functions use: `AILicenseRec` and a text provider side by side, then one card."""
+"""The recogniser that the functions use: locator, text provider and witness side by side, then one card."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from typing import Final
 
 from cardveil.card.model import Call, Card, CardType, Side
-from cardveil.core.errors import CardveilError, Reject, Review
+from cardveil.core.errors import CardveilError, Halt, Reject, Retry, Review
 from cardveil.core.frozen import dataclass, replace
 from cardveil.core.retry import RetryPolicy
 from cardveil.core.threads import background_tasks
+from cardveil.recognition.general_ocr import API as OCR
 from cardveil.recognition.interfaces import (
     Hint,
     Image,
@@ -19,6 +21,7 @@ from cardveil.recognition.interfaces import (
     Locator,
     Reading,
     Recognition,
+    TextLine,
     TextLocator,
     TextReader,
 )
@@ -44,6 +47,8 @@ class CloudRecogniser:
         How often and how long each call may be tried; once, where the adapters are patient themselves.
     stage : Stage
         Used for pictures that do not stand in the bucket as they are sent.
+    witness : TextLocator, optional
+        Reads all text of every picture, with a deadline of its own: a card is finished without it if need be.
     """
 
     locator: Locator
@@ -51,13 +56,15 @@ class CloudRecogniser:
     general: TextLocator | None
     retry_policy: RetryPolicy
     stage: Stage
+    witness: TextLocator | None = None
 
     def recognise(self, image: Image, hint: Hint, located: Located | None = None) -> Recognition:
         """Recognise the card; `Reject` and `Review` of the vendor become the answer's `refusal`."""
         with ExitStack() as stack:
             if image.key is None:
                 image = replace(image, key=stack.enter_context(self.stage(image)))
-            return _Attempt(self, image, hint, located).run()
+            with background_tasks() as pool:
+                return _Attempt(self, image, hint, located, pool).run()
 
     def texts(self, image: Image) -> tuple[str, ...]:
         """Read all text with the general recogniser."""
@@ -73,16 +80,26 @@ class CloudRecogniser:
 class _Attempt:
     """One picture on its way through the calls; collects what is to be remembered of each."""
 
-    def __init__(self, recogniser: CloudRecogniser, image: Image, hint: Hint, told: Located | None) -> None:
+    def __init__(
+        self, recogniser: CloudRecogniser, image: Image, hint: Hint, told: Located | None, pool: Executor
+    ) -> None:
         self._cloud = recogniser
         self._image = image
         self._hint = hint
         self._told = told
+        self._pool = pool
+        self._looking: Future[tuple[TextLine, ...]] | None = None
         self._readings: list[Reading] = []
         self._findings: list[str] = []
         self._refusal: Reject | Review | None = None
 
     def run(self) -> Recognition:
+        looking = self._cloud.witness
+        card_type, side = self._hint.card_type, self._hint.side
+        if looking is None and side is Side.BACK and card_type is not CardType.DRIVER_LICENSE:
+            looking = self._cloud.general  # it will be paid for anyway
+        if looking:
+            self._looking = self._pool.submit(self._look, looking)
         if self._hint.card_type is not CardType.DRIVER_LICENSE:
             found = self._id_card()
             if found or self._hint.card_type is CardType.ID_CARD or self._asks_for_review():
@@ -90,11 +107,10 @@ class _Attempt:
         return self._answer(self._licence())
 
     def _id_card(self) -> Card | None:
-        with background_tasks() as pool:
-            locating = None if self._hint.side is Side.BACK else pool.submit(self._locate_and_tell)
-            # In this thread: it takes longest.
-            read = self._read() if self._cloud.reader else None
-            located = locating.result() if locating else None
+        locating = None if self._hint.side is Side.BACK else self._pool.submit(self._locate_and_tell)
+        # In this thread: it takes longest.
+        read = self._read() if self._cloud.reader else None
+        located = locating.result() if locating else None
         if read:
             self._findings.extend(read.findings)
         if located and located.fields:
@@ -117,10 +133,13 @@ class _Attempt:
     def _back(self, read: Reading) -> Card:
         if self._hint.side is Side.FRONT:
             self._findings.append("wrong_side")
-        if self._cloud.general:
-            lines, reading = self._cloud.retry_policy.call(partial(self._cloud.general.lines, self._image))
-            self._readings.append(reading)
-            read = replace(read, fields=place_fields(read.fields, lines, reading.api))
+        if self._looking is None and self._cloud.general:
+            self._looking = self._pool.submit(self._look, self._cloud.general)
+        try:
+            lines = self._looking.result() if self._looking else ()
+        except (Reject, Review):
+            lines = ()  # a person can tell the places; what failed in passing is tried again as a whole
+        read = replace(read, fields=place_fields(read.fields, lines, OCR))
         if any(field.polygon is None for field in read.fields):
             self._findings.append("positions_missing")
         return self._joined(CardType.ID_CARD, Side.BACK, read, None)
@@ -147,8 +166,37 @@ class _Attempt:
         located = self._locate(CardType.ID_CARD)
         if self._told and self._cloud.reader and located.fields:
             # While the text is waited for.
-            self._told(join(CardType.ID_CARD, Side.FRONT, located, None)[0])
+            card, _ = join(CardType.ID_CARD, Side.FRONT, located, None)
+            self._told(card, self._seen(card))
         return located
+
+    def _look(self, general: TextLocator) -> tuple[TextLine, ...]:
+        lines, reading = self._cloud.retry_policy.call(partial(general.lines, self._image))
+        self._readings.append(reading)
+        return lines
+
+    def _seen(self, card: Card | None) -> tuple[TextLine, ...] | None:
+        """Wait for the witness, and return all text that it saw; None without one, and when it failed.
+
+        Raises
+        ------
+        Halt
+            What the account refuses the witness it would refuse the next picture as well. That paid calls are
+            stopped is no refusal: a card that needed none of them is finished.
+        """
+        if self._looking is None:
+            return None
+        from cardveil.recognition.witness import sees  # while the calls are waited for
+
+        try:
+            lines = self._looking.result()
+        except Halt as halt:
+            if halt.api:
+                raise
+            return None
+        except (Retry, Reject, Review):
+            return None
+        return lines if self._cloud.witness and card and sees(card, lines) else None
 
     def _read(self) -> Reading | None:
         """Return the text provider's answer; its refusal is kept, to be weighed against the locator's."""
@@ -174,10 +222,18 @@ class _Attempt:
             refusal = None  # one API saw a card: what the other says is in the findings
         if card is None and refusal is None:
             refusal = Reject(NO_CARD, "upload a picture of an ID card or of a licence's main page")
+        lines = self._seen(card)
+        if card and lines is None:
+            self._findings.append("witness_missing")
+        elif card and lines is not None:
+            from cardveil.recognition.witness import findings_of  # `_seen` has imported it
+
+            self._findings.extend(findings_of(card, lines))
         return Recognition(
             card=card,
             warnings=tuple(warning for reading in self._readings for warning in reading.warnings),
             findings=tuple(dict.fromkeys(self._findings)),
             calls=tuple(Call(r.api, r.request_id, round(r.elapsed_ms, 1)) for r in self._readings),
             refusal=refusal if isinstance(refusal, Reject | Review) else None,
+            lines=lines,
         )

@@ -19,11 +19,13 @@ def calls_of(key: str, settings: Settings) -> Counter[str]:
     rule = next((rule for rule in settings.card_rules if key.startswith(rule.prefix)), None)
     text = {} if settings.text_provider == "none" else {settings.text_provider: 1}
     calls: Counter[str] = Counter()
+    back = rule is not None and rule.card_type is CardType.ID_CARD and rule.side is Side.BACK
+    if settings.general_ocr and (settings.witness or back):
+        calls.update(OCR=1)
     if rule and rule.card_type is CardType.DRIVER_LICENSE:
         calls.update(AILicenseRec=1)
-    elif rule and rule.side is Side.BACK:
+    elif back:
         calls.update(text)
-        calls.update(OCR=1 if settings.general_ocr else 0)
     else:
         calls.update(AILicenseRec=1)
         calls.update(text)

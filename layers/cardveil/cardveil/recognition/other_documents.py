@@ -1,0 +1,66 @@
+"""What other papers print, so that one of them is never taken for a card, nor missed beside one."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import Final
+
+from cardveil.card.layout import all_layouts, layout_of
+from cardveil.card.model import CardType, Side
+
+#: Titles and labels of papers that share fields with the cards, folded as `fold` folds. Residence permits,
+#: household registers, temporary cards, permits of Hong Kong, Macao, Taiwan and foreign residents, passports,
+#: second pages and copies (GA/T 1011, the Ministry of Public Security's published specimens, GA 482).
+TITLES: Final = (
+    "居住证", "暂住证", "户口", "常住人口", "户主", "登记卡", "临时居民身份证", "临时身份证", "港澳居民",
+    "台湾居民", "往来内地", "往来大陆", "往来港澳", "往来台湾", "通行证", "永久居留", "居留许可", "护照",
+    "passport", "residencepermit", "permanentresident", "identitycard", "签证", "副页", "副本", "档案编号",
+    "行驶证", "号牌号码", "车辆识别代号", "vehiclelicense", "道路运输", "从业资格", "社会保障", "医疗保障",
+    "营业执照", "统一社会信用代码", "结婚证", "离婚证", "出生医学证明", "残疾人证", "军官证", "士兵证",
+    "警官证", "学生证", "工作证", "资格证书", "毕业证", "学位证", "不动产权", "准考证", "曾用名", "籍贯",
+    "文化程度", "婚姻状况", "服务处所", "从事职业", "签发次数", "换证次数", "证件号码",
+)  # fmt: skip
+#: A label or title of fewer characters must be read exactly; of longer ones this share.
+_EXACT, _ENOUGH = 4, 0.75
+
+
+def fold(text: str) -> str:
+    """Return a text as titles and labels are compared: width, case, spaces and signs do not matter."""
+    return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", text)).lower()
+
+
+def find(words: str, text: str) -> Iterator[int]:
+    """Give each place in a folded text where a folded title or label stands, a misread character allowed.
+
+    A misread character or two must not hide a title; three characters and fewer occur by chance.
+    """
+    start = 0
+    while start + len(words) <= len(text):
+        alike = sum(a == b for a, b in zip(words, text[start : start + len(words)], strict=True))
+        if alike == len(words) or (len(words) >= _EXACT and alike >= _ENOUGH * len(words)):
+            yield start
+            start += len(words)
+        else:
+            start += 1
+
+
+def labels_of(card_type: CardType, side: Side) -> tuple[str, ...]:
+    """Return what is printed on every such card, folded, the longest first."""
+    labels = {fold(label) for label in layout_of(card_type, side).labels}
+    return tuple(sorted(labels, key=lambda label: (-len(label), label)))
+
+
+def foreign_labels(card_type: CardType, side: Side) -> tuple[str, ...]:
+    """Return the labels of the other cards that this one does not print, not even as part of another."""
+    own = labels_of(card_type, side)
+    others = {
+        label
+        for layout in all_layouts()
+        if (layout.type, layout.side) != (card_type, side)
+        for label in labels_of(layout.type, layout.side)
+    }
+    return tuple(
+        sorted(other for other in others if len(other) >= 2 and not any(other in label for label in own))
+    )

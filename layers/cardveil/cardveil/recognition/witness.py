@@ -1,0 +1,149 @@
+"""What all text of a picture says about the card in it: whether something else is there as well."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from cardveil.card.model import PORTRAIT, Card, Field, Polygon
+from cardveil.recognition.interfaces import TextLine
+from cardveil.recognition.line_places import centre, character_centres, contains, direction, height, length
+from cardveil.recognition.other_documents import TITLES, find, fold, foreign_labels, labels_of
+
+#: Share of the located texts that a witness must see to be believed about all other text.
+_SEEN: Final = 0.5
+#: Boxes are padded: a character belongs to a field within so many times the line's height of its place.
+_MARGIN: Final = 0.35
+#: Share of the characters that must be alike for two readings of one value.
+_ALIKE: Final = 0.6
+#: An identification number: 18 characters, or 15 digits on cards of old.
+_NUMBER: Final = re.compile(r"(?<!\d)(?:\d{17}[\dx]|\d{15})(?!\d)")
+#: Fewer characters of a foreign label occur by chance; at a line's beginning they are a label all the same.
+_TELLING: Final = 4
+#: A spaced-out title comes as single characters, or two that run together.
+_APART: Final = 2
+#: Spaced-out titles have gaps of up to so many times their height.
+_GAP: Final = 3.0
+
+
+def sees(card: Card, lines: Sequence[TextLine]) -> bool:
+    """Say whether a witness that saw these lines can be believed about what else stands on the card."""
+    places = [field.polygon for field in card.fields if field.polygon and field.name != PORTRAIT]
+    seen = [place for place in places if any(_touch(line.polygon, place) for line in lines)]
+    return len(seen) >= _SEEN * len(places) if places else bool(lines)
+
+
+def findings_of(card: Card, lines: Sequence[TextLine], outline: Polygon | None = None) -> tuple[str, ...]:
+    """Say whether the picture shows another document, or another card than this one.
+
+    Parameters
+    ----------
+    outline : Polygon, optional
+        The card's, where it is known; without it nothing is said of what lies within it.
+
+    Returns
+    -------
+    tuple of str
+        ``other_document``: a title or label of another paper stands somewhere, so that what was located may
+        be that paper's. ``other_card``: labels or a number of another card. ``cards_overlap``: some of those
+        stand within this card's outline, so that covering what is outside it does not cover them.
+    """
+    free = [(text, line) for line in lines if (text := _text_outside_fields(line, card))]
+    rows = [text for text, _ in free]
+    rows += _rows([line for text, line in free if len(text) <= _APART])
+    found = []
+    if any(True for title in TITLES for text in rows for _ in find(title, text)):
+        found.append("other_document")
+    others = [line for text, line in free if _of_another_card(text, card)] + _labels_again(card, free)
+    if others or any(_of_another_card(text, card) for text in rows):
+        found.append("other_card")
+    if outline and any(contains(outline, centre(line.polygon)) for line in others):
+        found.append("cards_overlap")
+    return tuple(found)
+
+
+def _text_outside_fields(line: TextLine, card: Card) -> str:
+    """Return a line's folded text without what stands in a located field's place and says the same."""
+    owners = _owners(line, card)
+    texts: dict[str, str] = {}
+    for character, owner in zip(line.text, owners, strict=True):
+        if owner:
+            texts[owner.name] = texts.get(owner.name, "") + character
+    explained = {owner.name for owner in owners if owner and _says(owner, texts[owner.name])}
+    return fold(
+        "".join(
+            character
+            for character, owner in zip(line.text, owners, strict=True)
+            if owner is None or owner.name not in explained
+        )
+    )
+
+
+def _owners(line: TextLine, card: Card) -> list[Field | None]:
+    """Return for each character the located field in whose place it stands, the smallest if several."""
+    margin = _MARGIN * height(line.polygon)
+    located = [(field, field.polygon) for field in card.fields if field.polygon and field.text]
+    located.sort(key=lambda pair: length(pair[1]) * height(pair[1]))
+    return [
+        next((field for field, place in located if contains(place, middle, margin)), None)
+        for middle in character_centres(line)
+    ]
+
+
+def _says(field: Field, text: str) -> bool:
+    """Say whether a text in a field's place is the field's or part of it, however misread."""
+    own, said = fold(field.text or ""), fold(text)
+    if said in own:
+        return True
+    from difflib import SequenceMatcher  # only what is not found literally needs it
+
+    blocks = SequenceMatcher(None, own, said, autojunk=False).get_matching_blocks()
+    return sum(block.size for block in blocks) >= _ALIKE * len(said)
+
+
+def _of_another_card(text: str, card: Card) -> bool:
+    foreign = foreign_labels(card.type, card.side)
+    telling = any(True for label in foreign if len(label) >= _TELLING for _ in find(label, text))
+    unlocated = {fold(field.text or "") for field in card.fields if not field.polygon}
+    return (
+        telling or text.startswith(foreign) or any(found not in unlocated for found in _NUMBER.findall(text))
+    )
+
+
+def _labels_again(card: Card, free: Sequence[tuple[str, TextLine]]) -> list[TextLine]:
+    """Return the lines that begin with a label of this card which was seen before: a second such card's."""
+    seen: set[str] = set()
+    again = []
+    for text, line in free:
+        label = next((each for each in labels_of(card.type, card.side) if text.startswith(each)), "")
+        if len(label) > 1:
+            again += [line] if label in seen else []
+            seen.add(label)
+    return again
+
+
+def _rows(lines: Sequence[TextLine]) -> Iterator[str]:
+    """Join what stands side by side, folded: a title that is spaced out comes as single characters."""
+    left = sorted(lines, key=lambda line: centre(line.polygon))
+    while left:
+        row = [left.pop(0)]
+        for line in list(left):
+            if _follows(row[-1].polygon, line.polygon):
+                row.append(line)
+                left.remove(line)
+        if len(row) > 1:
+            yield fold("".join(line.text for line in row))
+
+
+def _follows(one: Polygon, other: Polygon) -> bool:
+    (x0, y0), (x1, y1) = centre(one), centre(other)
+    along, tall = direction(one), height(one)
+    ahead = (x1 - x0) * math.cos(along) + (y1 - y0) * math.sin(along)
+    aside = abs((y1 - y0) * math.cos(along) - (x1 - x0) * math.sin(along))
+    return aside < 0.5 * tall and 0 < ahead < (length(one) + length(other)) / 2 + _GAP * tall
+
+
+def _touch(one: Polygon, other: Polygon) -> bool:
+    return contains(one, centre(other)) or contains(other, centre(one))
