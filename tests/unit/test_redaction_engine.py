@@ -59,11 +59,11 @@ def test_every_coefficient_outside_the_cover_stays(options: dict[str, Any]) -> N
         _coefficients(redact(inspect(source), [Region("a", BOX, "mask")]).data),
     )
     assert before.keys() == after.keys()
-    cell = 8 if options.get("subsampling") == 0 else 16
-    rows = range((40 - 1) // cell * (cell // 8), (-(-71 // cell)) * (cell // 8))
-    columns = range((50 - 1) // cell * (cell // 8), (-(-121 // cell)) * (cell // 8))
+    # Whole cells of sixteen pixels within sixteen (and one) of the box, in blocks of eight.
+    rows = range((40 - 17) // 16 * 2, -(-(70 + 17) // 16) * 2)
+    columns = range((50 - 17) // 16 * 2, -(-(120 + 17) // 16) * 2)
     for (component, row), line in before.items():
-        factor = 1 if component == 0 or cell == 8 else 2
+        factor = 1 if component == 0 or options.get("subsampling") == 0 else 2
         for column in range(len(line) // 128):
             old, new = (lines[component, row][128 * column : 128 * (column + 1)] for lines in (before, after))
             covered = row * factor in rows and column * factor in columns
@@ -88,9 +88,9 @@ def test_pixels_outside_the_cover_of_a_lossless_picture_stay() -> None:
     source = _saved("PNG")
     before, after = _shown(source), _shown(redact(inspect(source), [Region("a", BOX, "mask")]).data)
     changed = np.argwhere((before != after).any(axis=2))
-    # Cells of eight pixels and one pixel around them.
-    assert changed.min(axis=0).tolist() == [31, 47]
-    assert changed.max(axis=0).tolist() == [72, 128]
+    # Cells of sixteen pixels within sixteen of the box, and one pixel around them.
+    assert changed.min(axis=0).tolist() == [15, 31]
+    assert changed.max(axis=0).tolist() == [96, 144]
 
 
 def test_the_same_source_gives_the_same_bytes() -> None:

@@ -72,14 +72,14 @@ class Redacted:
 
 
 def make_plan(header: JpegHeader, cover: Cover, fill: tuple[int, int, int]) -> Plan:
-    """Translate covered MCUs into block runs of every plane.
+    """Translate covered cells into block runs of every plane.
 
     Parameters
     ----------
     header : JpegHeader
         Of the source.
     cover : Cover
-        On a grid of the source's MCUs.
+        On a grid whose cells are whole MCUs of the source.
     fill : (red, green, blue)
         0 to 255; reached to within a quantisation step of a flat block.
     """
@@ -91,20 +91,16 @@ def make_plan(header: JpegHeader, cover: Cover, fill: tuple[int, int, int]) -> P
         blocks = -(-header.width * component.horizontal // (8 * widest))
         block_rows = -(-header.height * component.vertical // (8 * tallest))
         runs: dict[int, list[tuple[int, int]]] = {}
+        # Blocks of this plane in a cell.
+        wide = cover.grid.cell_width * component.horizontal // (8 * widest)
+        high = cover.grid.cell_height * component.vertical // (8 * tallest)
         for index, spans in enumerate(cover.rows):
-            scaled = [
-                (
-                    first * component.horizontal,
-                    min(last * component.horizontal, blocks) - first * component.horizontal,
-                )
-                for first, last in spans
-            ]
-            for row in range(index * component.vertical, min((index + 1) * component.vertical, block_rows)):
+            scaled = [(first * wide, min(last * wide, blocks) - first * wide) for first, last in spans]
+            for row in range(index * high, min((index + 1) * high, block_rows)):
                 if scaled:
                     runs[row] = scaled
-        planes.append(
-            _Plane(blocks, len(cover.rows) * component.vertical, runs, _flat(component, level) * blocks)
-        )
+        rows_seen = -(-header.height // (8 * tallest)) * component.vertical
+        planes.append(_Plane(blocks, rows_seen, runs, _flat(component, level) * blocks))
     return Plan(tuple(planes))
 
 

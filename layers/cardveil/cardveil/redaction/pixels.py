@@ -54,8 +54,8 @@ def cover_over(image: Image.Image, cover: Cover, fill: Fill, picture: Picture) -
     decoders then smooth a block by its neighbours' means, two blocks far.
     """
     value = fill_value(image.mode, fill)
-    smoothed = picture.jpeg is not None and picture.jpeg.progressive
-    for box in cover.boxes(1 + 2 * max(cover.grid.cell_width, cover.grid.cell_height) * smoothed):
+    reach = 2 * max(picture.jpeg.mcu) if picture.jpeg is not None and picture.jpeg.progressive else 0
+    for box in cover.boxes(1 + reach):
         image.paste(value, box)
 
 
