@@ -160,6 +160,13 @@ def test_a_gap_within_a_row_of_cells_is_seen() -> None:
     assert (6, 3) in _visible(cover(CELLS, [], shown=[*crossed, _box(80, 58, 128, 117)]))
 
 
+def test_windows_that_part_after_their_sides_crossed_are_seen() -> None:
+    """At the crossing both meet, half-way one of them reaches far enough again."""
+    one = [(137.4, 63.1), (178.9, 78.1), (183.7, 45.2), (165.1, 1.5)]
+    other = [(170.9, 105.2), (82.3, 174.1), (-6.4, 105.2), (127.5, 45.9)]
+    assert (8, 4) not in _visible(cover(CELLS, [], shown=[one, other]))
+
+
 @st.composite
 def _windows(draw: st.DrawFn) -> list[tuple[float, float]]:
     cx, cy, rx, ry = (draw(st.floats(*each)) for each in ((0, 203), (0, 117), (10, 120), (10, 90)))

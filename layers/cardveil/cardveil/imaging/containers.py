@@ -23,7 +23,7 @@ _LARGEST_PROFILE: Final = 4 * 1024 * 1024
 class Contents:
     """What a container says, and its picture alone (`clean`: same format, no metadata, no trailer).
 
-    `bits` is the depth of a sample.
+    `bits` is the depth of a sample; `lossy` says that a WebP's pixels are coded by VP8.
     """
 
     width: int
@@ -33,6 +33,7 @@ class Contents:
     conflicting: bool = False
     profile: bytes | None = None
     bits: int = 8
+    lossy: bool = False
 
 
 def read_png(data: bytes, limits: Limits) -> Contents:
@@ -111,7 +112,13 @@ def read_webp(data: bytes, limits: Limits) -> Contents:
         exif.orientations(tiff), exif.xmp_orientations(found.get(b"XMP ", b""))
     )
     return Contents(
-        width, height, _webp_clean(found, width, height), orientation, conflicting, found.get(b"ICCP")
+        width,
+        height,
+        _webp_clean(found, width, height),
+        orientation,
+        conflicting,
+        found.get(b"ICCP"),
+        lossy=b"VP8 " in found,
     )
 
 

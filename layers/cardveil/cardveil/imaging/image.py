@@ -52,6 +52,8 @@ class Picture:
         The embedded profile, kept only where it must be converted.
     bits : int
         Depth of a sample.
+    lossy_webp : bool
+        Whether its pixels are coded by VP8.
     """
 
     data: bytes = field(repr=False)
@@ -67,6 +69,7 @@ class Picture:
     jpeg: JpegHeader | None = None
     profile: bytes | None = field(repr=False, default=None)
     bits: int = 8
+    lossy_webp: bool = False
 
     @property
     def media_type(self) -> str:
@@ -155,6 +158,7 @@ def _contained(data: bytes, name: str, contents: containers.Contents) -> Picture
         clean=contents.clean,
         profile=contents.profile if meaning == icc.FOREIGN else None,
         bits=contents.bits,
+        lossy_webp=contents.lossy,
     )
 
 

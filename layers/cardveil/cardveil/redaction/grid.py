@@ -204,8 +204,8 @@ def union(spans: Iterable[tuple[float, float]]) -> _Spans:
 def _visible(grid: Grid, row: int, windows: Outlines) -> list[tuple[int, int]]:
     """Return the runs of cells in a row that lie wholly within the union of convex windows.
 
-    Between two neighbouring heights at which a corner lies or two edges cross, the ends of all windows run
-    straight and keep their order: what is within the union at both heights is so between them.
+    The row is cut into strips at every height at which a corner lies or two sides cross: within a strip the
+    windows' sides run straight and keep their order.
     """
     top, bottom = row * grid.cell_height, min((row + 1) * grid.cell_height, grid.height)
     near = [w for w in windows if min(y for _, y in w) <= bottom and max(y for _, y in w) >= top]
@@ -214,18 +214,26 @@ def _visible(grid: Grid, row: int, windows: Outlines) -> list[tuple[int, int]]:
         heights.update(y for _, y in window if top < y < bottom)
     for one, other in combinations(near, 2):
         heights.update(y for y in _crossings(one, other) if top < y < bottom)
-    ordered = sorted(heights)
-    # Half-way between them as well: one window may end at the first height, another begin at the second.
-    ordered += [(low + high) / 2 for low, high in pairwise(ordered)]
     runs: list[tuple[int, int]] = [(0, grid.columns)]
-    for y in ordered:
+    for upper, lower in pairwise(sorted(heights)):
         inside = []
-        for left, right in union(span for window in near if (span := width_at(window, y))):
+        for left, right in _strip(near, upper, lower):
             first = max(math.ceil(left / grid.cell_width), 0)
             last = grid.columns if right >= grid.width else math.floor(right / grid.cell_width)
             inside.append((first, last))
         runs = [(max(a, c), min(b, d)) for a, b in runs for c, d in inside if max(a, c) < min(b, d)]
     return runs
+
+
+def _strip(windows: Outlines, upper: float, lower: float) -> Iterator[tuple[float, float]]:
+    """Yield from where to where whole columns of a strip lie within chains of windows that meet."""
+    middle = (upper + lower) / 2
+    spans = [(span, window) for window in windows if (span := width_at(window, middle))]
+    for left, right in union(span for span, _ in spans):
+        chain = [window for (start, end), window in spans if left <= start and end <= right]
+        ends = [[span for w in chain if (span := width_at(w, y))] for y in (upper, lower)]
+        if all(ends):
+            yield max(min(each)[0] for each in ends), min(max(b for _, b in each) for each in ends)
 
 
 def _crossings(one: Outline, other: Outline) -> Iterator[float]:

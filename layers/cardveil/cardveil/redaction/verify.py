@@ -113,7 +113,7 @@ def check_hidden(cover: Cover, shown: Outlines) -> None:
         for y in (*range(top, bottom, _LINES), bottom) if visible else ():
             spans = union(span for window in shown for span in _along(window, y))
             for start, end in visible:
-                if not any(a <= start + _ROUNDING and end - _ROUNDING <= b for a, b in spans):
+                if not any(a <= start and end <= b for a, b in spans):
                     raise proof_failed("something stays visible that is not shown")
 
 
@@ -128,10 +128,10 @@ def _along(window: Outline, y: float) -> Iterator[tuple[float, float]]:
             low = max(low, -rest / slope)
         elif slope < 0:
             high = min(high, -rest / slope)
-        elif rest < 0:
+        elif rest < -_ROUNDING * abs(x1 - x0):
             return
-    if low <= high:
-        yield low, high
+    if low <= high + _ROUNDING:
+        yield low - _ROUNDING, high + _ROUNDING
 
 
 Found = tuple[list[str], tuple[int, int]]
