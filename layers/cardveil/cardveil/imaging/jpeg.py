@@ -28,12 +28,16 @@ _TURBO_SAMPLINGS: Final = frozenset({(1, 1), (2, 1), (1, 2), (2, 2)})
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One colour plane of a frame: sampling factors and the quantisation step of its DC coefficient."""
+    """One colour plane of a frame: sampling factors, and 64 quantisation steps in zigzag order.
+
+    The only plane of a grey JPEG counts as (1, 1) whatever the frame says: its scan is not interleaved, so
+    that its MCUs are single blocks (ITU-T T.81, A.2.2).
+    """
 
     id: int
     horizontal: int
     vertical: int
-    dc_step: int
+    steps: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,7 @@ def read_header(data: bytes, limits: Limits) -> JpegHeader:
         If the file is corrupt, truncated, larger than `limits`, or of a process that is not supported.
     """
     frame: Segment | None = None
-    steps: dict[int, int] = {}
+    steps: dict[int, tuple[int, ...]] = {}
     jfif, adobe = False, -1
     scan: Segment | None = None
     for part in segments(data):
@@ -135,7 +139,7 @@ def read_header(data: bytes, limits: Limits) -> JpegHeader:
                 raise corrupt("the JPEG has two frames")
             frame = part
         elif part.marker == DQT:
-            steps.update(_dc_steps(part.body))
+            steps.update(_tables(part.body))
         elif part.marker == APP0 and part.body[:5] == b"JFIF\x00":
             jfif = True
         elif part.marker == APP14 and part.body[:5] == b"Adobe" and len(part.body) >= 12:
@@ -162,21 +166,21 @@ def read_header(data: bytes, limits: Limits) -> JpegHeader:
     )
 
 
-def _dc_steps(body: bytes) -> Iterator[tuple[int, int]]:
+def _tables(body: bytes) -> Iterator[tuple[int, tuple[int, ...]]]:
     at = 0
     while at < len(body):
         wide, slot = body[at] >> 4, body[at] & 15
         size = 128 if wide else 64
         if wide > 1 or slot > 3 or at + 1 + size > len(body):
             raise corrupt("a quantisation table is damaged")
-        step = int.from_bytes(body[at + 1 : at + (3 if wide else 2)], "big")
-        if step == 0:
+        steps = struct.unpack_from(">64H" if wide else "64B", body, at + 1)
+        if 0 in steps:
             raise corrupt("a quantisation table holds a zero")
-        yield slot, step
+        yield slot, steps
         at += 1 + size
 
 
-def _frame(body: bytes, steps: dict[int, int]) -> tuple[int, int, tuple[Component, ...]]:
+def _frame(body: bytes, steps: dict[int, tuple[int, ...]]) -> tuple[int, int, tuple[Component, ...]]:
     if len(body) < 6:
         raise corrupt("the JPEG's frame is too short")
     precision, height, width, count = struct.unpack_from(">BHHB", body)
@@ -190,6 +194,8 @@ def _frame(body: bytes, steps: dict[int, int]) -> tuple[int, int, tuple[Componen
         horizontal, vertical = sampling >> 4, sampling & 15
         if not (1 <= horizontal <= 4 and 1 <= vertical <= 4) or slot not in steps:
             raise corrupt("a plane of the JPEG's frame is damaged")
+        if count == 1:
+            horizontal = vertical = 1
         components.append(Component(identity, horizontal, vertical, steps[slot]))
     return width, height, tuple(components)
 

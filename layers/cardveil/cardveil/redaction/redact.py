@@ -91,10 +91,7 @@ def redact(
     )
     reason = _why_pixels(picture)
     if not reason:
-        copy = _by_coefficients(picture, places, fill, proof)
-        if copy is not None:
-            return copy
-        reason = "rows or columns beyond the picture's edge"
+        return _by_coefficients(picture, places, fill, proof)
     return _by_pixels(picture, places, fill, proof, reason)
 
 
@@ -149,13 +146,11 @@ def _why_pixels(picture: Picture) -> str:
 
 def _by_coefficients(
     picture: Picture, places: _Places, fill: tuple[int, int, int], level: ProofLevel
-) -> RedactedCopy | None:
+) -> RedactedCopy:
     header = picture.jpeg
     assert header is not None  # noqa: S101 - _why_pixels said so
     planned = dct.make_plan(header, _cover(picture, places), fill)
     done = dct.redact(picture.data, header, planned)
-    if done.hidden:
-        return None
     grey = header.colour == "grey"
     profile = icc.canonical(picture.colour) if grey == (picture.colour == icc.GREY) else None
     expected = Expected(header.width, header.height, picture.orientation, profile)
