@@ -19,7 +19,8 @@ _REFUSED: Final = {
     0xC9: "an arithmetic-coded JPEG",
     0xCA: "an arithmetic-coded JPEG",
 }
-_MOST_SEGMENTS: Final = 2000
+_MOST_SEGMENTS: Final = 65_536
+_MARKER: Final = re.compile(rb"\xff+[\x01-\xfe]")
 #: Ends a scan: any marker but stuffing (00), restart (D0–D7) and fill bytes (FF).
 SCAN_END: Final = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 #: Luma samplings (horizontal, vertical) that libturbojpeg transforms when both chroma planes are (1, 1).
@@ -52,6 +53,8 @@ class JpegHeader:
         Whether quantisation tables stay as they are once the first scan has begun.
     scan_start : int
         Where the first SOS marker begins.
+    tidy : bool
+        Whether nothing stands between the segments.
     """
 
     width: int
@@ -62,6 +65,7 @@ class JpegHeader:
     scans: int
     steady: bool
     scan_start: int
+    tidy: bool = True
 
     @property
     def mcu(self) -> tuple[int, int]:
@@ -96,17 +100,15 @@ def segments(data: bytes) -> Iterator[Segment]:
     """
     at = 2
     for _ in range(_MOST_SEGMENTS):
-        if at >= len(data):
+        # What stands between two segments is passed over, as decoders do: no picture data lies there.
+        found = _MARKER.search(data, at)
+        if found is None:
             raise truncated()
-        if data[at] != 0xFF:
-            raise corrupt("there is something between the JPEG's segments")
-        start = at
-        while at < len(data) and data[at] == 0xFF:
-            at += 1
+        start, at = found.start(), found.end() - 1
         if at + 3 > len(data):
             raise truncated()
         marker = data[at]
-        if marker in (0x00, 0x01, SOI, EOI) or 0xD0 <= marker <= 0xD7:
+        if marker in (0x01, SOI, EOI) or 0xD0 <= marker <= 0xD7:
             raise corrupt("a JPEG marker stands where it must not")
         (length,) = struct.unpack_from(">H", data, at + 1)
         end = at + 1 + length
@@ -133,7 +135,9 @@ def read_header(data: bytes, limits: Limits) -> JpegHeader:
     steps: dict[int, tuple[int, ...]] = {}
     jfif, adobe = False, -1
     scan: Segment | None = None
+    tidy, at = True, 2
     for part in segments(data):
+        tidy, at = tidy and part.start == at, part.end
         if part.marker in FRAMES:
             if frame is not None:
                 raise corrupt("the JPEG has two frames")
@@ -163,6 +167,7 @@ def read_header(data: bytes, limits: Limits) -> JpegHeader:
         scans,
         steady,
         scan.start,
+        tidy,
     )
 
 

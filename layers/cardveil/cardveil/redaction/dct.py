@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
 from cardveil.core.errors import Reject, Review
 from cardveil.core.frozen import dataclass
-from cardveil.imaging import turbojpeg
+from cardveil.imaging import jpeg_copy, turbojpeg
 from cardveil.imaging.jpeg import Component, JpegHeader
 from cardveil.imaging.limits import corrupt
 from cardveil.imaging.turbojpeg import Step, TurboError
@@ -18,6 +19,7 @@ from cardveil.redaction.hidden import Edges, edge_blocks
 
 #: Bytes of one block: 64 coefficients of two bytes, the first of them the block's mean (DC).
 BLOCK: Final = 128
+_ZEROS: Final = re.compile(r"Corrupt JPEG data: (\d+) extraneous bytes before marker 0xd9")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ def redact(data: bytes, header: JpegHeader, plan: Plan) -> Redacted:
             ctypes.memmove(address + BLOCK * first, content, min(len(content), BLOCK * (blocks - first)))
         cover_up(address, blocks, row, component)
 
-    results = _run(data, [*cuts, Step(write), Step(look, output=False)])
+    results = _run(tidied(data, header), [*cuts, Step(write), Step(look, output=False)])
     return Redacted(results[-2], done[0], seen[0])
 
 
@@ -162,7 +164,7 @@ def validate(data: bytes) -> None:
         ``picture_corrupt``.
     """
     try:
-        turbojpeg.transform(data, [Step(output=False)])
+        _transformed(data, [Step(output=False)])
     except TurboError as error:
         if "subsampling" not in error.reason:
             raise corrupt("its picture data is damaged") from None
@@ -183,15 +185,36 @@ def count_flat(data: bytes, plan: Plan) -> int:
     return seen[0]
 
 
+def tidied(data: bytes, header: JpegHeader) -> bytes:
+    """Return a JPEG without what stands between its segments, which libturbojpeg takes for damage."""
+    return data if header.tidy else jpeg_copy.without_metadata(data, header)
+
+
 def _run(data: bytes, steps: Sequence[Step]) -> list[bytes]:
     try:
-        return turbojpeg.transform(data, steps)
+        return _transformed(data, steps)
     except TurboError as error:
         if "memory" in error.reason.lower():
             raise Reject(
                 "picture_too_large", "upload a smaller picture: there was no memory for it"
             ) from None
         raise corrupt("its picture data is damaged") from None
+
+
+def _transformed(data: bytes, steps: Sequence[Step]) -> list[bytes]:
+    """Transform a JPEG, without the zeros that may stand before its end.
+
+    No picture data lies there: the file is read again without them, and must then be sound.
+    """
+    try:
+        return turbojpeg.transform(data, steps)
+    except TurboError as error:
+        zeros = _ZEROS.fullmatch(error.reason)
+        end = data.rfind(b"\xff\xd9")
+        count = int(zeros[1]) if zeros else 0
+        if not 0 < count <= end or any(data[end - count : end]):
+            raise
+        return turbojpeg.transform(data[: end - count] + data[end:], steps)
 
 
 Touch = Callable[[int, bytes, int], None]

@@ -178,7 +178,7 @@ def _by_pixels(
     covered = _cover(picture, places)
     if picture.jpeg is not None and coefficient_path_available():
         # Pillow repairs what is damaged; libturbojpeg says so.
-        dct.validate(picture.data)
+        dct.validate(dct.tidied(picture.data, picture.jpeg))
     image = pixels.decode(picture)
     pixels.cover_over(image, covered, fill, picture)
     profile = pixels.profile_to_write(picture, image) if picture.format != "bmp" else None
