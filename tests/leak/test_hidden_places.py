@@ -123,7 +123,7 @@ def test_what_is_shown_at_the_edge_stays(kit: Any, size: tuple[int, int], kind: 
     copy = redact(inspect(source), kit.region(Polygon.box(2, 2, 4, 4)))
     assert copy.path == "coefficients"
     before, after = (
-        cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).astype(int)
+        np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)).astype(int)
         for data in (source, copy.data)
     )
     off = abs(before - after)[34:, 34:].max(axis=2)

@@ -78,7 +78,7 @@ ATTRIBUTE = '<rdf:Description tiff:Orientation="{}"/>'
 ELEMENT = "<tiff:Orientation> {} </tiff:Orientation>"
 
 #: By name: the file for a value, and whether all readers find that value.
-PLACES = {
+PLACES: dict[str, tuple[Callable[[int], bytes], bool]] = {
     "short": (lambda v: _jpeg(_exif(_short(v))), True),
     "short, big end first": (
         lambda v: _jpeg(_exif(_tiff((3, 1, struct.pack(">H", v)), order=">"))),
