@@ -100,7 +100,7 @@ def test_other_hosts_are_not_reached_through_it(world: World) -> None:
 def test_jobs_want_a_signature(world: World) -> None:
     answer = world.proxied("POST", "http://cards-1250000000.ci.ap-shanghai.myqcloud.com/jobs")
     assert answer.status_code == 401
-    assert "<Code>AccessDenied</Code>" in answer.text
+    assert "<Code>MissingAuthorization</Code>" in answer.text
 
 
 def test_upload_reaches_the_function(world: World) -> None:
