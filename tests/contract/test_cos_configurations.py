@@ -192,6 +192,22 @@ def test_a_bucket_s_own_encryption(cos: CosServer, cos_client: Any, cos_bucket: 
     assert "x-cos-server-side-encryption" not in cos_client.put_object(Bucket=cos_bucket, Key="z", Body=b"x")
 
 
+def test_both_names_of_an_encryption_s_rule_are_taken(cos_client: Any, cos_bucket: str) -> None:
+    cos_client.put_bucket_encryption(cos_bucket, ENCRYPTION)
+    (rule,) = cos_client.get_bucket_encryption(cos_bucket)["Rule"]
+    assert rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+    cos_client.delete_bucket_encryption(cos_bucket)
+    with pytest.raises(CosServiceError) as refused:
+        cos_client.get_bucket_encryption(cos_bucket)
+    assert refusal(refused.value) == (404, "NoSuchEncryptionConfiguration")
+
+
+@pytest.mark.parametrize("asked", ["close", "keep-alive"])
+def test_an_answer_says_what_becomes_of_the_connection(cos: CosServer, cos_bucket: str, asked: str) -> None:
+    answer = cos.request("PUT", cos_bucket, "x", data=b"x", headers={"Connection": asked})
+    assert answer.headers["Connection"] == asked
+
+
 def customer(key: bytes) -> dict[str, str]:
     return {
         "SSECustomerAlgorithm": "AES256",

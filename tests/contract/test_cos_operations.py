@@ -69,12 +69,19 @@ def test_parameters_that_an_operation_does_not_take(
 
 
 @pytest.mark.parametrize(
-    "header", ["Pic-Operations", "x-cos-callback", "x-cos-object-lock-mode", "x-cos-unheard-of"]
+    "header",
+    ["Pic-Operations", "x-cos-callback", "x-cos-callback-var", "x-cos-object-lock-mode", "x-cos-grant-read"],
 )
 def test_headers_that_would_make_it_another_operation(cos: CosServer, cos_bucket: str, header: str) -> None:
     answer = cos.request("PUT", cos_bucket, "x", data=b"new", headers={header: "1"})
     assert (answer.status_code, f"PutObject with {header.lower()} is" in answer.text) == (501, True)
     assert state(cos, cos_bucket) == {}
+
+
+def test_a_header_that_nobody_knows_does_nothing(cos: CosServer, cos_bucket: str) -> None:
+    answer = cos.request("PUT", cos_bucket, "x", data=b"new", headers={"x-cos-unheard-of": "1"})
+    assert answer.status_code == 200
+    assert state(cos, cos_bucket) == {"x": b"new"}
 
 
 def test_the_sdk_s_methods_for_what_is_not_built(cos: CosServer, cos_client: Any, cos_bucket: str) -> None:
@@ -143,5 +150,14 @@ def test_the_list_of_buckets_in_pages(cos: CosServer, cos_client: Any, cos_bucke
     assert "<Bucket>" not in page(region="ap-beijing")
     assert names[0] in page(region="ap-shanghai")
     assert "<Code>InvalidArgument</Code>" in page(**{"max-keys": "many"})
+    tags = {"TagSet": {"Tag": [{"Key": "team", "Value": "a"}]}}
+    cos_client.put_bucket_tagging(names[1], tags)
+    tagged = page(tagkey="team", tagvalue="a")
+    assert [f"<Name>{name}<" in tagged for name in names] == [False, True, False]
+    assert "<Bucket>" not in page(tagkey="team", tagvalue="b")
+    made = int(cos.store.bucket(names[0]).created)
+    assert names[0] in page(range="lte", **{"create-time": str(made)})
+    assert names[0] not in page(range="gt", **{"create-time": str(made + 1)})
+    assert "<Code>InvalidArgument</Code>" in page(range="about", **{"create-time": "1"})
     for name in names:
         cos.store.delete_bucket(name)

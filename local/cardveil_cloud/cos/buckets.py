@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from cardveil_cloud import xml
+from cardveil_cloud.cos.attributes import tags_from_xml
 from cardveil_cloud.cos.bodies import receive_xml
 from cardveil_cloud.cos.call import Call
+from cardveil_cloud.cos.configurations import MAX_TAGS, TAGGING
 from cardveil_cloud.cos.copying import iso_time
 from cardveil_cloud.cos.errors import CosError
 from cardveil_cloud.cos.objects import remove
@@ -19,19 +22,37 @@ from cardveil_cloud.cos.parameters import MAX_PAGE, bounded, encoder
 # Bucket naming: lower-case letters, digits and hyphens, then the app id; 60 characters at most in all.
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _MAX_NAME = 60
+#: How `range` compares the time at which a bucket was made.
+_COMPARISONS: Mapping[str, Callable[[int, int], bool]] = {
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
+}
+# Nine digits are not enough for a time of today.
+MAX_TIME = 10**12
 # GET Service returns at most 2,000 buckets a page.
 MAX_BUCKETS = 2000
 _XML = "application/xml"
 
 
 async def get_service(call: Call) -> Response:
-    """GET Service: one page of the buckets, of one region if that is asked for."""
+    """GET Service: one page of the buckets, those of one region, tag or age if that is asked for."""
     query, here = call.query, call.context.region
     limit = bounded(query, "max-keys", default=MAX_BUCKETS, ceiling=MAX_BUCKETS)
     marker = query.get("marker", "")
     found = await run_in_threadpool(call.context.store.buckets)
     if query.get("region", here) != here:
         found = []
+    tag = (query.get("tagkey"), query.get("tagvalue"))
+    if tag != (None, None):
+        found = [bucket for bucket in found if await run_in_threadpool(_has_tag, call, bucket.name, tag)]
+    if "create-time" in query or "range" in query:
+        at = bounded(query, "create-time", default=0, ceiling=MAX_TIME)
+        compare = _COMPARISONS.get(query.get("range", ""))
+        if compare is None:
+            raise CosError("InvalidArgument")
+        found = [bucket for bucket in found if compare(int(bucket.created), at)]
     after = [bucket for bucket in found if bucket.name > marker]
     buckets = after[:limit]
     more = len(after) > len(buckets)
@@ -59,6 +80,11 @@ async def get_service(call: Call) -> Response:
     if more and buckets:
         content.append(("NextMarker", buckets[-1].name))
     return Response(xml.render("ListAllMyBucketsResult", content), media_type=_XML)
+
+
+def _has_tag(call: Call, bucket: str, tag: tuple[str | None, str | None]) -> bool:
+    body = call.context.store.configuration(bucket, TAGGING.name)
+    return body is not None and tag in tags_from_xml(xml.parse(body), most=MAX_TAGS).items()
 
 
 async def put_bucket(call: Call) -> Response:

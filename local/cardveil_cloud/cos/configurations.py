@@ -20,24 +20,24 @@ from cardveil_cloud.cos.records import Attributes
 from cardveil_cloud.cos.store import ObjectStore
 
 #: Bucket tagging: at most 50 tags. Lifecycle and CORS: at most 1,000 and 100 rules.
-_MAX_TAGS, _MAX_LIFECYCLE_RULES = 50, 1000
+MAX_TAGS, _MAX_LIFECYCLE_RULES = 50, 1000
 _RULE_ID = re.compile(r"[^\x00-\x1f]{0,255}")
 _ALGORITHMS = {"AES256": "AES256", "KMS": "cos/kms"}
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """One kind: its name in the store, how its body is checked, and the code when there is none."""
+    """One kind: its name in the store, what of a body is kept, and the code when there is none."""
 
     name: str
-    check: Callable[[Element], object]
+    read: Callable[[Element, bytes], bytes]
     missing: str
 
     async def put(self, call: Call) -> Response:
         """Keep what was sent."""
         body, root = await receive_body_of_xml(call)
-        self.check(root)
-        await run_in_threadpool(call.context.store.configure, call.bucket, self.name, body)
+        kept = self.read(root, body)
+        await run_in_threadpool(call.context.store.configure, call.bucket, self.name, kept)
         return Response()
 
     async def get(self, call: Call) -> Response:
@@ -69,11 +69,17 @@ _SSE = "x-cos-server-side-encryption"
 _DEFAULT = "Rule/ApplyServerSideEncryptionByDefault"
 
 
-def _check_tags(root: Element) -> None:
-    tags_from_xml(root, most=_MAX_TAGS)
+def _read_tags(root: Element, body: bytes) -> bytes:
+    tags_from_xml(root, most=MAX_TAGS)
+    return body
 
 
-def _check_lifecycle(root: Element) -> None:
+def _read_cors(root: Element, body: bytes) -> bytes:
+    cors.rules_of(root)
+    return body
+
+
+def _read_lifecycle(root: Element, body: bytes) -> bytes:
     rules = root.findall("Rule")
     if root.tag != "LifecycleConfiguration" or not 1 <= len(rules) <= _MAX_LIFECYCLE_RULES:
         raise CosError("MalformedXML")
@@ -94,15 +100,26 @@ def _check_lifecycle(root: Element) -> None:
         for days in rule.iter("Days"):
             if not (days.text or "").isdecimal():
                 raise CosError("InvalidArgument")
+    return body
 
 
-def _check_encryption(root: Element) -> None:
-    algorithm = xml.text_of(root, f"{_DEFAULT}/SSEAlgorithm")
-    if root.tag != "ServerSideEncryptionConfiguration" or algorithm not in _ALGORITHMS:
+def _read_encryption(root: Element, _: bytes) -> bytes:
+    """Both names of the rule's element are taken, as clients write it; the answer has the first."""
+    rule = root.find(_DEFAULT)
+    if rule is None:
+        rule = root.find("Rule/ApplySideEncryptionConfiguration")
+    algorithm = None if rule is None else xml.text_of(rule, "SSEAlgorithm")
+    if root.tag != "ServerSideEncryptionConfiguration" or rule is None or algorithm not in _ALGORITHMS:
         raise CosError("MalformedXML")
+    key = xml.text_of(rule, "KMSMasterKeyID")
+    content: list[tuple[str, xml.Content]] = [("SSEAlgorithm", algorithm)]
+    if key:
+        content.append(("KMSMasterKeyID", key))
+    named = [("Rule", [("ApplyServerSideEncryptionByDefault", content)])]
+    return xml.render("ServerSideEncryptionConfiguration", named)
 
 
-TAGGING = Configuration("tagging", _check_tags, "NoSuchTagSet")
-CORS = Configuration("cors", cors.rules_of, "NoSuchCORSConfiguration")
-LIFECYCLE = Configuration("lifecycle", _check_lifecycle, "NoSuchLifecycleConfiguration")
-ENCRYPTION = Configuration("encryption", _check_encryption, "ServerSideEncryptionConfigurationNotFoundError")
+TAGGING = Configuration("tagging", _read_tags, "NoSuchTagSet")
+CORS = Configuration("cors", _read_cors, "NoSuchCORSConfiguration")
+LIFECYCLE = Configuration("lifecycle", _read_lifecycle, "NoSuchLifecycleConfiguration")
+ENCRYPTION = Configuration("encryption", _read_encryption, "NoSuchEncryptionConfiguration")

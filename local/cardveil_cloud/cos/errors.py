@@ -59,10 +59,7 @@ _ERRORS: Mapping[str, tuple[int, str]] = MappingProxyType(
         "NoSuchVersion": (404, "The specified version does not exist."),
         "NoSuchCORSConfiguration": (404, "The CORS configuration does not exist."),
         "NoSuchLifecycleConfiguration": (404, "The lifecycle configuration does not exist."),
-        "ServerSideEncryptionConfigurationNotFoundError": (
-            404,
-            "The server side encryption configuration was not found.",
-        ),
+        "NoSuchEncryptionConfiguration": (404, "The encryption configuration does not exist."),
         "MethodNotAllowed": (405, "The specified method is not allowed against this resource."),
         "BucketAlreadyOwnedByYou": (409, "The bucket you tried to create already exists, and you own it."),
         "RestoreAlreadyInProgress": (409, "The object is being restored already."),

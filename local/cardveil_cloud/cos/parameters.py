@@ -10,7 +10,7 @@ from cardveil_cloud.cos.errors import CosError
 
 # Listings return at most 1,000 items a page.
 MAX_PAGE = 1000
-_NUMBER = re.compile(r"[0-9]{1,9}")
+_NUMBER = re.compile(r"[0-9]{1,12}")
 
 
 def bounded(query: Mapping[str, str], name: str, *, default: int = MAX_PAGE, ceiling: int = MAX_PAGE) -> int:

@@ -1,7 +1,8 @@
 """Which operation a request is: its name, the permission it needs, and the handler that does it.
 
-Only what is listed here is done. Anything else, a subresource, a parameter or a header that is not in the
-lists, is refused by name: passed over, it would turn a request into another operation altogether.
+Only what is listed here is done. A subresource or a parameter that is not in the lists is refused by name:
+passed over, it would turn a request into another operation altogether. Headers that the service does not
+know do nothing, as with the real one; those by which it would do more than the operation are refused.
 """
 
 from __future__ import annotations
@@ -93,19 +94,29 @@ _BUCKET: Mapping[tuple[str, str], Operation] = {
     ("POST", "delete"): Operation("DeleteMultipleObjects", buckets.delete_objects),
 }
 _SERVICE: Mapping[tuple[str, str], Operation] = {
-    ("GET", ""): Operation("GetService", buckets.get_service, ("region", "max-keys", "marker")),
+    ("GET", ""): Operation(
+        "GetService",
+        buckets.get_service,
+        (
+            "region",
+            "max-keys",
+            "marker",
+            "tagkey",
+            "tagvalue",
+            "create-time",
+            "range",
+        ),
+    ),
 }
 #: Methods that any resource has, and what the name of an operation begins with for each.
 _VERBS = {"GET": "Get", "PUT": "Put", "POST": "Post", "HEAD": "Head", "DELETE": "Delete"}
-#: Request headers of COS's own that are acted on, or that ask for nothing.
-_HEADERS = re.compile(
-    r"x-cos-(?:acl|copy-source(?:-.+)?|forbid-overwrite|meta-.+|metadata-directive|security-token|"
-    r"server-side-encryption(?:-.+)?|storage-class|tagging|tagging-directive|traffic-limit)"
+#: Request headers by which COS would do more than the operation says, and this service would not.
+_MORE = re.compile(
+    r"pic-operations|x-cos-(?:callback(?:-.+)?|grant-.+|object-lock-.+|object-type|symlink-target|"
+    r"website-redirect-location)"
 )
 #: Operations that change nothing, whatever further parameters say.
 _READS = frozenset({"GetObject", "HeadObject"})
-#: Headers, other than COS's own, that would have an object made into another one.
-_PROCESSING = frozenset({"pic-operations"})
 
 
 def operation_of(method: str, target: Target, headers: Mapping[str, str]) -> Operation:
@@ -135,8 +146,7 @@ def operation_of(method: str, target: Target, headers: Mapping[str, str]) -> Ope
         if not free or is_subresource(name):
             raise _not_built(method, kind, name)
     for name in headers:
-        own = name.startswith("x-cos-")
-        if name in _PROCESSING or (own and not _HEADERS.fullmatch(name)):
+        if _MORE.fullmatch(name):
             raise CosError(
                 "NotImplemented",
                 f"{operation.name} with {_shown(name)} is not implemented by the local cloud.",

@@ -110,6 +110,8 @@ class CosService:
             response.headers.update(
                 headers_for(self._context, target.bucket, request.method, request.headers)
             )
+        closes = request.headers.get("connection", "").lower() == "close"
+        response.headers.setdefault("connection", "close" if closes else "keep-alive")
         response.headers.setdefault("x-cos-request-id", request_id)
         response.headers.setdefault("server", "tencent-cos")
         await response(scope, receive, cased(send))
