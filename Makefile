@@ -59,6 +59,7 @@ check: $(VENV)/.test
 	$(BIN)/ruff check $(SOURCES) tools
 	$(BIN)/ruff format --check $(SOURCES) tools
 	$(BIN)/mypy $(SOURCES)
+	$(BIN)/lint-imports
 
 # A module's tests share what is dear to start, so each module stays on one worker.
 WORKERS ?= 2

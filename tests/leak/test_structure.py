@@ -14,7 +14,7 @@ from PIL import Image
 from cardveil.card.model import Polygon
 from cardveil.core.errors import Reject, Review
 from cardveil.core.frozen import replace
-from cardveil.imaging import exif, icc
+from cardveil.imaging import decoding, exif, icc
 from cardveil.imaging.turbojpeg import TurboError
 from cardveil.redaction import dct, inspect, pixels, redact, verify
 from cardveil.redaction.grid import Grid, snap
@@ -183,8 +183,8 @@ def test_pixels_that_were_exchanged_after_the_covering_are_noticed(
     monkeypatch.setenv("CARDVEIL_TURBOJPEG", "off")
     image = Image.fromarray(kit.noise(3, *SIZE))
     other = image if by == "the source" else Image.new("RGB", SIZE, (0, 0, 60))
-    encode = pixels.encode
-    monkeypatch.setattr(pixels, "encode", lambda _, *more: encode(other, *more))
+    encode = decoding.encode
+    monkeypatch.setattr(decoding, "encode", lambda _, *more: encode(other, *more))
     with pytest.raises(Review, match="proof_failed"):
         redact(inspect(kit.pillow(image, name)), kit.region(BOX))
 

@@ -13,8 +13,8 @@ from cardveil.card.findings import Status
 from cardveil.core.errors import Retry, SourceGone
 from cardveil.recognition.interfaces import Image
 from cardveil.recognition.staging import staged
-from cardveil.setting_kinds import MAX_KEY_BYTES
 from cardveil.settings import from_environment
+from cardveil.settings.kinds import MAX_KEY_BYTES
 from cardveil.storage.keys import keys_of
 from cardveil.storage.leases import Leases
 from cardveil.storage.objects import Entry, Stored

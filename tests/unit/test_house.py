@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,3 +54,16 @@ def test_handlers_are_short() -> None:
     assert len(handlers) == 4
     for handler in handlers:
         assert len(handler.read_text("utf-8").splitlines()) < 60
+
+
+def test_the_house_has_few_floors_and_no_circle() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "structure.py"), str(PACKAGE)],
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    first = done.stdout.splitlines()[0]
+    rooms, floors, arrows, circles, upwards = [int(word) for word in first.split() if word.isdigit()][:5]
+    assert rooms <= 14
+    assert floors <= 8
+    assert arrows <= 45
+    assert (circles, upwards) == (0, 0)

@@ -13,7 +13,6 @@ from cardveil.core.errors import Halt
 from cardveil.recognition import ai_license, general_ocr, id_card_ocr, mainland_id_card_ocr
 from cardveil.recognition.warnings import API_WARNINGS, CI_WARNINGS
 from cardveil.redaction.policy import BUILT_IN
-from cardveil.setting_kinds import CardRule
 from cardveil.settings import (
     APIS,
     POLICIES,
@@ -24,6 +23,7 @@ from cardveil.settings import (
     table,
     variable,
 )
+from cardveil.settings.kinds import CardRule
 from cardveil_cli.runbook.settings_page import page
 
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,7 @@ All are environment variables of the functions: lines of `environments` in `serv
 up` and `cardveil deploy --plan`, and stops a function before any work: the variable is named, its value never
 shown.
 
-Made from `layers/cardveil/cardveil/settings.py`; a test compares them.
+Made from `layers/cardveil/cardveil/settings/`; a test compares them.
 
 | variable | default | values | meaning |
 |---|---|---|---|

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from cardveil.core.errors import Reject
 from cardveil.core.frozen import dataclass
+from cardveil.imaging import decoding
 from cardveil.imaging.image import Picture
-from cardveil.redaction import pixels
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -63,11 +63,11 @@ def upright_copy(picture: Picture, *, max_bytes: int, max_pixels: int | None = N
     plain = plain and not picture.alpha and picture.gamma is None and picture.format in _SHOWABLE
     if fits and plain and (picture.jpeg is None or len(picture.jpeg.components) < 4):
         return UprightCopy(picture.data, picture.media_type, picture.width, picture.height, 1.0)
-    image = pixels.decode(picture)
+    image = decoding.decode(picture)
     if image.mode.startswith("I"):
         # Sixteen bits to eight: Pillow's own conversion clips instead.
         image = image.convert("I").point(lambda value: value / 257).convert("L")
-    image = pixels.upright(image, picture.orientation)
+    image = decoding.upright(image, picture.orientation)
     if max_pixels is not None and area > max_pixels:
         image = _smaller(image, (max_pixels / area) ** 0.5)
     while True:

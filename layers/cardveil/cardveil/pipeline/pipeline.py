@@ -30,8 +30,8 @@ from cardveil.recognition.hints import hint_of
 from cardveil.recognition.interfaces import CardRecogniser, Hint
 from cardveil.recognition.recognizer import Stage
 from cardveil.recognition.staging import staged
-from cardveil.setting_kinds import CardRule
 from cardveil.settings import Settings
+from cardveil.settings.kinds import CardRule
 from cardveil.storage.circuit_breaker import BreakerGuard, CircuitBreaker
 from cardveil.storage.keys import Keys
 from cardveil.storage.leases import Leases

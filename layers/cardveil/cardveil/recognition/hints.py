@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from cardveil.card.model import CardType, Side
 from cardveil.core.errors import Reject
 from cardveil.recognition.interfaces import Hint
-from cardveil.setting_kinds import CardRule
+from cardveil.settings.kinds import CardRule
 
 
 def hint_of(key: str, meta: Mapping[str, str], card_rules: Sequence[CardRule]) -> Hint:

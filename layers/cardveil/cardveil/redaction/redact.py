@@ -10,7 +10,7 @@ from typing import Final, Literal
 from cardveil.card.model import Polygon
 from cardveil.core.errors import Reject, Review, proof_failed
 from cardveil.core.frozen import dataclass
-from cardveil.imaging import icc
+from cardveil.imaging import decoding, icc
 from cardveil.imaging.image import MEDIA_TYPES, Picture
 from cardveil.imaging.orientation import to_stored
 from cardveil.imaging.turbojpeg_library import coefficient_path_available
@@ -178,17 +178,17 @@ def _by_pixels(
     if picture.jpeg is not None and coefficient_path_available():
         # Pillow repairs what is damaged; libturbojpeg says so.
         dct.validate(dct.tidied(picture.data, picture.jpeg))
-    image = pixels.decode(picture)
+    image = decoding.decode(picture)
     pixels.cover_over(image, covered, fill, picture)
-    profile = pixels.profile_to_write(picture, image) if picture.format != "bmp" else None
+    profile = decoding.profile_to_write(picture, image) if picture.format != "bmp" else None
     if picture.format == "jpeg":
         # Stored as it was, so that covered cells are whole blocks of the copy and stay exactly flat.
         turned, expected = 1, Expected(*image.size, picture.orientation, profile)
     else:
-        image = pixels.upright(image, picture.orientation)
+        image = decoding.upright(image, picture.orientation)
         turned, expected = picture.orientation, Expected(*image.size, 1, profile)
     seen = pixels.count_flat_image(image, covered, turned, fill)
-    data = pixels.encode(image, picture.format, profile)
+    data = decoding.encode(image, picture.format, profile)
     if picture.format == "jpeg":
         data = verify.build_jpeg(data, expected)
     if level == "reread":

@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Iterator
 
 from cardveil.core.frozen import dataclass
-from cardveil.setting_kinds import MAX_KEY_BYTES
 from cardveil.settings import Settings
+from cardveil.settings.kinds import MAX_KEY_BYTES
 from cardveil.storage.objects import Objects
 
 

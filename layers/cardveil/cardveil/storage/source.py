@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from cardveil.core.frozen import dataclass, field
-from cardveil.setting_kinds import MAX_KEY_BYTES
 from cardveil.settings import Settings
+from cardveil.settings.kinds import MAX_KEY_BYTES
 
 #: Endings that are no photograph's, whatever the bytes are. All else is looked at, so that a card with an
 #: odd name, or a PDF, gets a sidecar that says what became of it.

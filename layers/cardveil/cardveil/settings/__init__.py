@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from cardveil import setting_kinds as kinds
 from cardveil.core.errors import Halt
 from cardveil.core.frozen import dataclass, field, fields
-from cardveil.setting_kinds import CardRule, Kind
+from cardveil.settings import kinds
+from cardveil.settings.kinds import CardRule, Kind
 
 PREFIX: Final = "CARDVEIL_"
 #: Packaged policies, vendor warnings and paid APIs by name: a test compares them with their own tables.
