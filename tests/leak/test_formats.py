@@ -191,7 +191,7 @@ def test_linear_samples_look_the_same(kit: Any, mode: str) -> None:
 
 def _encoded(value: float) -> int:
     linear = value / 255
-    return round(255 * (1.055 * linear ** (1 / 2.4) - 0.055))
+    return int(255 * (1.055 * float(linear ** (1 / 2.4)) - 0.055) + 0.5)
 
 
 @pytest.mark.parametrize(

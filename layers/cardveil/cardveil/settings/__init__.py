@@ -70,8 +70,8 @@ class Settings:
     general_ocr: bool = _setting(
         True,
         kinds.flag(),
-        "pay CI's general OCR at all: as the witness, and for the positions on an ID card's back; `off` sends "
-        "backs to review",
+        "pay CI's general OCR at all: as the witness, and for the positions on an ID card's back; `off` "
+        "sends backs to review",
     )
     witness: bool = _setting(
         True,
