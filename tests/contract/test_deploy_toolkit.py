@@ -218,7 +218,7 @@ TRIGGER_KEYS: Final[dict[str, dict[str, Any]]] = {
     },
     "http": {
         "authType": "CAM",
-        "netConfig": {"enableIntranet": False, "enableExtranet": True},
+        "netConfig": {"enableIntranet": False, "enableExtranet": False},
         "qualifier": "$DEFAULT",
         "name": "another",
         "enable": False,
@@ -249,7 +249,7 @@ def test_every_key_is_acted_on_alike(file: Path, cloud: Ready, toolkit: Path) ->
     assert (changed["MemorySize"], changed["Timeout"], changed["Role"]) == (1024, 7, "another")
     assert asked["http", "another-name"]["TriggerDesc"]["NetConfig"] == {
         "EnableIntranet": False,
-        "EnableExtranet": True,
+        "EnableExtranet": False,
     }
     assert asked["timer", "another-name"]["CustomArgument"] == "words"
     assert {asked[kind, "another-name"]["Enable"] for kind in TRIGGER_KEYS} == {"CLOSE"}

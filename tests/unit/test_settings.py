@@ -127,6 +127,7 @@ WRONG = {
         "xtencentcloudapi.com",
         "a..tencentcloudapi.com",
         "localhost.evil.com",
+        "ocr.tencentcloudapi-com",
     ],
     "scheme": ["ftp", "HTTPS", ""],
     "ca_directory": ["relative", "/a/../b", "/a b", "/a\n", "off"],
