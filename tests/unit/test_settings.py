@@ -91,7 +91,7 @@ WRONG = {
     "result_names": ["KEY", "name", ""],
     "policy": ["strcit", "", "Strict", "../x.yml", "a/../b.yml", "strict.txt", "x\n.yml", "/etc/passwd"],
     "text_provider": ["idcardocr", "", "IDCardOCR,none"],
-    "general_ocr": ["", "maybe", "2"],
+    "general_ocr witness": ["", "maybe", "2"],
     "proof": ["", "none"],
     "card_rules": [
         "inbox/=Card",
