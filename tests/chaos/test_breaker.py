@@ -155,9 +155,9 @@ def test_a_card_that_lacks_the_witness_alone_is_finished_while_paid_calls_are_st
 
     here.vendor.lines = refuse
     with pytest.raises(Halt):
-        here.instance().process(here.upload)
+        here.instance().process(here.source)
     here.vendor.lines = see
-    assert here.instance().process(here.upload).kind == "finished", "from what was paid for before"
+    assert here.instance().process(here.source).kind == "finished", "from what was paid for before"
     assert here.vendor.paid == {"locate": 1, "read": 1}
     assert "witness_missing" in here.result()[0]["findings"]
 
