@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
@@ -148,16 +149,26 @@ def test_a_card_that_lacks_the_witness_alone_is_finished_while_paid_calls_are_st
     scene: MakeScene,
 ) -> None:
     here = scene(witness=True)
-    see = here.vendor.lines
+    see, both = here.vendor.lines, threading.Barrier(3, timeout=60.0)
+
+    def together(call: Callable[..., Any]) -> Callable[..., Any]:
+        def made(*arguments: Any) -> Any:
+            both.wait()
+            return call(*arguments)
+
+        return made
 
     def refuse(*_: Any) -> Any:
+        both.wait()  # refused any earlier, it would stop the calls that are to be paid
         raise ARREARS
 
+    locate, read = here.vendor.locate, here.vendor.read
+    here.vendor.locate, here.vendor.read = together(locate), together(read)
     here.vendor.lines = refuse
     with pytest.raises(Halt):
-        here.instance().process(here.upload)
-    here.vendor.lines = see
-    assert here.instance().process(here.upload).kind == "finished", "from what was paid for before"
+        here.instance().process(here.source)
+    here.vendor.locate, here.vendor.read, here.vendor.lines = locate, read, see
+    assert here.instance().process(here.source).kind == "finished", "from what was paid for before"
     assert here.vendor.paid == {"locate": 1, "read": 1}
     assert "witness_missing" in here.result()[0]["findings"]
 

@@ -127,8 +127,27 @@ def test_a_witness_that_does_not_answer_costs_no_card(start: Start, front: bytes
     assert bench.logs().count('"card"') == 1, "one invocation"
 
 
+class RefusingLast(FaultRules):
+    """Refuses the witness when the other two calls have had their effect, and not before."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__([Rule("error", "ci", "OCR", code=code)])
+        self.others = threading.Semaphore(0)
+
+    async def before(self, service: str, operation: str, request: Request) -> None:
+        if operation == "OCR":
+            for _ in range(2):
+                await asyncio.to_thread(self.others.acquire, timeout=60)
+        await super().before(service, operation, request)
+
+    async def after(self, service: str, operation: str, request: Request) -> None:
+        await super().after(service, operation, request)
+        if operation in {"AILicenseRec", "RecognizeMainlandIDCardOCR"}:
+            self.others.release()
+
+
 def test_an_account_that_refuses_the_witness_stops_paid_calls(start: Start, front: bytes) -> None:
-    rules = FaultRules([Rule("error", "ci", "OCR", code="ResourcesSoldOut.ChargeStatusException")])
+    rules = RefusingLast("ResourcesSoldOut.ChargeStatusException")
     bench = start(faults=rules)
     sidecar = bench.run("a.jpg", front)
     assert bench.get(".cardveil/breaker.json"), "the first invocation was stopped"

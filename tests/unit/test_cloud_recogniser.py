@@ -303,11 +303,7 @@ def test_what_asks_for_a_person_is_not_tried_as_another_card() -> None:
 
 
 def test_a_back_of_which_one_field_was_not_found_again_goes_to_review() -> None:
-    fields = (*BACK_TEXT.fields, Field("valid_period", "2010.07.21-长期"))
-    api = Scripted(
-        text=replace(BACK_TEXT, fields=fields),
-        lines_found=(TextLine("某某市公安局", 99.0, Polygon.box(10, 10, 210, 30)),),
-    )
+    api = Scripted(text=BACK_TEXT, lines_found=BACK_LINES[:1])
     assert recogniser(api).recognise(IMAGE, Hint()).findings == ("positions_missing",)
 
 
@@ -319,4 +315,4 @@ def test_what_each_service_says_beside_the_fields_is_passed_on() -> None:
     )
     found = recogniser(api).recognise(IMAGE, Hint())
     assert set(found.warnings) == set(warnings)
-    assert found.findings == ("several_cards",)
+    assert about(found) == ("several_cards",)

@@ -19,7 +19,7 @@ from cardveil.core.frozen import replace
 from cardveil.core.timing import Timings
 from cardveil.pipeline.covering import RedactionRules, Redactor
 from cardveil.pipeline.examine import examine
-from cardveil.recognition.interfaces import Hint, Image, Located, Recognition
+from cardveil.recognition.interfaces import Hint, Image, Located, Recognition, TextLine
 from cardveil.redaction import Limits, inspect, load_policy, place
 
 RULES = RedactionRules(load_policy("standard"), Limits())
@@ -130,6 +130,31 @@ def test_what_asks_for_a_person_or_refuses_the_picture_gives_no_copy(
     assert (verdict.status, verdict.copy, verdict.regions) == (status, None, ())
     assert finding in verdict.findings
     assert set(told.get("findings", ())) <= set(verdict.findings)
+
+
+def other_card_at(x: float, y: float) -> tuple[TextLine, ...]:
+    """What a witness sees of the card, and a label of another one."""
+    own = tuple(TextLine(f.text or "", 99.0, f.polygon) for f in CARD.fields if f.polygon)
+    return (*own, TextLine("签发机关", 99.0, Polygon.box(x, y, x + 60, y + 14)))
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "status"),
+    [(WIDTH + 10, 40, Status.REDACTED), (40, -30, Status.REDACTED), (300, 20, Status.NEEDS_REVIEW)],
+    ids=["beside", "above", "over"],
+)
+def test_another_card_over_this_one_cannot_be_covered_with_what_is_outside(
+    x: float, y: float, status: Status
+) -> None:
+    told = {"findings": ("other_card",), "lines": other_card_at(x, y)}
+    verdict = examine(SHOWN.data(), Hint(), Knowing(told), RULES)
+    assert ("cards_overlap" in verdict.findings, verdict.status) == (status is Status.NEEDS_REVIEW, status)
+
+
+def test_where_the_card_lies_is_not_known_the_other_may_lie_over_it() -> None:
+    few = replace(CARD, fields=CARD.fields[:1])
+    told = {"card": few, "findings": ("other_card",), "lines": other_card_at(WIDTH + 10, 40)}
+    assert "cards_overlap" in examine(SHOWN.data(), Hint(), Knowing(told), RULES).findings
 
 
 def test_a_warning_that_is_said_to_be_harmless_is_told_and_stops_nothing() -> None:

@@ -13,7 +13,7 @@ from cardveil.core.frozen import dataclass, replace
 from cardveil.core.timing import Timings
 from cardveil.pipeline.covering import MAX_SENT_BYTES, RedactionRules, Redactor
 from cardveil.recognition.interfaces import CardRecogniser, Hint, Image, Recognition
-from cardveil.redaction import Picture, Policy, RedactedCopy, Region, inspect, redact, upright_copy
+from cardveil.redaction import Picture, Policy, RedactedCopy, Region, inspect, place, redact, upright_copy
 from cardveil.storage.sidecar import RedactionDone, RegionDone, Sidecar, SourceFacts
 
 #: To be raised whenever the same source would be given another result; older results are then out of date.
@@ -210,7 +210,20 @@ def _all_findings(recognition: Recognition, hint: Hint, rules: RedactionRules) -
         findings.append("wrong_card_type")
     elif card and hint.side and card.side is not hint.side:
         findings.append("wrong_side")
+    if card and _overlapped(card, recognition):
+        findings.append("cards_overlap")
     return tuple(dict.fromkeys(findings))
+
+
+def _overlapped(card: Card, recognition: Recognition) -> bool:
+    """Say whether another card's text stands within this one's outline, or the outline is not known."""
+    if "other_card" not in recognition.findings:
+        return False
+    from cardveil.recognition.witness import findings_of  # only a picture with another card needs it
+
+    placement = place(card)
+    outline = placement.polygon(placement.layout.outline) if placement else None
+    return outline is None or "cards_overlap" in findings_of(card, recognition.lines or (), outline)
 
 
 def _without_copy(
