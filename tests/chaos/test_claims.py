@@ -22,7 +22,7 @@ def busy(here: Any) -> bool:
     processor = here.instance()
     invocation = replace(processor.pipeline.invocation, deadline=0.5)
     try:
-        with replace(processor.pipeline, invocation=invocation).claim(here.upload, Timings()):
+        with replace(processor.pipeline, invocation=invocation).claim(here.source, Timings()):
             return False
     except Retry as refused:
         return bool(refused.code == "taken_by_another")
@@ -32,7 +32,7 @@ def test_a_claim_holds_until_its_instance_s_end_is_surely_over(scene: MakeScene)
     here = scene()
     began = here.now
     processor = here.instance()
-    with processor.pipeline.claim(here.upload, Timings()):
+    with processor.pipeline.claim(here.source, Timings()):
         for after_s in (0.0, 30.0, 60.0):  # the platform ends it after sixty seconds
             here.now = began + after_s
             assert busy(here)
@@ -42,13 +42,13 @@ def test_a_claim_holds_until_its_instance_s_end_is_surely_over(scene: MakeScene)
 
 def test_who_takes_over_from_the_killed_leaves_the_copy_that_a_job_reads(scene: MakeScene) -> None:
     here = scene(turned=True, job=True)
-    here.instance().process(here.upload)
+    here.instance().process(here.source)
     (job,) = here.vendor.jobs.values()
     keys = keys_of(here.shown.key, here.settings)
     here.instance().pipeline.leases.take(keys.lease_prefix, 60.0)
     here.memory.content[f"{keys.staged_prefix}left-by-the-killed"] = b"x", {}
     here.now += 70.0
-    assert here.instance().process(here.upload).kind == "submitted"
+    assert here.instance().process(here.source).kind == "submitted"
     assert here.memory.keys(keys.staged_prefix) == [job.object_key]
 
 
@@ -76,12 +76,12 @@ def test_answers_that_could_not_be_deleted_are_no_success_and_go_with_the_next_t
         processor = here.instance()
         processor = replace(processor, pipeline=replace(processor.pipeline, sources=objects))
         if not job:
-            return str(processor.process(here.upload).kind)
+            return str(processor.process(here.source).kind)
         (note,) = processor.notes.all()
         return str(processor.finish(note, here.vendor.jobs[note.job_id], Timings()).kind)
 
     if job:
-        here.instance().process(here.upload)
+        here.instance().process(here.source)
         (job_id,) = here.vendor.jobs
         here.vendor.end(job_id)
     with pytest.raises(Retry, match="network"):

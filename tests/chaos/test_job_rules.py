@@ -16,7 +16,7 @@ MakeScene = Callable[..., Any]
 
 
 def submitted(here: Any) -> Any:
-    assert here.instance().process(here.upload).kind == "submitted"
+    assert here.instance().process(here.source).kind == "submitted"
     (job,) = here.vendor.jobs.values()
     return job
 
@@ -39,7 +39,7 @@ def test_a_submission_that_was_cut_short_is_asked_for_before_it_is_paid_again(sc
     processor = here.instance()
     (note,) = processor.notes.all()
     processor.notes.put(replace(note, job_id="", state="Submitting"))
-    assert here.instance().process(here.upload).kind == "submitted"
+    assert here.instance().process(here.source).kind == "submitted"
     assert here.vendor.paid == {"locate": 1}
     (again,) = here.instance().notes.all()
     assert again.job_id == job.job_id

@@ -10,6 +10,7 @@ import pytest
 
 from cardveil.card.findings import FINDINGS
 from cardveil.core.frozen import replace
+from cardveil.pipeline.options import ProcessOptions
 
 MakeScene = Callable[..., Any]
 #: What another policy may settle: it asks for other fields, and covers other places.
@@ -20,7 +21,7 @@ OF_THE_PICTURE = sorted({code for code, told in FINDINGS.items() if told.review}
 def under(here: Any, policy: str, *, force: bool = False) -> str:
     """Deliver the source again under another policy; say how that ended."""
     here.settings = replace(here.settings, policy=policy)
-    kind: str = here.instance().process(here.upload, force=force).kind
+    kind: str = here.instance().process(here.source, options=ProcessOptions(force=force)).kind
     return kind
 
 
@@ -44,8 +45,8 @@ def test_it_is_what_a_whole_examination_gives(
 ) -> None:
     """Also of the portrait, whose place follows from the fields' places and is not one of them."""
     here, fresh = scene(number, policy=policies[0]), scene(number, policy=policies[1])
-    here.instance().process(here.upload)
-    fresh.instance().process(fresh.upload)
+    here.instance().process(here.source)
+    fresh.instance().process(fresh.source)
     paid = dict(here.vendor.paid)
     assert under(here, policies[1]) == "renewed"
     assert here.vendor.paid == paid
@@ -69,7 +70,7 @@ def test_it_is_what_a_whole_examination_gives(
 @pytest.mark.parametrize("code", [*OF_THE_PICTURE, "a_code_of_tomorrow"])
 def test_no_policy_settles_what_was_found_of_the_picture(scene: MakeScene, code: str) -> None:
     here = scene()
-    here.instance().process(here.upload)
+    here.instance().process(here.source)
     rewritten(here, findings=[code], status="needs_review", redaction=None)
     assert under(here, "strict") == "renewed"
     sidecar, copy = here.result()
@@ -78,7 +79,7 @@ def test_no_policy_settles_what_was_found_of_the_picture(scene: MakeScene, code:
 
 def test_a_rejection_stands_under_every_policy(scene: MakeScene) -> None:
     here = scene()
-    here.instance().process(here.upload)
+    here.instance().process(here.source)
     rewritten(here, findings=["low_score"], status="rejected", redaction=None)
     under(here, "strict")
     sidecar, copy = here.result()
@@ -94,7 +95,7 @@ def test_what_a_policy_misses_is_judged_by_each_anew(scene: MakeScene) -> None:
         return replace(reading, fields=tuple(f for f in reading.fields if f.name != "ethnicity"))
 
     here.vendor.locate = without_ethnicity
-    here.instance().process(here.upload)
+    here.instance().process(here.source)
     for policy, status, findings in (
         ("strict", "needs_review", ["fields_missing"]),
         ("standard", "redacted", []),
@@ -112,7 +113,7 @@ def test_a_sidecar_that_was_exchanged_meanwhile_gives_no_places(scene: MakeScene
     """Its head and its content are asked for one after the other; another may write between the two."""
     here, other = scene(0), scene(10)
     for one in (here, other):
-        one.instance().process(one.upload)
+        one.instance().process(one.source)
     theirs = orjson.loads(other.memory.content[sidecar_key(other)][0])
     rewritten(here, **theirs)
     assert under(here, "strict") == "finished"
@@ -121,7 +122,7 @@ def test_a_sidecar_that_was_exchanged_meanwhile_gives_no_places(scene: MakeScene
 
 def test_what_another_version_of_the_pipeline_found_is_found_again(scene: MakeScene) -> None:
     here = scene()
-    here.instance().process(here.upload)
+    here.instance().process(here.source)
     rewritten(here, {"pipeline": "0"})
     assert under(here, "strict") == "finished"
     assert here.vendor.paid == {"locate": 2, "read": 2}
@@ -130,10 +131,10 @@ def test_what_another_version_of_the_pipeline_found_is_found_again(scene: MakeSc
 class TestDecided:
     """What a person decided is undone by no delivery, no sweep and no change of the settings."""
 
-    @pytest.mark.parametrize(("policy", "anew"), [("standard", True), ("strict", False), ("strict", True)])
+    @pytest.mark.parametrize(("policy", "force"), [("standard", True), ("strict", False), ("strict", True)])
     def test_it_stands(self, scene: MakeScene, policy: str, force: bool) -> None:
         here = scene()
-        here.instance().process(here.upload)
+        here.instance().process(here.source)
         rewritten(here, {"decided": "yes"})
         before = dict(here.memory.content)
         assert under(here, policy, force=force) == "already"
@@ -142,8 +143,8 @@ class TestDecided:
 
     def test_it_stands_for_the_picture_that_the_person_saw(self, scene: MakeScene) -> None:
         here, other = scene(0), scene(10)
-        here.instance().process(here.upload)
+        here.instance().process(here.source)
         rewritten(here, {"decided": "yes"})
         here.memory.content[here.shown.key] = other.data, {}
-        assert here.instance().process(here.upload).kind == "finished"
+        assert here.instance().process(here.source).kind == "finished"
         assert "x-cos-meta-decided" not in here.memory.content[sidecar_key(here)][1]

@@ -41,10 +41,10 @@ def test_places_of_a_picture_that_was_replaced_meanwhile_are_put_on_no_other(
     here, other = scene(number), scene(number + 10)
     during(here, call, lambda: replaced_by(here, other))
     with pytest.raises(Retry, match="source_changed"):
-        here.instance().process(here.upload)
+        here.instance().process(here.source)
     assert here.memory.keys() == [here.shown.key], "no result, and no answer about a picture that is gone"
-    assert here.instance().process(here.upload).kind == "finished"
-    other.instance().process(other.upload)
+    assert here.instance().process(here.source).kind == "finished"
+    other.instance().process(other.source)
     assert here.result()[1] == other.result()[1]
 
 
@@ -54,7 +54,7 @@ def test_nothing_is_written_about_a_picture_that_was_deleted_meanwhile(
 ) -> None:
     here = scene(number)
     during(here, call, lambda: here.memory.content.pop(here.shown.key) and None)
-    outcome = here.instance().process(here.upload)
+    outcome = here.instance().process(here.source)
     assert outcome.kind == "gone"
     assert outcome.paid_calls == sum(here.vendor.paid.values()), "what was paid for is told all the same"
     assert here.memory.keys() == []
@@ -72,7 +72,7 @@ def test_the_last_of_several_readings_decides_which_picture_was_read(scene: Make
 
     during(here, "lines", replaced_after_a_look)
     with pytest.raises(Retry, match="source_changed"):
-        here.instance(looks.append).process(here.upload)
+        here.instance(looks.append).process(here.source)
     assert here.memory.keys("redacted/") == []
 
 
@@ -84,13 +84,13 @@ def test_a_kept_answer_is_of_use_for_the_very_same_picture_only(scene: MakeScene
 
     read, here.vendor.read = here.vendor.read, fails
     with pytest.raises(Retry):
-        here.instance().process(here.upload)
+        here.instance().process(here.source)
     assert len(here.left()) == 1, "what was located is kept"
     here.vendor.read = read
     replaced_by(here, other)
-    here.instance().process(here.upload)
+    here.instance().process(here.source)
     assert here.vendor.paid == {"locate": 2, "read": 1}
-    other.instance().process(other.upload)
+    other.instance().process(other.source)
     assert here.result()[1] == other.result()[1]
 
 
@@ -102,9 +102,9 @@ def test_a_kept_answer_is_of_no_use_after_its_time(scene: MakeScene) -> None:
 
     read, here.vendor.read = here.vendor.read, fails
     with pytest.raises(Retry):
-        here.instance().process(here.upload)
+        here.instance().process(here.source)
     here.vendor.read = read
-    here.instance().process(here.upload)
+    here.instance().process(here.source)
     assert here.vendor.paid == {"locate": 2, "read": 1}
 
 
@@ -112,10 +112,10 @@ def test_a_staged_copy_that_is_gone_says_nothing_of_its_source(scene: MakeScene)
     here = scene(turned=True, answers_kept_s=0.0)
     here.vendor.refuse = Reject("source_gone", "…", api="AILicenseRec")
     with pytest.raises(Retry, match="staged_copy_gone"):
-        here.instance().process(here.upload)
+        here.instance().process(here.source)
     assert here.memory.keys("sidecars/") == []
     here.vendor.refuse = None
-    assert here.instance().process(here.upload).kind == "finished"
+    assert here.instance().process(here.source).kind == "finished"
 
 
 def test_what_we_have_written_is_never_taken_for_a_source(scene: MakeScene) -> None:
@@ -123,6 +123,6 @@ def test_what_we_have_written_is_never_taken_for_a_source(scene: MakeScene) -> N
     here = scene()
     data, meta = here.memory.content[here.shown.key]
     here.memory.content[here.shown.key] = data, {**meta, "x-cos-meta-cardveil": "redacted"}
-    assert here.instance().process(here.upload).kind == "own_output"
+    assert here.instance().process(here.source).kind == "own_output"
     assert here.memory.keys() == [here.shown.key]
     assert not here.vendor.paid

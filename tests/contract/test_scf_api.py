@@ -202,8 +202,12 @@ def test_aliases_and_namespaces_are_listed(call: Call) -> None:
     call("PublishVersion", FunctionName="toy")
     for name in ("live", "old"):
         call("CreateAlias", FunctionName="toy", Name=name, FunctionVersion="1")
-    assert [each.Name for each in call("ListAliases", FunctionName="toy").Aliases] == ["live", "old"]
-    assert call("ListAliases", FunctionName="toy", FunctionVersion="$LATEST").TotalCount == 0
+    assert [each.Name for each in call("ListAliases", FunctionName="toy").Aliases] == [
+        "$DEFAULT",
+        "live",
+        "old",
+    ]
+    assert call("ListAliases", FunctionName="toy", FunctionVersion="$LATEST").TotalCount == 1
     assert [each.Name for each in call("ListNamespaces").Namespaces] == ["default"]
 
 

@@ -60,6 +60,8 @@ class Kit:
     @staticmethod
     def pillow(image: Image.Image, name: str, **options: Any) -> bytes:
         out = io.BytesIO()
+        if name == "WEBP":
+            options.setdefault("lossless", True)  # what was saved with loss goes to review
         image.save(out, name, **options)
         return out.getvalue()
 

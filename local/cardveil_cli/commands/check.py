@@ -9,17 +9,21 @@ from pathlib import Path
 
 import click
 
+from cardveil_cli.base import Command
 from cardveil_cli.commands.deploy import FILE, FOLDER, ROOT, target, told
 from cardveil_cli.deploy.errors import DeployError
 
 _PAUSE_S = 1.0
 
 
-@click.command("check")
-@click.option("--file", type=FILE, default=ROOT / "serverless.yml", show_default="serverless.yml")
-@click.option("--package", type=FOLDER, default=ROOT / "dist", show_default="dist/")
+_EXAMPLES = (("check", "Upload an invented sample, wait for its result, erase it."),)
+
+
+@click.command("check", cls=Command, examples=_EXAMPLES)
+@click.option("--file", type=FILE, default=ROOT / "serverless.yml", show_default="serverless.yml", help="What was deployed.")
+@click.option("--package", type=FOLDER, default=ROOT / "dist", show_default="dist/", help="The zips that `cardveil package` made.")
 @click.option("--local", type=FOLDER, help="Of the local cloud that runs on this folder.")
-@click.option("--timeout", type=click.IntRange(1, 3600), default=180, show_default=True, metavar="SECONDS")
+@click.option("--timeout", type=click.IntRange(1, 3600), default=180, show_default=True, metavar="SECONDS", help="How long to wait for the result.")
 def command(file: Path, package: Path, local: Path | None, timeout: int) -> None:
     """Upload an invented ID card, wait for its result, show it, and erase all of it.
 

@@ -6,13 +6,19 @@ from pathlib import Path
 
 import click
 
+from cardveil_cli.base import Command
 from cardveil_cli.commands.deploy import FILE, FOLDER, ROOT, run, target, told
 from cardveil_cli.deploy.undeploy import undeploy_plan
 
+_EXAMPLES = (
+    ("undeploy --plan", "Show what would be taken away, and do nothing."),
+    ("undeploy", "Take away what deploy made."),
+)
 
-@click.command("undeploy")
-@click.option("--file", type=FILE, default=ROOT / "serverless.yml", show_default="serverless.yml")
-@click.option("--package", type=FOLDER, default=ROOT / "dist", show_default="dist/")
+
+@click.command("undeploy", cls=Command, examples=_EXAMPLES)
+@click.option("--file", type=FILE, default=ROOT / "serverless.yml", show_default="serverless.yml", help="What was deployed.")
+@click.option("--package", type=FOLDER, default=ROOT / "dist", show_default="dist/", help="The zips that `cardveil package` made.")
 @click.option("--plan", "only_plan", is_flag=True, help="Show what would be done, and do nothing.")
 @click.option("--local", type=FOLDER, help="Of the local cloud that runs on this folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line a step.")

@@ -140,9 +140,12 @@ _FILE: Shape = {
 
 def check(path: Path) -> list[Problem]:
     """Return every mistake of a file, none when it is as it should be."""
-    text = path.read_text("utf-8")
     try:
-        root = yaml.compose(text, yaml.SafeLoader)
+        root = yaml.compose(path.read_text("utf-8"), yaml.SafeLoader)
+    except UnicodeDecodeError:
+        return [Problem(path.name, 1, "file", "it is no text in UTF-8")]
+    except RecursionError:
+        return [Problem(path.name, 1, "file", "it is nested too deeply")]
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         return [Problem(path.name, line, "YAML", str(error.problem or "not understood"))]
