@@ -50,6 +50,9 @@ def test_the_context_object_is_read() -> None:
     assert invocation.request_id == CONTEXT.aws_request_id
     assert invocation.function_name == "cards"
     assert invocation.remaining_s() == 30.0
+    assert invocation.memory_mb == 512
+    assert read_context({"memory_limit_in_mb": 1024}).memory_mb == 1024
+    assert read_context({}).memory_mb == 0
 
 
 def test_the_upload_handler_takes_it() -> None:

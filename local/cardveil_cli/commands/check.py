@@ -20,10 +20,29 @@ _EXAMPLES = (("check", "Upload an invented sample, wait for its result, erase it
 
 
 @click.command("check", cls=Command, examples=_EXAMPLES)
-@click.option("--file", type=FILE, default=ROOT / "serverless.yml", show_default="serverless.yml", help="What was deployed.")
-@click.option("--package", type=FOLDER, default=ROOT / "dist", show_default="dist/", help="The zips that `cardveil package` made.")
+@click.option(
+    "--file",
+    type=FILE,
+    default=ROOT / "serverless.yml",
+    show_default="serverless.yml",
+    help="What was deployed.",
+)
+@click.option(
+    "--package",
+    type=FOLDER,
+    default=ROOT / "dist",
+    show_default="dist/",
+    help="The zips that `cardveil package` made.",
+)
 @click.option("--local", type=FOLDER, help="Of the local cloud that runs on this folder.")
-@click.option("--timeout", type=click.IntRange(1, 3600), default=180, show_default=True, metavar="SECONDS", help="How long to wait for the result.")
+@click.option(
+    "--timeout",
+    type=click.IntRange(1, 3600),
+    default=180,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait for the result.",
+)
 def command(file: Path, package: Path, local: Path | None, timeout: int) -> None:
     """Upload an invented ID card, wait for its result, show it, and erase all of it.
 

@@ -17,8 +17,20 @@ _EXAMPLES = (
 
 
 @click.command("undeploy", cls=Command, examples=_EXAMPLES)
-@click.option("--file", type=FILE, default=ROOT / "serverless.yml", show_default="serverless.yml", help="What was deployed.")
-@click.option("--package", type=FOLDER, default=ROOT / "dist", show_default="dist/", help="The zips that `cardveil package` made.")
+@click.option(
+    "--file",
+    type=FILE,
+    default=ROOT / "serverless.yml",
+    show_default="serverless.yml",
+    help="What was deployed.",
+)
+@click.option(
+    "--package",
+    type=FOLDER,
+    default=ROOT / "dist",
+    show_default="dist/",
+    help="The zips that `cardveil package` made.",
+)
 @click.option("--plan", "only_plan", is_flag=True, help="Show what would be done, and do nothing.")
 @click.option("--local", type=FOLDER, help="Of the local cloud that runs on this folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line a step.")

@@ -18,6 +18,8 @@ class Invocation:
     ----------
     deadline : float
         The moment of `clock` (monotonic seconds) at which the platform will end the run.
+    memory_mb : int
+        Megabytes at which the platform ends the process; 0 where that is not known.
     """
 
     request_id: str
@@ -26,6 +28,7 @@ class Invocation:
     app_id: str
     deadline: float
     clock: Callable[[], float] = time.monotonic
+    memory_mb: int = 0
 
     def remaining_s(self) -> float:
         """Seconds left; never negative, and zero means zero."""
@@ -54,6 +57,7 @@ def read_context(context: Any, *, clock: Callable[[], float] = time.monotonic) -
             app_id=str(context.get("tencentcloud_appid") or os.environ.get("TENCENTCLOUD_APPID", "")),
             deadline=now + float(context.get("time_limit_in_ms", 0)) / 1000,
             clock=clock,
+            memory_mb=int(context.get("memory_limit_in_mb") or 0),
         )
     return Invocation(
         request_id=str(getattr(context, "aws_request_id", "")),
@@ -62,4 +66,5 @@ def read_context(context: Any, *, clock: Callable[[], float] = time.monotonic) -
         app_id=os.environ.get("TENCENTCLOUD_APPID", ""),
         deadline=now + float(context.get_remaining_time_in_millis()) / 1000,
         clock=clock,
+        memory_mb=int(getattr(context, "memory_limit_in_mb", 0) or 0),
     )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 from cardveil.core.errors import Reject
 from cardveil.core.frozen import dataclass
 from cardveil.imaging import decoding
-from cardveil.imaging.image import Picture
+from cardveil.imaging.image import HALVED, Picture
+from cardveil.imaging.limits import memory_bounded, too_large
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -37,6 +38,7 @@ class UprightCopy:
     scale: float
 
 
+@memory_bounded
 def upright_copy(picture: Picture, *, max_bytes: int, max_pixels: int | None = None) -> UprightCopy:
     """Return the picture upright and within a recogniser's limits.
 
@@ -63,16 +65,19 @@ def upright_copy(picture: Picture, *, max_bytes: int, max_pixels: int | None = N
     plain = plain and not picture.alpha and picture.gamma is None and picture.format in _SHOWABLE
     if fits and plain and (picture.jpeg is None or len(picture.jpeg.components) < 4):
         return UprightCopy(picture.data, picture.media_type, picture.width, picture.height, 1.0)
-    image = decoding.decode(picture)
+    image = decoding.decode(picture, halved=area > HALVED)
     if image.mode.startswith("I"):
         # Sixteen bits to eight: Pillow's own conversion clips instead.
         image = image.convert("I").point(lambda value: value / 257).convert("L")
     image = decoding.upright(image, picture.orientation)
-    if max_pixels is not None and area > max_pixels:
-        image = _smaller(image, (max_pixels / area) ** 0.5)
+    if max_pixels is not None and image.width * image.height > max_pixels:
+        image = _smaller(image, (max_pixels / (image.width * image.height)) ** 0.5)
     while True:
         out = io.BytesIO()
-        image.save(out, "JPEG", quality=_QUALITY)
+        try:
+            image.save(out, "JPEG", quality=_QUALITY)
+        except (OSError, ValueError):
+            raise too_large() from None
         if out.tell() <= max_bytes:
             return UprightCopy(
                 out.getvalue(), "image/jpeg", image.width, image.height, picture.width / image.width

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from cardveil.core.errors import Review
 from cardveil.imaging import icc, jpeg_copy
 from cardveil.imaging.image import Picture
-from cardveil.imaging.limits import corrupt, unsupported
+from cardveil.imaging.limits import corrupt, too_large, unsupported
 
 if TYPE_CHECKING:  # Pillow costs 50 ms and 22 MB at import, and the coefficient path does without it.
     from PIL import Image
@@ -19,13 +19,20 @@ _PILLOW_NAMES: Final = {"jpeg": "JPEG", "png": "PNG", "bmp": "BMP", "webp": "WEB
 _GROUNDS: Final = (255, 0, 128)
 _CONTRAST: Final = 48
 _SEEN: Final = 0.9
+#: Bytes a pixel that decoding alone may take.
+_DECODING: Final = 20
 #: Longest side at which a transparent picture is looked at, and pixels around what is transparent.
 _LOOKED_AT: Final = 1024
 _AROUND: Final = 9
 
 
-def decode(picture: Picture) -> Image.Image:
+def decode(picture: Picture, *, halved: bool = False) -> Image.Image:
     """Decode a picture as stored, from a copy of the file that holds no metadata.
+
+    Parameters
+    ----------
+    halved : bool
+        Decode a JPEG at half its width and height, which takes a quarter of the memory.
 
     Returns
     -------
@@ -43,8 +50,10 @@ def decode(picture: Picture) -> Image.Image:
     clean = picture.clean
     if picture.jpeg is not None:
         clean = jpeg_copy.without_metadata(picture.data, picture.jpeg)
-    image = read(clean, picture.format)
-    if image.size != (picture.stored_width, picture.stored_height):
+    width, height = picture.stored_width, picture.stored_height
+    half = (-(-width // 2), -(-height // 2)) if halved and picture.jpeg is not None else None
+    image = read(clean, picture.format, width * height, half)
+    if image.size != (half or (width, height)):
         raise corrupt("its picture data has another size than its header")
     flat = _flattened(image, picture)
     if picture.profile is not None:
@@ -78,17 +87,21 @@ def encode(image: Image.Image, format_: str, profile: bytes | None) -> bytes:
     than a PNG (13.8 against 19.5 MB at 12 megapixels) in the same time.
     """
     out = io.BytesIO()
-    if format_ == "jpeg":
-        image.save(out, "JPEG", quality=95, subsampling=0)
-    elif format_ == "png":
-        # Level 1: four times faster than the default for seven per cent more bytes.
-        image.save(out, "PNG", compress_level=1, icc_profile=profile)
-    elif format_ == "webp":
-        image.convert("RGB").save(
-            out, "WEBP", lossless=True, quality=20, method=0, icc_profile=profile or b""
-        )
-    else:
-        image.save(out, "BMP")
+    try:
+        if format_ == "jpeg":
+            image.save(out, "JPEG", quality=95, subsampling=0)
+        elif format_ == "png":
+            # Level 1: four times faster than the default for seven per cent more bytes.
+            image.save(out, "PNG", compress_level=1, icc_profile=profile)
+        elif format_ == "webp":
+            image.convert("RGB").save(
+                out, "WEBP", lossless=True, quality=20, method=0, icc_profile=profile or b""
+            )
+        else:
+            image.save(out, "BMP")
+    except (OSError, ValueError):
+        # How Pillow's encoders say that they got no memory: a flat picture has nothing else wrong with it.
+        raise too_large() from None
     return out.getvalue()
 
 
@@ -98,8 +111,8 @@ def profile_to_write(picture: Picture, image: Image.Image) -> bytes | None:
     return icc.canonical(picture.colour) if grey == (picture.colour == icc.GREY) else None
 
 
-def read(data: bytes, format_: str) -> Image.Image:
-    """Decode a file of one format; raises Reject ``picture_corrupt``."""
+def read(data: bytes, format_: str, area: int, size: tuple[int, int] | None = None) -> Image.Image:
+    """Decode a file of one format; raises Reject ``picture_corrupt`` or ``picture_too_large``."""
     import struct
     import warnings
     import zlib
@@ -111,8 +124,12 @@ def read(data: bytes, format_: str) -> Image.Image:
             # Limits were held to before; a warning about a large picture would say nothing new.
             warnings.simplefilter("ignore")
             image = Pillow.open(io.BytesIO(data), formats=(_PILLOW_NAMES[format_],))
+            if size is not None:
+                image.draft(None, size)
             image.load()
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, struct.error, zlib.error):
+        # Decoders say the same of a damaged picture and of one that they got no memory for: is there any?
+        bytearray(_DECODING * area)
         raise corrupt("its picture data is damaged") from None
     return image
 

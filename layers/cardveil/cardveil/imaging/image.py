@@ -11,14 +11,17 @@ from cardveil.core.errors import Reject
 from cardveil.core.frozen import dataclass, field
 from cardveil.imaging import containers, exif, icc, jpeg
 from cardveil.imaging.jpeg import JpegHeader
-from cardveil.imaging.limits import Limits, corrupt, truncated, unsupported
+from cardveil.imaging.limits import Limits, corrupt, memory_bounded, truncated, unsupported
 from cardveil.imaging.orientation import upright_size
+from cardveil.imaging.turbojpeg_library import coefficient_path_available
 
 #: What a format is called in HTTP and COS.
 MEDIA_TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {"jpeg": "image/jpeg", "png": "image/png", "bmp": "image/bmp", "webp": "image/webp"}
 )
 _ICC: Final = b"ICC_PROFILE\x00"
+#: JPEGs of more pixels are decoded at half their size for recognisers: none takes more, and memory is short.
+HALVED: Final = 24_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,9 @@ class Picture:
         Whether its pixels may be transparent.
     gamma : float or None
         Exponent that makes its samples linear, where that is not sRGB's curve.
+    cost : float
+        Bytes a pixel that `redact` and `upright_copy` take at most: peaks of a process at 12 megapixels,
+        rounded up by a tenth. `tests/unit/test_imaging_memory.py` measures them again.
     """
 
     data: bytes = field(repr=False)
@@ -74,6 +80,7 @@ class Picture:
     lossy_webp: bool = False
     alpha: bool = False
     gamma: float | None = None
+    cost: float = 0.0
 
     @property
     def media_type(self) -> str:
@@ -81,6 +88,7 @@ class Picture:
         return MEDIA_TYPES[self.format]
 
 
+@memory_bounded
 def inspect(data: bytes, limits: Limits = Limits()) -> Picture:  # noqa: B008 - Limits is immutable
     """Read what a file's headers say; nothing is decoded.
 
@@ -104,15 +112,31 @@ def inspect(data: bytes, limits: Limits = Limits()) -> Picture:  # noqa: B008 - 
         raise Reject("picture_too_large", f"upload a file of at most {limits.max_bytes // 1048576} MB")
     try:
         if data[:2] == b"\xff\xd8":
-            return _jpeg(data, limits)
-        for name, starts, read in _CONTAINERS:
-            if starts(data):
-                return _contained(data, name, read(data, limits))
+            picture = _jpeg(data, limits)
+        else:
+            known = next((each for each in _CONTAINERS if each[1](data)), None)
+            if known is None:
+                raise _unknown(data)
+            picture = _contained(data, known[0], known[2](data, limits))
     except struct.error:
         raise truncated() from None
     except IndexError:
         raise corrupt("a length in it is wrong") from None
-    raise _unknown(data)
+    # A file is held twice more: without what is not its picture, and covered.
+    limits.check_memory(picture.stored_width * picture.stored_height * picture.cost + 2 * len(data))
+    return picture
+
+
+def _jpeg_cost(header: JpegHeader, colour: str) -> float:
+    """Return the bytes a pixel that a JPEG's copies take, see `Picture.cost`."""
+    four = len(header.components) == 4
+    if four or not header.suits_turbo or colour == icc.FOREIGN or not coefficient_path_available():
+        return 12.0
+    width, height = header.mcu
+    samples = sum(64 * c.horizontal * c.vertical for c in header.components) / (width * height)
+    # Turned and large ones are decoded for recognisers as well.
+    decoded = 12.0 if header.width * header.height <= HALVED else 6.0 if header.progressive else 2.5
+    return max(0.6 + 2.3 * samples, decoded)
 
 
 def _jpeg(data: bytes, limits: Limits) -> Picture:
@@ -146,6 +170,7 @@ def _jpeg(data: bytes, limits: Limits) -> Picture:
         header.height,
         meaning,
         jpeg=header,
+        cost=_jpeg_cost(header, meaning),
         profile=profile if meaning == icc.FOREIGN else None,
     )
 
@@ -169,6 +194,7 @@ def _contained(data: bytes, name: str, contents: containers.Contents) -> Picture
         lossy_webp=contents.lossy,
         alpha=contents.alpha,
         gamma=contents.gamma,
+        cost=contents.cost,
     )
 
 

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Final, ParamSpec, TypeVar
+
 from cardveil.core.errors import Reject
 from cardveil.core.frozen import dataclass
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+#: Megabytes that a function takes before it looks at a picture: Python, the SDKs, Pillow and what is sent.
+_OTHER_MB: Final = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,14 +24,16 @@ class Limits:
     max_bytes : int
         Size of the file. 20 MB holds any phone's JPEG.
     max_pixels : int
-        Width times height. 60 million admits the 48- and 50-megapixel pictures of phones; decoding costs up
-        to three bytes a pixel on the coefficient path and seven on the pixel path.
+        Width times height. 60 million admits the 48- and 50-megapixel pictures of phones.
     max_side : int
         Longest side in pixels (JPEG's own limit is 65500 in libjpeg).
     max_scans : int
         Scans of one JPEG; cameras write up to ten. A 363 KB file with 3,000 costs eleven seconds.
     max_scan_pixels : int
         Scans times pixels, since every scan visits every block.
+    memory : int or None
+        Bytes that making the copies of a picture may take beside the file itself; None for as many as there
+        are.
     """
 
     max_bytes: int = 20 * 1024 * 1024
@@ -30,6 +41,23 @@ class Limits:
     max_side: int = 30_000
     max_scans: int = 100
     max_scan_pixels: int = 1_200_000_000
+    memory: int | None = None
+
+    def check_memory(self, wanted: float) -> None:
+        """Refuse a picture whose copies take more than there is.
+
+        Parameters
+        ----------
+        wanted : float
+            Bytes, see `image.memory_wanted`.
+
+        Raises
+        ------
+        Reject
+            ``picture_too_large``.
+        """
+        if self.memory is not None and wanted > self.memory:
+            raise too_large()
 
     def check_size(self, width: int, height: int) -> None:
         """Refuse a picture of no pixels or of too many.
@@ -57,6 +85,29 @@ class Limits:
         """
         if scans > self.max_scans or scans * width * height > self.max_scan_pixels:
             raise Reject("too_many_scans", "upload a JPEG as a camera writes it, with at most ten scans")
+
+
+def memory_of(function_mb: int) -> int:
+    """Return the bytes that a function of so many megabytes has for a picture, see `Limits.memory`."""
+    return max(function_mb - _OTHER_MB, 0) * 1024 * 1024
+
+
+def memory_bounded(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Make a lack of memory the refusal of the picture that wanted it."""
+
+    @wraps(function)
+    def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        try:
+            return function(*args, **kwargs)
+        except MemoryError:
+            raise too_large() from None
+
+    return call
+
+
+def too_large() -> Reject:
+    """Build the refusal of a picture that there is no memory for."""
+    return Reject("picture_too_large", "upload a smaller picture, or give the function more memory")
 
 
 def corrupt(what: str) -> Reject:

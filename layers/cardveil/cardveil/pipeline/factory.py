@@ -26,7 +26,7 @@ from cardveil.recognition.license_jobs import LicenseJobs
 from cardveil.recognition.mainland_id_card_ocr import MainlandIdCardReader
 from cardveil.recognition.paid_calls import CachedRecognizers, PaidCalls
 from cardveil.recognition.recognizer import CloudRecogniser, Stage
-from cardveil.redaction import Limits, load_policy
+from cardveil.redaction import Limits, load_policy, memory_of
 from cardveil.settings import Settings
 from cardveil.storage.circuit_breaker import BreakerGuard, CircuitBreaker
 from cardveil.storage.job_store import JobNotes
@@ -139,7 +139,10 @@ def build_processor(
         settings=settings,
         rules=RedactionRules(
             policy=load_policy(settings.policy),
-            limits=Limits(max_bytes=settings.max_bytes),
+            limits=Limits(
+                max_bytes=settings.max_bytes,
+                memory=memory_of(invocation.memory_mb) if invocation.memory_mb else None,
+            ),
             proof=settings.proof,
             harmless_warnings=settings.harmless_warnings,
         ),

@@ -2,7 +2,7 @@
 
 from cardveil.imaging.copies import UprightCopy, upright_copy
 from cardveil.imaging.image import MEDIA_TYPES, Picture, inspect
-from cardveil.imaging.limits import Limits
+from cardveil.imaging.limits import Limits, memory_of
 from cardveil.imaging.turbojpeg_library import Availability, coefficient_path_available
 from cardveil.redaction.card_pose import Placement, place
 from cardveil.redaction.policy import BUILT_IN, Partial, Policy, load_policy
@@ -30,6 +30,7 @@ __all__ = [
     "inspect",
     "kept_texts",
     "load_policy",
+    "memory_of",
     "place",
     "plan",
     "prove_unreadable",

@@ -12,7 +12,7 @@ from cardveil.core.errors import Reject, proof_failed
 from cardveil.core.frozen import dataclass
 from cardveil.imaging import jpeg_copy, turbojpeg
 from cardveil.imaging.jpeg import Component, JpegHeader
-from cardveil.imaging.limits import corrupt
+from cardveil.imaging.limits import corrupt, too_large
 from cardveil.imaging.turbojpeg import Step, TurboError
 from cardveil.redaction.grid import Cover
 from cardveil.redaction.hidden import Edges, edge_blocks
@@ -167,7 +167,7 @@ def validate(data: bytes) -> None:
         _transformed(data, [Step(output=False)])
     except TurboError as error:
         if "subsampling" not in error.reason:
-            raise corrupt("its picture data is damaged") from None
+            raise _refusal(error) from None
 
 
 def count_flat(data: bytes, plan: Plan) -> int:
@@ -194,11 +194,11 @@ def _run(data: bytes, steps: Sequence[Step]) -> list[bytes]:
     try:
         return _transformed(data, steps)
     except TurboError as error:
-        if "memory" in error.reason.lower():
-            raise Reject(
-                "picture_too_large", "upload a smaller picture: there was no memory for it"
-            ) from None
-        raise corrupt("its picture data is damaged") from None
+        raise _refusal(error) from None
+
+
+def _refusal(error: TurboError) -> Reject:
+    return too_large() if "memory" in error.reason.lower() else corrupt("its picture data is damaged")
 
 
 def _transformed(data: bytes, steps: Sequence[Step]) -> list[bytes]:

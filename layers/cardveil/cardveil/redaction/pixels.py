@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from cardveil.core.errors import Reject, proof_failed
 from cardveil.imaging.decoding import read, upright
 from cardveil.imaging.image import Picture
 from cardveil.redaction.grid import Cover
@@ -49,7 +50,11 @@ def count_flat(data: bytes, format_: str, cover: Cover, turned: int, fill: Fill)
     turned : int
         How the copy was turned against the source's stored picture, as an EXIF orientation.
     """
-    return count_flat_image(read(data, format_), cover, turned, fill, _JPEG_OFF if format_ == "jpeg" else 0)
+    try:
+        image = read(data, format_, cover.grid.width * cover.grid.height)
+    except Reject:
+        raise proof_failed("the copy cannot be read") from None
+    return count_flat_image(image, cover, turned, fill, _JPEG_OFF if format_ == "jpeg" else 0)
 
 
 def count_flat_image(image: Image.Image, cover: Cover, turned: int, fill: Fill, off: int = 0) -> int:

@@ -12,6 +12,7 @@ from cardveil.core.errors import Reject, Review, proof_failed
 from cardveil.core.frozen import dataclass
 from cardveil.imaging import decoding, icc
 from cardveil.imaging.image import MEDIA_TYPES, Picture
+from cardveil.imaging.limits import memory_bounded
 from cardveil.imaging.orientation import to_stored
 from cardveil.imaging.turbojpeg_library import coefficient_path_available
 from cardveil.redaction import dct, pixels, verify
@@ -28,6 +29,7 @@ _ABSURD: Final = 1e7
 ProofLevel = Literal["inline", "reread"]
 
 
+@memory_bounded
 def redact(
     picture: Picture,
     regions: Sequence[Region],
