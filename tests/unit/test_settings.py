@@ -92,6 +92,7 @@ WRONG = {
     "policy": ["strcit", "", "Strict", "../x.yml", "a/../b.yml", "strict.txt", "x\n.yml", "/etc/passwd"],
     "text_provider": ["idcardocr", "", "IDCardOCR,none"],
     "general_ocr": ["", "maybe", "2"],
+    "witness": ["", "maybe", "2"],
     "proof": ["", "none"],
     "card_rules": [
         "inbox/=Card",
