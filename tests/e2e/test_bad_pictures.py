@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import time
 
 import jsonschema
@@ -13,10 +14,12 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 from tests.support.samples import KeptPicture, kept_pictures
 
 from cardveil.card.findings import FINDINGS, Status, status_of
+from cardveil.card.model import Polygon
+from cardveil.core.errors import Review
 from cardveil.pipeline.covering import RedactionRules
-from cardveil.pipeline.examine import ProcessingResult, examine, sidecar_of
+from cardveil.pipeline.examine import ProcessingResult, examine, redact_places, sidecar_of
 from cardveil.recognition.interfaces import Hint
-from cardveil.redaction import Limits, load_policy
+from cardveil.redaction import Limits, Region, load_policy
 from cardveil.storage.sidecar import SourceFacts, schema, to_json
 from cardveil_ocr.adapter import EmbeddedRecogniser, embedded_recogniser
 
@@ -212,6 +215,22 @@ def test_part_of_the_card_outside_leads_to_a_person(recogniser: EmbeddedRecognis
     verdict = _examined(recogniser, image.crop((0, 0, right, image.height)))
     assert verdict.status is Status.NEEDS_REVIEW
     assert "partly_outside" in verdict.findings
+
+
+def test_a_picture_that_readers_turn_differently_leads_to_a_person(recogniser: EmbeddedRecogniser) -> None:
+    """An orientation of a type that only some readers take: places from one are not places in another."""
+    tiff = b"II*\x00\x08\x00\x00\x00" + struct.pack("<HHHIII", 1, 0x0112, 4, 1, 6, 0)
+    out = io.BytesIO()
+    _kept("id-front")[1].rotate(90, expand=True).save(out, "JPEG", quality=92, exif=b"Exif\x00\x00" + tiff)
+    rules = RedactionRules(load_policy("standard"), Limits())
+    verdict = examine(out.getvalue(), Hint(), recogniser, rules)
+    assert (verdict.status, verdict.copy) == (Status.NEEDS_REVIEW, None)
+    assert verdict.findings[0] == "orientation_ambiguous"
+    # What the picture says is read all the same: it is shown upright to the recogniser.
+    assert _number(verdict)
+    region = Region("name", Polygon.box(10, 10, 90, 40), "mask")
+    with pytest.raises(Review, match="orientation_ambiguous"):
+        redact_places(out.getvalue(), [region], rules)
 
 
 def test_two_cards_lead_to_a_person(recogniser: EmbeddedRecogniser) -> None:

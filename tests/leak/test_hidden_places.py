@@ -6,6 +6,7 @@ import io
 import struct
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageFile, ImageOps
@@ -69,7 +70,8 @@ def _rows(data: bytes, first: int, last: int) -> Any:
 @pytest.mark.parametrize("height", [41, 44, 47])
 def test_rows_below_the_edge_are_not_carried_along(kit: Any, height: int) -> None:
     """A lossless crop ends at any row, but blocks are whole: half a line of digits fits below the edge."""
-    source = _with_height(kit.jpeg(kit.digits("4930", 1, size=(240, 48)), "4:4:4"), height)
+    pixels = kit.digits("4930", 1, size=(240, 48))
+    source = _with_height(kit.jpeg(pixels, "4:4:4"), height)
     cover = Polygon.box(150, 5, 200, 20)
 
     def hidden(data: bytes) -> int:
@@ -80,22 +82,67 @@ def test_rows_below_the_edge_are_not_carried_along(kit: Any, height: int) -> Non
     # The control: libjpeg's own transform, which keeps whole blocks.
     assert hidden(turbojpeg.transform(source, [Step()])[0]) > 60
     copy = redact(inspect(source), kit.region(cover))
-    assert copy.path == "pixels"
-    assert hidden(copy.data) < 30
+    assert copy.path == "coefficients"
+    # What quantisation leaves of a repeated row.
+    assert hidden(copy.data) < 24
+    # With something else below the edge, what is there afterwards differs no more than what is shown does.
+    pixels[height:] = 255 - pixels[height:]
+    other = _with_height(kit.jpeg(pixels, "4:4:4"), height)
+    second = redact(inspect(other), kit.region(cover))
+    assert abs(_rows(source, height, 48) - _rows(other, height, 48)).max() > 150
+    apart = abs(_rows(copy.data, height, 48) - _rows(second.data, height, 48)).max()
+    assert apart <= abs(_rows(source, 40, height) - _rows(other, 40, height)).max() + 16
 
 
 def test_columns_beyond_the_edge_are_not_carried_along(kit: Any) -> None:
     whole = kit.jpeg(np.ascontiguousarray(kit.digits("4930", 1)[:, :56]), "4:4:4")
     at = whole.index(b"\xff\xc0")
     source = whole[: at + 7] + struct.pack(">H", 50) + whole[at + 9 :]
+
+    def hidden(data: bytes) -> int:
+        start = data.index(b"\xff\xc0")
+        wide = data[: start + 7] + struct.pack(">H", 56) + data[start + 9 :]
+        columns = np.asarray(Image.open(io.BytesIO(wide)).convert("L")).astype(int)[:, 49:]
+        return int(abs(columns[:, 1:] - columns[:, :1]).max())
+
+    assert hidden(source) > 60
     copy = redact(inspect(source), kit.region(Polygon.box(2, 2, 20, 12)))
-    assert copy.path == "pixels"
+    assert copy.path == "coefficients"
+    assert hidden(copy.data) < 24
 
 
-def test_an_honest_edge_stays_on_the_coefficient_path(kit: Any) -> None:
-    for width, height in ((123, 91), (241, 79), (240, 75), (233, 80)):
-        source = kit.jpeg(kit.digits("4930", 1, size=(width, height)), quality=80)
-        assert redact(inspect(source), kit.region(Polygon.box(2, 2, 20, 12))).path == "coefficients"
+@pytest.mark.parametrize("kind", ["4:2:0", "4:4:4", "4:2:2", "4:4:0", "grey", "quality 30"])
+@pytest.mark.parametrize("size", [(123, 91), (241, 79), (240, 75), (233, 80)])
+def test_what_is_shown_at_the_edge_stays(kit: Any, size: tuple[int, int], kind: str) -> None:
+    """Judged by OpenCV: all but the last blocks exactly, those to within their quantisation."""
+    pixels = kit.digits("4930", 1, size=size)
+    if kind == "grey":
+        source = kit.jpeg(pixels[..., 0])
+    else:
+        source = kit.jpeg(pixels, kind if ":" in kind else "4:2:0", quality=30 if "30" in kind else 90)
+    copy = redact(inspect(source), kit.region(Polygon.box(2, 2, 4, 4)))
+    assert copy.path == "coefficients"
+    before, after = (
+        cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).astype(int)
+        for data in (source, copy.data)
+    )
+    off = abs(before - after)[34:, 34:].max(axis=2)
+    # One row more: a decoder interpolates colour across blocks.
+    inner = (size[1] // 16 * 16 - 35, size[0] // 16 * 16 - 35)
+    assert off[: inner[0], : inner[1]].max() == 0
+    assert off.max() <= (48 if kind == "quality 30" else 12)
+
+
+def test_covered_edges_are_not_made_anew(kit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where all of an edge is covered, its blocks are flat to their ends: there is nothing to rebuild."""
+    source = kit.jpeg(kit.digits("4930", 1, size=(123, 91)))
+    monkeypatch.delattr(dct, "edge_blocks")
+    with pytest.raises(NameError):
+        redact(inspect(source), kit.region(BOX))
+    copy = redact(inspect(source), [], shown=[Polygon.box(8, 8, 80, 60)])
+    assert copy.path == "coefficients"
+    shown = kit.decoded(copy.data)
+    assert shown[64:].max() <= 3
 
 
 def test_a_picture_with_more_rows_than_it_admits_is_refused(kit: Any) -> None:
@@ -129,7 +176,9 @@ def test_without_its_guard_a_failing_filter_passes_unnoticed(
     source = kit.jpeg(kit.digits("4930", 1))
     monkeypatch.setattr("sys.unraisablehook", lambda _: None)
     monkeypatch.setattr(
-        turbojpeg, "_guard", lambda row_filter, raised: lambda a, p, _p, c, _i, _t: row_filter(a, 0, 0, c)
+        turbojpeg,
+        "_guard",
+        lambda row_filter, raised, before: lambda a, p, _p, c, _i, _t: row_filter(a, 0, 0, c),
     )
 
     def failing(address: int, blocks: int, row: int, component: int) -> None:
@@ -171,7 +220,8 @@ def test_pixels_that_were_not_covered_are_noticed(
     kit: Any, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cardveil.redaction.pixels.cover_over", lambda *_: None)
-    source = kit.pillow(Image.fromarray(kit.digits("4930", 1)), name)
+    options = {"lossless": True} if name == "WEBP" else {}
+    source = kit.pillow(Image.fromarray(kit.digits("4930", 1)), name, **options)
     with pytest.raises(Review, match="proof_failed"):
         redact(inspect(source), kit.region(BOX))
 

@@ -121,6 +121,32 @@ def test_a_png_made_from_a_jpeg_keeps_no_ringing(kit: Any) -> None:
     assert kit.naive(sources[0], TILTED) != kit.naive(sources[1], TILTED)
 
 
+@pytest.mark.parametrize("kind", ["jpeg", "jpeg-grey", "png", "png-16", "webp", "bmp"])
+def test_nothing_outside_what_is_shown_decides_anything(kit: Any, kind: str) -> None:
+    """Whatever else lies on the table: pictures that differ in all that is not shown give one copy."""
+    orientation = 1 if kind == "bmp" else 6
+    shown = [TILTED, Polygon.box(70, 10, 110, 40)]
+    within = np.zeros((HEIGHT, WIDTH), bool)
+    for polygon in shown:
+        within |= kit.inside(polygon, WIDTH, HEIGHT)
+    one, other = kit.noise(0, WIDTH, HEIGHT), kit.noise(1, WIDTH, HEIGHT)
+    other[within] = one[within]
+    sources = []
+    for pixels in (one, other):
+        stored = kit.stored(pixels, orientation)
+        if kind.startswith("jpeg"):
+            grey = stored[..., 0] if kind == "jpeg-grey" else stored
+            sources.append(kit.with_orientation(kit.jpeg(grey), orientation))
+        else:
+            sources.append(_encoded(kit, kind, stored, orientation))
+    copies = [redact(inspect(data), [], shown=shown) for data in sources]
+    assert copies[0].data == copies[1].data
+    # Something is shown, and only where it may be.
+    seen = (kit.decoded(copies[0].data) > 3).any(axis=2)
+    assert seen.sum() > 200
+    assert not (seen & ~within).any()
+
+
 @st.composite
 def _quads(draw: st.DrawFn) -> Polygon:
     """Convex quadrilaterals anywhere near the picture, clockwise."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from cardveil.core.errors import Reject
@@ -16,6 +16,22 @@ PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _PNG_KEPT: Final = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 _PNG_DEPTHS: Final = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 _MOST_CHUNKS: Final = 20_000
+# PNG 3, 11.3.2: gamma and chromaticities times 100,000 (white, red, green, blue; x, y).
+_SRGB_GAMMA, _SAME_GAMMA = 45_455, 1_000
+_SRGB_PRIMARIES: Final = (31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000)
+_SAME_PRIMARY: Final = 1_000
+# Red, green, blue and alpha: what Pillow's BmpImagePlugin decodes.
+_BMP_MASKS: Final = {
+    16: ((0xF800, 0x7E0, 0x1F, 0), (0x7C00, 0x3E0, 0x1F, 0)),
+    24: ((0xFF0000, 0xFF00, 0xFF, 0),),
+    32: (
+        (0xFF0000, 0xFF00, 0xFF, 0),
+        (0xFF000000, 0xFF0000, 0xFF00, 0),
+        (0xFF000000, 0xFF0000, 0xFF00, 0xFF),
+        (0xFF, 0xFF00, 0xFF0000, 0xFF000000),
+        (0xFF0000, 0xFF00, 0xFF, 0xFF000000),
+    ),
+}
 _LARGEST_PROFILE: Final = 4 * 1024 * 1024
 
 
@@ -23,7 +39,8 @@ _LARGEST_PROFILE: Final = 4 * 1024 * 1024
 class Contents:
     """What a container says, and its picture alone (`clean`: same format, no metadata, no trailer).
 
-    `bits` is the depth of a sample.
+    `bits` is the depth of a sample; `lossy` says that a WebP's pixels are coded by VP8, `alpha` that pixels
+    may be transparent; `gamma` is the exponent that makes a PNG's samples linear, where it is not sRGB's.
     """
 
     width: int
@@ -33,6 +50,9 @@ class Contents:
     conflicting: bool = False
     profile: bytes | None = None
     bits: int = 8
+    lossy: bool = False
+    alpha: bool = False
+    gamma: float | None = None
 
 
 def read_png(data: bytes, limits: Limits) -> Contents:
@@ -43,35 +63,50 @@ def read_png(data: bytes, limits: Limits) -> Contents:
     Reject
         If the file is corrupt, truncated, animated or larger than `limits`.
     """
-    kept, found, pieces = [PNG_SIGNATURE], dict[bytes, bytes](), list[bytes]()
+    kept, found = [PNG_SIGNATURE], dict[bytes, bytes]()
+    plain, odd, texts, late = list[int](), list[int](), list[int](), False
+    frames = list[bytes]()
     for kind, start, end in _png_chunks(data):
-        if kind in (b"acTL", b"fdAT"):
+        body = data[start + 8 : end - 4] if kind != b"IDAT" else b""
+        if kind == b"fdAT":
             raise _animated()
+        if kind in (b"acTL", b"fcTL"):
+            frames.append(body)
         if kind in _PNG_KEPT:
             kept.append(data[start:end])
+        elif kind == b"eXIf":
+            usual, unusual = exif.orientations(body.removeprefix(b"Exif\x00\x00"))
+            # Some readers stop at the picture's data, some take the last block.
+            (odd if late or plain else plain).extend(usual)
+            odd += unusual
         elif kind in (b"iTXt", b"tEXt", b"zTXt"):
-            pieces.append(data[start + 8 : end - 4][:65536])
-        if kind not in (b"IDAT",):
-            found.setdefault(kind, data[start + 8 : end - 4])
+            texts += exif.text_orientations(kind, body)
+        late = late or kind == b"IDAT"
+        found.setdefault(kind, body)
     if not kept[1:] or kept[1][4:8] != b"IHDR" or len(found[b"IHDR"]) != 13:
         raise corrupt("the PNG does not begin with its header")
     width, height, depth, colour, *methods = struct.unpack(">IIBBBBB", found[b"IHDR"])
     if depth not in _PNG_DEPTHS.get(colour, ()) or methods[0] or methods[1] or methods[2] > 1:
         raise corrupt("the PNG's header is damaged")
     limits.check_size(width, height)
-    tiff, texts = found.get(b"eXIf", b""), b"\n".join(pieces)
-    # Some writers hide EXIF in a text chunk that some readers look for: such a file is read differently by
-    # both.
-    hidden = b"Raw profile type" in texts
-    orientation, conflicting = exif.settle(exif.orientations(tiff), exif.xmp_orientations(texts))
+    if frames and not _is_still(frames, width, height):
+        raise _animated()
+    orientation, conflicting = exif.settle(plain, odd, texts)
+    profile = _png_profile(found.get(b"iCCP", b""))
+    alpha = colour in (4, 6) or b"tRNS" in found
+    gamma = None if profile else _png_gamma(found)
+    if depth == 16 and colour == 0 and (gamma is not None or alpha):
+        raise unsupported("a grey PNG of 16 bits with a gamma or transparency of its own")
     return Contents(
         width,
         height,
         b"".join(kept),
         orientation,
-        conflicting or hidden,
-        _png_profile(found.get(b"iCCP", b"")),
+        conflicting,
+        profile,
         depth,
+        alpha=alpha,
+        gamma=gamma,
     )
 
 
@@ -87,31 +122,39 @@ def read_webp(data: bytes, limits: Limits) -> Contents:
     if size + 8 > len(data):
         raise truncated()
     found: dict[bytes, bytes] = {}
+    frames: list[bytes] = []
     at = 12
     while at + 8 <= size + 8:
         kind, length = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
         if at + 8 + length > len(data):
             raise truncated()
-        if kind in (b"ANIM", b"ANMF"):
-            raise _animated()
+        if kind == b"ANMF":
+            frames.append(data[at + 8 : at + 8 + length])
         found.setdefault(kind, data[at + 8 : at + 8 + length])
         at += 8 + length + (length & 1)
         if len(found) > 1000:
             raise corrupt("the WebP has too many chunks")
     extended = found.get(b"VP8X", b"")
-    if extended[:1] and extended[0] & 2:
-        raise _animated()
+    if frames:
+        found |= _only_frame(frames, extended)
     width, height = _webp_size(found)
     if len(extended) >= 10 and (_u24(extended, 4) + 1, _u24(extended, 7) + 1) != (width, height):
         raise corrupt("the WebP's canvas and picture differ in size")
     limits.check_size(width, height)
     tiff = found.get(b"EXIF", b"")
     tiff = tiff[6:] if tiff.startswith(b"Exif\x00\x00") else tiff
-    orientation, conflicting = exif.settle(
-        exif.orientations(tiff), exif.xmp_orientations(found.get(b"XMP ", b""))
-    )
+    # Browsers do not look for an orientation in a WebP, other viewers do.
+    named = [value for values in exif.orientations(tiff) for value in values] if tiff else []
+    orientation, conflicting = exif.settle((), named, exif.xmp_orientations(found.get(b"XMP ", b"")))
     return Contents(
-        width, height, _webp_clean(found, width, height), orientation, conflicting, found.get(b"ICCP")
+        width,
+        height,
+        _webp_clean(found, width, height),
+        orientation,
+        conflicting,
+        found.get(b"ICCP"),
+        lossy=b"VP8 " in found,
+        alpha=b"ALPH" in found or found.get(b"VP8L", bytes(5))[4] & 0x10 != 0,
     )
 
 
@@ -135,6 +178,8 @@ def read_bmp(data: bytes, limits: Limits) -> Contents:
         raise corrupt("the BMP's header is damaged")
     if packing not in (0, 1, 2, 3):
         raise unsupported("a BMP of this compression")
+    if packing == 3 and not _known_masks(data, header, bits):
+        raise unsupported("a BMP of this layout")
     if bits not in (1, 2, 4, 8, 16, 24, 32):
         raise corrupt("the BMP's header is damaged")
     height = abs(height)
@@ -147,6 +192,65 @@ def read_bmp(data: bytes, limits: Limits) -> Contents:
 
 def _animated() -> Reject:
     return Reject("picture_animated", "upload a still picture, not an animation")
+
+
+def _is_still(frames: Sequence[bytes], width: int, height: int) -> bool:
+    """Say whether a PNG's animation is one frame, which is its picture: all readers show the same."""
+    if len(frames) != 2 or len(frames[0]) != 8 or len(frames[1]) != 26:
+        return False
+    (count,) = struct.unpack_from(">I", frames[0])
+    return count == 1 and struct.unpack_from(">4I", frames[1], 4) == (width, height, 0, 0)
+
+
+def _only_frame(frames: Sequence[bytes], extended: bytes) -> dict[bytes, bytes]:
+    """Return the chunks of the one frame of a WebP's animation, which fills its canvas."""
+    frame = frames[0]
+    if len(frames) > 1 or len(frame) < 16 or len(extended) < 10:
+        raise _animated()
+    if any(frame[:6]) or frame[6:12] != extended[4:10]:
+        raise _animated()
+    found: dict[bytes, bytes] = {}
+    at = 16
+    while at + 8 <= len(frame):
+        length = int.from_bytes(frame[at + 4 : at + 8], "little")
+        found.setdefault(frame[at : at + 4], frame[at + 8 : at + 8 + length])
+        at += 8 + length + (length & 1)
+    return found
+
+
+def _png_gamma(found: dict[bytes, bytes]) -> float | None:
+    """Return the exponent that makes samples linear, None where that is sRGB's.
+
+    Raises
+    ------
+    Reject
+        ``format_not_supported`` for primaries of its own: readers differ in whether they look at them.
+    """
+    if b"cICP" in found:
+        # Primaries, transfer, matrix and range of sRGB (ITU-T H.273).
+        if found[b"cICP"] != b"\x01\x0d\x00\x01":
+            raise unsupported("a PNG with a colour space of its own")
+        return None
+    if b"sRGB" in found:
+        return None
+    primaries = found.get(b"cHRM", b"")
+    if len(primaries) == 32 and any(
+        abs(value - known) > _SAME_PRIMARY
+        for value, known in zip(struct.unpack(">8I", primaries), _SRGB_PRIMARIES, strict=True)
+    ):
+        raise unsupported("a PNG with primaries of its own")
+    gamma = found.get(b"gAMA", b"")
+    value = int.from_bytes(gamma, "big") if len(gamma) == 4 else 0
+    return None if value == 0 or abs(value - _SRGB_GAMMA) <= _SAME_GAMMA else 100_000 / value
+
+
+def _known_masks(data: bytes, header: int, bits: int) -> bool:
+    """Say whether a BMP's bit fields are among those that are decoded."""
+    if len(data) < 66:
+        return False
+    colours = struct.unpack_from("<3I", data, 54)
+    alpha = struct.unpack_from("<I", data, 66)[0] if header >= 56 and len(data) >= 70 else 0
+    return (*colours, alpha) in _BMP_MASKS.get(bits, ())
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:

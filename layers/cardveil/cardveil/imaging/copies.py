@@ -59,7 +59,8 @@ def upright_copy(picture: Picture, *, max_bytes: int, max_pixels: int | None = N
     fits = len(picture.data) <= max_bytes and (max_pixels is None or area <= max_pixels)
     # Readers differ in how they make eight bits of sixteen, and in how they turn a doubtful picture.
     plain = picture.orientation == 1 and not picture.conflicting and picture.bits <= 8
-    plain = plain and picture.format in _SHOWABLE
+    # Recognisers that know nothing of transparency see what lies under it, of a gamma other tones.
+    plain = plain and not picture.alpha and picture.gamma is None and picture.format in _SHOWABLE
     if fits and plain and (picture.jpeg is None or len(picture.jpeg.components) < 4):
         return UprightCopy(picture.data, picture.media_type, picture.width, picture.height, 1.0)
     image = pixels.decode(picture)

@@ -19,7 +19,6 @@ MEDIA_TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {"jpeg": "image/jpeg", "png": "image/png", "bmp": "image/bmp", "webp": "image/webp"}
 )
 _ICC: Final = b"ICC_PROFILE\x00"
-_XMP: Final = b"http://ns.adobe.com/xap/1.0/\x00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +36,7 @@ class Picture:
     orientation : int
         EXIF orientation, 1 to 8, from the first block that has one.
     conflicting : bool
-        Whether another reader might turn the picture differently (EXIF and XMP disagree, or EXIF with
-        itself).
+        Whether another reader might turn the picture differently, see `exif.settle`.
     stored_width, stored_height : int
         Size as stored.
     colour : str
@@ -52,6 +50,12 @@ class Picture:
         The embedded profile, kept only where it must be converted.
     bits : int
         Depth of a sample.
+    lossy_webp : bool
+        Whether its pixels are coded by VP8.
+    alpha : bool
+        Whether its pixels may be transparent.
+    gamma : float or None
+        Exponent that makes its samples linear, where that is not sRGB's curve.
     """
 
     data: bytes = field(repr=False)
@@ -67,6 +71,9 @@ class Picture:
     jpeg: JpegHeader | None = None
     profile: bytes | None = field(repr=False, default=None)
     bits: int = 8
+    lossy_webp: bool = False
+    alpha: bool = False
+    gamma: float | None = None
 
     @property
     def media_type(self) -> str:
@@ -110,17 +117,21 @@ def inspect(data: bytes, limits: Limits = Limits()) -> Picture:  # noqa: B008 - 
 
 def _jpeg(data: bytes, limits: Limits) -> Picture:
     header = jpeg.read_header(data, limits)
-    tiffs: list[int] = []
+    plain: list[int] = []
+    odd: list[int] = []
     xmp: list[int] = []
     chunks: list[bytes] = []
     for part in jpeg.segments(data):
-        if part.marker == jpeg.APP1 and part.body[:5] == b"Exif\x00":
-            tiffs += exif.orientations(part.body[6:])
-        elif part.marker == jpeg.APP1 and part.body.startswith(_XMP):
+        if part.marker == jpeg.APP1 and part.body[:5].lower() == b"exif\x00":
+            usual, unusual = exif.orientations(part.body[6:])
+            # Some readers take the last block, some want its name exactly so.
+            (plain if part.body[:6] == b"Exif\x00\x00" and not plain else odd).extend(usual)
+            odd += unusual
+        elif part.marker == jpeg.APP1:
             xmp += exif.xmp_orientations(part.body)
         elif part.marker == jpeg.APP2 and part.body.startswith(_ICC):
             chunks.append(part.body[len(_ICC) :])
-    orientation, conflicting = exif.settle(tuple(tiffs), tuple(xmp))
+    orientation, conflicting = exif.settle(plain, odd, xmp)
     profile = b"".join(chunk[2:] for chunk in sorted(chunks, key=lambda chunk: chunk[:1])) or None
     width, height = upright_size(header.width, header.height, orientation)
     meaning = icc.meaning(profile)
@@ -155,6 +166,9 @@ def _contained(data: bytes, name: str, contents: containers.Contents) -> Picture
         clean=contents.clean,
         profile=contents.profile if meaning == icc.FOREIGN else None,
         bits=contents.bits,
+        lossy_webp=contents.lossy,
+        alpha=contents.alpha,
+        gamma=contents.gamma,
     )
 
 

@@ -19,7 +19,8 @@ _REFUSED: Final = {
     0xC9: "an arithmetic-coded JPEG",
     0xCA: "an arithmetic-coded JPEG",
 }
-_MOST_SEGMENTS: Final = 2000
+_MOST_SEGMENTS: Final = 65_536
+_MARKER: Final = re.compile(rb"\xff+[\x01-\xfe]")
 #: Ends a scan: any marker but stuffing (00), restart (D0–D7) and fill bytes (FF).
 SCAN_END: Final = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 #: Luma samplings (horizontal, vertical) that libturbojpeg transforms when both chroma planes are (1, 1).
@@ -28,12 +29,16 @@ _TURBO_SAMPLINGS: Final = frozenset({(1, 1), (2, 1), (1, 2), (2, 2)})
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One colour plane of a frame: sampling factors and the quantisation step of its DC coefficient."""
+    """One colour plane of a frame: sampling factors, and 64 quantisation steps in zigzag order.
+
+    The only plane of a grey JPEG counts as (1, 1) whatever the frame says: its scan is not interleaved, so
+    that its MCUs are single blocks (ITU-T T.81, A.2.2).
+    """
 
     id: int
     horizontal: int
     vertical: int
-    dc_step: int
+    steps: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,8 @@ class JpegHeader:
         Whether quantisation tables stay as they are once the first scan has begun.
     scan_start : int
         Where the first SOS marker begins.
+    tidy : bool
+        Whether nothing stands between the segments.
     """
 
     width: int
@@ -58,6 +65,7 @@ class JpegHeader:
     scans: int
     steady: bool
     scan_start: int
+    tidy: bool = True
 
     @property
     def mcu(self) -> tuple[int, int]:
@@ -92,17 +100,15 @@ def segments(data: bytes) -> Iterator[Segment]:
     """
     at = 2
     for _ in range(_MOST_SEGMENTS):
-        if at >= len(data):
+        # What stands between two segments is passed over, as decoders do: no picture data lies there.
+        found = _MARKER.search(data, at)
+        if found is None:
             raise truncated()
-        if data[at] != 0xFF:
-            raise corrupt("there is something between the JPEG's segments")
-        start = at
-        while at < len(data) and data[at] == 0xFF:
-            at += 1
+        start, at = found.start(), found.end() - 1
         if at + 3 > len(data):
             raise truncated()
         marker = data[at]
-        if marker in (0x00, 0x01, SOI, EOI) or 0xD0 <= marker <= 0xD7:
+        if marker in (0x01, SOI, EOI) or 0xD0 <= marker <= 0xD7:
             raise corrupt("a JPEG marker stands where it must not")
         (length,) = struct.unpack_from(">H", data, at + 1)
         end = at + 1 + length
@@ -126,16 +132,18 @@ def read_header(data: bytes, limits: Limits) -> JpegHeader:
         If the file is corrupt, truncated, larger than `limits`, or of a process that is not supported.
     """
     frame: Segment | None = None
-    steps: dict[int, int] = {}
+    steps: dict[int, tuple[int, ...]] = {}
     jfif, adobe = False, -1
     scan: Segment | None = None
+    tidy, at = True, 2
     for part in segments(data):
+        tidy, at = tidy and part.start == at, part.end
         if part.marker in FRAMES:
             if frame is not None:
                 raise corrupt("the JPEG has two frames")
             frame = part
         elif part.marker == DQT:
-            steps.update(_dc_steps(part.body))
+            steps.update(_tables(part.body))
         elif part.marker == APP0 and part.body[:5] == b"JFIF\x00":
             jfif = True
         elif part.marker == APP14 and part.body[:5] == b"Adobe" and len(part.body) >= 12:
@@ -159,24 +167,25 @@ def read_header(data: bytes, limits: Limits) -> JpegHeader:
         scans,
         steady,
         scan.start,
+        tidy,
     )
 
 
-def _dc_steps(body: bytes) -> Iterator[tuple[int, int]]:
+def _tables(body: bytes) -> Iterator[tuple[int, tuple[int, ...]]]:
     at = 0
     while at < len(body):
         wide, slot = body[at] >> 4, body[at] & 15
         size = 128 if wide else 64
         if wide > 1 or slot > 3 or at + 1 + size > len(body):
             raise corrupt("a quantisation table is damaged")
-        step = int.from_bytes(body[at + 1 : at + (3 if wide else 2)], "big")
-        if step == 0:
+        steps = struct.unpack_from(">64H" if wide else "64B", body, at + 1)
+        if 0 in steps:
             raise corrupt("a quantisation table holds a zero")
-        yield slot, step
+        yield slot, steps
         at += 1 + size
 
 
-def _frame(body: bytes, steps: dict[int, int]) -> tuple[int, int, tuple[Component, ...]]:
+def _frame(body: bytes, steps: dict[int, tuple[int, ...]]) -> tuple[int, int, tuple[Component, ...]]:
     if len(body) < 6:
         raise corrupt("the JPEG's frame is too short")
     precision, height, width, count = struct.unpack_from(">BHHB", body)
@@ -190,6 +199,8 @@ def _frame(body: bytes, steps: dict[int, int]) -> tuple[int, int, tuple[Componen
         horizontal, vertical = sampling >> 4, sampling & 15
         if not (1 <= horizontal <= 4 and 1 <= vertical <= 4) or slot not in steps:
             raise corrupt("a plane of the JPEG's frame is damaged")
+        if count == 1:
+            horizontal = vertical = 1
         components.append(Component(identity, horizontal, vertical, steps[slot]))
     return width, height, tuple(components)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from cardveil.core.frozen import dataclass
@@ -39,11 +40,14 @@ class Step:
         Whether this pass writes a JPEG.
     crop : (left, top) or None
         Keep only what lies right of and below this corner (multiples of the MCU, in pixels).
+    use : callable or None
+        Takes what this step wrote, before the filter of a later step is called for the first time.
     """
 
     row_filter: RowFilter | None = None
     output: bool = True
     crop: tuple[int, int] | None = None
+    use: Callable[[bytes], None] | None = None
 
 
 def transform(data: bytes, steps: Sequence[Step]) -> list[bytes]:
@@ -72,14 +76,25 @@ def transform(data: bytes, steps: Sequence[Step]) -> list[bytes]:
     count = len(steps)
     raised: list[BaseException] = []
     given: list[int | None] = []
-    callbacks = [
-        None if step.row_filter is None else FILTER(_guard(step.row_filter, raised)) for step in steps
-    ]
     transforms, buffers, sizes = (
         (Transform * count)(),
         (ctypes.c_void_p * count)(),
         (ctypes.c_ulong * count)(),
     )
+    used: set[int] = set()
+
+    def use_before(index: int) -> None:
+        for done, step in enumerate(steps[:index]):
+            if step.use is not None and done not in used:
+                used.add(done)
+                step.use(ctypes.string_at(buffers[done] or 0, sizes[done]))
+
+    callbacks = [
+        None
+        if step.row_filter is None
+        else FILTER(_guard(step.row_filter, raised, partial(use_before, index)))
+        for index, step in enumerate(steps)
+    ]
     handle = library.tjInitTransform()
     if not handle:
         raise TurboError("libturbojpeg cannot allocate its state")
@@ -156,11 +171,14 @@ def decode_planes(data: bytes, samplings: Sequence[tuple[int, int]]) -> list[tup
         library.tjDestroy(handle)
 
 
-def _guard(row_filter: RowFilter, raised: list[BaseException]) -> Callable[..., int]:
+def _guard(
+    row_filter: RowFilter, raised: list[BaseException], before: Callable[[], None]
+) -> Callable[..., int]:
     def call(address: int, part: Any, _plane: Any, component: int, _index: int, _transform: int) -> int:
         if raised:
             return -1
         try:
+            before()
             row_filter(address, part.w // _BLOCK, part.y // _BLOCK, component)
         except BaseException as error:  # noqa: BLE001 - kept, and raised again by transform()
             raised.append(error)

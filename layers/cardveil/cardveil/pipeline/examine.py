@@ -73,6 +73,7 @@ def examine(
         findings = _all_findings(recognition, hint, rules)
         if recognition.refusal:
             raise recognition.refusal
+        _require_one_frame(picture)
         if recognition.card is None:
             raise Reject("no_card", "upload a picture of an ID card or of a licence's main page")
         if status_of(findings) is Status.NEEDS_REVIEW:
@@ -99,6 +100,7 @@ def redact_places(
     timings = timings or Timings()
     with timings("inspect"):
         picture = inspect(data, rules.limits)
+    _require_one_frame(picture)
     with timings("redact"):
         copy = redact(picture, regions, fill=rules.policy.fill)
     return ProcessingResult(Status.REDACTED, picture=picture, regions=tuple(regions), copy=copy)
@@ -159,6 +161,13 @@ def sidecar_of(
         policy_digest=policy.digest,
         created_at=now or datetime.now(timezone.utc),
     )
+
+
+def _require_one_frame(picture: Picture) -> None:
+    if picture.conflicting:
+        raise Review(
+            "orientation_ambiguous", "save the picture upright: viewers differ in which way up it is shown"
+        )
 
 
 def _recognise(

@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 import ctypes
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
 from cardveil.core.errors import Reject, proof_failed
 from cardveil.core.frozen import dataclass
-from cardveil.imaging import turbojpeg
+from cardveil.imaging import jpeg_copy, turbojpeg
 from cardveil.imaging.jpeg import Component, JpegHeader
 from cardveil.imaging.limits import corrupt
 from cardveil.imaging.turbojpeg import Step, TurboError
 from cardveil.redaction.grid import Cover
-from cardveil.redaction.hidden import holds_hidden_content
+from cardveil.redaction.hidden import Edges, edge_blocks
 
 #: Bytes of one block: 64 coefficients of two bytes, the first of them the block's mean (DC).
 BLOCK: Final = 128
+_ZEROS: Final = re.compile(r"Corrupt JPEG data: (\d+) extraneous bytes before marker 0xd9")
 
 
 @dataclass(frozen=True, slots=True)
 class _Plane:
     """What is planned for one plane: runs ``(first block, blocks)`` by block row, and the flat value.
 
-    `rows_seen` counts the block rows that libturbojpeg walks over: whole MCUs, so one may lie below the last
-    that belongs to the picture and is ever written.
+    `blocks` and `rows` are those of the picture; `rows_seen` counts the block rows that libturbojpeg walks
+    over: whole MCUs, so one may lie below the last that belongs to the picture and is ever written.
     """
 
     blocks: int
+    rows: int
     rows_seen: int
     runs: Mapping[int, Sequence[tuple[int, int]]]
     flat: bytes
@@ -49,6 +52,15 @@ class Plan:
         """Blocks to cover, all planes together."""
         return sum(plane.planned for plane in self.planes)
 
+    def leaves_bottom(self) -> bool:
+        """Say whether a block of a plane's last row stays as it is."""
+        return any(sum(n for _, n in p.runs.get(p.rows - 1, ())) < p.blocks for p in self.planes)
+
+    def leaves_right(self) -> bool:
+        """Say whether a block of a plane's last column stays as it is."""
+        ends = ((p, p.runs.get(row)) for p in self.planes for row in range(p.rows))
+        return any(not runs or sum(runs[-1]) < plane.blocks for plane, runs in ends)
+
 
 @dataclass(frozen=True, slots=True)
 class Redacted:
@@ -60,26 +72,22 @@ class Redacted:
         The file, without orientation or profile.
     blocks_done, blocks_seen : int
         Blocks overwritten, and blocks found flat in memory afterwards, in a pass of its own.
-    hidden : bool
-        Whether blocks at the right or lower edge hold something beyond the picture's edge; then `data` must
-        not be used, since those rows are kept as well.
     """
 
     data: bytes
     blocks_done: int
     blocks_seen: int
-    hidden: bool
 
 
 def make_plan(header: JpegHeader, cover: Cover, fill: tuple[int, int, int]) -> Plan:
-    """Translate covered MCUs into block runs of every plane.
+    """Translate covered cells into block runs of every plane.
 
     Parameters
     ----------
     header : JpegHeader
         Of the source.
     cover : Cover
-        On a grid of the source's MCUs.
+        On a grid whose cells are whole MCUs of the source.
     fill : (red, green, blue)
         0 to 255; reached to within a quantisation step of a flat block.
     """
@@ -91,28 +99,25 @@ def make_plan(header: JpegHeader, cover: Cover, fill: tuple[int, int, int]) -> P
         blocks = -(-header.width * component.horizontal // (8 * widest))
         block_rows = -(-header.height * component.vertical // (8 * tallest))
         runs: dict[int, list[tuple[int, int]]] = {}
+        # Blocks of this plane in a cell.
+        wide = cover.grid.cell_width * component.horizontal // (8 * widest)
+        high = cover.grid.cell_height * component.vertical // (8 * tallest)
         for index, spans in enumerate(cover.rows):
-            scaled = [
-                (
-                    first * component.horizontal,
-                    min(last * component.horizontal, blocks) - first * component.horizontal,
-                )
-                for first, last in spans
-            ]
-            for row in range(index * component.vertical, min((index + 1) * component.vertical, block_rows)):
+            scaled = [(first * wide, min(last * wide, blocks) - first * wide) for first, last in spans]
+            for row in range(index * high, min((index + 1) * high, block_rows)):
                 if scaled:
                     runs[row] = scaled
-        planes.append(
-            _Plane(blocks, len(cover.rows) * component.vertical, runs, _flat(component, level) * blocks)
-        )
+        rows_seen = -(-header.height // (8 * tallest)) * component.vertical
+        planes.append(_Plane(blocks, block_rows, rows_seen, runs, _flat(component, level) * blocks))
     return Plan(tuple(planes))
 
 
 def redact(data: bytes, header: JpegHeader, plan: Plan) -> Redacted:
     """Overwrite the planned blocks and look at them again before anything is believed.
 
-    One decoding serves four passes: overwriting, reading back, and cutting out the last column and the last
-    row of MCUs (as they are after overwriting, so that what is covered cannot decide anything).
+    One decoding serves all passes: cutting out the last row and the last column of MCUs where the picture
+    ends within one, overwriting, and reading back. Blocks that reach beyond the picture's edge are made anew
+    from what is shown of them (see `hidden`); all others stay as they are, bit by bit.
 
     Raises
     ------
@@ -122,23 +127,30 @@ def redact(data: bytes, header: JpegHeader, plan: Plan) -> Redacted:
         ``proof_failed`` if a pass saw other blocks than it expected.
     """
     done, seen = [0], [0]
-    steps = [
-        Step(_walk(plan, done, _overwrite)),
-        Step(_walk(plan, seen, _expect_flat), output=False),
-    ]
+    anew: Edges = {}
     mcu_width, mcu_height = header.mcu
+
+    def rebuild(strip: bytes) -> None:
+        try:
+            anew.update(edge_blocks(strip, header))
+        except TurboError:
+            # Coefficients out of range decode, and what is encoded from them does not.
+            raise corrupt("its picture data is damaged") from None
+
     cuts = []
-    if header.height % mcu_height:
-        cuts.append(Step(crop=(0, header.height // mcu_height * mcu_height)))
-    if header.width % mcu_width:
-        cuts.append(Step(crop=(header.width // mcu_width * mcu_width, 0)))
-    results = _run(data, [*steps, *cuts])
-    try:
-        hidden = any(holds_hidden_content(cut, header) for cut in results[2:])
-    except TurboError:
-        # Coefficients out of range decode, and what is encoded from them does not.
-        raise corrupt("its picture data is damaged") from None
-    return Redacted(results[0], done[0], seen[0], hidden)
+    if header.height % mcu_height and plan.leaves_bottom():
+        cuts.append(Step(crop=(0, header.height // mcu_height * mcu_height), use=rebuild))
+    if header.width % mcu_width and plan.leaves_right():
+        cuts.append(Step(crop=(header.width // mcu_width * mcu_width, 0), use=rebuild))
+    cover_up, look = _walk(plan, done, _overwrite), _walk(plan, seen, _expect_flat)
+
+    def write(address: int, blocks: int, row: int, component: int) -> None:
+        for first, content in anew.get((component, row), ()):
+            ctypes.memmove(address + BLOCK * first, content, min(len(content), BLOCK * (blocks - first)))
+        cover_up(address, blocks, row, component)
+
+    results = _run(tidied(data, header), [*cuts, Step(write), Step(look, output=False)])
+    return Redacted(results[-2], done[0], seen[0])
 
 
 def validate(data: bytes) -> None:
@@ -152,7 +164,7 @@ def validate(data: bytes) -> None:
         ``picture_corrupt``.
     """
     try:
-        turbojpeg.transform(data, [Step(output=False)])
+        _transformed(data, [Step(output=False)])
     except TurboError as error:
         if "subsampling" not in error.reason:
             raise corrupt("its picture data is damaged") from None
@@ -173,15 +185,36 @@ def count_flat(data: bytes, plan: Plan) -> int:
     return seen[0]
 
 
+def tidied(data: bytes, header: JpegHeader) -> bytes:
+    """Return a JPEG without what stands between its segments, which libturbojpeg takes for damage."""
+    return data if header.tidy else jpeg_copy.without_metadata(data, header)
+
+
 def _run(data: bytes, steps: Sequence[Step]) -> list[bytes]:
     try:
-        return turbojpeg.transform(data, steps)
+        return _transformed(data, steps)
     except TurboError as error:
         if "memory" in error.reason.lower():
             raise Reject(
                 "picture_too_large", "upload a smaller picture: there was no memory for it"
             ) from None
         raise corrupt("its picture data is damaged") from None
+
+
+def _transformed(data: bytes, steps: Sequence[Step]) -> list[bytes]:
+    """Transform a JPEG, without the zeros that may stand before its end.
+
+    No picture data lies there: the file is read again without them, and must then be sound.
+    """
+    try:
+        return turbojpeg.transform(data, steps)
+    except TurboError as error:
+        zeros = _ZEROS.fullmatch(error.reason)
+        end = data.rfind(b"\xff\xd9")
+        count = int(zeros[1]) if zeros else 0
+        if not 0 < count <= end or any(data[end - count : end]):
+            raise
+        return turbojpeg.transform(data[: end - count] + data[end:], steps)
 
 
 Touch = Callable[[int, bytes, int], None]
@@ -230,5 +263,5 @@ def _levels(colour: str, fill: tuple[int, int, int]) -> tuple[float, ...]:
 
 def _flat(component: Component, level: float) -> bytes:
     # A block whose samples all equal s has DC = 8 (s − 128) / step and no other coefficient.
-    value = max(-1023, min(1023, round(8 * (level - 128) / component.dc_step)))
+    value = max(-1023, min(1023, round(8 * (level - 128) / component.steps[0])))
     return value.to_bytes(2, "little", signed=True) + bytes(BLOCK - 2)

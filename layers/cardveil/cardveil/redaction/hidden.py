@@ -1,22 +1,33 @@
-"""Rows and columns beyond a JPEG's edge: blocks are whole, and a crop can leave text there."""
+"""Samples beyond a JPEG's edge: blocks are whole, and a lossless crop can leave text there."""
 
 from __future__ import annotations
 
+import ctypes
+import io
 from collections.abc import Sequence
 from typing import Final
 
 from cardveil.imaging import jpeg, turbojpeg
 from cardveil.imaging.jpeg import JpegHeader
+from cardveil.imaging.turbojpeg import Step
 
-#: Mean difference (levels of 255) between a hidden stretch of eight samples and the picture's last line
-#: beside it. Encoders repeat the last line; what quantisation then adds stayed below 25 on sharp text from
-#: quality 30 to 98, and hidden text, sharp or blurred, gave 32 to 151. A picture that is wrongly suspected is
-#: only redacted by its pixels instead.
-THRESHOLD: Final = 28.0
+_SIDE: Final = 8
+_BLOCK: Final = 2 * _SIDE * _SIDE
+#: Where each step of a quantisation table in zigzag order stands in its 8 × 8 square (ITU-T T.81, figure 5).
+_ZIGZAG: Final = sorted(
+    range(64), key=lambda at: (at // 8 + at % 8, at // 8 if (at // 8 + at % 8) % 2 else at % 8)
+)
+
+#: By plane and row of blocks: ``(first block, coefficients)`` of blocks that reach beyond the picture.
+Edges = dict[tuple[int, int], list[tuple[int, bytes]]]
 
 
-def holds_hidden_content(strip: bytes, header: JpegHeader) -> bool:
-    """Say whether the MCUs of one edge hold more than a continuation of the picture.
+def edge_blocks(strip: bytes, header: JpegHeader) -> Edges:
+    """Make the blocks at one edge of a JPEG anew from those of their samples that are shown.
+
+    What lies beyond the edge becomes a repetition of the last row or column, as encoders fill it. There is no
+    telling whether the source's own filling was that: quantisation blurs the difference, so that any
+    threshold would let something pass.
 
     Parameters
     ----------
@@ -24,6 +35,17 @@ def holds_hidden_content(strip: bytes, header: JpegHeader) -> bool:
         A JPEG of the last row or the last column of MCUs, cut out of a file with `header`.
     header : JpegHeader
         Of the whole file.
+
+    Returns
+    -------
+    Edges
+        In the whole file's coordinates, with its quantisation. Nothing of a plane whose last block ends where
+        the plane does.
+
+    Raises
+    ------
+    TurboError
+        If the strip cannot be decoded.
     """
     at, width, height = _frame(strip)
     mcu_width, mcu_height = header.mcu
@@ -31,40 +53,45 @@ def holds_hidden_content(strip: bytes, header: JpegHeader) -> bool:
     patched = strip[:at] + whole_height.to_bytes(2, "big") + whole_width.to_bytes(2, "big") + strip[at + 4 :]
     planes = turbojpeg.decode_planes(patched, [(c.horizontal, c.vertical) for c in header.components])
     bottom = height == header.height % mcu_height and width == header.width
-    for (samples, stride), component in zip(planes, header.components, strict=True):
-        # Visible samples of this plane, and where its last visible block ends.
-        visible_w = -(-width * component.horizontal * 8 // mcu_width)
-        visible_h = -(-height * component.vertical * 8 // mcu_height)
-        if bottom:
-            lines = [
-                samples[stride * y : stride * y + visible_w]
-                for y in range(visible_h - 1, _to_block(visible_h))
-            ]
-        else:
-            lines = [
-                samples[x : stride * visible_h : stride] for x in range(visible_w - 1, _to_block(visible_w))
-            ]
-        if _differs(lines):
-            return True
-    return False
+    found: Edges = {}
+    for index, ((samples, stride), component) in enumerate(zip(planes, header.components, strict=True)):
+        # Samples of this plane that are shown, in the strip and left of and above it.
+        across = -(-width * component.horizontal * _SIDE // mcu_width)
+        down = -(-height * component.vertical * _SIDE // mcu_height)
+        left = (header.width - width) * component.horizontal * _SIDE // mcu_width
+        above = (header.height - height) * component.vertical * _SIDE // mcu_height
+        if not (down if bottom else across) % _SIDE:
+            continue
+        rows = [_filled(samples[stride * y : stride * y + across]) for y in range(down)]
+        rows += [rows[-1]] * (-down % _SIDE)
+        first_row = len(rows) - _SIDE if bottom else 0
+        first_column = 0 if bottom else len(rows[0]) - _SIDE
+        cut = [row[first_column:] for row in rows[first_row:]]
+        for number, line in enumerate(_encoded(cut, component.steps)):
+            place = index, (above + first_row) // _SIDE + number
+            found.setdefault(place, []).append(((left + first_column) // _SIDE, line))
+    return found
 
 
-def _differs(lines: Sequence[bytes]) -> bool:
-    edge, *beyond = lines
-    if not beyond or all(line == edge for line in beyond):
-        return False
-    totals = [0] * len(edge)
-    for line in beyond:
-        totals = [total + abs(a - b) for total, a, b in zip(totals, line, edge, strict=True)]
-    bound = THRESHOLD * len(beyond)
-    return any(
-        sum(totals[start : start + 8]) > bound * len(totals[start : start + 8])
-        for start in range(0, len(totals), 8)
-    )
+def _filled(line: bytes) -> bytes:
+    """Return a line of samples with its last one repeated to the end of its block."""
+    return line + line[-1:] * (-len(line) % _SIDE)
 
 
-def _to_block(samples: int) -> int:
-    return -(-samples // 8) * 8
+def _encoded(rows: Sequence[bytes], steps: Sequence[int]) -> list[bytes]:
+    """Return the coefficients of one plane's samples, a row of blocks each."""
+    from PIL import Image
+
+    table = [step for _, step in sorted(zip(_ZIGZAG, steps, strict=True))]
+    out = io.BytesIO()
+    Image.frombytes("L", (len(rows[0]), len(rows)), b"".join(rows)).save(out, "JPEG", qtables=[table])
+    lines: list[bytes] = []
+
+    def read(address: int, blocks: int, _row: int, _component: int) -> None:
+        lines.append(ctypes.string_at(address, _BLOCK * blocks))
+
+    turbojpeg.transform(out.getvalue(), [Step(read, output=False)])
+    return lines
 
 
 def _frame(strip: bytes) -> tuple[int, int, int]:

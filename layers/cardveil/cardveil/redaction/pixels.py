@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any, Final
 
+from cardveil.core.errors import Review
 from cardveil.imaging import icc, jpeg_copy
 from cardveil.imaging.image import Picture
-from cardveil.imaging.limits import corrupt
+from cardveil.imaging.limits import corrupt, unsupported
 from cardveil.redaction.grid import Cover
 
 if TYPE_CHECKING:  # Pillow costs 50 ms and 22 MB at import, and the coefficient path does without it.
@@ -18,6 +19,14 @@ Fill = tuple[int, int, int]
 _PILLOW_NAMES: Final = {"jpeg": "JPEG", "png": "PNG", "bmp": "BMP", "webp": "WEBP"}
 #: Levels by which a flat block of a JPEG may differ from the colour that was asked for: its DC is quantised.
 _JPEG_OFF: Final = 3
+#: Greys that transparency is laid on, in the order of preference; the levels by which ink must differ from
+#: it, and the share of the ink that must.
+_GROUNDS: Final = (255, 0, 128)
+_CONTRAST: Final = 48
+_SEEN: Final = 0.9
+#: Longest side at which a transparent picture is looked at, and pixels around what is transparent.
+_LOOKED_AT: Final = 1024
+_AROUND: Final = 9
 
 
 def decode(picture: Picture) -> Image.Image:
@@ -27,12 +36,14 @@ def decode(picture: Picture) -> Image.Image:
     -------
     Image
         Mode ``L``, ``RGB`` or ``I;16``, in sRGB or one of the known colour spaces, transparency laid on
-        white.
+        white or on what else its ink can be told from.
 
     Raises
     ------
     Reject
-        ``picture_corrupt``.
+        ``picture_corrupt`` or ``format_not_supported``.
+    Review
+        ``transparent_ink`` if there is no such ground.
     """
     clean = picture.clean
     if picture.jpeg is not None:
@@ -40,7 +51,7 @@ def decode(picture: Picture) -> Image.Image:
     image = _read(clean, picture.format)
     if image.size != (picture.stored_width, picture.stored_height):
         raise corrupt("its picture data has another size than its header")
-    flat = _flattened(image)
+    flat = _flattened(image, picture)
     if picture.profile is not None:
         flat = _in_srgb(flat if image.mode != "CMYK" else image, picture.profile)
     flat.info = {}
@@ -54,8 +65,8 @@ def cover_over(image: Image.Image, cover: Cover, fill: Fill, picture: Picture) -
     decoders then smooth a block by its neighbours' means, two blocks far.
     """
     value = fill_value(image.mode, fill)
-    smoothed = picture.jpeg is not None and picture.jpeg.progressive
-    for box in cover.boxes(1 + 2 * max(cover.grid.cell_width, cover.grid.cell_height) * smoothed):
+    reach = 2 * max(picture.jpeg.mcu) if picture.jpeg is not None and picture.jpeg.progressive else 0
+    for box in cover.boxes(1 + reach):
         image.paste(value, box)
 
 
@@ -161,19 +172,72 @@ def _read(data: bytes, format_: str) -> Image.Image:
     return image
 
 
-def _flattened(image: Image.Image) -> Image.Image:
-    from PIL import Image as Pillow
-
+def _flattened(image: Image.Image, picture: Picture) -> Image.Image:
     if image.mode.startswith("I"):
         return image if image.mode == "I;16" else image.convert("I;16")
-    if "A" in image.mode or "transparency" in image.info:
-        layer = image.convert("RGBA")
-        flat = Pillow.new("RGB", layer.size, (255, 255, 255))
-        flat.paste(layer, mask=layer.getchannel("A"))
-        return flat
-    if image.mode in ("1", "L"):
-        return image.convert("L")
-    return image.convert("RGB")
+    transparent = "A" in image.mode or "transparency" in image.info
+    grey = image.mode in ("1", "L", "LA") and not transparent
+    flat = image.convert("RGBA" if transparent else "L" if grey else "RGB")
+    if picture.gamma is not None:
+        flat = _with_srgb_curve(flat, picture.gamma)
+    return flat if not transparent else _on_ground(flat, picture)
+
+
+def _with_srgb_curve(image: Image.Image, gamma: float) -> Image.Image:
+    """Return samples as sRGB's curve codes them, of samples that `gamma` makes linear."""
+    linear = [(value / 255) ** gamma for value in range(256)]
+    curve = [round(255 * (12.92 * x if x <= 0.0031308 else 1.055 * x ** (1 / 2.4) - 0.055)) for x in linear]
+    colours = 3 if image.mode.startswith("RGB") else 1
+    return image.point(curve * colours + list(range(256)) * (len(image.getbands()) - colours))
+
+
+def _on_ground(image: Image.Image, picture: Picture) -> Image.Image:
+    """Lay a transparent picture on white, or on what else its ink can be told from.
+
+    Raises
+    ------
+    Reject
+        ``format_not_supported`` for a BMP whose transparency some viewers show.
+    Review
+        ``transparent_ink`` if there is ink that cannot be seen on any one ground.
+    """
+    from PIL import Image as Pillow
+
+    alpha = image.getchannel("A")
+    lowest, highest = alpha.getextrema()
+    if lowest == 255 or (picture.format == "bmp" and highest == 0):
+        # Viewers take a BMP whose alpha is nothing but zeros for one without.
+        return image.convert("RGB")
+    if picture.format == "bmp":
+        raise unsupported("a BMP with transparency")
+    ground = _ground(image)
+    flat = Pillow.new("RGB", image.size, (ground, ground, ground))
+    flat.paste(image, mask=alpha)
+    return flat
+
+
+def _ground(image: Image.Image) -> int:
+    """Return the grey on which what borders on transparency stands out best, white if in doubt."""
+    from PIL import Image as Pillow
+    from PIL import ImageChops, ImageFilter
+
+    small = image.copy()
+    small.thumbnail((_LOOKED_AT, _LOOKED_AT), Pillow.Resampling.NEAREST)
+    alpha = small.getchannel("A")
+    around = alpha.point([255] * 128 + [0] * 128).filter(ImageFilter.MaxFilter(_AROUND))
+    ink = ImageChops.multiply(around, alpha.point([0] * 64 + [255] * 192))
+    luma = small.convert("RGB").convert("L").histogram(ink)
+    total = sum(luma)
+    seen = {
+        ground: sum(count for value, count in enumerate(luma) if abs(value - ground) >= _CONTRAST)
+        for ground in _GROUNDS
+    }
+    best = max(seen, key=lambda ground: seen[ground])
+    if seen[best] < _SEEN * total:
+        raise Review(
+            "transparent_ink", "upload the picture on a ground of one colour: its ink cannot be seen"
+        )
+    return best
 
 
 def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:

@@ -7,13 +7,15 @@ import math
 from collections.abc import Sequence
 from typing import Final, Literal
 
+from cardveil.card.model import Polygon
 from cardveil.core.errors import Reject, Review, proof_failed
+from cardveil.core.frozen import dataclass
 from cardveil.imaging import icc
 from cardveil.imaging.image import MEDIA_TYPES, Picture
 from cardveil.imaging.orientation import to_stored
 from cardveil.imaging.turbojpeg_library import coefficient_path_available
 from cardveil.redaction import dct, pixels, verify
-from cardveil.redaction.grid import Cover, Grid, snap
+from cardveil.redaction.grid import Cover, Outlines, cover, grid_for
 from cardveil.redaction.results import Proof, RedactedCopy, Region
 from cardveil.redaction.verify import Expected
 
@@ -22,8 +24,6 @@ BLACK: Final = (0, 0, 0)
 MOST_REGIONS: Final = 1000
 #: Farther outside than any rounding or margin explains, in pixels.
 _ABSURD: Final = 1e7
-#: Cells of a picture that is no JPEG: it may have been one, and its blocks then start at its corner.
-_CELL: Final = 8
 
 ProofLevel = Literal["inline", "reread"]
 
@@ -32,18 +32,31 @@ def redact(
     picture: Picture,
     regions: Sequence[Region],
     *,
+    shown: Sequence[Polygon] | None = None,
+    kept: Sequence[Polygon] = (),
     fill: tuple[int, int, int] = BLACK,
     proof: ProofLevel = "reread",
     allow_empty: bool = False,
 ) -> RedactedCopy:
-    """Cover `regions` and return a copy that is proven to hold nothing of them, and no metadata.
+    """Cover `regions` and all that is not `shown`; return a copy proven to hold none of it, and no metadata.
+
+    Covered is whole cells of 16 × 16 stored pixels, in every format: each that a region touches, each within
+    16 pixels of a region (see `kept`), each that does not lie wholly within the places that may be seen.
 
     Parameters
     ----------
     picture : Picture
         From `inspect`.
     regions : sequence of Region
-        Each covers the convex hull of its polygon, so that a self-crossing outline covers more, never less.
+        Ink that must not be seen. Each covers the convex hull of its polygon, so that a self-crossing outline
+        covers more, never less.
+    shown : sequence of Polygon, optional
+        The only places that may be seen, their union; one that is not convex shows nothing. None: the whole
+        picture but for the regions. Ink outside these places may have left its ringing within 16 pixels of
+        it: name as a region what is known to stand there.
+    kept : sequence of Polygon
+        Ink that is to stay readable: cells that hold some of it, and nothing of a region, are not taken by
+        the 16 pixels around the regions.
     fill : (red, green, blue)
         Colour of the cover.
     proof : {"reread", "inline"}
@@ -51,38 +64,51 @@ def redact(
         handed out; it costs about as much as half of the redaction, a tenth of a recognition. ``inline``
         reads back the coefficients that the encoder was given, and the copy's structure.
     allow_empty : bool
-        Whether no regions at all mean a copy without metadata; by default that is refused.
+        Whether neither regions nor `shown` mean a copy without metadata; by default that is refused.
 
     Raises
     ------
     Reject
         ``picture_corrupt``, ``region_invalid``, ``region_outside`` or ``too_many_regions``.
     Review
-        ``nothing_to_cover`` or ``proof_failed``: there is no copy.
+        ``nothing_to_cover``, ``lossy_webp`` or ``proof_failed``: there is no copy.
     """
-    if not regions and not allow_empty:
+    if not regions and shown is None and not allow_empty:
         raise Review(
             "nothing_to_cover", "name at least one place to cover: an untouched copy is never written"
         )
-    outlines = _outlines(picture, regions)
+    if picture.lossy_webp and (regions or shown is not None):
+        # VP8 predicts every block from its neighbours and codes what is left: digits under a cover were
+        # recovered from pixels far beyond any margin (tests/leak/test_ringing.py).
+        raise Review(
+            "lossy_webp", "upload the picture as the camera wrote it: a lossy WebP cannot be covered"
+        )
+    places = _Places(
+        _outlines(picture, [region.polygon for region in regions]),
+        None if shown is None else _outlines(picture, shown),
+        _outlines(picture, kept),
+    )
     reason = _why_pixels(picture)
     if not reason:
-        copy = _by_coefficients(picture, outlines, fill, proof)
-        if copy is not None:
-            return copy
-        reason = "rows or columns beyond the picture's edge"
-    return _by_pixels(picture, outlines, fill, proof, reason)
+        return _by_coefficients(picture, places, fill, proof)
+    return _by_pixels(picture, places, fill, proof, reason)
 
 
-Outlines = Sequence[Sequence[tuple[float, float]]]
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """What `redact` was given, in stored pixels."""
+
+    masked: Outlines
+    shown: Outlines | None
+    kept: Outlines
 
 
-def _outlines(picture: Picture, regions: Sequence[Region]) -> Outlines:
-    if len(regions) > MOST_REGIONS:
+def _outlines(picture: Picture, polygons: Sequence[Polygon]) -> Outlines:
+    if len(polygons) > MOST_REGIONS:
         raise Reject("too_many_regions", f"name at most {MOST_REGIONS} places")
     outlines = []
-    for region in regions:
-        points = region.polygon.points
+    for polygon in polygons:
+        points = polygon.points
         if not all(math.isfinite(value) and abs(value) < _ABSURD for point in points for value in point):
             raise Reject("region_invalid", "give polygons as finite pixels of the upright picture")
         outlines.append(
@@ -91,11 +117,16 @@ def _outlines(picture: Picture, regions: Sequence[Region]) -> Outlines:
     return outlines
 
 
-def _cover(grid: Grid, outlines: Outlines) -> Cover:
-    cover = snap(grid, outlines)
-    if cover.missed:
+def _cover(picture: Picture, places: _Places) -> Cover:
+    grid = grid_for(
+        picture.stored_width, picture.stored_height, *([picture.jpeg.mcu] if picture.jpeg else [])
+    )
+    covered = cover(grid, places.masked, shown=places.shown, kept=places.kept)
+    if covered.missed:
         raise Reject("region_outside", "give polygons in pixels of the upright picture: one lies outside it")
-    return cover
+    if places.shown is not None:
+        verify.check_hidden(covered, places.shown)
+    return covered
 
 
 def _why_pixels(picture: Picture) -> str:
@@ -113,15 +144,12 @@ def _why_pixels(picture: Picture) -> str:
 
 
 def _by_coefficients(
-    picture: Picture, outlines: Outlines, fill: tuple[int, int, int], level: ProofLevel
-) -> RedactedCopy | None:
+    picture: Picture, places: _Places, fill: tuple[int, int, int], level: ProofLevel
+) -> RedactedCopy:
     header = picture.jpeg
     assert header is not None  # noqa: S101 - _why_pixels said so
-    cover = _cover(Grid(header.width, header.height, *header.mcu), outlines)
-    planned = dct.make_plan(header, cover, fill)
+    planned = dct.make_plan(header, _cover(picture, places), fill)
     done = dct.redact(picture.data, header, planned)
-    if done.hidden:
-        return None
     grey = header.colour == "grey"
     profile = icc.canonical(picture.colour) if grey == (picture.colour == icc.GREY) else None
     expected = Expected(header.width, header.height, picture.orientation, profile)
@@ -144,15 +172,14 @@ def _reread(data: bytes, planned: dct.Plan) -> int:
 
 
 def _by_pixels(
-    picture: Picture, outlines: Outlines, fill: tuple[int, int, int], level: ProofLevel, reason: str
+    picture: Picture, places: _Places, fill: tuple[int, int, int], level: ProofLevel, reason: str
 ) -> RedactedCopy:
-    mcu = picture.jpeg.mcu if picture.jpeg else (_CELL, _CELL)
-    cover = _cover(Grid(picture.stored_width, picture.stored_height, *mcu), outlines)
+    covered = _cover(picture, places)
     if picture.jpeg is not None and coefficient_path_available():
         # Pillow repairs what is damaged; libturbojpeg says so.
-        dct.validate(picture.data)
+        dct.validate(dct.tidied(picture.data, picture.jpeg))
     image = pixels.decode(picture)
-    pixels.cover_over(image, cover, fill, picture)
+    pixels.cover_over(image, covered, fill, picture)
     profile = pixels.profile_to_write(picture, image) if picture.format != "bmp" else None
     if picture.format == "jpeg":
         # Stored as it was, so that covered cells are whole blocks of the copy and stay exactly flat.
@@ -160,14 +187,14 @@ def _by_pixels(
     else:
         image = pixels.upright(image, picture.orientation)
         turned, expected = picture.orientation, Expected(*image.size, 1, profile)
-    seen = pixels.count_flat_image(image, cover, turned, fill)
+    seen = pixels.count_flat_image(image, covered, turned, fill)
     data = pixels.encode(image, picture.format, profile)
     if picture.format == "jpeg":
         data = verify.build_jpeg(data, expected)
     if level == "reread":
-        seen = min(seen, pixels.count_flat(data, picture.format, cover, turned, fill))
+        seen = min(seen, pixels.count_flat(data, picture.format, covered, turned, fill))
     return _proven(picture, data, Proof(
-        level, "pixels", reason, cover.cells, seen, verify.check(data, picture.format, expected),
+        level, "pixels", reason, covered.cells, seen, verify.check(data, picture.format, expected),
         expected.orientation, picture.colour if profile else icc.SRGB,
     ))  # fmt: skip
 

@@ -1,13 +1,17 @@
-"""Whether a written copy holds anything but its picture: every segment and chunk must be expected."""
+"""Whether a copy shows or holds anything but what it may: uncovered cells, segments and chunks."""
 
 from __future__ import annotations
 
+import math
 import struct
+from collections.abc import Iterator
 from typing import Final
 
+from cardveil.card.geometry import signed_area
 from cardveil.core.errors import proof_failed
 from cardveil.core.frozen import dataclass
 from cardveil.imaging import exif, jpeg, jpeg_copy
+from cardveil.redaction.grid import Cover, Outline, Outlines, union
 
 _ICC: Final = b"ICC_PROFILE\x00"
 _ADOBE: Final = frozenset(b"Adobe\x00\x64\x00\x00\x00\x00" + bytes([transform]) for transform in (0, 1, 2))
@@ -19,6 +23,10 @@ _PICTURE_SEGMENTS: Final = {
     0xC1: "SOF",
 }
 _BMP_HEADERS: Final = 14 + 40
+#: Pixels between the lines on which uncovered cells are held against the places that may be seen.
+_LINES: Final = 4
+#: Pixels by which the two ways may differ.
+_ROUNDING: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,47 @@ def check(data: bytes, format_: str, expected: Expected, *, thorough: bool = Tru
     if size != (expected.width, expected.height):
         raise proof_failed("the copy has another size than its source")
     return tuple(dict.fromkeys(names))
+
+
+def check_hidden(cover: Cover, shown: Outlines) -> None:
+    """Hold the cells that stay visible against the places that may be seen.
+
+    A second way to the answer that `grid.cover` gives: windows are cut by their sides' half-planes, along
+    lines across each row of cells.
+
+    Raises
+    ------
+    Review
+        ``proof_failed`` if a cell reaches beyond the union of those places.
+    """
+    grid = cover.grid
+    for row, runs in enumerate(cover.rows):
+        left = [0, *(min(last * grid.cell_width, grid.width) for _, last in runs)]
+        right = [*(first * grid.cell_width for first, _ in runs), grid.width]
+        visible = [(a, b) for a, b in zip(left, right, strict=True) if a < b]
+        top, bottom = row * grid.cell_height, min((row + 1) * grid.cell_height, grid.height)
+        for y in (*range(top, bottom, _LINES), bottom) if visible else ():
+            spans = union(span for window in shown for span in _along(window, y))
+            for start, end in visible:
+                if not any(a <= start and end <= b for a, b in spans):
+                    raise proof_failed("something stays visible that is not shown")
+
+
+def _along(window: Outline, y: float) -> Iterator[tuple[float, float]]:
+    """Yield the part of a horizontal line that lies on the inner side of all sides of a window."""
+    turn = math.copysign(1.0, signed_area(window))
+    low, high = -math.inf, math.inf
+    for (x0, y0), (x1, y1) in zip(window, (*window[1:], window[0]), strict=True):
+        # Inside: slope · x + rest ≥ 0.
+        slope, rest = turn * (y0 - y1), turn * ((x1 - x0) * (y - y0) + (y1 - y0) * x0)
+        if slope > 0:
+            low = max(low, -rest / slope)
+        elif slope < 0:
+            high = min(high, -rest / slope)
+        elif rest < -_ROUNDING * abs(x1 - x0):
+            return
+    if low <= high + _ROUNDING:
+        yield low - _ROUNDING, high + _ROUNDING
 
 
 Found = tuple[list[str], tuple[int, int]]
