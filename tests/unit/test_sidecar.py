@@ -10,8 +10,16 @@ import orjson
 import pytest
 
 from cardveil.card.findings import FINDINGS, Status, status_of
-from cardveil.card.model import Call, Card, CardType, Check, Field, Polygon, Side, VendorWarning
-from cardveil.storage.sidecar import RedactionDone, RegionDone, Sidecar, SourceFacts, schema, to_json
+from cardveil.card.model import Call, Card, CardType, Check, Field, Polygon, SeenText, Side, VendorWarning
+from cardveil.storage.sidecar import (
+    RedactionDone,
+    RegionDone,
+    Sidecar,
+    SourceFacts,
+    schema,
+    seen_texts_of,
+    to_json,
+)
 from cardveil_ocr import findings as recogniser_findings
 
 HERE = Polygon.box(1, 2, 30.005, 40)
@@ -33,6 +41,15 @@ FULL = Sidecar(
     policy_digest="f" * 64,
     created_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc),
 )
+WITNESSED = replace(
+    FULL,
+    texts=(
+        SeenText("label", "姓名", HERE, 3.25),
+        SeenText("field", "name", HERE, 0.0, 0, (HERE, HERE)),
+        SeenText("other", "", HERE, 0.0, -1, (HERE,)),
+    ),
+    redaction=replace(FULL.redaction, crop=(0, 16, 320, 240)),
+)
 EMPTY = replace(
     FULL, status=Status.REJECTED, card=None, redaction=None, findings=("no_card",), warnings=(), calls=()
 )
@@ -42,9 +59,24 @@ def check(sidecar: Sidecar) -> None:
     jsonschema.validate(orjson.loads(to_json(sidecar)), schema(), format_checker=jsonschema.FormatChecker())
 
 
-@pytest.mark.parametrize("sidecar", [FULL, EMPTY], ids=["full", "empty"])
+@pytest.mark.parametrize("sidecar", [FULL, EMPTY, WITNESSED], ids=["full", "empty", "witnessed"])
 def test_a_sidecar_is_valid(sidecar: Sidecar) -> None:
     check(sidecar)
+
+
+def test_what_a_witness_saw_is_read_back_without_what_no_policy_needs() -> None:
+    read = seen_texts_of(orjson.loads(to_json(WITNESSED)))
+    assert read is not None
+    label, field, other = read
+    assert (label.role, label.name, label.slack) == ("label", "姓名", 3.25)
+    assert field.characters == (Polygon.of(HERE.as_lists()),) * 2
+    assert (other.role, other.characters) == ("other", ())
+
+
+def test_a_sidecar_of_an_earlier_version_tells_of_no_witness() -> None:
+    """An empty list is another thing: a witness looked and saw nothing."""
+    assert seen_texts_of(orjson.loads(to_json(FULL))) is None
+    assert seen_texts_of(orjson.loads(to_json(replace(FULL, texts=())))) == ()
 
 
 def test_its_names_are_those_that_others_rely_on() -> None:
