@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -12,10 +13,14 @@ from cardveil.redaction.flat_card import REACH, SCALE, FlatCard, rows_of
 _STROKE: Final = 3
 #: Grey levels by which ink is darker than the ground, as a share of the ground's own, and at the least.
 _CONTRAST, _LEAST = 0.045, 5.0
-#: Of a square millimetre, this share (of 255) is dark where print is.
-_INKED: Final = 44
-#: Square millimetres of ink one below the other, and in all, that are text: a rule is thinner, dust is less.
-_TALL, _TEXT = 2, 5
+#: Cells in a millimetre, and what share of one (of 255) is dark where print is.
+_FINE, _INKED = 2, 44
+#: Cells of ink one below the other, and in all, that are text: a printed rule is thinner, dust is less.
+_TALL, _TEXT = 3, 10
+#: Cells between strokes of one text at the most.
+_GAP: Final = 3
+#: Millimetres by which strokes may exceed the cells in which they were found.
+_ROOM: Final = 1.0
 #: Millimetres from the layout's edge within which the edge itself and its shadow lie.
 _EDGE: Final = 2.5
 
@@ -35,20 +40,20 @@ def unexplained_ink(flat: FlatCard, layout: CardLayout, explained: Iterable[Box]
     list of list of Box
         For each patch of such ink the boxes (mm) that hold it.
     """
-    width, height = int(layout.width), int(layout.height)
+    width, height = int(layout.width * _FINE), int(layout.height * _FINE)
     cells = _inked(flat, width, height)
     for box in explained:
         cells -= {
             (x, y)
-            for y in range(max(int(box.y), 0), min(int(box.bottom) + 1, height))
-            for x in range(max(int(box.x), 0), min(int(box.right) + 1, width))
+            for y in range(max(int(box.y * _FINE), 0), min(math.ceil(box.bottom * _FINE), height))
+            for x in range(max(int(box.x * _FINE), 0), min(math.ceil(box.right * _FINE), width))
         }
     tall = {cell for cell in cells if _run(cells, cell, -1) + _run(cells, cell, 1) + 1 >= _TALL}
     return [_boxes(patch) for patch in _patches(tall) if len(patch) >= _TEXT]
 
 
 def _inked(flat: FlatCard, width: int, height: int) -> Cells:
-    """Return the square millimetres of the card that hold dark strokes."""
+    """Return the cells of the card that hold dark strokes."""
     from PIL import Image, ImageChops, ImageFilter, ImageStat
 
     ground = flat.grey
@@ -61,13 +66,14 @@ def _inked(flat: FlatCard, width: int, height: int) -> Cells:
     least = grain + max(_LEAST, _CONTRAST * light)
     dark = strokes.point([255 if level > least else 0 for level in range(256)])
     dark = ImageChops.multiply(dark, flat.inside)
-    small = dark.resize((dark.width // SCALE, dark.height // SCALE), Image.Resampling.BOX)
-    off = int(REACH)
+    side = SCALE // _FINE
+    small = dark.resize((dark.width // side, dark.height // side), Image.Resampling.BOX)
+    off, edge = int(REACH * _FINE), _EDGE * _FINE
     return {
         (x, y)
         for y, row in enumerate(rows_of(small)[off : off + height])
         for x, share in enumerate(row[off : off + width])
-        if share >= _INKED and _EDGE <= x < width - _EDGE and _EDGE <= y < height - _EDGE
+        if share >= _INKED and edge <= x < width - edge and edge <= y < height - edge
     }
 
 
@@ -80,14 +86,14 @@ def _run(cells: Cells, cell: tuple[int, int], step: int) -> int:
 
 
 def _patches(cells: Cells) -> list[Cells]:
-    """Part cells into patches; a gap of a millimetre, as between characters, does not part them."""
-    left, patches = set(cells), []
+    """Part cells into patches; a gap as between characters does not part them."""
+    left, patches, around = set(cells), [], range(-_GAP, _GAP + 1)
     while left:
         patch, edge = set[tuple[int, int]](), [left.pop()]
         while edge:
             x, y = edge.pop()
             patch.add((x, y))
-            near = {(x + dx, y + dy) for dx in range(-2, 3) for dy in range(-2, 3)} & left
+            near = {(x + dx, y + dy) for dx in around for dy in around} & left
             left -= near
             edge += near
         patches.append(patch)
@@ -95,12 +101,13 @@ def _patches(cells: Cells) -> list[Cells]:
 
 
 def _boxes(patch: Cells) -> list[Box]:
-    """Return a box for each row of a patch, grown by what its strokes may exceed its cells by."""
+    """Return a box (mm) for each row of a patch."""
     rows: dict[int, list[int]] = {}
     for x, y in patch:
         rows.setdefault(y, []).append(x)
     return [
-        Box(float(min(xs)), float(y), float(max(xs) - min(xs) + 1), 1.0).grown(1.0) for y, xs in rows.items()
+        Box(min(xs) / _FINE, y / _FINE, (max(xs) - min(xs) + 1) / _FINE, 1 / _FINE).grown(_ROOM)
+        for y, xs in rows.items()
     ]
 
 

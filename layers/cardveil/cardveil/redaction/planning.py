@@ -226,7 +226,7 @@ class _Planning:
         if zone is None:
             return None
         read = boxes_of((text.polygon for text in self._of_field("authority")), placement)
-        return around([zone.grown(0.5), *(box.grown(2.0) for box in read)])
+        return around([zone.grown(0.5), *(box.grown(1.0) for box in read)])
 
     def _cut(self, name: str, action: Partial) -> tuple[list[Region], list[Polygon]] | None:
         fields = [f for f in self._card.fields if f.name == name]
