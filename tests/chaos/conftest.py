@@ -6,6 +6,7 @@ import io
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -14,7 +15,7 @@ from PIL import Image as Pillow
 from tests.support.chaos.memory import Instance, MemoryBucket
 from tests.support.chaos.pictures import ChaosPicture, picture
 
-from cardveil.card.model import CardType, Field, Side
+from cardveil.card.model import CardType, Field, Polygon, Side
 from cardveil.core.context import Invocation
 from cardveil.core.errors import CardveilError, Reject
 from cardveil.core.rate_limit import RateLimiter
@@ -27,6 +28,7 @@ from cardveil.pipeline.signing import Signer
 from cardveil.recognition.interfaces import Image, Reading, TextLine
 from cardveil.recognition.license_jobs import Job
 from cardveil.redaction import Limits, load_policy
+from cardveil.redaction.polygons import part_between
 from cardveil.settings import Settings
 from cardveil.storage.circuit_breaker import CircuitBreaker
 from cardveil.storage.job_store import JobNotes
@@ -67,7 +69,11 @@ class Vendor:
     def lines(self, image: Image) -> tuple[tuple[TextLine, ...], Reading]:
         self._pay("lines")
         card = self.shown.card.card
-        found = tuple(TextLine(f.text, 99.0, f.polygon) for f in card.fields if f.text and f.polygon)
+        found = tuple(
+            TextLine(f.text, 99.0, f.polygon, _characters(f.text, f.polygon))
+            for f in card.fields
+            if f.text and f.polygon
+        )
         return found, Reading("OCR", request_id="o")
 
     def submit(self, object_key: str, card_type: CardType, reference: str) -> Job:
@@ -116,6 +122,12 @@ class Vendor:
             if f.polygon and f.text
         )
         return Reading("AILicenseRec", fields, card.type, card.side, request_id="l")
+
+
+def _characters(text: str, polygon: Polygon) -> tuple[Polygon, ...]:
+    """Return a place for each character, side by side."""
+    ends = [index / len(text) for index in range(len(text) + 1)]
+    return tuple(part_between(polygon, start, end) for start, end in pairwise(ends))
 
 
 @dataclass

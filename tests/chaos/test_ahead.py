@@ -85,10 +85,10 @@ def test_a_copy_that_was_made_ahead_is_dropped_when_the_text_changes_what_is_cov
     scene: MakeScene, copies: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without its text an ID number is covered whole; with it, the policy keeps its first characters."""
-    told = [_without_numbers_text(scene(policy="minimal")) for _ in range(2)]
+    told = [_without_numbers_text(scene(policy="minimal", witness=True)) for _ in range(2)]
     told[0].instance().process(told[0].source)
     assert len(copies) == 2
-    monkeypatch.setattr(covering.Redactor, "ahead", lambda _self, _card: None)
+    monkeypatch.setattr(covering.Redactor, "ahead", lambda _self, _card, _lines: None)
     told[1].instance().process(told[1].source)
     assert len(copies) == 3
     assert told[0].result() == told[1].result()

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from cardveil.card.model import Polygon
 from cardveil.core.errors import Reject, Review
@@ -270,3 +270,31 @@ def test_a_copy_larger_than_its_source_leaves_no_memory_behind() -> None:
 
     # What is lost is lost in every round; what the allocator keeps, or another thread takes, is not.
     assert any(growth_mb() < 6 * len(source) / 2**20 for _ in range(4))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("name", ["JPEG", "PNG"])
+def test_a_copy_that_is_cut_shows_that_part_of_the_covered_picture(name: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture = inspect(_saved(name, exif=exif))
+    wanted = (33, 20, 110, 90)
+    box = Polygon.box(50, 40, 90, 60)
+    cut = redact(picture, [Region("a", box, "mask")], crop=wanted)
+    assert cut.crop is not None
+    left, top, right, bottom = cut.crop
+    assert (min(left, 33), min(top, 20), max(right, 110), max(bottom, 90)) == cut.crop
+    assert max(33 - left, 20 - top, right - 110, bottom - 90) < 16
+    assert (cut.width, cut.height) == (right - left, bottom - top)
+    whole = redact(picture, [Region("a", box, "mask")])
+    seen, full = (ImageOps.exif_transpose(Image.open(io.BytesIO(copy.data))) for copy in (cut, whole))
+    assert seen.size == (cut.width, cut.height)
+    expected = np.asarray(full.convert("RGB")).astype(int)[top:bottom, left:right]
+    off = np.abs(np.asarray(seen.convert("RGB")).astype(int) - expected)
+    assert off.mean() < 3
+    assert cut.proof.cells_planned == cut.proof.cells_done > 0
+
+
+def test_a_part_that_lies_outside_the_picture_is_refused() -> None:
+    with pytest.raises(Reject, match="region_outside"):
+        redact(inspect(_saved("PNG")), [Region("a", BOX, "mask")], crop=(300, 20, 400, 90))

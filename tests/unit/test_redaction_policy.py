@@ -23,9 +23,24 @@ def test_every_field_of_every_card_has_an_entry_in_every_built_in_policy(name: s
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
-def test_a_packaged_policy_is_what_its_file_says(name: str) -> None:
-    said = resources.files("cardveil.redaction") / "policies" / f"{name}.yml"
+def test_a_packaged_policy_can_be_copied_into_a_file_of_ones_own(name: str) -> None:
+    said = resources.files("cardveil.redaction") / "policies" / f"{name}.json"
     assert load_policy(name) == load_policy(said.read_text("utf-8"))
+
+
+def test_only_the_strict_policy_hides_the_cards_ground_and_none_shows_what_lies_beside_it() -> None:
+    shown = {name: (load_policy(name).outside, load_policy(name).rest) for name in BUILT_IN}
+    assert shown == {"strict": ("mask", "mask"), "standard": ("mask", "keep"), "minimal": ("mask", "keep")}
+
+
+def test_a_policy_of_the_old_form_shows_windows_only() -> None:
+    old = load_policy('name: old\nmargin_mm: 0.6\nfill: "#000000"\nincomplete: review\ncards: {}\n')
+    assert (old.outside, old.rest) == ("mask", "mask")
+
+
+@pytest.mark.parametrize("key", ["outside: keep", "outside: crop", "rest: keep"])
+def test_what_is_shown_beside_the_fields_is_part_of_the_digest(key: str) -> None:
+    assert load_policy(f"{key}\ncards: {{}}\n").digest != load_policy("# none\ncards: {}\n").digest
 
 
 def test_standard_covers_who_and_keeps_what() -> None:
@@ -97,6 +112,9 @@ def test_the_digest_follows_the_meaning_and_not_the_spelling() -> None:
         ("fill: #000000\ncards: {}\n", 1, "quoted colour"),
         ("fill: black\ncards: {}\n", 1, "quoted colour"),
         ("name: x\nincomplete: ignore\ncards: {}\n", 2, "review"),
+        ("outside: blur\ncards: {}\n", 1, "crop"),
+        ("rest: crop\ncards: {}\n", 1, "mask, keep"),
+        ("rest: [keep]\ncards: {}\n", 1, "mask, keep"),
         ("cards: {}\ncolour: red\n", 2, "colour"),
         ("cards: [1, 2]\n", 1, "mapping"),
         ("name: x\n", 1, "missing"),

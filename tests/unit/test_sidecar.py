@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from cardveil.card.findings import FINDINGS, Status, status_of
-from cardveil.card.model import Call, Card, CardType, Check, Field, Polygon, Side, VendorWarning
+from cardveil.card.model import Call, Card, CardType, Check, Field, Polygon, SeenText, Side, VendorWarning
 from cardveil.storage.sidecar import (
     Decision,
     RedactionDone,
@@ -20,11 +20,15 @@ from cardveil.storage.sidecar import (
     card_of,
     history_of,
     schema,
+    seen_texts_of,
     to_json,
 )
 from cardveil_ocr import findings as recogniser_findings
 
 HERE = Polygon.box(1, 2, 30.005, 40)
+REDACTED = RedactionDone(
+    "standard", (RegionDone("name", HERE, "mask"),), "redacted/a.jpg", "0" * 64, "pixels", {"ok": True}
+)
 FULL = Sidecar(
     source=SourceFacts("cards-1250000000", "inbox/a.jpg", "0d73", 557, 1000, 630, 6),
     status=Status.REDACTED,
@@ -35,13 +39,20 @@ FULL = Sidecar(
     ),
     warnings=(VendorWarning(-9102, "photocopied"),),
     findings=("low_score",),
-    redaction=RedactionDone(
-        "standard", (RegionDone("name", HERE, "mask"),), "redacted/a.jpg", "0" * 64, "pixels", {"ok": True}
-    ),
+    redaction=REDACTED,
     calls=(Call("AILicenseRec", "id", 12.5),),
     pipeline_version="1",
     policy_digest="f" * 64,
     created_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc),
+)
+WITNESSED = replace(
+    FULL,
+    texts=(
+        SeenText("label", "姓名", HERE, 3.25),
+        SeenText("field", "name", HERE, 0.0, 0, (HERE, HERE)),
+        SeenText("other", "", HERE, 0.0, -1, (HERE,)),
+    ),
+    redaction=replace(REDACTED, crop=(0, 16, 320, 240)),
 )
 EMPTY = replace(
     FULL, status=Status.REJECTED, card=None, redaction=None, findings=("no_card",), warnings=(), calls=()
@@ -52,9 +63,24 @@ def check(sidecar: Sidecar) -> None:
     jsonschema.validate(orjson.loads(to_json(sidecar)), schema(), format_checker=jsonschema.FormatChecker())
 
 
-@pytest.mark.parametrize("sidecar", [FULL, EMPTY], ids=["full", "empty"])
+@pytest.mark.parametrize("sidecar", [FULL, EMPTY, WITNESSED], ids=["full", "empty", "witnessed"])
 def test_a_sidecar_is_valid(sidecar: Sidecar) -> None:
     check(sidecar)
+
+
+def test_what_a_witness_saw_is_read_back_without_what_no_policy_needs() -> None:
+    read = seen_texts_of(orjson.loads(to_json(WITNESSED)))
+    assert read is not None
+    label, field, other = read
+    assert (label.role, label.name, label.slack) == ("label", "姓名", 3.25)
+    assert field.characters == (Polygon.of(HERE.as_lists()),) * 2
+    assert (other.role, other.characters) == ("other", ())
+
+
+def test_a_sidecar_of_an_earlier_version_tells_of_no_witness() -> None:
+    """An empty list is another thing: a witness looked and saw nothing."""
+    assert seen_texts_of(orjson.loads(to_json(FULL))) is None
+    assert seen_texts_of(orjson.loads(to_json(replace(FULL, texts=())))) == ()
 
 
 def test_its_names_are_those_that_others_rely_on() -> None:

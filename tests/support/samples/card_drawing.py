@@ -29,12 +29,19 @@ _INKED = 24
 
 @dataclass(frozen=True, slots=True)
 class DrawnCard:
-    """A flat card: RGB picture, ink map (index of the field in `FIELDS` plus one), pixels per millimetre."""
+    """A flat card: RGB picture, ink map (index of the field in `FIELDS` plus one), pixels per millimetre.
+
+    Attributes
+    ----------
+    letters
+        For the ink of a field, which of its characters a pixel belongs to (from 1); 0 where that is not told.
+    """
 
     layout: CardLayout
     picture: Picture
     ink: Picture
     scale: float
+    letters: Picture | None = None
 
 
 class _Sheet:
@@ -44,6 +51,8 @@ class _Sheet:
         self.layout, self.scale = layout, scale
         self.image = paper
         self.ink = Image.new("L", paper.size, 0)
+        self.letters = Image.new("L", paper.size, 0)
+        self._written: dict[str, int] = {}
         self._numbers = {name: i + 1 for i, name in enumerate(FIELDS[layout.type, layout.side])}
 
     def pixels(self, box: Box) -> tuple[int, int, int, int]:
@@ -78,6 +87,12 @@ class _Sheet:
         pen = (x * self.scale - corner[0], y * self.scale - corner[1])
         ImageDraw.Draw(layer).text(pen, text, font=type_, fill=255, anchor="lm")
         self.print(layer, corner, colour, field)
+        if field is not None:
+            for index in range(len(text)):
+                self._written[field] = self._written.get(field, 0) + 1
+                start, end = (round(pen[0] + type_.getlength(text[:i])) for i in (index, index + 1))
+                letter = layer.crop((start, 0, end, layer.height)).point(lambda v: 255 if v > _INKED else 0)
+                self.letters.paste(self._written[field], (corner[0] + start, corner[1]), letter)
 
     def print(self, layer: Image.Image, corner: tuple[int, int], colour: Colour, field: str | None) -> None:
         """Put down ink where `layer` says, its top left at `corner`, in pixels."""
@@ -94,7 +109,7 @@ class _Sheet:
 
 def draw_card(
     person: Person, card_type: CardType, side: Side, typeface: Typeface, random: Random,
-    *, scale: float, jitter: float = 0.4,
+    *, scale: float, jitter: float = 0.4, layout: CardLayout | None = None,
 ) -> DrawnCard:  # fmt: skip
     """Draw one side of a card.
 
@@ -104,8 +119,10 @@ def draw_card(
         Pixels per millimetre.
     jitter
         Largest displacement in millimetres of a printed item from the layout, as presses differ.
+    layout
+        Another make's; the usual one if not given.
     """
-    layout = layout_of(card_type, side)
+    layout = layout or layout_of(card_type, side)
     sheet = _Sheet(layout, paper_of(layout, scale, random), scale)
 
     def off() -> float:
@@ -118,7 +135,7 @@ def draw_card(
     draw = _licence_values if card_type is CardType.DRIVER_LICENSE else _id_values
     draw(sheet, person, typeface, rows)
     _specimen(sheet, typeface)
-    return DrawnCard(layout, np.asarray(sheet.image), np.asarray(sheet.ink), scale)
+    return DrawnCard(layout, np.asarray(sheet.image), np.asarray(sheet.ink), scale, np.asarray(sheet.letters))
 
 
 def _portrait(sheet: _Sheet, place: Box, random: Random) -> None:
@@ -235,6 +252,55 @@ def _lines(sheet: _Sheet, text: str, face: Face, height: float, width: float) ->
             line = ""
         line += character
     return [*lines, line]
+
+
+def write_over(
+    card: DrawnCard,
+    at: tuple[float, float],
+    text: str,
+    face: Face,
+    height: float,
+    *,
+    colour: Colour = _INK,
+    strength: float = 1.0,
+    turn: float = 0.0,
+    number: int = 0,
+    personal: str = "",
+) -> DrawnCard:
+    """Return a card on which somebody wrote or stamped something more.
+
+    Parameters
+    ----------
+    at
+        Where it begins and the middle of its height, in millimetres.
+    height
+        Of its type, in millimetres.
+    strength
+        1 for ink, less for what shines through.
+    turn
+        Degrees counter-clockwise about its beginning.
+    number
+        Of the field whose ink it is; 0 when it is nobody's.
+    personal
+        The part of the text that is somebody's; all of it if not given.
+    """
+    pen = (at[0] * card.scale, at[1] * card.scale)
+    type_ = font(face, max(6, round(height * card.scale)))
+
+    def layer_of(said: str, begin: float) -> Image.Image:
+        layer = Image.new("L", (card.picture.shape[1], card.picture.shape[0]), 0)
+        ImageDraw.Draw(layer).text(
+            (pen[0] + begin, pen[1]), said, font=type_, fill=round(255 * strength), anchor="lm"
+        )
+        return layer.rotate(turn, Image.Resampling.BICUBIC, center=pen) if turn else layer
+
+    layer = layer_of(text, 0.0)
+    own = layer_of(personal, type_.getlength(text.partition(personal)[0])) if personal else layer
+    picture, ink = Image.fromarray(card.picture), Image.fromarray(card.ink)
+    picture.paste(colour, (0, 0), layer)
+    if number:
+        ink.paste(number, (0, 0), own.point(lambda v: 255 if v > _INKED else 0))
+    return DrawnCard(card.layout, np.asarray(picture), np.asarray(ink), card.scale, card.letters)
 
 
 _SPECIMEN_PLACES: dict[tuple[CardType, Side], tuple[float, float]] = {

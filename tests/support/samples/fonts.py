@@ -29,7 +29,8 @@ ZENHEI: Final = Face("/usr/share/fonts/truetype/wqy/wqy-zenhei.ttc", 0, "fonts-w
 MICROHEI: Final = Face("/usr/share/fonts/truetype/wqy/wqy-microhei.ttc", 0, "fonts-wqy-microhei")
 UMING: Final = Face("/usr/share/fonts/truetype/arphic/uming.ttc", 0, "fonts-arphic-uming")
 UKAI: Final = Face("/usr/share/fonts/truetype/arphic/ukai.ttc", 0, "fonts-arphic-ukai")
-ALL_FACES: Final = (SANS, SANS_BOLD, SERIF, SERIF_BOLD, ZENHEI, MICROHEI, UMING, UKAI)
+DEJAVU: Final = Face("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", 0, "fonts-dejavu-core")
+ALL_FACES: Final = (SANS, SANS_BOLD, SERIF, SERIF_BOLD, ZENHEI, MICROHEI, UMING, UKAI, DEJAVU)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,11 @@ FINDINGS: Final[Mapping[str, Finding]] = MappingProxyType(
         "warned": Finding(True, "the vendor warned of the picture (see warnings): look at it"),
         "picture_blurred": Finding(True, "the picture is not sharp: take it again"),
         "rejected_by_person": Finding(True, "a person has rejected the card: ask for another picture"),
+        "text_outside": Finding(True, "there is text beside the card, and the policy keeps the surroundings"),
+        "partial_not_located": Finding(
+            False, "characters of a field were not located one by one: it is covered whole, not in part"
+        ),
+        "nothing_covered": Finding(False, "the policy covers nothing on this side: the copy shows all of it"),
         "other_document": Finding(
             True,
             "another document's title or labels are in the picture: only cards are redacted by themselves",

@@ -66,8 +66,8 @@ class CardLayout:
         For each text that is printed on every such card, its box.
     label_fields
         For each label that names a field, that field.
-    portrait, seal
-        The photograph and the issuing authority's seal, where the side has them.
+    portrait, seal, emblem
+        The photograph, the issuing authority's seal and the printed emblem, where the side has them.
     """
 
     type: CardType
@@ -79,6 +79,7 @@ class CardLayout:
     label_fields: Mapping[str, str]
     portrait: Box | None = None
     seal: Box | None = None
+    emblem: Box | None = None
 
     @property
     def outline(self) -> Box:
@@ -98,6 +99,11 @@ def layout_of(card_type: CardType, side: Side) -> CardLayout:
         When there is no layout for this side (a licence's back has none).
     """
     return _layouts()[CardType(card_type), Side(side)]
+
+
+def find_layout(card_type: CardType, side: Side) -> CardLayout | None:
+    """Return the layout of one side of a card, or None when there is none."""
+    return _layouts().get((CardType(card_type), Side(side)))
 
 
 def all_layouts() -> tuple[CardLayout, ...]:
@@ -127,4 +133,5 @@ def _layout(entry: dict[str, Any]) -> CardLayout:
         ),
         portrait=Box(*entry["portrait"]) if entry["portrait"] else None,
         seal=Box(*entry["seal"]) if entry["seal"] else None,
+        emblem=Box(*entry["emblem"]) if "emblem" in entry else None,
     )

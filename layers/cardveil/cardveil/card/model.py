@@ -162,3 +162,31 @@ class Call:
     api: str
     request_id: str
     elapsed_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class SeenText:
+    """A place where a witness saw text, and what that text is; never what it says.
+
+    Attributes
+    ----------
+    role : str
+        ``label``, ``field`` or ``other``.
+    name : str
+        The label as it is printed, or the field's name; empty for other text.
+    slack : float
+        Pixels in reading direction by which the ends of `polygon` are uncertain where it was parted from the
+        rest of its line.
+    start : int
+        Index of its first character in the field's text without spaces, if the two agree to the letter;
+        else -1.
+    characters : tuple of Polygon
+        The places of its characters, where the witness placed them.
+    """
+
+    role: str
+    name: str
+    polygon: Polygon
+    slack: float = 0.0
+    start: int = -1
+    characters: tuple[Polygon, ...] = ()

@@ -5,26 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from cardveil.card.model import PORTRAIT, Card, Field
+from cardveil.card.model import PORTRAIT, Card, Field, SeenText
 from cardveil.core.errors import Reject, Review
 from cardveil.core.frozen import dataclass, replace
 from cardveil.core.timing import Timings
-from cardveil.recognition.interfaces import CardRecogniser, Image
+from cardveil.recognition.interfaces import CardRecogniser, Image, TextLine
 from cardveil.redaction import (
     Limits,
-    Partial,
     Picture,
     Placement,
+    Plan,
     Policy,
     RedactedCopy,
     Region,
+    card_outline,
+    flat_card,
     forbidden_texts,
     inspect,
     kept_texts,
+    label_places,
     place,
     plan,
     prove_unreadable,
     redact,
+    text_roles,
     upright_copy,
 )
 
@@ -52,19 +56,22 @@ class RedactionRules:
 
 @dataclass(frozen=True, slots=True)
 class Covered:
-    """A proven copy, what it covers, and the card with its portrait among the fields."""
+    """A proven copy, what it covers, what that has shown, and the card with its portrait among the fields."""
 
     card: Card
     regions: tuple[Region, ...]
     copy: RedactedCopy
+    findings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Ahead:
-    placement: Placement | None
-    looked_at: object
-    regions: tuple[Region, ...]
-    copy: RedactedCopy
+def texts_of(card: Card, lines: Sequence[TextLine] | None) -> tuple[SeenText, ...] | None:
+    """Return what each text of a picture is, as a witness saw it; None when none looked.
+
+    No policy decides over it: it is kept in the sidecar, so that the same can be covered by other rules.
+    """
+    if lines is None:
+        return None
+    return text_roles(card, lines, place(card, label_places(card, lines)))
 
 
 class Redactor:
@@ -78,34 +85,41 @@ class Redactor:
     def __init__(self, picture: Picture, rules: RedactionRules) -> None:
         self._picture = picture
         self._rules = rules
-        self._made: _Ahead | None = None
+        self._made: tuple[Plan, RedactedCopy] | None = None
 
-    def ahead(self, card: Card) -> None:
+    def ahead(self, card: Card, lines: Sequence[TextLine] | None) -> None:
         """Make the copy that `cover` will need, if the card's text changes nothing."""
-        placement = place(card)
         try:
-            regions = plan(card, self._rules.policy, self._picture, placement)
-            self._made = _Ahead(placement, self._looked_at(card), regions, self._copy(regions))
+            planned, _ = self._planned(card, texts_of(card, lines))
+            self._made = planned, self._copy(planned)
         except (Reject, Review):
             return  # `cover` says so, when it is known what the card says
 
-    def cover(self, card: Card, recogniser: CardRecogniser, timings: Timings) -> Covered:
+    def cover(
+        self,
+        card: Card,
+        recogniser: CardRecogniser,
+        timings: Timings,
+        texts: tuple[SeenText, ...] | None,
+    ) -> Covered:
         """Cover a located card by the policy, and prove the copy as the rules want it proven.
+
+        Parameters
+        ----------
+        texts : tuple of SeenText or None
+            All text of the picture, as a witness saw it (see `texts_of`); None when none looked.
 
         Raises
         ------
         Reject, Review
             When there is no copy.
         """
-        rules, made = self._rules, self._made
+        rules = self._rules
         with timings("plan"):
-            if made and made.looked_at == self._looked_at(card):
-                placement, regions = made.placement, made.regions
-            else:
-                placement = place(card)
-                regions = plan(card, rules.policy, self._picture, placement)
+            planned, placement = self._planned(card, texts)
         with timings("redact"):
-            copy = made.copy if made and made.regions == regions else self._copy(regions)
+            made = self._made
+            copy = made[1] if made and made[0] == planned else self._copy(planned)
         if rules.proof == "recognise":
             with timings("prove"):
 
@@ -116,22 +130,30 @@ class Redactor:
                 copy = prove_unreadable(
                     copy, forbidden_texts(card, rules.policy), read_text, kept=kept_texts(card, rules.policy)
                 )
-        return Covered(_with_portrait(card, placement), regions, copy)
+        findings = planned.findings
+        if copy.proof.cells_planned == 0:
+            findings = (*findings, "nothing_covered")
+        return Covered(_with_portrait(card, placement), planned.regions, copy, findings)
 
-    def _looked_at(self, card: Card) -> object:
-        """Return what `place` and `plan` look at: the texts only of fields that are covered in part."""
-        action_for = self._rules.policy.action_for
-        cut = {
-            field.name
-            for field in card.fields
-            if isinstance(action_for(card.type, card.side, field.name), Partial)
-        }
-        fields = [(f.name, f.polygon, f.text if f.name in cut else None) for f in card.fields]
-        return card.type, card.side, fields
+    def _planned(self, card: Card, texts: tuple[SeenText, ...] | None) -> tuple[Plan, Placement | None]:
+        labels = tuple((text.name, text.polygon) for text in texts or () if text.role == "label")
+        placement = place(card, labels)
+        flat = flat_card(self._picture, placement) if placement is not None else None
+        outline = card_outline(flat, placement) if placement is not None else None
+        planned = plan(card, self._rules.policy, self._picture, placement, texts, outline, flat)
+        return planned, placement
 
-    def _copy(self, regions: tuple[Region, ...]) -> RedactedCopy:
-        # No regions: the policy keeps every field of this side, and each of them was located.
-        return redact(self._picture, regions, fill=self._rules.policy.fill, allow_empty=True)
+    def _copy(self, planned: Plan) -> RedactedCopy:
+        # Nothing to cover: the policy keeps the surroundings and every field of this side, all located.
+        return redact(
+            self._picture,
+            planned.regions,
+            shown=planned.shown,
+            kept=planned.kept,
+            crop=planned.crop,
+            fill=self._rules.policy.fill,
+            allow_empty=True,
+        )
 
 
 def _with_portrait(card: Card, placement: Placement | None) -> Card:

@@ -7,17 +7,17 @@ from datetime import datetime, timezone
 from typing import Final
 
 from cardveil.card.findings import Status, status_of
-from cardveil.card.model import Call, Card, VendorWarning
+from cardveil.card.model import Call, Card, SeenText, VendorWarning
 from cardveil.core.errors import Reject, Review
 from cardveil.core.frozen import dataclass, replace
 from cardveil.core.timing import Timings
-from cardveil.pipeline.covering import MAX_SENT_BYTES, RedactionRules, Redactor
-from cardveil.recognition.interfaces import CardRecogniser, Hint, Image, Recognition
+from cardveil.pipeline.covering import MAX_SENT_BYTES, Covered, RedactionRules, Redactor, texts_of
+from cardveil.recognition.interfaces import CardRecogniser, Hint, Image, Recognition, TextLine
 from cardveil.redaction import Picture, Policy, RedactedCopy, Region, inspect, place, redact, upright_copy
 from cardveil.storage.sidecar import RedactionDone, RegionDone, Sidecar, SourceFacts
 
 #: To be raised whenever the same source would be given another result; older results are then out of date.
-PIPELINE_VERSION: Final = "1"
+PIPELINE_VERSION: Final = "2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class ProcessingResult:
     calls: tuple[Call, ...] = ()
     regions: tuple[Region, ...] = ()
     copy: RedactedCopy | None = None
+    texts: tuple[SeenText, ...] | None = None
 
 
 def examine(
@@ -65,6 +66,7 @@ def examine(
     timings = timings or Timings()
     picture: Picture | None = None
     recognition = Recognition()
+    texts: tuple[SeenText, ...] | None = None
     try:
         with timings("inspect"):
             picture = inspect(data, rules.limits)
@@ -76,15 +78,24 @@ def examine(
         _require_one_frame(picture)
         if recognition.card is None:
             raise Reject("no_card", "upload a picture of an ID card or of a licence's main page")
+        with timings("plan"):
+            texts = texts_of(recognition.card, recognition.lines)
         if status_of(findings) is Status.NEEDS_REVIEW:
-            return _without_copy(Status.NEEDS_REVIEW, picture, recognition, findings)
-        done = covering.cover(recognition.card, recogniser, timings)
+            return _without_copy(Status.NEEDS_REVIEW, picture, recognition, findings, texts)
+        done = covering.cover(recognition.card, recogniser, timings, texts)
     except (Reject, Review) as refusal:
         status = Status.REJECTED if isinstance(refusal, Reject) else Status.NEEDS_REVIEW
         findings = tuple(dict.fromkeys([refusal.code, *_all_findings(recognition, hint, rules)]))
-        return _without_copy(status, picture, recognition, findings)
-    verdict = _without_copy(Status.REDACTED, picture, recognition, findings)
-    return replace(verdict, card=done.card, regions=done.regions, copy=done.copy)
+        return _without_copy(status, picture, recognition, findings, texts)
+    return with_copy(_without_copy(Status.REDACTED, picture, recognition, findings, texts), done)
+
+
+def with_copy(verdict: ProcessingResult, done: Covered) -> ProcessingResult:
+    """Return the verdict with a proven copy; without it where covering has shown that a person must look."""
+    findings = tuple(dict.fromkeys((*verdict.findings, *done.findings)))
+    if status_of(done.findings) is Status.NEEDS_REVIEW:
+        return replace(verdict, status=Status.NEEDS_REVIEW, findings=findings)
+    return replace(verdict, card=done.card, findings=findings, regions=done.regions, copy=done.copy)
 
 
 def redact_places(
@@ -148,8 +159,10 @@ def sidecar_of(
             output_sha256=copy.sha256,
             path=copy.path,
             proof=copy.proof.as_dict(),
+            crop=copy.crop,
         )
     return Sidecar(
+        texts=verdict.texts,
         source=source,
         status=verdict.status,
         card=verdict.card,
@@ -185,10 +198,17 @@ def _recognise(
     image = Image(upright.data, upright.width, upright.height, key if untouched else None)
     fx, fy = picture.width / upright.width, picture.height / upright.height
     with timings("recognise"):
-        recognition = recogniser.recognise(image, hint, lambda card, _: covering.ahead(_scaled(card, fx, fy)))
-    lines = None if recognition.lines is None else tuple(line.scaled(fx, fy) for line in recognition.lines)
+        recognition = recogniser.recognise(
+            image,
+            hint,
+            lambda card, lines: covering.ahead(_scaled(card, fx, fy), _scaled_lines(lines, fx, fy)),
+        )
     card = _scaled(recognition.card, fx, fy) if recognition.card else None
-    return replace(recognition, card=card, lines=lines)
+    return replace(recognition, card=card, lines=_scaled_lines(recognition.lines, fx, fy))
+
+
+def _scaled_lines(lines: tuple[TextLine, ...] | None, fx: float, fy: float) -> tuple[TextLine, ...] | None:
+    return None if lines is None else tuple(line.scaled(fx, fy) for line in lines)
 
 
 def _scaled(card: Card, fx: float, fy: float) -> Card:
@@ -227,7 +247,11 @@ def _overlapped(card: Card, recognition: Recognition) -> bool:
 
 
 def _without_copy(
-    status: Status, picture: Picture | None, recognition: Recognition, findings: tuple[str, ...]
+    status: Status,
+    picture: Picture | None,
+    recognition: Recognition,
+    findings: tuple[str, ...],
+    texts: tuple[SeenText, ...] | None,
 ) -> ProcessingResult:
     return ProcessingResult(
         status,
@@ -236,4 +260,5 @@ def _without_copy(
         warnings=recognition.warnings,
         findings=findings,
         calls=recognition.calls,
+        texts=texts,
     )

@@ -11,33 +11,43 @@ from cardveil.core.errors import Reject, Review
 from cardveil.core.frozen import replace
 from cardveil.core.timing import Timings
 from cardveil.pipeline.covering import RedactionRules, Redactor
-from cardveil.pipeline.examine import ProcessingResult
+from cardveil.pipeline.examine import ProcessingResult, with_copy
 from cardveil.recognition.interfaces import CardRecogniser
 from cardveil.redaction import inspect
-from cardveil.storage.sidecar import card_of
+from cardveil.storage.sidecar import card_of, seen_texts_of
 
 #: Findings that come of the policy or of the covering. All others speak of the picture or of its recognition,
 #: which another policy does not change.
-_OF_THE_POLICY: Final = frozenset({"fields_missing", "nothing_to_cover", "proof_failed"})
+_OF_THE_POLICY: Final = frozenset(
+    {
+        "fields_missing",
+        "nothing_covered",
+        "nothing_to_cover",
+        "partial_not_located",
+        "proof_failed",
+        "text_outside",
+    }
+)
 
 
 def stored_verdict(
     document: Mapping[str, Any], status: Status, card: Card | None, findings: Sequence[str]
 ) -> ProcessingResult:
-    """Return a verdict that keeps a sidecar's warnings and calls, and says the rest anew."""
+    """Return a verdict that keeps a sidecar's warnings, calls and texts, and says the rest anew."""
     return ProcessingResult(
         status,
         card=card,
         warnings=tuple(VendorWarning(w["code"], w["name"]) for w in document["warnings"]),
         findings=tuple(dict.fromkeys(findings)),
         calls=tuple(Call(c["api"], c["request_id"], c["elapsed_ms"]) for c in document["calls"]),
+        texts=seen_texts_of(document),
     )
 
 
 def covered(
     verdict: ProcessingResult, card: Card, data: bytes, rules: RedactionRules, recogniser: CardRecogniser
 ) -> ProcessingResult:
-    """Return the verdict with a copy that was made by the rules from the places of `card`.
+    """Return a person's verdict with a copy that was made by the rules from the places of `card`.
 
     Raises
     ------
@@ -45,8 +55,11 @@ def covered(
         When the picture cannot be read, a place is missing, or the copy cannot be proven.
     """
     picture = inspect(data, rules.limits)
-    done = Redactor(picture, rules).cover(card, recogniser, Timings())
-    return replace(verdict, picture=picture, regions=done.regions, copy=done.copy)
+    done = Redactor(picture, rules).cover(card, recogniser, Timings(), verdict.texts)
+    # A person has looked already: what asks for one is settled.
+    told = (code for code in done.findings if status_of([code]) is not Status.NEEDS_REVIEW)
+    findings = tuple(dict.fromkeys((*verdict.findings, *told)))
+    return replace(verdict, picture=picture, findings=findings, regions=done.regions, copy=done.copy)
 
 
 def re_redact(
@@ -86,10 +99,10 @@ def re_redact(
         stored, fields=tuple(f for f in stored.fields if (f.name, f.sources) != (PORTRAIT, ("layout",)))
     )
     try:
-        done = Redactor(picture, rules).cover(card, recogniser, timings)
+        done = Redactor(picture, rules).cover(card, recogniser, timings, seen_texts_of(document))
     except (Reject, Review) as refusal:
         status = Status.REJECTED if isinstance(refusal, Reject) else Status.NEEDS_REVIEW
         verdict = stored_verdict(document, status, card, (refusal.code, *findings))
         return replace(verdict, picture=picture)
     verdict = stored_verdict(document, Status.REDACTED, done.card, findings)
-    return replace(verdict, picture=picture, regions=done.regions, copy=done.copy)
+    return replace(with_copy(verdict, done), picture=picture)

@@ -4,36 +4,48 @@ from cardveil.imaging.copies import UprightCopy, upright_copy
 from cardveil.imaging.image import MEDIA_TYPES, Picture, inspect
 from cardveil.imaging.limits import Limits, memory_of
 from cardveil.imaging.turbojpeg_library import Availability, coefficient_path_available
+from cardveil.redaction.card_outline import Outline, card_outline
 from cardveil.redaction.card_pose import Placement, place
-from cardveil.redaction.policy import BUILT_IN, Partial, Policy, load_policy
+from cardveil.redaction.flat_card import FlatCard, flat_card
+from cardveil.redaction.planning import Plan, plan
+from cardveil.redaction.policy import BUILT_IN, Partial, Policy
+from cardveil.redaction.policy_file import load_policy
 from cardveil.redaction.redact import BLACK, redact
-from cardveil.redaction.regions import plan
 from cardveil.redaction.results import Proof, RedactedCopy, Region
-from cardveil.redaction.unreadable import forbidden_texts, kept_texts, prove_unreadable
+from cardveil.redaction.text_roles import label_places, text_roles
+from cardveil.redaction.unreadable import Hidden, forbidden_texts, kept_texts, prove_unreadable
 
 __all__ = [
     "BLACK",
     "BUILT_IN",
     "MEDIA_TYPES",
     "Availability",
+    "FlatCard",
+    "Hidden",
     "Limits",
+    "Outline",
     "Partial",
     "Picture",
     "Placement",
+    "Plan",
     "Policy",
     "Proof",
     "RedactedCopy",
     "Region",
     "UprightCopy",
+    "card_outline",
     "coefficient_path_available",
+    "flat_card",
     "forbidden_texts",
     "inspect",
     "kept_texts",
+    "label_places",
     "load_policy",
     "memory_of",
     "place",
     "plan",
     "prove_unreadable",
     "redact",
+    "text_roles",
     "upright_copy",
 ]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from cardveil.card.geometry import Matrix, inverse, multiply, project, signed_area
-from cardveil.card.layout import Box, CardLayout, layout_of
+from cardveil.card.layout import Box, CardLayout, find_layout
 from cardveil.card.model import Card, CardType, Point, Polygon, Side
 from cardveil.core.frozen import dataclass
 from cardveil.redaction.least_squares import Constraint, solve
@@ -29,12 +29,15 @@ class Placement:
         From millimetres to pixels and back.
     error : float
         Root mean square distance in millimetres between the fields and the layout.
+    misfit : float
+        The largest distance of a printed label from its place, in millimetres; 0 where none was seen.
     """
 
     layout: CardLayout
     to_picture: Matrix
     to_card: Matrix
     error: float
+    misfit: float
     _normal: tuple[float, float, float]
     _covariance: tuple[tuple[float, ...], ...]
 
@@ -83,8 +86,8 @@ class Placement:
         return max(math.dist(here, project(self.to_picture, near)) for near in ((x + 1, y), (x, y + 1)))
 
 
-def place(card: Card) -> Placement | None:
-    """Find where a card lies from its fields' polygons.
+def place(card: Card, labels: Sequence[tuple[str, Polygon]] = ()) -> Placement | None:
+    """Find where a card lies from its fields' polygons, and from the printed labels that were seen.
 
     Each line of text tells its height on the card at both ends, and most tell where they begin; these are
     linear conditions on the mapping, solved by least squares, with fields that do not fit losing their
@@ -95,24 +98,25 @@ def place(card: Card) -> Placement | None:
     Placement or None
         None if there are too few fields, or they do not fit the layout.
     """
-    try:
-        layout = layout_of(card.type, card.side)
-    except KeyError:
+    layout = find_layout(card.type, card.side)
+    if layout is None:
         return None
+    labels = [(name, polygon) for name, polygon in labels if name in layout.labels]
     anchored = [(f.name, f.polygon) for f in card.fields if f.polygon is not None and f.name in layout.fields]
-    if len({name for name, _ in anchored}) < _FEWEST_FIELDS:
+    if len({name for name, _ in (*anchored, *labels)}) < _FEWEST_FIELDS:
         return None
-    points = [point for _, polygon in anchored for point in polygon.points]
+    points = [point for _, polygon in (*anchored, *labels) for point in polygon.points]
     x0, y0 = (sum(p[axis] for p in points) / len(points) for axis in (0, 1))
     scale = math.sqrt(sum((x - x0) ** 2 + (y - y0) ** 2 for x, y in points) / len(points))
     if not 1.0 < scale < 1e6:
         return None
+    known = [each for name, polygon in anchored for each in _anchors(layout, name, polygon)]
+    known += [each for name, polygon in labels for each in _label_anchors(layout.labels[name], polygon)]
     constraints = [
         Constraint(
             (x - x0) / scale, (y - y0) / scale, axis, value - (layout.height if axis else layout.width) / 2
         )
-        for name, polygon in anchored
-        for (x, y), axis, value in _anchors(layout, name, polygon)
+        for (x, y), axis, value in known
     ]
     solved = solve(constraints)
     if solved is None:
@@ -126,7 +130,8 @@ def place(card: Card) -> Placement | None:
     )  # fmt: skip
     to_card = multiply(from_unit, (1 / scale, 0.0, -x0 / scale, 0.0, 1 / scale, -y0 / scale, 0.0, 0.0, 1.0))
     try:
-        found = Placement(layout, inverse(to_card), to_card, error, (x0, y0, scale), covariance)
+        misfit = _misfit(to_card, layout, labels)
+        found = Placement(layout, inverse(to_card), to_card, error, misfit, (x0, y0, scale), covariance)
         if error > _LARGEST_ERROR or not _is_seen_from_the_front(found):
             return None
     except (ValueError, ZeroDivisionError, OverflowError):
@@ -154,6 +159,24 @@ def _anchors(layout: CardLayout, name: str, polygon: Polygon) -> Iterator[tuple[
         if value is not None:
             for corner in corners:
                 yield corner, 0, value
+
+
+def _label_anchors(box: Box, polygon: Polygon) -> Iterator[tuple[Point, int, float]]:
+    """Yield the same for a label, whose width differs with the make of the card as its place does."""
+    top_left, top_right, bottom_right, bottom_left = polygon.points
+    yield _middle(top_left, bottom_left), 1, box.centre[1]
+    yield _middle(top_right, bottom_right), 1, box.centre[1]
+    yield _middle(top_left, bottom_left), 0, box.x
+
+
+def _misfit(to_card: Matrix, layout: CardLayout, labels: Sequence[tuple[str, Polygon]]) -> float:
+    """Return how far the worst label's left end lies from its place, in millimetres."""
+    worst = 0.0
+    for name, polygon in labels:
+        box = layout.labels[name]
+        seen = project(to_card, _middle(polygon.points[0], polygon.points[3]))
+        worst = max(worst, math.dist(seen, (box.x, box.centre[1])))
+    return worst
 
 
 def _sides(layout: CardLayout, name: str, zone: Box) -> tuple[float | None, float | None]:

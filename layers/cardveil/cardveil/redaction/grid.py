@@ -70,6 +70,24 @@ class Cover:
         """How many cells are covered."""
         return sum(last - first for runs in self.rows for first, last in runs)
 
+    def part(self, box: tuple[int, int, int, int]) -> Cover:
+        """Return the cover of a part of the picture, ``(left, top, right, bottom)`` pixels.
+
+        The part begins where cells begin.
+        """
+        left, top, right, bottom = box
+        grid = Grid(right - left, bottom - top, self.grid.cell_width, self.grid.cell_height)
+        column, row = left // grid.cell_width, top // grid.cell_height
+        rows = tuple(
+            tuple(
+                (max(first - column, 0), min(last - column, grid.columns))
+                for first, last in runs
+                if first - column < grid.columns and last > column
+            )
+            for runs in self.rows[row : row + grid.rows]
+        )
+        return Cover(grid, rows, self.missed)
+
     def boxes(self, grow: int = 0) -> Iterator[tuple[int, int, int, int]]:
         """Yield ``(left, top, right, bottom)`` pixels of every run, grown by `grow`, inside the picture."""
         grid = self.grid

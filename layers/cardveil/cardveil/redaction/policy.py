@@ -1,4 +1,4 @@
-"""Policies as data: what is done to each field; the packaged ones cost a cold start no reading of YAML."""
+"""Policies as data: what may be shown of a card, and the packaged ones, which are JSON beside this file."""
 
 from __future__ import annotations
 
@@ -6,21 +6,19 @@ import hashlib
 import json
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
+from importlib import resources
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-from cardveil.card.model import FIELDS, PORTRAIT, CardType, Side
+from cardveil.card.model import CardType, Side
 from cardveil.core.frozen import dataclass
 
 BUILT_IN: Final = ("strict", "standard", "minimal")
 INCOMPLETE: Final = ("review", "mask_card", "mask_picture")
+OUTSIDE: Final = ("mask", "crop", "keep")
+REST: Final = ("mask", "keep")
 #: Beside the layout's zone, which is covered as well: so all ink was covered on every invented card.
 USUAL_MARGIN: Final = 0.6
-#: What tells whether a card is valid, and nothing of who its holder is.
-_OF_THE_CARD: Final = frozenset(
-    {"sex", "ethnicity", "authority", "valid_period", "nationality", "first_issue_date", "vehicle_class"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +34,7 @@ Action = Literal["keep", "mask"] | Partial
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What is covered, how widely, in what colour, and what happens when a card is incomplete.
+    """What a copy may show, in what colour the rest is covered, and what happens when a card is incomplete.
 
     Attributes
     ----------
@@ -49,6 +47,11 @@ class Policy:
     fill : (red, green, blue)
     incomplete : str
         ``review``: no copy; ``mask_card``: the whole card is covered; ``mask_picture``: the whole picture is.
+    outside : str
+        What lies beyond the card: ``mask``, ``crop`` (the copy ends at the card), or ``keep``.
+    rest : str
+        What lies on the card and is no field: ``mask`` shows kept fields and printed labels alone, ``keep``
+        the card's ground as well, as far as a witness read all text on it.
     """
 
     name: str
@@ -57,6 +60,8 @@ class Policy:
     margin_mm: float
     fill: tuple[int, int, int]
     incomplete: str
+    outside: str = "mask"
+    rest: str = "mask"
 
     def action_for(self, card_type: CardType, side: Side, field: str) -> Action:  # noqa: ARG002
         """Return what is done to a field; one that the policy does not know is masked.
@@ -66,73 +71,56 @@ class Policy:
         return self.rules.get(card_type, {}).get(field, "mask")
 
 
-def load_policy(source: str | Path) -> Policy:
-    """Read a policy.
-
-    Parameters
-    ----------
-    source : str or Path
-        ``strict``, ``standard`` or ``minimal``; the path of a YAML file; or the YAML itself (a text of
-        several lines).
-
-    Raises
-    ------
-    Halt
-        ``policy_missing`` or ``policy_invalid``, which names the line and what is wrong with it.
-    """
-    if isinstance(source, str) and source in BUILT_IN:
-        return _packaged(source)
-    # Reading YAML costs as much as a tenth of a cold start.
-    from cardveil.redaction.policy_file import read_policy
-
-    return read_policy(source)
-
-
 def policy_of(
     name: str,
     rules: Mapping[CardType, dict[str, Action]],
-    margin_mm: float,
-    fill: tuple[int, int, int],
-    incomplete: str,
+    *,
+    margin_mm: float = USUAL_MARGIN,
+    fill: tuple[int, int, int] = (0, 0, 0),
+    incomplete: str = "review",
+    outside: str = "mask",
+    rest: str = "mask",
 ) -> Policy:
-    """Make a policy with its digest."""
-    digest = _digest(rules, margin_mm, fill, incomplete)
+    """Make a policy with its digest; what is not given is at its safe default."""
+    canonical = {
+        "cards": {
+            kind.value: {field: _plain(action) for field, action in each.items()}
+            for kind, each in rules.items()
+        },
+        "fill": list(fill),
+        "incomplete": incomplete,
+        "margin_mm": margin_mm,
+        "outside": outside,
+        "rest": rest,
+        "schema": "cardveil.policy/2",
+    }
+    digest = hashlib.sha256(json.dumps(canonical, sort_keys=True).encode("ascii")).hexdigest()
     kept = MappingProxyType({card_type: MappingProxyType(each) for card_type, each in rules.items()})
-    return Policy(name, digest, kept, margin_mm, fill, incomplete)
+    return Policy(name, digest, kept, margin_mm, fill, incomplete, outside, rest)
 
 
 @cache
-def _packaged(name: str) -> Policy:
-    """Make a packaged policy; the files in ``policies/`` say the same, for whoever writes one (tested)."""
-    rules: dict[CardType, dict[str, Action]] = {}
-    for (card_type, _), fields in FIELDS.items():
-        rules.setdefault(card_type, {}).update({field: _action(name, field) for field in fields})
-    return policy_of(name, rules, USUAL_MARGIN, (0, 0, 0), "review")
-
-
-def _action(policy: str, field: str) -> Action:
-    if policy == "strict":
-        return "mask"
-    if policy == "standard":
-        return "keep" if field in _OF_THE_CARD else "mask"
-    if field in ("id_number", "licence_number"):
-        return Partial(6, 0)
-    return "mask" if field == PORTRAIT else "keep"
-
-
-def _digest(
-    rules: Mapping[CardType, dict[str, Action]], margin: float, fill: tuple[int, ...], chosen: str
-) -> str:
-    def plain(action: Action) -> Any:
-        return [action.keep_first, action.keep_last] if isinstance(action, Partial) else action
-
-    canonical = {
-        "cards": {
-            kind.value: {field: plain(action) for field, action in r.items()} for kind, r in rules.items()
-        },
-        "fill": list(fill),
-        "incomplete": chosen,
-        "margin_mm": margin,
-        "schema": "cardveil.policy/1",
+def packaged_policy(name: str) -> Policy:
+    """Read one of `BUILT_IN`: JSON, since reading YAML costs as much as a tenth of a cold start."""
+    text = (
+        resources.files("cardveil.redaction").joinpath("policies").joinpath(f"{name}.json").read_text("utf-8")
+    )
+    said: dict[str, Any] = json.loads(text)
+    rules: dict[CardType, dict[str, Action]] = {
+        CardType(kind): {field: _read(action) for field, action in fields.items()}
+        for kind, fields in said.pop("cards").items()
     }
-    return hashlib.sha256(json.dumps(canonical, sort_keys=True).encode("ascii")).hexdigest()
+    return policy_of(said.pop("name"), rules, **{**said, "fill": colour_of(said["fill"])})
+
+
+def colour_of(written: str) -> tuple[int, int, int]:
+    """Return red, green and blue of a colour written as ``#rrggbb``."""
+    return int(written[1:3], 16), int(written[3:5], 16), int(written[5:7], 16)
+
+
+def _read(action: Any) -> Action:
+    return Partial(**action["partial"]) if isinstance(action, dict) else action
+
+
+def _plain(action: Action) -> Any:
+    return [action.keep_first, action.keep_last] if isinstance(action, Partial) else action

@@ -1,4 +1,4 @@
-"""Reads a policy that somebody has written, so strictly that no slip of the pen uncovers a field."""
+"""Finds a policy by name or reads a written one, so strictly that no slip of the pen uncovers a field."""
 
 from __future__ import annotations
 
@@ -6,11 +6,20 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from cardveil.card.model import FIELDS, CardType
 from cardveil.core.errors import Halt
-from cardveil.redaction.policy import BUILT_IN, INCOMPLETE, USUAL_MARGIN, Action, Partial, Policy, policy_of
+from cardveil.redaction.policy import (
+    BUILT_IN,
+    INCOMPLETE,
+    OUTSIDE,
+    REST,
+    Action,
+    Partial,
+    Policy,
+    colour_of,
+    packaged_policy,
+    policy_of,
+)
 
 _LONGEST: Final = 65536
 _WIDEST_MARGIN: Final = 20.0
@@ -18,14 +27,22 @@ _COLOUR: Final = re.compile(r"#[0-9a-fA-F]{6}")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
-def read_policy(source: str | Path) -> Policy:
-    """Read a policy from a YAML file, or from the YAML itself (a text of several lines).
+def load_policy(source: str | Path) -> Policy:
+    """Read a policy.
+
+    Parameters
+    ----------
+    source : str or Path
+        ``strict``, ``standard`` or ``minimal``; the path of a YAML file; or the YAML itself (a text of
+        several lines).
 
     Raises
     ------
     Halt
         ``policy_missing`` or ``policy_invalid``, which names the line and what is wrong with it.
     """
+    if isinstance(source, str) and source in BUILT_IN:
+        return packaged_policy(source)
     if isinstance(source, str) and "\n" in source:
         return _parse(source)
     try:
@@ -39,6 +56,31 @@ def read_policy(source: str | Path) -> Policy:
 
 
 def _parse(text: str) -> Policy:
+    root = _compose(text)
+    known = {"name", "margin_mm", "fill", "incomplete", "outside", "rest", "cards"}
+    items = _mapping(root, known, "setting")
+    if "cards" not in items:
+        raise _invalid(root.start_mark.line + 1, "`cards` is missing")
+    cards = _mapping(items["cards"], {t.value for t in CardType}, "card type")
+    rules = {CardType(name): _rules(CardType(name), node) for name, node in cards.items()}
+    name, given = "custom", dict[str, Any]()
+    if "name" in items:
+        name = _text(items["name"], _NAME, "a name of letters, digits, `.`, `_`, `-`")
+    if "margin_mm" in items:
+        given["margin_mm"] = _number(items["margin_mm"])
+    if "fill" in items:
+        given["fill"] = colour_of(_text(items["fill"], _COLOUR, 'a quoted colour such as "#000000"'))
+    for key, values in (("incomplete", INCOMPLETE), ("outside", OUTSIDE), ("rest", REST)):
+        if key in items:
+            given[key] = _one_of(items[key], values)
+    return policy_of(name, rules, **given)
+
+
+def _compose(text: str) -> Any:
+    """Return the YAML's nodes, which know their lines."""
+    # Only a policy of one's own pays for it: a tenth of a cold start.
+    import yaml
+
     if len(text) > _LONGEST:
         raise _invalid(1, "a policy has at most 64 KB")
     try:
@@ -50,26 +92,7 @@ def _parse(text: str) -> Policy:
         raise _invalid(1, "this is nested too deeply") from None
     if root is None:
         raise _invalid(1, "a policy says at least what it does with cards")
-    items = _mapping(root, {"name", "margin_mm", "fill", "incomplete", "cards"}, "setting")
-    if "cards" not in items:
-        raise _invalid(root.start_mark.line + 1, "`cards` is missing")
-    cards = _mapping(items["cards"], {t.value for t in CardType}, "card type")
-    rules = {CardType(name): _rules(CardType(name), node) for name, node in cards.items()}
-    name = (
-        _text(items["name"], _NAME, "a name of letters, digits, `.`, `_`, `-`")
-        if "name" in items
-        else "custom"
-    )
-    margin = _number(items["margin_mm"]) if "margin_mm" in items else USUAL_MARGIN
-    fill = (
-        _text(items["fill"], _COLOUR, 'a quoted colour such as "#000000"') if "fill" in items else "#000000"
-    )
-    incomplete = items.get("incomplete")
-    if incomplete is not None and incomplete.value not in INCOMPLETE:
-        raise _invalid(incomplete.start_mark.line + 1, f"expected one of {', '.join(INCOMPLETE)}")
-    chosen = incomplete.value if incomplete is not None else "review"
-    rgb = (int(fill[1:3], 16), int(fill[3:5], 16), int(fill[5:7], 16))
-    return policy_of(name, rules, margin, rgb, chosen)
+    return root
 
 
 def _rules(card_type: CardType, node: Any) -> dict[str, Action]:
@@ -78,9 +101,9 @@ def _rules(card_type: CardType, node: Any) -> dict[str, Action]:
 
 
 def _action(node: Any) -> Action:
-    if isinstance(node, yaml.ScalarNode) and node.value in ("keep", "mask"):
+    if node.id == "scalar" and node.value in ("keep", "mask"):
         return "keep" if node.value == "keep" else "mask"
-    if not isinstance(node, yaml.MappingNode):
+    if node.id != "mapping":
         raise _invalid(node.start_mark.line + 1, "unknown action: expected keep, mask or partial")
     parts = _mapping(node, {"partial"}, "action")
     if "partial" not in parts:
@@ -93,12 +116,12 @@ def _action(node: Any) -> Action:
 
 
 def _mapping(node: Any, known: set[str], what: str) -> dict[str, Any]:
-    if not isinstance(node, yaml.MappingNode):
+    if node.id != "mapping":
         raise _invalid(node.start_mark.line + 1, f"expected a mapping of {what}s")
     found: dict[str, Any] = {}
     for key, value in node.value:
         line = key.start_mark.line + 1
-        name = key.value if isinstance(key, yaml.ScalarNode) else ""
+        name = key.value if key.id == "scalar" else ""
         if name not in known:
             raise _invalid(line, f"unknown {what} {name[:40]!r}: expected one of {', '.join(sorted(known))}")
         if name in found:
@@ -108,9 +131,13 @@ def _mapping(node: Any, known: set[str], what: str) -> dict[str, Any]:
 
 
 def _text(node: Any, pattern: re.Pattern[str], expected: str) -> str:
-    if not isinstance(node, yaml.ScalarNode) or not pattern.fullmatch(node.value):
+    if node.id != "scalar" or not pattern.fullmatch(node.value):
         raise _invalid(node.start_mark.line + 1, f"expected {expected}")
     return str(node.value)
+
+
+def _one_of(node: Any, values: tuple[str, ...]) -> str:
+    return _text(node, re.compile("|".join(values)), f"one of {', '.join(values)}")
 
 
 def _number(node: Any) -> float:

@@ -1,9 +1,8 @@
-"""Polygons of text made fit for covering: checked, grown, and cut by characters in reading direction."""
+"""Polygons of text made fit for covering: checked, grown, stretched and cut in reading direction."""
 
 from __future__ import annotations
 
 import math
-import unicodedata
 from typing import Final
 
 from cardveil.card.geometry import is_convex, signed_area
@@ -11,10 +10,6 @@ from cardveil.card.model import Point, Polygon
 
 #: Pixels of area below which a polygon says nothing of where a text stands (vendors send zeros).
 _LEAST_AREA: Final = 4.0
-#: Text higher than this many of its own characters' widths stands on several lines.
-_SEVERAL_LINES: Final = 1.8
-#: Characters by which a cut is moved outwards: boxes are padded, and pitches differ.
-_CUT_SLACK: Final = 0.6
 
 
 def usable(polygon: Polygon, width: int, height: int) -> bool:
@@ -57,43 +52,59 @@ def grown(polygon: Polygon, along: float, across: float) -> Polygon:
     )
 
 
-def cut(polygon: Polygon, text: str, keep_first: int, keep_last: int) -> Polygon | None:
-    """Return the part of a line of text that holds all but its first and last characters.
+def part_between(polygon: Polygon, start: float, end: float) -> Polygon:
+    """Return the part of a line of text between two shares (0 to 1) of its length."""
+    a, b, c, d = polygon.points
+    return Polygon((_between(a, b, start), _between(a, b, end), _between(d, c, end), _between(d, c, start)))
 
-    Parameters
-    ----------
-    polygon : Polygon
-        Convex, in reading order.
-    text : str
-        What stands there; full-width characters count twice.
 
-    Returns
-    -------
-    Polygon or None
-        None if nothing would be left to cover, or if the text is not one line: then all of it has to be
-        covered.
-    """
-    characters = "".join(text.split())
-    if keep_first + keep_last >= len(characters):
-        return None
-    widths = [2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in characters]
-    total = sum(widths)
-    top_left, top_right, bottom_right, bottom_left = polygon.points
-    length = (math.dist(top_left, top_right) + math.dist(bottom_left, bottom_right)) / 2
-    if text_height(polygon) > _SEVERAL_LINES * 2 * length / total:
-        return None
-    start = max(sum(widths[:keep_first]) - _CUT_SLACK, 0) / total if keep_first else 0.0
-    end = (
-        min(total - sum(widths[len(widths) - keep_last :]) + _CUT_SLACK, total) / total if keep_last else 1.0
+def stretched(polygon: Polygon, start: float, end: float) -> Polygon:
+    """Return a line of text with its beginning and its end moved outwards by so many pixels."""
+    a, b, c, d = polygon.points
+    return Polygon(
+        (_moved(a, (b, start)), _moved(b, (a, end)), _moved(c, (d, end)), _moved(d, (c, start))),
     )
-    return Polygon.of(
-        (
-            _between(top_left, top_right, start),
-            _between(top_left, top_right, end),
-            _between(bottom_left, bottom_right, end),
-            _between(bottom_left, bottom_right, start),
-        )
+
+
+def half_planes(outline: Polygon, reach: float) -> tuple[Polygon, ...]:
+    """Return four polygons that together hold all that lies outside a convex outline, `reach` pixels far."""
+    found = []
+    points = outline.points
+    for a, b in zip(points, (*points[1:], points[0]), strict=True):
+        length = math.dist(a, b) or 1.0
+        ux, uy = (b[0] - a[0]) / length * reach, (b[1] - a[1]) / length * reach
+        # Clockwise on a screen: outside lies to the left of the way from corner to corner.
+        near = ((a[0] - ux, a[1] - uy), (b[0] + ux, b[1] + uy))
+        far = ((near[1][0] + uy, near[1][1] - ux), (near[0][0] + uy, near[0][1] - ux))
+        found.append(Polygon((*near, *far)))
+    return tuple(found)
+
+
+def holds(polygon: Polygon, point: Point) -> bool:
+    """Say whether a point lies in a convex clockwise polygon or on its edge."""
+    points = polygon.points
+    return all(
+        (x1 - x0) * (point[1] - y0) - (y1 - y0) * (point[0] - x0) >= 0
+        for (x0, y0), (x1, y1) in zip(points, (*points[1:], points[0]), strict=True)
     )
+
+
+def meets_picture(polygon: Polygon, width: int, height: int) -> bool:
+    """Say whether a convex polygon and a picture of this size have anything in common."""
+    corners = ((0.0, 0.0), (float(width), 0.0), (float(width), float(height)), (0.0, float(height)))
+    outlines = (polygon.points, corners)
+    for points in outlines:
+        for (x0, y0), (x1, y1) in zip(points, (*points[1:], points[0]), strict=True):
+            nx, ny = y1 - y0, x0 - x1
+            one, other = ([x * nx + y * ny for x, y in outline] for outline in outlines)
+            if max(one) <= min(other) or max(other) <= min(one):
+                return False
+    return True
+
+
+def centre_of(polygon: Polygon) -> Point:
+    """Return the mean of the corners."""
+    return sum(x for x, _ in polygon.points) / 4, sum(y for _, y in polygon.points) / 4
 
 
 def _moved(corner: Point, *pushes: tuple[Point, float]) -> Point:

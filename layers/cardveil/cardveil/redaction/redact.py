@@ -16,7 +16,7 @@ from cardveil.imaging.limits import memory_bounded
 from cardveil.imaging.orientation import to_stored
 from cardveil.imaging.turbojpeg_library import coefficient_path_available
 from cardveil.redaction import dct, pixels, verify
-from cardveil.redaction.grid import Cover, Outlines, cover, grid_for
+from cardveil.redaction.grid import Cover, Grid, Outlines, cover, grid_for
 from cardveil.redaction.results import Proof, RedactedCopy, Region
 from cardveil.redaction.verify import Expected
 
@@ -36,6 +36,7 @@ def redact(
     *,
     shown: Sequence[Polygon] | None = None,
     kept: Sequence[Polygon] = (),
+    crop: tuple[int, int, int, int] | None = None,
     fill: tuple[int, int, int] = BLACK,
     proof: ProofLevel = "reread",
     allow_empty: bool = False,
@@ -59,6 +60,9 @@ def redact(
     kept : sequence of Polygon
         Ink that is to stay readable: cells that hold some of it, and nothing of a region, are not taken by
         the 16 pixels around the regions.
+    crop : (left, top, right, bottom), optional
+        Pixels of the upright picture at which the copy ends, moved outwards to whole cells. Such a copy is
+        encoded anew.
     fill : (red, green, blue)
         Colour of the cover.
     proof : {"reread", "inline"}
@@ -89,8 +93,9 @@ def redact(
         _outlines(picture, [region.polygon for region in regions]),
         None if shown is None else _outlines(picture, shown),
         _outlines(picture, kept),
+        _cells_around(picture, crop) if crop else None,
     )
-    reason = _why_pixels(picture)
+    reason = "cut to the card" if crop else _why_pixels(picture)
     if not reason:
         return _by_coefficients(picture, places, fill, proof)
     return _by_pixels(picture, places, fill, proof, reason)
@@ -98,11 +103,34 @@ def redact(
 
 @dataclass(frozen=True, slots=True)
 class _Places:
-    """What `redact` was given, in stored pixels."""
+    """What `redact` was given, in stored pixels; the part that is left ends with whole cells."""
 
     masked: Outlines
     shown: Outlines | None
     kept: Outlines
+    part: tuple[int, int, int, int] | None = None
+
+
+def _cells_around(picture: Picture, crop: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    width, height = picture.stored_width, picture.stored_height
+    corners = [to_stored((x, y), width, height, picture.orientation) for x in crop[::2] for y in crop[1::2]]
+    grid = _grid(picture)
+    xs, ys = [x / grid.cell_width for x, _ in corners], [y / grid.cell_height for _, y in corners]
+    part = (
+        max(math.floor(min(xs)), 0) * grid.cell_width,
+        max(math.floor(min(ys)), 0) * grid.cell_height,
+        min(math.ceil(max(xs)) * grid.cell_width, width),
+        min(math.ceil(max(ys)) * grid.cell_height, height),
+    )
+    if part[0] >= part[2] or part[1] >= part[3]:
+        raise Reject("region_outside", "give the part that is to be left in pixels of the upright picture")
+    return part
+
+
+def _grid(picture: Picture) -> Grid:
+    return grid_for(
+        picture.stored_width, picture.stored_height, *([picture.jpeg.mcu] if picture.jpeg else [])
+    )
 
 
 def _outlines(picture: Picture, polygons: Sequence[Polygon]) -> Outlines:
@@ -120,10 +148,7 @@ def _outlines(picture: Picture, polygons: Sequence[Polygon]) -> Outlines:
 
 
 def _cover(picture: Picture, places: _Places) -> Cover:
-    grid = grid_for(
-        picture.stored_width, picture.stored_height, *([picture.jpeg.mcu] if picture.jpeg else [])
-    )
-    covered = cover(grid, places.masked, shown=places.shown, kept=places.kept)
+    covered = cover(_grid(picture), places.masked, shown=places.shown, kept=places.kept)
     if covered.missed:
         raise Reject("region_outside", "give polygons in pixels of the upright picture: one lies outside it")
     if places.shown is not None:
@@ -159,7 +184,7 @@ def _by_coefficients(
     seen = min(done.blocks_done, done.blocks_seen)
     if level == "reread":
         seen = min(seen, _reread(data, planned))
-    return _proven(picture, data, Proof(
+    return _proven(picture, data, None, Proof(
         level, "coefficients", "JPEG", planned.blocks, seen,
         verify.check(data, "jpeg", expected, thorough=level == "reread"), picture.orientation,
         picture.colour if profile else icc.SRGB,
@@ -182,6 +207,8 @@ def _by_pixels(
         dct.validate(dct.tidied(picture.data, picture.jpeg))
     image = decoding.decode(picture)
     pixels.cover_over(image, covered, fill, picture)
+    if places.part is not None:
+        image, covered = image.crop(places.part), covered.part(places.part)
     profile = decoding.profile_to_write(picture, image) if picture.format != "bmp" else None
     if picture.format == "jpeg":
         # Stored as it was, so that covered cells are whole blocks of the copy and stay exactly flat.
@@ -195,21 +222,35 @@ def _by_pixels(
         data = verify.build_jpeg(data, expected)
     if level == "reread":
         seen = min(seen, pixels.count_flat(data, picture.format, covered, turned, fill))
-    return _proven(picture, data, Proof(
+    return _proven(picture, data, places.part, Proof(
         level, "pixels", reason, covered.cells, seen, verify.check(data, picture.format, expected),
         expected.orientation, picture.colour if profile else icc.SRGB,
     ))  # fmt: skip
 
 
-def _proven(picture: Picture, data: bytes, proof: Proof) -> RedactedCopy:
+def _proven(
+    picture: Picture, data: bytes, part: tuple[int, int, int, int] | None, proof: Proof
+) -> RedactedCopy:
     if proof.cells_done != proof.cells_planned:
         raise proof_failed("planned and covered cells differ in number")
+    left, top, right, bottom = crop = (
+        _upright(picture, part) if part else (0, 0, picture.width, picture.height)
+    )
     return RedactedCopy(
         data,
         MEDIA_TYPES[picture.format],
         hashlib.sha256(data).hexdigest(),
         proof.path,
         proof,
-        picture.width,
-        picture.height,
+        right - left,
+        bottom - top,
+        crop,
     )
+
+
+def _upright(picture: Picture, part: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    """Return where a part of the stored picture lies in the upright one."""
+    back = {6: 8, 8: 6}.get(picture.orientation, picture.orientation)
+    corners = [to_stored((x, y), picture.width, picture.height, back) for x in part[::2] for y in part[1::2]]
+    xs, ys = [round(x) for x, _ in corners], [round(y) for _, y in corners]
+    return min(xs), min(ys), max(xs), max(ys)

@@ -1,129 +1,164 @@
-"""From a card and a policy to the places that are covered, or to the reason why no copy can be made."""
+"""Where a card's masked fields stand, as far as anything says so: places, zones, and ink."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from cardveil.card.model import FIELDS, PORTRAIT, Card, Field, Polygon
-from cardveil.core.errors import Review
-from cardveil.imaging.image import Picture
+from cardveil.card.geometry import project
+from cardveil.card.layout import Box, CardLayout
+from cardveil.card.model import PORTRAIT, CardType, Field, Polygon, SeenText
 from cardveil.redaction.card_pose import Placement
-from cardveil.redaction.policy import Partial, Policy
-from cardveil.redaction.polygons import cut, grown, straight, text_height, usable
+from cardveil.redaction.grid import CELL, MARGIN
+from cardveil.redaction.polygons import grown, straight, text_height
 from cardveil.redaction.results import Region
 
-#: Millimetres around the portrait, whose place follows from the text's: printing differs from the layout by
-#: one. With this and the doubts below, portraits of invented photographs were covered to 99.8% or more with
-#: boxes off by up to a third of a line, and to 97.7% at the worst where the card was tilted by 38 to 52
-#: degrees as well; with the embedded recogniser's boxes, completely.
-_PORTRAIT_MARGIN: Final = 2.0
-#: Standard deviations of a place that its cover is grown by as well.
-_DOUBTS: Final = 1.5
 #: Millimetres of a card's text height, to tell the scale of a card whose place is not known.
 _TEXT_MM: Final = 3.3
+#: Millimetres by which makes of one card differ in where the portrait stands.
+_ASTRAY: Final = 3.0
+#: Standard deviations of a place that its cover is grown by as well.
+_DOUBTS: Final = 1.5
+#: Millimetres beyond the layout's edge to which a zone that ends at the card's edge reaches: past the edge.
+_BEYOND: Final = 4.0
+#: Share of its height by which a located portrait is grown: it is 26 to 32 mm high on every card.
+_PORTRAIT_GROWTH: Final = 0.06
 
 
-def plan(card: Card, policy: Policy, picture: Picture, placement: Placement | None) -> tuple[Region, ...]:
-    """Decide what is covered.
+def margin_of(polygon: Polygon, margin_mm: float, placement: Placement | None) -> float:
+    """Return a margin in pixels at a text's place."""
+    if placement is not None:
+        return margin_mm * max(placement.scale_at(corner) for corner in polygon.points)
+    return margin_mm * text_height(polygon) / _TEXT_MM
 
-    A text is covered where it was found, grown by the policy's margin, and, where the card's place in the
-    picture is known, over the whole zone that the card has for it: recognisers miss characters. Where it is
-    not known, half a character's height is added instead. The portrait is covered where the fields say it
-    must be, and where a recogniser saw it.
 
-    Returns
-    -------
-    tuple of Region
-        Empty only when the policy keeps every field of this side and all of them were located.
+def text_regions(
+    name: str,
+    fields: Sequence[Field],
+    texts: Sequence[SeenText],
+    placement: Placement | None,
+    margin_mm: float,
+    kept: Sequence[Polygon],
+) -> list[Region]:
+    """Return what is covered of one masked field.
 
-    Raises
-    ------
-    Review
-        ``fields_missing`` when something that must be covered was not located and the policy asks for review.
+    A text is covered where it was found, grown by the margin, and, where the card's place in the picture is
+    known, over the whole zone that the card has for it: recognisers miss characters. Where it is not known,
+    half a character's height is added instead. Where a witness saw the text, the rest of its place and of its
+    zone, of which nobody says that ink is there, ends where ink begins that is to stay readable.
+
+    Parameters
+    ----------
+    fields : sequence of Field
+        The fields of this name that were located.
+    texts : sequence of SeenText
+        What the witness saw of it.
+    kept : sequence of Polygon
+        Ink that is to stay readable.
     """
-    regions: list[Region] = []
-    missing: list[str] = []
-    located = {f.name: f for f in card.fields if _located(f, picture)}
-    known = FIELDS.get((card.type, card.side), ())
-    others = [f.name for f in card.fields if f.name not in known]
-    for name in dict.fromkeys((*known, *others)):
-        action = policy.action_for(card.type, card.side, name)
-        if action == "keep":
-            continue
-        if name == PORTRAIT:
-            found = list(_portrait(located.get(name), placement))
-        else:
-            found = [
-                region
-                for field in card.fields
-                if field.name == name and _located(field, picture)
-                for region in _text(field, action, policy, placement)
-            ]
-        regions += found
-        if not found:
-            missing.append(name)
-    if not regions and not missing:
-        missing = [name for name in known if name not in located] if known else ["all"]
-    if not missing:
-        return tuple(regions)
-    if policy.incomplete == "review":
-        raise Review(
-            "fields_missing", f"look at the card: not located were {', '.join(sorted(missing))[:200]}"
-        )
-    return _everything(policy, placement, picture)
-
-
-def _located(field: Field, picture: Picture) -> bool:
-    return field.polygon is not None and usable(field.polygon, picture.width, picture.height)
-
-
-def _text(field: Field, action: object, policy: Policy, placement: Placement | None) -> Iterator[Region]:
-    assert field.polygon is not None  # noqa: S101 - _located said so
-    polygon = straight(field.polygon)
-    height = text_height(polygon)
-    known = placement is not None and field.name in placement.layout.fields
-    if placement is not None and known:
-        margin = policy.margin_mm * max(placement.scale_at(corner) for corner in polygon.points)
-    else:
-        margin = policy.margin_mm * height / _TEXT_MM + height / 2
-    if isinstance(action, Partial) and field.text and polygon is field.polygon:
-        part = cut(polygon, field.text, action.keep_first, action.keep_last)
-        if part is not None:
-            yield Region(field.name, _grown_at_ends(part, margin, action), "partial")
-            return
-    yield Region(field.name, grown(polygon, margin, margin), "mask")
-    if placement is not None and known:
-        zone = placement.layout.fields[field.name]
-        if placement.trusted(zone):
-            yield Region(field.name, placement.polygon(zone), "mask")
-
-
-def _grown_at_ends(part: Polygon, margin: float, action: Partial) -> Polygon:
-    """Grow a partial cover across its text, and along it only where it does not end at kept characters."""
-    before, after = (0.0 if action.keep_first else margin), (0.0 if action.keep_last else margin)
-    wide = grown(part, margin, margin).points
-    narrow = grown(part, 0.0, margin).points
-    left = wide if before else narrow
-    right = wide if after else narrow
-    return Polygon((left[0], right[1], right[2], left[3]))
-
-
-def _portrait(field: Field | None, placement: Placement | None) -> Iterator[Region]:
-    box = placement.layout.portrait if placement is not None else None
-    if placement is not None and box is not None and placement.trusted(box):
-        yield Region(PORTRAIT, placement.widened(box, _PORTRAIT_MARGIN, _DOUBTS), "mask")
-    if field is not None and field.polygon is not None:
+    places: list[Polygon] = []
+    zone = placement.layout.fields.get(name) if placement is not None else None
+    for field in fields:
+        assert field.polygon is not None  # noqa: S101 - located
         polygon = straight(field.polygon)
-        # A portrait is 26 to 32 mm high on every card: five per cent of its height are 1.5 mm.
-        margin = 0.06 * text_height(polygon)
-        yield Region(PORTRAIT, grown(polygon, margin, margin), "mask")
+        margin = margin_of(polygon, margin_mm, placement)
+        if zone is None:
+            margin += text_height(polygon) / 2
+        places.append(grown(polygon, margin, margin))
+    if placement is not None and zone is not None and placement.trusted(zone):
+        places.append(placement.polygon(zone))
+    if texts and placement is not None:
+        core = around(boxes_of([text.polygon for text in texts], placement))
+        # What shares a cell with kept ink would cover it; what the witness saw is covered in any case.
+        cell = CELL / max(placement.scale_at(point) for text in texts for point in text.polygon.points)
+        spared = [box.grown(cell) for box in boxes_of(kept, placement)]
+        places = [placement.polygon(trimmed(box, spared, core)) for box in boxes_of(places, placement)]
+    places += [grown_text(text, margin_mm, placement) for text in texts]
+    return [Region(name, place, "mask") for place in places]
 
 
-def _everything(policy: Policy, placement: Placement | None, picture: Picture) -> tuple[Region, ...]:
-    whole = Polygon.box(0, 0, picture.width, picture.height)
-    if policy.incomplete == "mask_card" and placement is not None:
-        outline = placement.layout.outline
-        if placement.trusted(outline):
-            return (Region("card", placement.widened(outline, policy.margin_mm, _DOUBTS), "mask"),)
-    return (Region("picture", whole, "mask"),)
+def grown_text(text: SeenText, margin_mm: float, placement: Placement | None) -> Polygon:
+    """Return a seen text's place, grown by its slack in reading direction and by what the margin asks for.
+
+    Whatever is covered is covered with `MARGIN` pixels around it, as far as no kept ink stands there, and a
+    witness's boxes are wider than the ink: only a margin beyond that adds to it.
+    """
+    polygon = straight(text.polygon)
+    margin = max(margin_of(polygon, margin_mm, placement) - MARGIN, 0.0)
+    # Of a text that nobody knows, a character may have been missed at either end.
+    missed = 0.5 * text_height(polygon) if text.role == "other" and not text.slack else text.slack
+    return grown(polygon, margin + missed, margin)
+
+
+def portrait_regions(
+    field: Field | None, placement: Placement | None, kept: Sequence[Polygon]
+) -> list[Region]:
+    """Return what is covered of the portrait: its whole zone, and where a recogniser saw it.
+
+    The zone is what lies to the right of the text, from the card's upper edge (on a licence: from where the
+    address ends) to the number's line or the lower edge. It gives way to kept ink, but for the part where the
+    portrait stands on every make of the card.
+    """
+    polygon = straight(field.polygon) if field is not None and field.polygon is not None else None
+    if polygon is not None:
+        growth = _PORTRAIT_GROWTH * text_height(polygon)
+        polygon = grown(polygon, growth, growth)
+    box = placement.layout.portrait if placement is not None else None
+    if placement is None or box is None or not placement.trusted(box):
+        return [Region(PORTRAIT, polygon, "mask")] if polygon is not None else []
+    zone = _portrait_zone(placement.layout, box, _DOUBTS * placement.doubt(box))
+    if polygon is not None:
+        zone = around([zone, *boxes_of([polygon], placement)])
+    zone = trimmed(zone, boxes_of(kept, placement), core=box.grown(-_ASTRAY if kept else 0.0))
+    return [Region(PORTRAIT, placement.polygon(zone), "mask")]
+
+
+def _portrait_zone(layout: CardLayout, portrait: Box, doubt: float) -> Box:
+    reach = _ASTRAY + doubt
+    left, right = portrait.x - reach, layout.width + _BEYOND
+    if layout.type is CardType.DRIVER_LICENSE:
+        top, bottom = portrait.y - reach, layout.height + _BEYOND
+    else:
+        top, bottom = -_BEYOND, max(portrait.bottom + reach, layout.fields["id_number"].y)
+    return Box(left, top, right - left, bottom - top)
+
+
+def boxes_of(polygons: Iterable[Polygon], placement: Placement) -> list[Box]:
+    """Return the upright boxes around polygons on the card, in millimetres."""
+    found = []
+    for polygon in polygons:
+        points = [project(placement.to_card, point) for point in polygon.points]
+        left, top = min(x for x, _ in points), min(y for _, y in points)
+        found.append(Box(left, top, max(x for x, _ in points) - left, max(y for _, y in points) - top))
+    return found
+
+
+def trimmed(zone: Box, kept: Iterable[Box], core: Box | None = None) -> Box:
+    """Return a zone cut short where kept ink stands in it, each time on the side where that costs least.
+
+    Parameters
+    ----------
+    core : Box, optional
+        What is not given up; without it, the zone's middle is not.
+    """
+    core = core or Box(zone.x + zone.width / 2, zone.y + zone.height / 2, 0.0, 0.0)
+    for box in kept:
+        if box.right <= zone.x or box.x >= zone.right or box.bottom <= zone.y or box.y >= zone.bottom:
+            continue
+        ways = []
+        if box.right <= core.x:
+            ways.append(Box(box.right, zone.y, zone.right - box.right, zone.height))
+        if box.x >= core.right:
+            ways.append(Box(zone.x, zone.y, box.x - zone.x, zone.height))
+        if box.bottom <= core.y:
+            ways.append(Box(zone.x, box.bottom, zone.width, zone.bottom - box.bottom))
+        if box.y >= core.bottom:
+            ways.append(Box(zone.x, zone.y, zone.width, box.y - zone.y))
+        zone = max(ways, key=lambda way: way.width * way.height, default=zone)
+    return zone
+
+
+def around(boxes: Sequence[Box]) -> Box:
+    """Return the box around boxes."""
+    left, top = min(box.x for box in boxes), min(box.y for box in boxes)
+    return Box(left, top, max(box.right for box in boxes) - left, max(box.bottom for box in boxes) - top)

@@ -76,6 +76,8 @@ class RedactedCopy:
         ``coefficients`` or ``pixels``.
     sha256 : str
         Of `data`, in hex.
+    crop : (left, top, right, bottom) or None
+        Which part of the upright source the copy shows, where it does not show all of it.
     """
 
     data: bytes
@@ -85,3 +87,4 @@ class RedactedCopy:
     proof: Proof
     width: int
     height: int
+    crop: tuple[int, int, int, int] | None = None

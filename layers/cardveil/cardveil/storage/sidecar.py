@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 
 from cardveil.card.findings import Status
-from cardveil.card.model import Call, Card, CardType, Check, Field, Polygon, Side, VendorWarning
+from cardveil.card.model import Call, Card, CardType, Check, Field, Polygon, SeenText, Side, VendorWarning
 from cardveil.core.frozen import dataclass, fields
 
 SCHEMA: Final = "cardveil.sidecar/1"
@@ -50,7 +50,14 @@ class RegionDone:
 
 @dataclass(frozen=True, slots=True)
 class RedactionDone:
-    """What was done to the copy, and how that was proven."""
+    """What was done to the copy, and how that was proven.
+
+    Attributes
+    ----------
+    crop : (left, top, right, bottom) or None
+        Which part of the upright source the copy shows, where it was cut to the card; polygons stay in the
+        source's pixels.
+    """
 
     policy: str
     regions: tuple[RegionDone, ...]
@@ -58,6 +65,7 @@ class RedactionDone:
     output_sha256: str
     path: str
     proof: Mapping[str, Any]
+    crop: tuple[int, int, int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +100,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
-    """Everything that a sidecar says."""
+    """Everything that a sidecar says; `texts` is None when no witness looked."""
 
     source: SourceFacts
     status: Status
@@ -105,6 +113,7 @@ class Sidecar:
     policy_digest: str
     created_at: datetime
     history: Sequence[Decision] = ()
+    texts: Sequence[SeenText] | None = None
 
 
 def to_json(sidecar: Sidecar) -> bytes:
@@ -133,6 +142,8 @@ def to_json(sidecar: Sidecar) -> bytes:
         "pipeline": {"version": sidecar.pipeline_version, "policy_digest": sidecar.policy_digest},
         "created_at": sidecar.created_at.isoformat(timespec="seconds"),
     }
+    if sidecar.texts is not None:
+        document["texts"] = [_seen_text(text) for text in sidecar.texts]
     if sidecar.history:
         document["history"] = [
             {each.name: getattr(decision, each.name) for each in fields(decision)}
@@ -147,6 +158,23 @@ def card_of(document: Mapping[str, Any]) -> Card | None:
     if card is None:
         return None
     return Card(CardType(card["type"]), Side(card["side"]), tuple(_read_field(f) for f in card["fields"]))
+
+
+def seen_texts_of(document: Mapping[str, Any]) -> tuple[SeenText, ...] | None:
+    """Read what a witness saw; None when none looked, or nobody asked (sidecars of earlier versions)."""
+    if "texts" not in document:
+        return None
+    return tuple(
+        SeenText(
+            entry["role"],
+            entry["name"],
+            Polygon.of(entry["polygon"]),
+            entry["slack"],
+            entry["start"],
+            tuple(Polygon.of(polygon) for polygon in entry["characters"]),
+        )
+        for entry in document["texts"]
+    )
 
 
 def history_of(document: Mapping[str, Any]) -> tuple[Decision, ...]:
@@ -198,10 +226,22 @@ def _field(field: Field) -> dict[str, Any]:
     }
 
 
+def _seen_text(text: SeenText) -> dict[str, Any]:
+    return {
+        "role": text.role,
+        "name": text.name,
+        "polygon": text.polygon.as_lists(),
+        "slack": round(text.slack, 2),
+        "start": text.start,
+        # Only parts of fields are ever cut between their characters.
+        "characters": [each.as_lists() for each in text.characters] if text.role == "field" else [],
+    }
+
+
 def _redaction(done: RedactionDone | None) -> dict[str, Any] | None:
     if done is None:
         return None
-    return {
+    document: dict[str, Any] = {
         "policy": done.policy,
         "regions": [
             {"field": region.field, "polygon": region.polygon.as_lists(), "action": region.action}
@@ -211,3 +251,6 @@ def _redaction(done: RedactionDone | None) -> dict[str, Any] | None:
         "path": done.path,
         "proof": dict(done.proof),
     }
+    if done.crop is not None:
+        document["crop"] = list(done.crop)
+    return document

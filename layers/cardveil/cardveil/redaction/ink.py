@@ -1,0 +1,119 @@
+"""Print and writing on a card that nobody read: dark strokes where no label and no value stands."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from cardveil.card.layout import Box, CardLayout
+from cardveil.redaction.flat_card import REACH, SCALE, FlatCard, rows_of
+
+#: Strokes up to twice as many pixels wide are told from larger dark things.
+_STROKE: Final = 3
+#: Grey levels by which ink is darker than the ground, as a share of the ground's own, and at the least.
+_CONTRAST, _LEAST = 0.045, 5.0
+#: Cells in a millimetre, and what share of one (of 255) is dark where print is.
+_FINE, _INKED = 2, 44
+#: Cells of ink one below the other, and in all, that are text: a printed rule is thinner, dust is less.
+_TALL, _TEXT = 3, 10
+#: Cells between strokes of one text at the most.
+_GAP: Final = 3
+#: Millimetres by which strokes may exceed the cells in which they were found.
+_ROOM: Final = 1.0
+#: Millimetres from the layout's edge within which the edge itself and its shadow lie.
+_EDGE: Final = 2.5
+
+Cells = set[tuple[int, int]]
+
+
+def unexplained_ink(flat: FlatCard, layout: CardLayout, explained: Iterable[Box]) -> list[list[Box]]:
+    """Find ink that stands nowhere where something is known to stand.
+
+    Parameters
+    ----------
+    explained : iterable of Box
+        Places (mm) in which ink is known: labels, values, all that is covered anyway.
+
+    Returns
+    -------
+    list of list of Box
+        For each patch of such ink the boxes (mm) that hold it.
+    """
+    width, height = int(layout.width * _FINE), int(layout.height * _FINE)
+    cells = _inked(flat, width, height)
+    for box in explained:
+        cells -= {
+            (x, y)
+            for y in range(max(int(box.y * _FINE), 0), min(math.ceil(box.bottom * _FINE), height))
+            for x in range(max(int(box.x * _FINE), 0), min(math.ceil(box.right * _FINE), width))
+        }
+    tall = {cell for cell in cells if _run(cells, cell, -1) + _run(cells, cell, 1) + 1 >= _TALL}
+    return [_boxes(patch) for patch in _patches(tall) if len(patch) >= _TEXT]
+
+
+def _inked(flat: FlatCard, width: int, height: int) -> Cells:
+    """Return the cells of the card that hold dark strokes."""
+    from PIL import Image, ImageChops, ImageFilter, ImageStat
+
+    ground = flat.grey
+    for filter_ in [ImageFilter.MaxFilter(3)] * _STROKE + [ImageFilter.MinFilter(3)] * _STROKE:
+        ground = ground.filter(filter_)
+    strokes = ImageChops.subtract(ground, flat.grey)
+    light = float(ImageStat.Stat(ground, flat.inside).mean[0])
+    # Grain and a coarse JPEG are dark and light everywhere: ink is darker than most of that.
+    grain = float(ImageStat.Stat(strokes, flat.inside).median[0])
+    least = grain + max(_LEAST, _CONTRAST * light)
+    dark = strokes.point([255 if level > least else 0 for level in range(256)])
+    dark = ImageChops.multiply(dark, flat.inside)
+    side = SCALE // _FINE
+    small = dark.resize((dark.width // side, dark.height // side), Image.Resampling.BOX)
+    off, edge = int(REACH * _FINE), _EDGE * _FINE
+    return {
+        (x, y)
+        for y, row in enumerate(rows_of(small)[off : off + height])
+        for x, share in enumerate(row[off : off + width])
+        if share >= _INKED and edge <= x < width - edge and edge <= y < height - edge
+    }
+
+
+def _run(cells: Cells, cell: tuple[int, int], step: int) -> int:
+    x, y = cell
+    count = 0
+    while (x, y + step * (count + 1)) in cells:
+        count += 1
+    return count
+
+
+def _patches(cells: Cells) -> list[Cells]:
+    """Part cells into patches; a gap as between characters does not part them."""
+    left, patches, around = set(cells), [], range(-_GAP, _GAP + 1)
+    while left:
+        patch, edge = set[tuple[int, int]](), [left.pop()]
+        while edge:
+            x, y = edge.pop()
+            patch.add((x, y))
+            near = {(x + dx, y + dy) for dx in around for dy in around} & left
+            left -= near
+            edge += near
+        patches.append(patch)
+    return patches
+
+
+def _boxes(patch: Cells) -> list[Box]:
+    """Return a box (mm) for each row of a patch."""
+    rows: dict[int, list[int]] = {}
+    for x, y in patch:
+        rows.setdefault(y, []).append(x)
+    return [
+        Box(min(xs) / _FINE, y / _FINE, (max(xs) - min(xs) + 1) / _FINE, 1 / _FINE).grown(_ROOM)
+        for y, xs in rows.items()
+    ]
+
+
+def touches(box: Box, others: Sequence[Box]) -> bool:
+    """Say whether a box has anything in common with one of the others."""
+    return any(
+        box.x < other.right and other.x < box.right and box.y < other.bottom and other.y < box.bottom
+        for other in others
+    )

@@ -1,0 +1,80 @@
+"""Ink that nobody read: found wherever it stands beside what is known, and nothing else taken for it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tests.support.laid_cards import ID_FRONT, laid_card, lines_of, matrix_of
+
+from cardveil.card.geometry import project
+from cardveil.card.layout import Box, layout_of
+from cardveil.redaction import FlatCard, flat_card, inspect, load_policy, place, plan, text_roles
+from cardveil.redaction.ink import touches, unexplained_ink
+
+LAYOUT = layout_of(*ID_FRONT)
+MATRIX = matrix_of(LAYOUT, "flat")
+FREE = Box(20.0, 42.0, 20.0, 1.5)
+
+
+def _blank(paper: int = 215) -> NDArray[np.uint8]:
+    pixels = np.full((1200, 1600), 90, np.uint8)
+    cv2.fillConvexPoly(
+        pixels, np.array([project(MATRIX, c) for c in LAYOUT.outline.corners()], np.int32), paper
+    )
+    return pixels
+
+
+def _write(
+    pixels: NDArray[np.uint8], text: str, at: tuple[float, float], grey: int, size: float = 1.2
+) -> None:
+    x, y = project(MATRIX, at)
+    cv2.putText(pixels, text, (round(x), round(y)), cv2.FONT_HERSHEY_SIMPLEX, size, grey, 4, cv2.LINE_AA)
+
+
+def _flat(pixels: NDArray[np.uint8]) -> FlatCard:
+    _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 85])
+    placement = place(laid_card(ID_FRONT, "flat"))
+    assert placement is not None
+    found = flat_card(inspect(bytes(data)), placement)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("grey", [40, 120, 185], ids=["ink", "pencil", "pale"])
+def test_writing_is_found_where_it_stands(grey: int) -> None:
+    pixels = _blank()
+    _write(pixels, "13800", (20.0, 40.0), grey)
+    patches = unexplained_ink(_flat(pixels), LAYOUT, [])
+    boxes = [box for patch in patches for box in patch]
+    assert touches(Box(21.0, 38.5, 1.0, 1.0), boxes)
+    assert all(box.x > 17.0 and box.right < 45.0 and 35.0 < box.y < 42.0 for box in boxes)
+
+
+def test_what_is_known_to_stand_there_and_what_is_no_text_is_not() -> None:
+    pixels = _blank()
+    rng = np.random.default_rng(5)
+    pixels = np.clip(pixels + rng.normal(0, 4, pixels.shape), 0, 255).astype(np.uint8)
+    assert unexplained_ink(_flat(pixels), LAYOUT, []) == []
+    (x0, y), (x1, _) = project(MATRIX, (15.0, 30.0)), project(MATRIX, (50.0, 30.0))
+    cv2.line(pixels, (round(x0), round(y)), (round(x1), round(y)), 120, 2)  # a printed rule
+    assert unexplained_ink(_flat(pixels), LAYOUT, []) == []
+    _write(pixels, "13800", (20.0, 40.0), 40)
+    assert unexplained_ink(_flat(pixels), LAYOUT, [Box(18.0, 36.0, 30.0, 6.0)]) == []
+
+
+def test_a_value_that_unread_ink_runs_through_is_not_kept() -> None:
+    card, lines = laid_card(ID_FRONT, "flat"), lines_of(laid_card(ID_FRONT, "flat"), "flat")
+    placement = place(card)
+    pixels = _blank()
+    _, data = cv2.imencode(".png", pixels)
+    picture = inspect(bytes(data))
+    policy = load_policy("standard")
+    texts = text_roles(card, lines, placement)
+    clean = plan(card, policy, picture, placement, texts, None, _flat(pixels))
+    _write(pixels, "AMEL", (41.2, 16.5), 160, 2.0)
+    crossed = plan(card, policy, picture, placement, texts, None, _flat(pixels))
+    assert "unexplained" not in {region.field for region in clean.regions}
+    assert "unexplained" in {region.field for region in crossed.regions}
+    assert len(crossed.kept) < len(clean.kept)
