@@ -239,3 +239,17 @@ def test_a_value_of_which_only_parts_were_found_has_no_place(found: list[str]) -
     lines = [line(text, 30.0 * index) for index, text in enumerate(found)]
     (placed,) = place_fields((Field("authority", "某某市公安局高新技术开发区分局"),), lines, "OCR")
     assert placed.polygon is None
+
+
+def test_a_value_that_shares_its_line_with_a_label_begins_behind_the_label() -> None:
+    text = "有效期限: 2011.06.21-长期"
+    characters = tuple(Polygon.box(10 * i, 0, 10 * i + 10, 20) for i in range(len(text)))
+    line = TextLine(text, 99.0, Polygon.box(0, 0, 10 * len(text), 20), characters)
+    (placed,) = place_fields((Field("valid_period", "2011.06.21-长期"),), (line,), "OCR")
+    assert placed.polygon == Polygon.box(60, 0, 10 * len(text), 20)
+
+
+def test_where_no_character_was_located_the_whole_line_is_the_value_s_place() -> None:
+    line = TextLine("有效期限2011.06.21-长期", 99.0, Polygon.box(0, 0, 170, 20))
+    (placed,) = place_fields((Field("valid_period", "2011.06.21-长期"),), (line,), "OCR")
+    assert placed.polygon == line.polygon

@@ -37,7 +37,8 @@ def place_fields(fields: Sequence[Field], lines: Sequence[TextLine], source: str
     for field in fields:
         found = _lines_of(field, lines)
         if found:
-            placed.append(replace(field, polygon=_around(found), sources=(*field.sources, source)))
+            own = [_without_label(line) for line in found]
+            placed.append(replace(field, polygon=_around(own), sources=(*field.sources, source)))
         else:
             placed.append(field)
     return tuple(placed)
@@ -75,6 +76,33 @@ def _value(line: TextLine) -> str:
         if text.startswith(label):
             return text[len(label) :]
     return text
+
+
+def _without_label(line: TextLine) -> TextLine:
+    """Return what stands behind the label that a line may begin with, where its characters' places are known.
+
+    Otherwise the place would begin at the label, and tell a wrong place of the card.
+    """
+    for label in _LABELS:
+        start = _end_of(label, line.text)
+        if start and len(line.characters) == len(line.text) > start:
+            first, last = line.characters[start].points, line.characters[-1].points
+            value = Polygon((first[0], last[1], last[2], first[3]))
+            return replace(line, text=line.text[start:], polygon=value, characters=line.characters[start:])
+    return line
+
+
+def _end_of(label: str, text: str) -> int:
+    """Return where a text goes on behind a label and what separates them, 0 if it does not begin with it."""
+    left = label
+    for index, character in enumerate(text):
+        folded = _fold(character)
+        if folded and not left:
+            return index
+        if folded and not left.startswith(folded):
+            return 0
+        left = left[len(folded) :]
+    return 0
 
 
 def _likeness(wanted: str, line: TextLine) -> float:
