@@ -168,6 +168,10 @@ def test_a_trigger_is_changed(cloud: LocalCloud, call: Call) -> None:
     assert (found.TriggerDesc, found.Enable, found.CustomArgument) == ("0 0 4 * * * *", 0, "sweep")
     (running,) = [each for each in cloud.scf.deployment.timers if each.function == "toy"]
     assert (running.cron, running.enabled, running.argument) == ("0 0 4 * * * *", False, "sweep")
+    half = {"TriggerDesc": "0 0 5 * * * *", "Enable": "PERHAPS"}
+    assert refused(call, "UpdateTrigger", **trigger, **half) == "InvalidParameterValue.Enable"
+    (found,) = call("ListTriggers", FunctionName="toy").Triggers
+    assert found.TriggerDesc == "0 0 4 * * * *", "a refused change changes nothing"
     assert refused(call, "UpdateTrigger", **{**trigger, "TriggerName": "x"}) == "ResourceNotFound.Trigger"
 
 

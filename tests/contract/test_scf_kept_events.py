@@ -157,6 +157,26 @@ def test_tries_are_counted_over_a_restart(scf_run: ScfRun) -> None:
     assert [note["request_id"] for note in scf_run.notes()] == ["the-request"]
 
 
+def test_a_failed_try_is_on_disk(scf_run: ScfRun) -> None:
+    def kept() -> list[QueuedEvent]:
+        events = KeptEvents(scf_run.data / "queue.sqlite")
+        try:
+            return events.all()
+        finally:
+            events.close()
+
+    async def scenario(scf: ScfService) -> None:
+        scf.invoke_async("probe", {"do": "fail"})
+        deadline = time.monotonic() + 60
+        while kept()[0].failures == 0 and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+
+    scf_run(scenario, retry_interval_s=3600)
+    (event,) = kept()
+    assert event.failures == 1
+    assert event.due > event.queued_at + 3000
+
+
 def test_a_pause_goes_on_after_a_restart(scf_run: ScfRun) -> None:
     kept = KeptEvents(scf_run.data / "queue.sqlite")
     now = time.time()
