@@ -1,8 +1,13 @@
-"""Measures redaction beside Pillow, OpenCV and a bare transform: same files, rounds interleaved."""
+"""Measures redaction beside other libraries and a bare transform: same files, rounds interleaved.
+
+Peers load the whole picture before they draw on it, as they must to be compared: drawing on one that is not
+loaded copies it. simplejpeg, PyTurboJPEG and pyvips are measured where they are installed.
+"""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import io
 import json
 import math
@@ -23,7 +28,7 @@ from PIL import Image, ImageDraw
 from cardveil.card.model import Polygon
 from cardveil.imaging import turbojpeg
 from cardveil.redaction import Region, coefficient_path_available, dct, inspect, redact, verify
-from cardveil.redaction.grid import Grid, snap
+from cardveil.redaction.grid import cover, grid_for, snap
 
 #: Width, height and rounds of each picture.
 SIZES = {"0.6": (1000, 630, 25), "2.5": (1920, 1280, 15), "12": (4000, 3000, 15), "48": (8000, 6000, 3)}
@@ -34,12 +39,36 @@ GRAIN = 8
 _PLACES = [(0.12, 0.12 + 0.1 * row, 0.36, 0.06) for row in range(7)] + [(0.60, 0.15, 0.26, 0.5)]
 
 
+#: Where the card lies, as shares of the picture: left, top, right, bottom.
+_CARD = (0.06, 0.06, 0.94, 0.92)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be covered: places, and all beyond the card if that is told."""
+
+    polygons: list[Polygon]
+    card: Polygon | None
+    around: list[Polygon]
+
+    @property
+    def everything(self) -> list[Polygon]:
+        """What a library that only covers has to cover."""
+        return [*self.polygons, *self.around]
+
+    def copy(self, data: bytes) -> bytes:
+        """Cover it as Cardveil does."""
+        regions = [Region("a", polygon, "mask") for polygon in self.polygons]
+        return redact(inspect(data), regions, shown=[self.card] if self.card else None).data
+
+
 @dataclass(frozen=True)
 class Row:
     """One way on one picture; ratios are medians over rounds, memory is above a process doing nothing."""
 
     megapixels: str
     coding: str
+    covered: str
     way: str
     median_ms: float
     least_ms: float
@@ -78,81 +107,138 @@ def photograph(width: int, height: int) -> Image.Image:
     return Image.fromarray(np.clip(pixels + grain[..., None], 0, 255).astype(np.uint8))
 
 
-def places(width: int, height: int) -> list[Polygon]:
-    """Return the polygons to cover, in pixels."""
+def work(width: int, height: int, *, around: bool) -> Work:
+    """Return what is covered, in pixels: eight places, and everything around the card as by default."""
     found = []
     for left, top, wide, high in _PLACES:
         x, y, w, h, slope = left * width, top * height, wide * width, high * height, 0.01 * wide * width
         found.append(Polygon.of([(x, y), (x + w, y + slope), (x + w, y + slope + h), (x, y + h)]))
-    return found
+    left, top, right, bottom = _CARD[0] * width, _CARD[1] * height, _CARD[2] * width, _CARD[3] * height
+    if not around:
+        return Work(found, None, [])
+    beside = [
+        Polygon.box(0, 0, width, top),
+        Polygon.box(0, bottom, width, height),
+        Polygon.box(0, top, left, bottom),
+        Polygon.box(right, top, width, bottom),
+    ]
+    return Work(found, Polygon.box(left, top, right, bottom), beside)
 
 
-def cardveil(data: bytes, polygons: Sequence[Polygon]) -> bytes:
-    """Headers, redaction, and the written copy decoded again: the default."""
-    return redact(inspect(data), [Region("a", p, "mask") for p in polygons]).data
+def cardveil(data: bytes, asked: Work) -> bytes:
+    """Headers, redaction, and the written copy decoded again: what is published."""
+    return asked.copy(data)
 
 
-def cardveil_inline(data: bytes, polygons: Sequence[Polygon]) -> bytes:
-    """Headers, redaction, coefficients read back in memory, structure of the copy."""
-    return redact(inspect(data), [Region("a", p, "mask") for p in polygons], proof="inline").data
-
-
-def cardveil_unproven(data: bytes, polygons: Sequence[Polygon]) -> bytes:
+def cardveil_unproven(data: bytes, asked: Work) -> bytes:
     """The same with every check left out, which nothing but this benchmark can do."""
     picture = inspect(data)
     header = picture.jpeg
     assert header is not None
-    cover = snap(Grid(header.width, header.height, *header.mcu), [p.points for p in polygons])
-    plan = dct.make_plan(header, cover, (0, 0, 0))
-    step = turbojpeg.Step(dct._walk(plan, [0], dct._overwrite))
+    covered = cover(
+        grid_for(header.width, header.height, header.mcu),
+        [p.points for p in asked.polygons],
+        shown=[asked.card.points] if asked.card else None,
+    )
+    step = turbojpeg.Step(dct._walk(dct.make_plan(header, covered, (0, 0, 0)), [0], dct._overwrite))
     expected = verify.Expected(header.width, header.height, 1, None)
     return verify.build_jpeg(turbojpeg.transform(data, [step])[0], expected)
 
 
-def bare_transform(data: bytes, _polygons: Sequence[Polygon]) -> bytes:
+def bare_transform(data: bytes, _asked: Work) -> bytes:
     """libjpeg-turbo decoding and encoding the coefficients, nothing covered."""
     return turbojpeg.transform(data, [turbojpeg.Step()])[0]
 
 
-def pillow(data: bytes, polygons: Sequence[Polygon]) -> bytes:
-    """Open, draw, save."""
+def pillow(data: bytes, asked: Work) -> bytes:
+    """Open, load, draw, save."""
     image = Image.open(io.BytesIO(data))
+    image.load()
     draw = ImageDraw.Draw(image)
-    for polygon in polygons:
+    for polygon in asked.everything:
         draw.polygon(list(polygon.points), fill="black")
     out = io.BytesIO()
     image.save(out, "JPEG", quality=QUALITY, progressive=bool(image.info.get("progressive")))
     return out.getvalue()
 
 
-def opencv(data: bytes, polygons: Sequence[Polygon]) -> bytes:
+def _filled(pixels: Any, asked: Work) -> Any:
+    for polygon in asked.everything:
+        cv2.fillPoly(pixels, [np.array(polygon.points).round().astype(np.int32)], (0, 0, 0))
+    return pixels
+
+
+def opencv(data: bytes, asked: Work) -> bytes:
     """Decode, fill, encode."""
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     assert image is not None
-    for polygon in polygons:
-        cv2.fillPoly(image, [np.array(polygon.points).round().astype(np.int32)], (0, 0, 0))
     progressive = b"\xff\xc2" in data[:2000]
     options = [cv2.IMWRITE_JPEG_QUALITY, QUALITY, cv2.IMWRITE_JPEG_PROGRESSIVE, int(progressive)]
-    return bytes(cv2.imencode(".jpg", image, options)[1].tobytes())
+    return bytes(cv2.imencode(".jpg", _filled(image, asked), options)[1].tobytes())
 
 
-WAYS: dict[str, Callable[[bytes, Sequence[Polygon]], bytes]] = {
+def simplejpeg(data: bytes, asked: Work) -> bytes:
+    """Decode, fill with OpenCV, encode."""
+    library: Any = importlib.import_module("simplejpeg")
+    pixels = _filled(library.decode_jpeg(data), asked)
+    return bytes(library.encode_jpeg(pixels, quality=QUALITY, colorsubsampling="420"))
+
+
+def pyturbojpeg(data: bytes, asked: Work) -> bytes:
+    """Decode, fill with OpenCV, encode."""
+    library: Any = importlib.import_module("turbojpeg").TurboJPEG()
+    return bytes(library.encode(_filled(library.decode(data), asked), quality=QUALITY, jpeg_subsample=2))
+
+
+def pyvips(data: bytes, asked: Work) -> bytes:
+    """Decode into memory, replace what a mask marks, encode."""
+    library: Any = importlib.import_module("pyvips").Image
+    image = library.new_from_buffer(data, "").copy_memory()
+    mask = np.zeros((image.height, image.width), np.uint8)
+    for polygon in asked.everything:
+        cv2.fillPoly(mask, [np.array(polygon.points).round().astype(np.int32)], (255,))
+    covered = library.new_from_memory(mask, image.width, image.height, 1, "uchar")
+    return bytes(covered.ifthenelse([0, 0, 0], image).jpegsave_buffer(Q=QUALITY))
+
+
+Way = Callable[[bytes, Work], bytes]
+#: Peers beside their module.
+_PEERS: dict[str, tuple[Way, str]] = {
+    "OpenCV": (opencv, "cv2"),
+    "simplejpeg": (simplejpeg, "simplejpeg"),
+    "PyTurboJPEG": (pyturbojpeg, "turbojpeg"),
+    "pyvips": (pyvips, "pyvips"),
+}
+
+
+def _installed(module: str) -> bool:
+    try:
+        library: Any = importlib.import_module(module)
+        if module == "turbojpeg":
+            library.TurboJPEG()  # its second version wants libjpeg-turbo 3
+    except (ImportError, OSError, RuntimeError):
+        return False
+    return True
+
+
+WAYS: dict[str, Way] = {
     "Cardveil, copy re-read": cardveil,
-    "Cardveil, inline proof": cardveil_inline,
     "Cardveil, no proof": cardveil_unproven,
     "bare transform": bare_transform,
     "Pillow": pillow,
-    "OpenCV": opencv,
+    **{name: run for name, (run, module) in _PEERS.items() if _installed(module)},
 }
 
 
 def psnr_outside(source: bytes, copy: bytes, polygons: Sequence[Polygon]) -> float:
-    """Return the PSNR (dB) of all pixels outside the cover: touched MCUs and one pixel around them."""
+    """Return the PSNR (dB) of all pixels outside the cover: cells, their margin, one pixel around them."""
     with Image.open(io.BytesIO(source)) as one, Image.open(io.BytesIO(copy)) as other:
         before, after = np.asarray(one.convert("RGB")), np.asarray(other.convert("RGB"))
     height, width = before.shape[:2]
     outside = np.ones((height, width), bool)
-    for left, top, right, bottom in snap(Grid(width, height, 16, 16), [p.points for p in polygons]).boxes(1):
+    for left, top, right, bottom in snap(grid_for(width, height), [p.points for p in polygons], 17.0).boxes(
+        1
+    ):
         outside[top:bottom, left:right] = False
     squares = total = 0
     for top in range(0, height, 256):  # in bands, so that 48 megapixels need no gigabytes here
@@ -162,7 +248,7 @@ def psnr_outside(source: bytes, copy: bytes, polygons: Sequence[Polygon]) -> flo
     return math.inf if squares == 0 else 10 * math.log10(255**2 * total / squares)
 
 
-def peak_of(way: str, path: Path, width: int, height: int) -> float:
+def peak_of(way: str, path: Path, width: int, height: int, *, around: bool) -> float:
     """Run one way once in a process of its own; return megabytes above the same process doing nothing."""
 
     def run(name: str) -> float:
@@ -175,41 +261,45 @@ def peak_of(way: str, path: Path, width: int, height: int) -> float:
             str(path),
             str(width),
             str(height),
+            "around" if around else "places",
         ]
         return float(subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout)
 
     return run(way) - run("nothing")
 
 
-def measure(megapixels: str, progressive: bool, folder: Path, rounds: int | None) -> list[Row]:
+def measure(
+    megapixels: str, progressive: bool, folder: Path, rounds: int | None, *, around: bool
+) -> list[Row]:
     """Measure all ways on one picture."""
     width, height, usual = SIZES[megapixels]
     out = io.BytesIO()
     photograph(width, height).save(out, "JPEG", quality=QUALITY, progressive=progressive)
-    data, polygons = out.getvalue(), places(width, height)
+    data, asked = out.getvalue(), work(width, height, around=around)
     path = folder / f"{megapixels}-{progressive}.jpg"
     path.write_bytes(data)
-    copies = {way: run(data, polygons) for way, run in WAYS.items()}  # also warms everything up
+    copies = {way: run(data, asked) for way, run in WAYS.items()}  # also warms everything up
     times: dict[str, list[float]] = {way: [] for way in WAYS}
     names = list(WAYS)
     for number in range(rounds or usual):
         # Each round begins with another way, since one that follows a hungry one finds its memory cold.
         for way in names[number % len(names) :] + names[: number % len(names)]:
             started = time.perf_counter()
-            WAYS[way](data, polygons)
+            WAYS[way](data, asked)
             times[way].append(1000 * (time.perf_counter() - started))
     medians = {way: statistics.median(values) for way, values in times.items()}
     return [
         Row(
             megapixels,
             "progressive" if progressive else "baseline",
+            "all around" if around else "8 places",
             way,
             round(medians[way], 1),
             round(min(times[way]), 1),
             round(_ratio(times["Pillow"], times[way]), 2),
             round(_ratio(times[way], times["bare transform"]), 2),
-            round(peak_of(way, path, width, height)),
-            round(psnr_outside(data, copies[way], polygons), 1),
+            round(peak_of(way, path, width, height, around=around)),
+            round(psnr_outside(data, copies[way], asked.everything), 1),
             len(copies[way]),
         )
         for way in WAYS
@@ -226,23 +316,24 @@ def main() -> int:
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES), help="megapixels")
     parser.add_argument("--rounds", type=int, help="rounds (default: by size)")
     parser.add_argument("--json", type=Path, help="write one JSON line a row here, too")
-    parser.add_argument("--peak", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--peak", nargs=5, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.peak:
         return _print_peak(*options.peak)
     print(f"libturbojpeg {coefficient_path_available().reason}; JPEG quality {QUALITY}, 4:2:0, 8 places")
-    head = f"{'MP':>5} {'coding':<12} {'way':<24}{'ms':>7}{'least':>7}{'×Pillow':>9}{'/transform':>12}"
-    head += f"{'peak MB':>9}{'dB outside':>12}{'bytes':>12}"
+    head = f"{'MP':>5} {'coding':<12} {'covered':<11} {'way':<24}{'ms':>7}{'least':>7}{'×Pillow':>9}"
+    head += f"{'/transform':>12}{'peak MB':>9}{'dB outside':>12}{'bytes':>12}"
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         for megapixels in options.sizes:
-            for progressive in (False, True):
+            for progressive, around in ((False, False), (False, True), (True, False)):
                 print(head if not rows else "", flush=True)
-                for row in measure(megapixels, progressive, Path(folder), options.rounds):
+                for row in measure(megapixels, progressive, Path(folder), options.rounds, around=around):
                     rows.append(row)
-                    line = f"{row.megapixels:>5} {row.coding:<12} {row.way:<24}{row.median_ms:>7.1f}"
-                    line += f"{row.least_ms:>7.1f}{row.against_pillow:>9.2f}{row.against_transform:>12.2f}"
-                    line += f"{row.peak_mb:>9.0f}{row.psnr_outside_db:>12.1f}{row.size:>12}"
+                    line = f"{row.megapixels:>5} {row.coding:<12} {row.covered:<11} {row.way:<24}"
+                    line += f"{row.median_ms:>7.1f}{row.least_ms:>7.1f}{row.against_pillow:>9.2f}"
+                    line += f"{row.against_transform:>12.2f}{row.peak_mb:>9.0f}"
+                    line += f"{row.psnr_outside_db:>12.1f}{row.size:>12}"
                     print(line, flush=True)
     lines = [json.dumps({key: _finite(value) for key, value in asdict(row).items()}) for row in rows]
     if options.json:
@@ -255,10 +346,11 @@ def _finite(value: Any) -> Any:
     return None if value == math.inf else value
 
 
-def _print_peak(way: str, path: str, width: str, height: str) -> int:
-    data, polygons = Path(path).read_bytes(), places(int(width), int(height))
+def _print_peak(way: str, path: str, width: str, height: str, covered: str) -> int:
+    data = Path(path).read_bytes()
+    asked = work(int(width), int(height), around=covered == "around")
     if way != "nothing":
-        WAYS[way](data, polygons)
+        WAYS[way](data, asked)
     # `ru_maxrss` would begin with what the parent held when it forked.
     status = Path("/proc/self/status").read_text(encoding="ascii")
     print(int(status.split("VmHWM:")[1].split()[0]) / 1024)

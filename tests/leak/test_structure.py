@@ -133,7 +133,6 @@ def _copy(kit: Any, name: str) -> tuple[bytes, Expected]:
 def test_an_honest_copy_passes(kit: Any, name: str) -> None:
     copy, expected = _copy(kit, name)
     assert verify.check(copy, name, expected)
-    assert verify.check(copy, name, expected, thorough=False)
 
 
 @pytest.mark.parametrize(("name", "what"), SPOILT, ids=lambda value: value.replace(" ", "-"))
@@ -158,8 +157,7 @@ def test_a_segment_of_the_encoder_s_own_is_not_carried_into_a_copy(kit: Any) -> 
         verify.build_jpeg(encoded, Expected(*SIZE, 1, None))
 
 
-@pytest.mark.parametrize("level", ["inline", "reread"])
-def test_an_encoder_s_own_segments_never_pass(kit: Any, level: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_encoder_s_own_segments_never_pass(kit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever puts a file together: what is handed out is looked through once more."""
     build = verify.build_jpeg
     monkeypatch.setattr(
@@ -169,7 +167,7 @@ def test_an_encoder_s_own_segments_never_pass(kit: Any, level: Any, monkeypatch:
         if name == "pixels":
             monkeypatch.setenv("CARDVEIL_TURBOJPEG", "off")
         with pytest.raises(Review, match="proof_failed"):
-            redact(inspect(kit.jpeg(kit.noise(3, *SIZE))), kit.region(BOX), proof=level)
+            redact(inspect(kit.jpeg(kit.noise(3, *SIZE))), kit.region(BOX))
 
 
 @pytest.mark.parametrize("name", ["JPEG", "PNG", "BMP", "WEBP"])
@@ -192,7 +190,7 @@ def test_pixels_that_were_exchanged_after_the_covering_are_noticed(
 def test_pixels_that_were_not_covered_are_noticed_before_they_are_encoded(
     kit: Any, name: str, missed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The proof that reads nothing again looks at what the encoder is given."""
+    """What the encoder is given is looked at as well: quantisation would hide a single pixel."""
     monkeypatch.setenv("CARDVEIL_TURBOJPEG", "off")
     cover_over = pixels.cover_over
 
@@ -206,7 +204,7 @@ def test_pixels_that_were_not_covered_are_noticed_before_they_are_encoded(
     monkeypatch.setattr(pixels, "cover_over", careless)
     picture = inspect(kit.pillow(Image.fromarray(kit.noise(3, *SIZE)), name))
     with pytest.raises(Review, match="proof_failed"):
-        redact(picture, kit.region(BOX), proof="inline")
+        redact(picture, kit.region(BOX))
 
 
 def test_a_jpeg_whose_tables_change_between_its_scans_is_redacted_by_its_pixels(kit: Any) -> None:

@@ -119,14 +119,6 @@ def test_what_is_known_of_a_copy_can_be_written_down() -> None:
     assert (copy.media_type, copy.width, copy.height) == ("image/jpeg", WIDTH, HEIGHT)
 
 
-def test_the_inline_proof_gives_the_same_copy() -> None:
-    for name in ("JPEG", "PNG"):
-        picture = inspect(_saved(name))
-        inline = redact(picture, [Region("a", BOX, "mask")], proof="inline")
-        assert inline.data == redact(picture, [Region("a", BOX, "mask")]).data
-        assert inline.proof.level == "inline"
-
-
 # Bad regions
 # -------------------------------------------------------------------------------------------------
 

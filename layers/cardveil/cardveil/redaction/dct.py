@@ -70,13 +70,12 @@ class Redacted:
     ----------
     data : bytes
         The file, without orientation or profile.
-    blocks_done, blocks_seen : int
-        Blocks overwritten, and blocks found flat in memory afterwards, in a pass of its own.
+    blocks_done : int
+        Blocks overwritten.
     """
 
     data: bytes
     blocks_done: int
-    blocks_seen: int
 
 
 def make_plan(header: JpegHeader, cover: Cover, fill: tuple[int, int, int]) -> Plan:
@@ -113,10 +112,10 @@ def make_plan(header: JpegHeader, cover: Cover, fill: tuple[int, int, int]) -> P
 
 
 def redact(data: bytes, header: JpegHeader, plan: Plan) -> Redacted:
-    """Overwrite the planned blocks and look at them again before anything is believed.
+    """Overwrite the planned blocks.
 
     One decoding serves all passes: cutting out the last row and the last column of MCUs where the picture
-    ends within one, overwriting, and reading back. Blocks that reach beyond the picture's edge are made anew
+    ends within one, and overwriting. Blocks that reach beyond the picture's edge are made anew
     from what is shown of them (see `hidden`); all others stay as they are, bit by bit.
 
     Raises
@@ -126,7 +125,7 @@ def redact(data: bytes, header: JpegHeader, plan: Plan) -> Redacted:
     Review
         ``proof_failed`` if a pass saw other blocks than it expected.
     """
-    done, seen = [0], [0]
+    done = [0]
     anew: Edges = {}
     mcu_width, mcu_height = header.mcu
 
@@ -142,15 +141,15 @@ def redact(data: bytes, header: JpegHeader, plan: Plan) -> Redacted:
         cuts.append(Step(crop=(0, header.height // mcu_height * mcu_height), use=rebuild))
     if header.width % mcu_width and plan.leaves_right():
         cuts.append(Step(crop=(header.width // mcu_width * mcu_width, 0), use=rebuild))
-    cover_up, look = _walk(plan, done, _overwrite), _walk(plan, seen, _expect_flat)
+    cover_up = _walk(plan, done, _overwrite)
 
     def write(address: int, blocks: int, row: int, component: int) -> None:
         for first, content in anew.get((component, row), ()):
             ctypes.memmove(address + BLOCK * first, content, min(len(content), BLOCK * (blocks - first)))
         cover_up(address, blocks, row, component)
 
-    results = _run(tidied(data, header), [*cuts, Step(write), Step(look, output=False)])
-    return Redacted(results[-2], done[0], seen[0])
+    results = _run(tidied(data, header), [*cuts, Step(write)])
+    return Redacted(results[-1], done[0])
 
 
 def validate(data: bytes) -> None:

@@ -131,13 +131,17 @@ def cover(grid: Grid, masked: Outlines, *, shown: Outlines | None = None, kept: 
     masks = [hull(outline) for outline in masked]
     ink = snap(grid, masks)
     margin = snap(grid, masks, MARGIN + SLACK)
-    spared = snap(grid, [outline for outline in kept if _is_convex(outline)], -_BOX_AIR)
+    spared = snap(grid, [outline for outline in kept if is_convex(outline)], -_BOX_AIR)
     rows = [
         _merged([*core, *_without(wide, free)])
         for core, wide, free in zip(ink.rows, margin.rows, spared.rows, strict=True)
     ]
     if shown is not None:
-        windows = [outline for outline in shown if _is_convex(outline)]
+        windows = [
+            (min(y for _, y in outline), max(y for _, y in outline), outline)
+            for outline in shown
+            if is_convex(outline)
+        ]
         rows = [
             _merged([*runs, *_without(((0, grid.columns),), _visible(grid, row, windows))])
             for row, runs in enumerate(rows)
@@ -219,14 +223,18 @@ def union(spans: Iterable[tuple[float, float]]) -> _Spans:
     return merged
 
 
-def _visible(grid: Grid, row: int, windows: Outlines) -> list[tuple[int, int]]:
+def _visible(grid: Grid, row: int, windows: Sequence[tuple[float, float, Outline]]) -> list[tuple[int, int]]:
     """Return the runs of cells in a row that lie wholly within the union of convex windows.
+
+    Windows come with their top and their bottom.
 
     The row is cut into strips at every height at which a corner lies or two sides cross: within a strip the
     windows' sides run straight and keep their order.
     """
     top, bottom = row * grid.cell_height, min((row + 1) * grid.cell_height, grid.height)
-    near = [w for w in windows if min(y for _, y in w) <= bottom and max(y for _, y in w) >= top]
+    near = [window for first, last, window in windows if first <= bottom and last >= top]
+    if not near:
+        return []
     heights = {float(top), float(bottom)}
     for window in near:
         heights.update(y for _, y in window if top < y < bottom)
@@ -269,7 +277,7 @@ def _sides(outline: Outline) -> Iterator[tuple[Point, Point]]:
     return zip(outline, (*outline[1:], outline[0]), strict=True)
 
 
-def _is_convex(points: Outline) -> bool:
+def is_convex(points: Outline) -> bool:
     """Say whether an outline is its own convex hull, but for points on its sides."""
     area = abs(signed_area(points))
     return area > 0 and abs(abs(signed_area(hull(points))) - area) <= 1e-9 * area

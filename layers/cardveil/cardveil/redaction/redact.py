@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final
 
 from cardveil.card.model import Polygon
 from cardveil.core.errors import Reject, Review, proof_failed
@@ -26,8 +26,6 @@ MOST_REGIONS: Final = 1000
 #: Farther outside than any rounding or margin explains, in pixels.
 _ABSURD: Final = 1e7
 
-ProofLevel = Literal["inline", "reread"]
-
 
 @memory_bounded
 def redact(
@@ -38,7 +36,6 @@ def redact(
     kept: Sequence[Polygon] = (),
     crop: tuple[int, int, int, int] | None = None,
     fill: tuple[int, int, int] = BLACK,
-    proof: ProofLevel = "reread",
     allow_empty: bool = False,
 ) -> RedactedCopy:
     """Cover `regions` and all that is not `shown`; return a copy proven to hold none of it, and no metadata.
@@ -65,10 +62,6 @@ def redact(
         encoded anew.
     fill : (red, green, blue)
         Colour of the cover.
-    proof : {"reread", "inline"}
-        ``reread`` decodes the written file again, so that what is promised is said of the very bytes that are
-        handed out; it costs about as much as half of the redaction, a tenth of a recognition. ``inline``
-        reads back the coefficients that the encoder was given, and the copy's structure.
     allow_empty : bool
         Whether neither regions nor `shown` mean a copy without metadata; by default that is refused.
 
@@ -97,8 +90,8 @@ def redact(
     )
     reason = "cut to the card" if crop else _why_pixels(picture)
     if not reason:
-        return _by_coefficients(picture, places, fill, proof)
-    return _by_pixels(picture, places, fill, proof, reason)
+        return _by_coefficients(picture, places, fill)
+    return _by_pixels(picture, places, fill, reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +163,7 @@ def _why_pixels(picture: Picture) -> str:
     return "" if available else available.reason
 
 
-def _by_coefficients(
-    picture: Picture, places: _Places, fill: tuple[int, int, int], level: ProofLevel
-) -> RedactedCopy:
+def _by_coefficients(picture: Picture, places: _Places, fill: tuple[int, int, int]) -> RedactedCopy:
     header = picture.jpeg
     assert header is not None  # noqa: S101 - _why_pixels said so
     planned = dct.make_plan(header, _cover(picture, places), fill)
@@ -181,12 +172,11 @@ def _by_coefficients(
     profile = icc.canonical(picture.colour) if grey == (picture.colour == icc.GREY) else None
     expected = Expected(header.width, header.height, picture.orientation, profile)
     data = verify.build_jpeg(done.data, expected)
-    seen = min(done.blocks_done, done.blocks_seen)
-    if level == "reread":
-        seen = min(seen, _reread(data, planned))
+    # Decoded once more, so that what is promised is said of the very bytes that are handed out.
+    seen = min(done.blocks_done, _reread(data, planned))
     return _proven(picture, data, None, Proof(
-        level, "coefficients", "JPEG", planned.blocks, seen,
-        verify.check(data, "jpeg", expected, thorough=level == "reread"), picture.orientation,
+        "reread", "coefficients", "JPEG", planned.blocks, seen,
+        verify.check(data, "jpeg", expected), picture.orientation,
         picture.colour if profile else icc.SRGB,
     ))  # fmt: skip
 
@@ -198,9 +188,7 @@ def _reread(data: bytes, planned: dct.Plan) -> int:
         raise proof_failed("the copy cannot be read") from None
 
 
-def _by_pixels(
-    picture: Picture, places: _Places, fill: tuple[int, int, int], level: ProofLevel, reason: str
-) -> RedactedCopy:
+def _by_pixels(picture: Picture, places: _Places, fill: tuple[int, int, int], reason: str) -> RedactedCopy:
     covered = _cover(picture, places)
     if picture.jpeg is not None and coefficient_path_available():
         # Pillow repairs what is damaged; libturbojpeg says so.
@@ -220,10 +208,9 @@ def _by_pixels(
     data = decoding.encode(image, picture.format, profile)
     if picture.format == "jpeg":
         data = verify.build_jpeg(data, expected)
-    if level == "reread":
-        seen = min(seen, pixels.count_flat(data, picture.format, covered, turned, fill))
+    seen = min(seen, pixels.count_flat(data, picture.format, covered, turned, fill))
     return _proven(picture, data, places.part, Proof(
-        level, "pixels", reason, covered.cells, seen, verify.check(data, picture.format, expected),
+        "reread", "pixels", reason, covered.cells, seen, verify.check(data, picture.format, expected),
         expected.orientation, picture.colour if profile else icc.SRGB,
     ))  # fmt: skip
 

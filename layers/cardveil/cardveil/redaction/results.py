@@ -34,8 +34,7 @@ class Proof:
     Attributes
     ----------
     level : str
-        ``inline``: the coefficients that were encoded (or the pixels) were read back; ``reread``: the written
-        file was decoded again as well.
+        ``reread``: the written file was decoded again.
     cells_planned, cells_done : int
         Cells (blocks of all planes, on the coefficient path) planned and found flat.
     reason : str

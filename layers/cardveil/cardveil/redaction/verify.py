@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Final
 
 from cardveil.card.geometry import signed_area
 from cardveil.core.errors import proof_failed
 from cardveil.core.frozen import dataclass
 from cardveil.imaging import exif, jpeg, jpeg_copy
-from cardveil.redaction.grid import Cover, Outline, Outlines, union
+from cardveil.redaction.grid import Cover, Outline, Outlines, is_convex, union
 
 _ICC: Final = b"ICC_PROFILE\x00"
 _ADOBE: Final = frozenset(b"Adobe\x00\x64\x00\x00\x00\x00" + bytes([transform]) for transform in (0, 1, 2))
@@ -24,7 +24,7 @@ _PICTURE_SEGMENTS: Final = {
 }
 _BMP_HEADERS: Final = 14 + 40
 #: Pixels between the lines on which uncovered cells are held against the places that may be seen.
-_LINES: Final = 4
+_LINES: Final = 8
 #: Pixels by which the two ways may differ.
 _ROUNDING: Final = 1e-6
 
@@ -68,14 +68,8 @@ def build_jpeg(encoded: bytes, expected: Expected) -> bytes:
     return b"".join([*kept, *rest, memoryview(encoded)[tail:]])
 
 
-def check(data: bytes, format_: str, expected: Expected, *, thorough: bool = True) -> tuple[str, ...]:
+def check(data: bytes, format_: str, expected: Expected) -> tuple[str, ...]:
     """Hold a written copy against what it may contain.
-
-    Parameters
-    ----------
-    thorough : bool
-        Whether to look through a JPEG's compressed data for a second picture, too; otherwise only its end is
-        looked at.
 
     Returns
     -------
@@ -87,7 +81,7 @@ def check(data: bytes, format_: str, expected: Expected, *, thorough: bool = Tru
     Review
         ``proof_failed``, naming the check.
     """
-    names, size = {"jpeg": _jpeg, "png": _png, "webp": _webp, "bmp": _bmp}[format_](data, expected, thorough)
+    names, size = {"jpeg": _jpeg, "png": _png, "webp": _webp, "bmp": _bmp}[format_](data, expected)
     if size != (expected.width, expected.height):
         raise proof_failed("the copy has another size than its source")
     return tuple(dict.fromkeys(names))
@@ -105,39 +99,47 @@ def check_hidden(cover: Cover, shown: Outlines) -> None:
         ``proof_failed`` if a cell reaches beyond the union of those places.
     """
     grid = cover.grid
+    windows = [
+        (min(y for _, y in each) - _ROUNDING, max(y for _, y in each) + _ROUNDING, _sides(each))
+        for each in shown
+        if is_convex(each)
+    ]
     for row, runs in enumerate(cover.rows):
         left = [0, *(min(last * grid.cell_width, grid.width) for _, last in runs)]
         right = [*(first * grid.cell_width for first, _ in runs), grid.width]
         visible = [(a, b) for a, b in zip(left, right, strict=True) if a < b]
         top, bottom = row * grid.cell_height, min((row + 1) * grid.cell_height, grid.height)
         for y in (*range(top, bottom, _LINES), bottom) if visible else ():
-            spans = union(span for window in shown for span in _along(window, y))
+            spans = union(_along(sides, y) for first, last, sides in windows if first <= y <= last)
             for start, end in visible:
                 if not any(a <= start and end <= b for a, b in spans):
                     raise proof_failed("something stays visible that is not shown")
 
 
-def _along(window: Outline, y: float) -> Iterator[tuple[float, float]]:
-    """Yield the part of a horizontal line that lies on the inner side of all sides of a window."""
+def _sides(window: Outline) -> list[tuple[float, float, float]]:
+    """Return the half-planes whose intersection a convex window is: ``a · x + b · y + c ≥ 0``."""
     turn = math.copysign(1.0, signed_area(window))
+    return [
+        (turn * (y0 - y1), turn * (x1 - x0), turn * ((y1 - y0) * x0 - (x1 - x0) * y0))
+        for (x0, y0), (x1, y1) in zip(window, (*window[1:], window[0]), strict=True)
+    ]
+
+
+def _along(sides: Sequence[tuple[float, float, float]], y: float) -> tuple[float, float]:
+    """Return the part of a horizontal line on the inner side of all sides; it may end before it begins."""
     low, high = -math.inf, math.inf
-    for (x0, y0), (x1, y1) in zip(window, (*window[1:], window[0]), strict=True):
-        # Inside: slope · x + rest ≥ 0.
-        slope, rest = turn * (y0 - y1), turn * ((x1 - x0) * (y - y0) + (y1 - y0) * x0)
-        if slope > 0:
-            low = max(low, -rest / slope)
-        elif slope < 0:
-            high = min(high, -rest / slope)
-        elif rest < -_ROUNDING * abs(x1 - x0):
-            return
-    if low <= high + _ROUNDING:
-        yield low - _ROUNDING, high + _ROUNDING
+    for a, b, c in sides:
+        if a > 0:
+            low = max(low, -(b * y + c) / a)
+        elif a < 0:
+            high = min(high, -(b * y + c) / a)
+    return low - _ROUNDING, high + _ROUNDING
 
 
 Found = tuple[list[str], tuple[int, int]]
 
 
-def _jpeg(data: bytes, expected: Expected, thorough: bool) -> Found:
+def _jpeg(data: bytes, expected: Expected) -> Found:
     names, size, oriented, coloured, scan = ["SOI"], (0, 0), 1, None, 0
     for part in jpeg.segments(data):
         body, name = part.body, _PICTURE_SEGMENTS.get(part.marker, "")
@@ -158,14 +160,14 @@ def _jpeg(data: bytes, expected: Expected, thorough: bool) -> Found:
         names.append(name)
     if oriented != expected.orientation or coloured != expected.profile:
         raise proof_failed("the copy lost its orientation or its profile")
-    if thorough and jpeg_copy.next_marker(data, scan) != len(data) - 2:
+    if jpeg_copy.next_marker(data, scan) != len(data) - 2:
         raise proof_failed("the copy holds something beside its picture")
     if data[-2:] != b"\xff\xd9":
         raise proof_failed("the copy does not end where its picture ends")
     return [*names, "EOI"], size
 
 
-def _png(data: bytes, expected: Expected, _thorough: bool) -> Found:
+def _png(data: bytes, expected: Expected) -> Found:
     names, at, size = list[str](), 8, (0, 0)
     while at + 12 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
@@ -180,7 +182,7 @@ def _png(data: bytes, expected: Expected, _thorough: bool) -> Found:
     return names, size
 
 
-def _webp(data: bytes, expected: Expected, _thorough: bool) -> Found:
+def _webp(data: bytes, expected: Expected) -> Found:
     names, at, size = list[str](), 12, (0, 0)
     while at + 8 <= len(data):
         kind, length = struct.unpack_from("<4sI", data, at)
@@ -198,7 +200,7 @@ def _webp(data: bytes, expected: Expected, _thorough: bool) -> Found:
     return names, size
 
 
-def _bmp(data: bytes, _expected: Expected, _thorough: bool) -> Found:
+def _bmp(data: bytes, _expected: Expected) -> Found:
     total, gap, offset, header, width, height, _, bits = struct.unpack_from("<IIIIiiHH", data, 2)
     pixels = (width * bits + 31) // 32 * 4 * height
     if header != 40 or gap or offset != _BMP_HEADERS + (1024 if bits == 8 else 0):
