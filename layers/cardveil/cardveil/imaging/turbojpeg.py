@@ -174,11 +174,16 @@ def decode_planes(data: bytes, samplings: Sequence[tuple[int, int]]) -> list[tup
 def _guard(
     row_filter: RowFilter, raised: list[BaseException], before: Callable[[], None]
 ) -> Callable[..., int]:
+    begun = False
+
     def call(address: int, part: Any, _plane: Any, component: int, _index: int, _transform: int) -> int:
+        nonlocal begun
         if raised:
             return -1
         try:
-            before()
+            if not begun:
+                begun = True
+                before()
             row_filter(address, part.w // _BLOCK, part.y // _BLOCK, component)
         except BaseException as error:  # noqa: BLE001 - kept, and raised again by transform()
             raised.append(error)

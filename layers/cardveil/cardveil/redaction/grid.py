@@ -226,18 +226,14 @@ def union(spans: Iterable[tuple[float, float]]) -> _Spans:
 def _visible(grid: Grid, row: int, windows: Sequence[tuple[float, float, Outline]]) -> list[tuple[int, int]]:
     """Return the runs of cells in a row that lie wholly within the union of convex windows.
 
-    Windows come with their top and their bottom.
-
-    The row is cut into strips at every height at which a corner lies or two sides cross: within a strip the
-    windows' sides run straight and keep their order.
+    Windows come with their top and their bottom. The row is cut into strips at every height at which sides of
+    two windows cross: within a strip their sides keep their order, and bend outwards only.
     """
     top, bottom = row * grid.cell_height, min((row + 1) * grid.cell_height, grid.height)
     near = [window for first, last, window in windows if first <= bottom and last >= top]
     if not near:
         return []
     heights = {float(top), float(bottom)}
-    for window in near:
-        heights.update(y for _, y in window if top < y < bottom)
     for one, other in combinations(near, 2):
         heights.update(y for y in _crossings(one, other) if top < y < bottom)
     runs: list[tuple[int, int]] = [(0, grid.columns)]
@@ -289,19 +285,21 @@ def _turn(a: Point, b: Point, c: Point) -> float:
 
 def _span(points: Outline, top: float, bottom: float) -> tuple[float, float] | None:
     """Return the reach in x of a convex polygon within a horizontal band; a convex set has no gap there."""
-    xs: list[float] = []
-    previous = points[-1]
-    for point in points:
-        (x0, y0), (x1, y1) = previous, point
-        previous = point
-        if max(y0, y1) < top or min(y0, y1) > bottom:
-            continue
-        if y0 == y1:
-            xs += (x0, x1)
-            continue
-        for y in (min(max(y0, top), bottom), min(max(y1, top), bottom)):
-            xs.append(x0 + (x1 - x0) * (y - y0) / (y1 - y0))
-    return (min(xs), max(xs)) if xs else None
+    left, right = math.inf, -math.inf
+    x0, y0 = points[-1]
+    for x1, y1 in points:
+        if (y0 >= top or y1 >= top) and (y0 <= bottom or y1 <= bottom):
+            start, end = x0, x1
+            # What lies beyond the band is cut off; a side along it is within it.
+            if not top <= y0 <= bottom:
+                start = x0 + (x1 - x0) * ((top if y0 < top else bottom) - y0) / (y1 - y0)
+            if not top <= y1 <= bottom:
+                end = x0 + (x1 - x0) * ((top if y1 < top else bottom) - y0) / (y1 - y0)
+            if start > end:
+                start, end = end, start
+            left, right = start if start < left else left, end if end > right else right
+        x0, y0 = x1, y1
+    return (left, right) if left <= right else None
 
 
 def _merged(runs: Iterable[tuple[int, int]]) -> Runs:
