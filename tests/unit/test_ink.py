@@ -11,7 +11,7 @@ from tests.support.laid_cards import ID_FRONT, laid_card, lines_of, matrix_of
 from cardveil.card.geometry import project
 from cardveil.card.layout import Box, layout_of
 from cardveil.redaction import FlatCard, flat_card, inspect, load_policy, place, plan, text_roles
-from cardveil.redaction.ink import touches, unexplained_ink
+from cardveil.redaction.ink import boxes_of_patch, inked_cells, touches, unexplained_ink, writing_across
 
 LAYOUT = layout_of(*ID_FRONT)
 MATRIX = matrix_of(LAYOUT, "flat")
@@ -42,12 +42,15 @@ def _flat(pixels: NDArray[np.uint8]) -> FlatCard:
     return found
 
 
+def _found(pixels: NDArray[np.uint8], *explained: Box) -> list[set[tuple[int, int]]]:
+    return unexplained_ink(inked_cells(_flat(pixels), LAYOUT), explained)
+
+
 @pytest.mark.parametrize("grey", [40, 120, 185], ids=["ink", "pencil", "pale"])
 def test_writing_is_found_where_it_stands(grey: int) -> None:
     pixels = _blank()
     _write(pixels, "13800", (20.0, 40.0), grey)
-    patches = unexplained_ink(_flat(pixels), LAYOUT, [])
-    boxes = [box for patch in patches for box in patch]
+    boxes = [box for patch in _found(pixels) for box in boxes_of_patch(patch)]
     assert touches(Box(21.0, 38.5, 1.0, 1.0), boxes)
     assert all(box.x > 17.0 and box.right < 45.0 and 35.0 < box.y < 42.0 for box in boxes)
 
@@ -56,12 +59,12 @@ def test_what_is_known_to_stand_there_and_what_is_no_text_is_not() -> None:
     pixels = _blank()
     rng = np.random.default_rng(5)
     pixels = np.clip(pixels + rng.normal(0, 4, pixels.shape), 0, 255).astype(np.uint8)
-    assert unexplained_ink(_flat(pixels), LAYOUT, []) == []
+    assert _found(pixels) == []
     (x0, y), (x1, _) = project(MATRIX, (15.0, 30.0)), project(MATRIX, (50.0, 30.0))
     cv2.line(pixels, (round(x0), round(y)), (round(x1), round(y)), 120, 2)  # a printed rule
-    assert unexplained_ink(_flat(pixels), LAYOUT, []) == []
+    assert _found(pixels) == []
     _write(pixels, "13800", (20.0, 40.0), 40)
-    assert unexplained_ink(_flat(pixels), LAYOUT, [Box(18.0, 36.0, 30.0, 6.0)]) == []
+    assert _found(pixels, Box(18.0, 36.0, 30.0, 6.0)) == []
 
 
 def test_a_value_that_unread_ink_runs_through_is_not_kept() -> None:
@@ -78,3 +81,20 @@ def test_a_value_that_unread_ink_runs_through_is_not_kept() -> None:
     assert "unexplained" not in {region.field for region in clean.regions}
     assert "unexplained" in {region.field for region in crossed.regions}
     assert len(crossed.kept) < len(clean.kept)
+
+
+@pytest.mark.parametrize("turn", [15, 30, -20])
+def test_writing_across_the_card_is_followed_to_its_edges(turn: int) -> None:
+    pixels, layer = _blank(), np.zeros((1200, 1600), np.uint8)
+    middle = project(MATRIX, LAYOUT.outline.centre)
+    _write(layer, "1380 0000 000", (28.0, 28.0), 255, 2.0)
+    turned = cv2.warpAffine(layer, cv2.getRotationMatrix2D(middle, turn, 1.0), (1600, 1200))
+    pixels = np.where(turned > 60, np.uint8(180), pixels)
+    band = writing_across(_found(pixels))
+    assert band is not None
+    (x0, y0), (x1, y1) = band[:2]
+    assert abs((y1 - y0) / (x1 - x0) + np.tan(np.radians(turn))) < 0.08
+    straight = _blank()
+    _write(straight, "1380 0000 000", (28.0, 28.0), 180, 2.0)
+    assert writing_across(_found(straight)) is None
+    assert writing_across([]) is None

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from cardveil.card.layout import Box, CardLayout
+from cardveil.card.model import Point
 from cardveil.redaction.flat_card import REACH, SCALE, FlatCard, rows_of
 
 #: Strokes up to twice as many pixels wide are told from larger dark things.
@@ -19,6 +20,10 @@ _FINE, _INKED = 2, 44
 _TALL, _TEXT = 3, 10
 #: Cells between strokes of one text at the most.
 _GAP: Final = 3
+#: Cells that a slanted text has at the least, the sine of its turn, and how many times as long as wide it is.
+_SLANTED, _TURNED, _SLENDER = 24, 0.08, 2.0
+#: Millimetres.
+_FAR: Final = 150.0
 #: Millimetres by which strokes may exceed the cells in which they were found.
 _ROOM: Final = 1.0
 #: Millimetres from the layout's edge within which the edge itself and its shadow lie.
@@ -27,29 +32,60 @@ _EDGE: Final = 2.5
 Cells = set[tuple[int, int]]
 
 
-def unexplained_ink(flat: FlatCard, layout: CardLayout, explained: Iterable[Box]) -> list[list[Box]]:
+def inked_cells(flat: FlatCard, layout: CardLayout) -> Cells:
+    """Return the cells of a card that hold dark strokes, `_FINE` a millimetre, edges apart."""
+    return _inked(flat, int(layout.width * _FINE), int(layout.height * _FINE))
+
+
+def unexplained_ink(inked: Cells, explained: Iterable[Box]) -> list[Cells]:
     """Find ink that stands nowhere where something is known to stand.
 
     Parameters
     ----------
+    inked : set of cells
+        See `inked_cells`.
     explained : iterable of Box
-        Places (mm) in which ink is known: labels, values, all that is covered anyway.
+        Places (mm) in which ink is known: labels, values, what is covered anyway.
 
     Returns
     -------
-    list of list of Box
-        For each patch of such ink the boxes (mm) that hold it.
+    list of sets of cells
+        A set for each patch of such ink.
     """
-    width, height = int(layout.width * _FINE), int(layout.height * _FINE)
-    cells = _inked(flat, width, height)
+    cells = set(inked)
     for box in explained:
-        cells -= {
-            (x, y)
-            for y in range(max(int(box.y * _FINE), 0), min(math.ceil(box.bottom * _FINE), height))
-            for x in range(max(int(box.x * _FINE), 0), min(math.ceil(box.right * _FINE), width))
-        }
+        left, right = math.floor(box.x * _FINE), math.ceil(box.right * _FINE)
+        top, bottom = math.floor(box.y * _FINE), math.ceil(box.bottom * _FINE)
+        cells = {(x, y) for x, y in cells if not (left <= x < right and top <= y < bottom)}
     tall = {cell for cell in cells if _run(cells, cell, -1) + _run(cells, cell, 1) + 1 >= _TALL}
-    return [_boxes(patch) for patch in _patches(tall) if len(patch) >= _TEXT]
+    return [patch for patch in _patches(tall) if len(patch) >= _TEXT]
+
+
+def writing_across(patches: Iterable[Cells]) -> tuple[Point, Point, Point, Point] | None:
+    """Return the band (mm) in which a text runs slantwise across the card, as watermarks do; else None.
+
+    All patches together are one such text if they lie along one line that is none of the card's own.
+    """
+    points = [((x + 0.5) / _FINE, (y + 0.5) / _FINE) for patch in patches for x, y in patch]
+    if len(points) < _SLANTED:
+        return None
+    mx, my = (sum(point[axis] for point in points) / len(points) for axis in (0, 1))
+    xx = sum((x - mx) ** 2 for x, _ in points)
+    yy = sum((y - my) ** 2 for _, y in points)
+    xy = sum((x - mx) * (y - my) for x, y in points)
+    turn = math.atan2(2 * xy, xx - yy) / 2
+    ux, uy = math.cos(turn), math.sin(turn)
+    along = [(x - mx) * ux + (y - my) * uy for x, y in points]
+    across = sorted(abs((y - my) * ux - (x - mx) * uy) for x, y in points)
+    half = across[int(0.95 * (len(across) - 1))]
+    if min(abs(ux), abs(uy)) < _TURNED or max(along) - min(along) < _SLENDER * 2 * half:
+        return None
+    half += _ROOM
+    # As far as any card reaches.
+    return tuple(  # type: ignore[return-value]
+        (mx + far * ux - side * uy, my + far * uy + side * ux)
+        for far, side in ((-_FAR, -half), (_FAR, -half), (_FAR, half), (-_FAR, half))
+    )
 
 
 def _inked(flat: FlatCard, width: int, height: int) -> Cells:
@@ -100,8 +136,8 @@ def _patches(cells: Cells) -> list[Cells]:
     return patches
 
 
-def _boxes(patch: Cells) -> list[Box]:
-    """Return a box (mm) for each row of a patch."""
+def boxes_of_patch(patch: Cells) -> list[Box]:
+    """Return a box (mm) for each row of a patch of ink."""
     rows: dict[int, list[int]] = {}
     for x, y in patch:
         rows.setdefault(y, []).append(x)

@@ -91,13 +91,17 @@ def holds(polygon: Polygon, point: Point) -> bool:
 
 def meets_picture(polygon: Polygon, width: int, height: int) -> bool:
     """Say whether a convex polygon and a picture of this size have anything in common."""
-    corners = ((0.0, 0.0), (float(width), 0.0), (float(width), float(height)), (0.0, float(height)))
-    outlines = (polygon.points, corners)
+    return meet(polygon, Polygon.box(0, 0, width, height))
+
+
+def meet(one: Polygon, other: Polygon) -> bool:
+    """Say whether two convex polygons have anything in common: no side of either parts them."""
+    outlines = (one.points, other.points)
     for points in outlines:
         for (x0, y0), (x1, y1) in zip(points, (*points[1:], points[0]), strict=True):
             nx, ny = y1 - y0, x0 - x1
-            one, other = ([x * nx + y * ny for x, y in outline] for outline in outlines)
-            if max(one) <= min(other) or max(other) <= min(one):
+            first, second = ([x * nx + y * ny for x, y in outline] for outline in outlines)
+            if max(first) <= min(second) or max(second) <= min(first):
                 return False
     return True
 
