@@ -22,13 +22,13 @@ help:
 	@echo "make lock   pin the newest versions that fit pyproject.toml"
 
 # The marker holds the pins that were installed: a changed pin installs anew.
-$(VENV)/.local: requirements/local.txt pyproject.toml
+$(VENV)/.local: requirements/local.txt pyproject.toml local/pyproject.toml
 	@tools/fit-python $(PYTHON)
 	@tools/debian-packages libturbojpeg0
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV) || { echo "install Debian's python3-venv" >&2; exit 1; }
 	@echo "Installing Python packages into $(VENV) …"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/local.txt
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e . -e local
 	@touch $@
 
 $(VENV)/.test: requirements/test.txt $(VENV)/.local
@@ -86,7 +86,7 @@ lock: $(VENV)/.test
 		--generate-hashes --no-header --no-annotate -o requirements/local.txt
 	$(BIN)/uv pip compile -q --upgrade pyproject.toml --extra local --extra test --universal --python-version 3.10 \
 		--generate-hashes --no-header --no-annotate -o requirements/test.txt
-	$(BIN)/uv pip compile -q --upgrade pyproject.toml --python-version 3.10 \
+	$(BIN)/uv pip compile -q --upgrade pyproject.toml --extra scf --python-version 3.10 \
 		--python-platform x86_64-manylinux2014 --only-binary :all: --no-binary crcmod --generate-hashes --no-header --no-annotate \
 		-o layers/runtime/requirements.txt
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 #: The order that the house is to have, from the left: a room imports only what stands to its right.
 ORDER = (
-    ("handlers",), ("api", "sweep"), ("pipeline",), ("recognition", "redaction"), ("imaging", "storage"),
-    ("settings",), ("card",), ("core",),
+    ("handlers", "library"), ("api", "sweep"), ("pipeline",), ("recognition", "redaction"),
+    ("imaging", "storage"), ("settings",), ("card",), ("core",),
 )  # fmt: skip
 
 

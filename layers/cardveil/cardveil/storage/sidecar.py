@@ -7,8 +7,6 @@ from datetime import datetime
 from importlib import resources
 from typing import Any, Final
 
-import orjson
-
 from cardveil.card.findings import Status
 from cardveil.card.model import Call, Card, CardType, Check, Field, Polygon, SeenText, Side, VendorWarning
 from cardveil.core.frozen import dataclass, fields
@@ -149,6 +147,8 @@ def to_json(sidecar: Sidecar) -> bytes:
             {each.name: getattr(decision, each.name) for each in fields(decision)}
             for decision in sidecar.history
         ]
+    import orjson  # only who writes or reads sidecars needs it: the library does neither
+
     return orjson.dumps(document, option=orjson.OPT_INDENT_2)
 
 
@@ -200,6 +200,8 @@ def _read_field(entry: Mapping[str, Any]) -> Field:
 def schema() -> dict[str, Any]:
     """Return the JSON Schema that every written sidecar is valid against."""
     data = resources.files("cardveil.storage").joinpath("sidecar.schema.json").read_bytes()
+    import orjson
+
     document: dict[str, Any] = orjson.loads(data)
     return document
 
