@@ -20,6 +20,7 @@ _COMMANDS: Final = {
     "deploy": ("cardveil_cli.commands.deploy", "Bring the account to the state of serverless.yml."),
     "undeploy": ("cardveil_cli.commands.undeploy", "Remove what deploy has made."),
     "check": ("cardveil_cli.commands.check", "Try what was deployed with an invented sample."),
+    "cost": ("cardveil_cli.commands.cost", "Work out what a month costs."),
     "operations": ("cardveil_cli.commands.operations", "Write the runbook, alarms and dashboard."),
     "policies": ("cardveil_cli.commands.policies", "Write the policies of the roles."),
     "demo": ("cardveil_cli.commands.demo", "Show the main job on the sample cards."),

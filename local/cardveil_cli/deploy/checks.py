@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Final
 
 from cardveil.settings import PREFIX, Settings, from_environment, problems
+from cardveil_cli.commands.prices import list_prices
 from cardveil_cli.deploy.account import Account
 from cardveil_cli.deploy.errors import DeployError
 from cardveil_cloud.scf.cron import Cron
 from cardveil_cloud.scf.deployment import Deployment
 
-#: Yuan for 10,000 invocations and for a gigabyte second (SCF's price list, August 2026).
-_CALLS, _GIGABYTE_SECOND = 0.0133, 0.00011108
 #: Seconds that a timer's invocation takes when there is nothing to do: mostly the start of an instance.
 _IDLE_S: Final = 1.0
 _MONTH_S: Final = 30 * 86400
@@ -60,7 +59,7 @@ def checked(account: Account, deployment: Deployment, file: Path, variables: Map
     )
     calls, yuan = at_rest(deployment)
     lines.append(
-        f"at rest: about {yuan:.2f} yuan a month, for {calls:,} calls by timers (list prices of August 2026)"
+        f"at rest: about {yuan:.2f} yuan a month, for {calls:,} calls by timers (list prices of {list_prices().date})"
     )
     return lines
 
@@ -77,12 +76,12 @@ def _without_comments(text: str) -> str:
 
 def at_rest(deployment: Deployment) -> tuple[int, float]:
     """Return calls and yuan of a month in which nothing is uploaded."""
-    calls, yuan = 0, 0.0
+    calls, yuan, prices = 0, 0.0, list_prices()
     for trigger in deployment.timers:
         count = _times(Cron.parse(trigger.cron)) if trigger.enabled else 0
         gigabytes = deployment.functions[trigger.function].memory_mb / 1024
         calls += count
-        yuan += count * (_CALLS / 10_000 + _IDLE_S * gigabytes * _GIGABYTE_SECOND)
+        yuan += count * (prices.invocations / 10_000 + _IDLE_S * gigabytes * prices.gigabyte_second)
     return calls, yuan
 
 
