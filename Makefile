@@ -49,11 +49,12 @@ package: $(VENV)/.local
 demo: $(VENV)/.local
 	@$(BIN)/cardveil demo --out out/demo
 
+PORT ?= 8411
 serve: $(VENV)/.local
-	@$(BIN)/cardveil serve --port 8411 --data out/cloud
+	@$(BIN)/cardveil serve --port $(PORT) --data out/cloud
 
 up: $(VENV)/.local
-	@$(BIN)/cardveil up --port 8411 --data out/cloud
+	@$(BIN)/cardveil up --port $(PORT) --data out/cloud
 
 check: $(VENV)/.test
 	$(BIN)/ruff check $(SOURCES) tools

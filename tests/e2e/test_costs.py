@@ -1,4 +1,4 @@
-"""What one picture costs in requests, as README.md says under "Costs"."""
+"""What one picture costs in requests, as docs/deploying.md says under "Costs in calls"."""
 
 from __future__ import annotations
 

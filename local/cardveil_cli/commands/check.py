@@ -32,9 +32,12 @@ _EXAMPLES = (("check", "Upload an invented sample, wait for its result, erase it
     type=FOLDER,
     default=ROOT / "dist",
     show_default="dist/",
+    envvar="REHEARSE_PACKAGE",
     help="The zips that `cardveil package` made.",
 )
-@click.option("--local", type=FOLDER, help="Of the local cloud that runs on this folder.")
+@click.option(
+    "--local", type=FOLDER, envvar="REHEARSE_ON", help="Of the local cloud that runs on this folder."
+)
 @click.option(
     "--timeout",
     type=click.IntRange(1, 3600),

@@ -88,11 +88,14 @@ _EXAMPLES = (
     type=FOLDER,
     default=ROOT / "dist",
     show_default="dist/",
+    envvar="REHEARSE_PACKAGE",
     help="The zips that `cardveil package` made.",
 )
 @click.option("--plan", "only_plan", is_flag=True, help="Show what would be done, and do nothing.")
 @click.option("--rollback", is_flag=True, help="Go back to the version before.")
-@click.option("--local", type=FOLDER, help="Deploy to the local cloud that runs on this folder.")
+@click.option(
+    "--local", type=FOLDER, envvar="REHEARSE_ON", help="Deploy to the local cloud that runs on this folder."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line a step.")
 def command(
     file: Path, package: Path, only_plan: bool, rollback: bool, local: Path | None, as_json: bool

@@ -28,6 +28,7 @@ _EXAMPLES = (("package", "Into dist/."), ("package --rehearsal --out build/rehea
     type=click.Path(file_okay=False, path_type=Path),
     default=ROOT / "dist",
     show_default="dist/",
+    envvar="REHEARSE_PACKAGE",
     help="Where the zips go.",
 )
 @click.option(
@@ -40,6 +41,7 @@ _EXAMPLES = (("package", "Into dist/."), ("package --rehearsal --out build/rehea
 @click.option(
     "--rehearsal",
     is_flag=True,
+    envvar="REHEARSE",
     help="Where no Python of the platform's minor is found, build for the one that runs here.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest instead of a table.")

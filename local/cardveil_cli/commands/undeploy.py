@@ -29,10 +29,13 @@ _EXAMPLES = (
     type=FOLDER,
     default=ROOT / "dist",
     show_default="dist/",
+    envvar="REHEARSE_PACKAGE",
     help="The zips that `cardveil package` made.",
 )
 @click.option("--plan", "only_plan", is_flag=True, help="Show what would be done, and do nothing.")
-@click.option("--local", type=FOLDER, help="Of the local cloud that runs on this folder.")
+@click.option(
+    "--local", type=FOLDER, envvar="REHEARSE_ON", help="Of the local cloud that runs on this folder."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line a step.")
 def command(file: Path, package: Path, only_plan: bool, local: Path | None, as_json: bool) -> None:
     """Remove functions, triggers and layers that `cardveil deploy` made; the bucket stays as it is."""

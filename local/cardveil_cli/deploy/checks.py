@@ -59,7 +59,8 @@ def checked(account: Account, deployment: Deployment, file: Path, variables: Map
     )
     calls, yuan = at_rest(deployment)
     lines.append(
-        f"at rest: about {yuan:.2f} yuan a month, for {calls:,} calls by timers (list prices of {list_prices().date})"
+        f"at rest: about {yuan:.2f} yuan a month, for {calls:,} calls by timers "
+        f"(list prices of {list_prices().date})"
     )
     return lines
 
