@@ -10,7 +10,6 @@ deploying stand on the page about it too, letter for letter, and are run there.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import secrets
@@ -29,6 +28,7 @@ import pytest
 from tests.support.cloud_fixture import ROOT, kept
 from tests.support.docs_blocks import Block, blocks_of, pages, shows
 
+from cardveil.api.models import SubmitRequest
 from cardveil.redaction import load_policy
 
 #: Commands that run until they are stopped, and what they print when they are ready.
@@ -83,7 +83,7 @@ class Reader:
             assert load_policy(text).name, f"line {block.line}"
             return ""
         if block.language == "json":
-            json.loads(text)
+            SubmitRequest.model_validate_json(text)
             return ""
         if block.language == "python":
             return self._finish([str(ROOT / ".venv/bin/python"), "-c", text], block)

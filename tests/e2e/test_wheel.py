@@ -72,7 +72,7 @@ def test_in_an_empty_environment_it_redacts_a_picture_from_polygons(
 ) -> None:
     run(sys.executable, "-m", "venv", "--without-pip", tmp_path / "fresh")
     python = tmp_path / "fresh" / "bin" / "python"
-    pip = [sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-deps"]
+    pip: list[str | Path] = [sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-deps"]
     run(*pip, "--no-index", wheel)
     site = run(python, "-c", "import site; print(site.getsitepackages()[0])").strip()
     # Pillow as it is installed here: a test does not wait for a package index.
@@ -93,7 +93,7 @@ def test_in_an_empty_environment_it_redacts_a_picture_from_polygons(
     with Image.open(target) as seen:
         assert list(seen.size) == told["size"]
         grey = seen.convert("L")
-        assert max(grey.getpixel((x, y)) for x in range(100, 300, 7) for y in range(100, 160, 7)) <= 2  # type: ignore[type-var, operator]
+        assert max(grey.getpixel((x, y)) for x in range(100, 300, 7) for y in range(100, 160, 7)) <= 2
     assert run(python, "-I", "-m", "compileall", "-q", site + "/cardveil") == ""
 
 

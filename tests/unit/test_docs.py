@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.support.docs_blocks import ROOT, blocks_of, pages, shows
+from tests.support.cloud_fixture import ROOT
+from tests.support.docs_blocks import blocks_of, pages, shows
 
 from cardveil_cli.runbook.settings_page import page as settings_page
 

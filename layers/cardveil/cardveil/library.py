@@ -146,14 +146,15 @@ def _bytes_of(picture: Source, limits: Limits) -> bytes:
 def _region(number: int, place: Place) -> Region:
     if isinstance(place, Region):
         return place
-    name, polygon = f"place {number}", place
+    name = f"place {number}"
+    polygon: Any = place  # whatever it is, it is read as points
     if isinstance(place, Mapping):
         if set(place) != _KEYS or not isinstance(place["name"], str):
             raise ValueError(f'place {number} must be {{"name": …, "polygon": [[x, y] × 4]}}')
         name, polygon = place["name"], place["polygon"]
     if not isinstance(polygon, Polygon):
         try:
-            polygon = Polygon.of(polygon)  # type: ignore[arg-type] - whatever it is, it is read as points
+            polygon = Polygon.of(polygon)
         except (TypeError, ValueError):
             raise ValueError(f"place {number} must be four points [x, y] of finite pixels") from None
     return Region(name, polygon, "mask")
