@@ -109,7 +109,7 @@ class Reader:
     def _finish(self, command: list[str], block: Block) -> str:
         done = subprocess.run(
             command, cwd=self.folder, env=self.environment, capture_output=True, text=True,
-            check=False, timeout=170,
+            check=False, timeout=400,
         )  # fmt: skip
         where = f"line {block.line}:\n{block.text}"
         assert done.returncode == 0, f"{where}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
@@ -124,7 +124,7 @@ class Reader:
                 start_new_session=True,
             )  # fmt: skip
         self.stack.callback(_stop, process)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while ready not in (printed := log.read_text("utf-8")):
             assert process.poll() is None, f"{command} ended: {printed}"
             assert time.monotonic() < deadline, f"{command} is not ready: {printed}"
@@ -153,7 +153,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait(10)
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     "page", [page for page in pages() if page.name != "README.zh-CN.md"], ids=lambda page: page.stem
 )
