@@ -174,3 +174,17 @@ def test_any_polygon(kit: Any, polygon: Polygon, orientation: int, sampling: str
     )
     regions = [Region("name", polygon, "mask")]
     assert redact(inspect(one), regions).data == redact(inspect(other), regions).data
+
+
+@pytest.mark.parametrize("scans", [1, 2, 4])
+def test_jpeg_pixels_that_a_decoder_smooths(kit: Any, scans: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a progressive picture's last scans are missing, blocks are drawn from their neighbours' means."""
+    monkeypatch.setenv("CARDVEIL_TURBOJPEG", "off")
+    sources = []
+    for pixels in _pair(kit, TILTED, 1):
+        whole = kit.jpeg(pixels, "4:2:0", progressive=True)
+        starts = [at for at in range(len(whole)) if whole[at : at + 2] == b"\xff\xda"]
+        sources.append(whole[: starts[scans]] + b"\xff\xd9")
+    assert sources[0] != sources[1]
+    one, other = _copies(kit, (sources[0], sources[1]), TILTED, "pixels")
+    assert one == other

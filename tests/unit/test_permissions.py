@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cardveil.settings import Settings
-from cardveil_cli.permissions.calls import UnknownCallError, calls_of
+from cardveil_cli.permissions.calls import Call, PackageCode, UnknownCallError
 from cardveil_cli.permissions.documents import CamPolicy, Place, UngroundedError, function_policy, missing
 from cardveil_cli.permissions.grants import grants
 from cardveil_cli.permissions.write import calls_by_function, files
@@ -19,28 +19,36 @@ PLACE = Place("ap-shanghai", "1250000000", "cards-1250000000")
 FUNCTIONS = ("on_upload", "on_callback", "on_schedule", "on_request")
 
 
+@pytest.fixture(scope="module")
+def calls() -> dict[str, tuple[Call, ...]]:
+    """What each function calls; read once."""
+    return calls_by_function(ROOT)
+
+
 def test_the_stored_policies_are_those_of_the_code() -> None:
     made = files(ROOT, PLACE, Settings(), jobs=False)
     assert {path.name: path.read_text("utf-8") for path in (ROOT / "policies").iterdir()} == made
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_every_call_has_its_permission_under_some_settings(function: str) -> None:
+def test_every_call_has_its_permission_under_some_settings(
+    function: str, calls: dict[str, tuple[Call, ...]]
+) -> None:
     everything = [
         *grants(Settings(sweep_execution="invoke"), jobs=True),
         *grants(Settings(text_provider="IDCardOCR"), jobs=True),
     ]
-    assert missing(function, calls_by_function(ROOT)[function], everything) == []
+    assert missing(function, calls[function], everything) == []
     # The check itself notices what is taken away.
     less = [grant for grant in everything if grant.action != "cos:DeleteObject"]
-    assert missing(function, calls_by_function(ROOT)[function], less) == ["cos:DeleteObject"]
+    assert missing(function, calls[function], less) == ["cos:DeleteObject"]
 
 
-def test_a_permission_that_nothing_calls_is_refused() -> None:
+def test_a_permission_that_nothing_calls_is_refused(calls: dict[str, tuple[Call, ...]]) -> None:
     granted = grants(Settings(), jobs=False)
     extra = replace(granted[0], action="cos:PutBucketPolicy")
     with pytest.raises(UngroundedError, match="cos:PutBucketPolicy"):
-        function_policy("on_upload", calls_by_function(ROOT)["on_upload"], [*granted, extra], PLACE)
+        function_policy("on_upload", calls["on_upload"], [*granted, extra], PLACE)
 
 
 def test_a_call_that_nobody_has_judged_is_refused(tmp_path: Path) -> None:
@@ -49,7 +57,7 @@ def test_a_call_that_nobody_has_judged_is_refused(tmp_path: Path) -> None:
     entry = tmp_path / "index.py"
     entry.write_text("from cardveil.new import go\n")
     with pytest.raises(UnknownCallError, match=r"cardveil\.new:2 calls delete_bucket"):
-        calls_of(entry, tmp_path / "package")
+        PackageCode(tmp_path / "package").calls_of(entry)
 
 
 def test_settings_decide_what_is_granted() -> None:

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from cardveil.core.errors import Reject
-from cardveil.redaction import Limits, inspect
+from cardveil.redaction import Limits, inspect, redact
 
 
 def _saved(name: str, size: tuple[int, int] = (48, 32), mode: str = "RGB", **options: Any) -> bytes:
@@ -190,3 +190,33 @@ def test_the_cost_of_a_large_file_is_a_glance() -> None:
 
     # Less than a third of what reading one of the two bombs would cost, on any machine: it is a tenth.
     assert 3 * seconds(lambda: inspect(whole)) < seconds(lambda: zlib.decompress(bomb))
+
+
+def _with_another_frame(data: bytes, before: int) -> bytes:
+    """Put another frame header, of half the height, before an offset."""
+    at = data.index(b"\xff\xc0") if b"\xff\xc0" in data else data.index(b"\xff\xc2")
+    frame = data[at : at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")]
+    return data[:before] + frame[:5] + struct.pack(">H", 16) + frame[7:] + data[before:]
+
+
+def test_a_jpeg_that_names_two_frames_is_refused_wherever_the_second_stands() -> None:
+    """Readers differ in which of them they believe."""
+    plain, progressive = _saved("JPEG"), _saved("JPEG", progressive=True)
+    scan = progressive.index(b"\xff\xda")
+    for data in (
+        _with_another_frame(plain, plain.index(b"\xff\xda")),
+        _with_another_frame(progressive, scan),
+        _with_another_frame(progressive, progressive.index(b"\xff\xda", scan + 2)),
+    ):
+        with pytest.raises(Reject, match="picture_corrupt"):
+            inspect(data)
+
+
+def test_a_picture_that_decodes_to_another_size_than_its_header_says_is_refused() -> None:
+    data = _saved("PNG")
+    header = b"IHDR" + struct.pack(">II", 48, 16) + data[24:29]
+    chunk = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    two = data[:33] + chunk + data[33:]
+    assert inspect(two).height == 32
+    with pytest.raises(Reject, match="picture_corrupt"):
+        redact(inspect(two), [], allow_empty=True)

@@ -52,74 +52,104 @@ class UnknownCallError(Exception):
     """The code calls something whose permission is not known here; the text names the place."""
 
 
-def calls_of(entry: Path, package: Path) -> tuple[Call, ...]:
-    """Return every call that a function can make.
+@dataclass(frozen=True, slots=True)
+class _Module:
+    """What one module imports at run time, and which methods of a client it calls, with their lines."""
+
+    imports: frozenset[str]
+    calls: tuple[tuple[str, int], ...]
+
+
+class PackageCode:
+    """The modules of a package, each parsed once however many functions reach it.
 
     Parameters
     ----------
-    entry
-        The function's entry file.
     package
         The folder of the domain package.
-
-    Raises
-    ------
-    UnknownCallError
-        If a client's method is called that `ACTIONS` does not know.
     """
-    found: list[Call] = []
-    for module, path in sorted(_reachable(entry, package).items()):
-        for name, line in _client_calls(ast.parse(path.read_text("utf-8"))):
-            if name not in ACTIONS:
-                raise UnknownCallError(f"{module}:{line} calls {name}: say which permission it needs")
-            found += [Call(action, module, line) for action in ACTIONS[name]]
-    return tuple(found)
 
+    def __init__(self, package: Path) -> None:
+        self._paths = {_name(path.relative_to(package)): path for path in package.rglob("*.py")}
+        self._modules: dict[str, _Module] = {}
 
-def _reachable(entry: Path, package: Path) -> dict[str, Path]:
-    modules = {_name(path.relative_to(package)): path for path in package.rglob("*.py")}
-    seen: dict[str, Path] = {}
-    waiting = [name for name in _imports(ast.parse(entry.read_text("utf-8"))) if name in modules]
-    while waiting:
-        name = waiting.pop()
-        if name not in seen:
-            seen[name] = modules[name]
-            tree = ast.parse(modules[name].read_text("utf-8"))
-            waiting += [found for found in _imports(tree) if found in modules]
-    return seen
+    def calls_of(self, entry: Path) -> tuple[Call, ...]:
+        """Return every call that a function can make.
+
+        Parameters
+        ----------
+        entry
+            The function's entry file.
+
+        Raises
+        ------
+        UnknownCallError
+            If a client's method is called that `ACTIONS` does not know.
+        """
+        found: list[Call] = []
+        for name, module in sorted(self._reachable(_parsed(entry)).items()):
+            for method, line in module.calls:
+                if method not in ACTIONS:
+                    raise UnknownCallError(f"{name}:{line} calls {method}: say which permission it needs")
+                found += [Call(action, name, line) for action in ACTIONS[method]]
+        return tuple(found)
+
+    def _reachable(self, entry: _Module) -> dict[str, _Module]:
+        seen: dict[str, _Module] = {}
+        waiting = list(entry.imports)
+        while waiting:
+            name = waiting.pop()
+            if name in self._paths and name not in seen:
+                if name not in self._modules:
+                    self._modules[name] = _parsed(self._paths[name])
+                seen[name] = self._modules[name]
+                waiting += seen[name].imports
+        return seen
 
 
 def _name(path: Path) -> str:
     return ".".join(("cardveil", *path.with_suffix("").parts)).removesuffix(".__init__")
 
 
-def _imports(tree: ast.Module) -> Iterator[str]:
-    """Yield what a module imports at run time, wherever in it."""
-    guarded = {
-        id(node)
-        for branch in ast.walk(tree)
-        if isinstance(branch, ast.If) and ast.unparse(branch.test) == "TYPE_CHECKING"
-        for node in ast.walk(branch)
-    }
-    for node in ast.walk(tree):
-        if id(node) in guarded:
-            continue
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def _client_calls(tree: ast.Module) -> Iterator[tuple[str, int]]:
+def _parsed(path: Path) -> _Module:
+    nodes = list(_run_time(ast.parse(path.read_text("utf-8"))))
+    imports = {name for node in nodes for name in _imported(node)}
     named = {
         id(node.func): f"call_json {ast.unparse(node.args[0])}".replace("'", "")
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".call_json")
+        for node in nodes
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "call_json"
     }
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and node.attr not in _SILENT:
-            owner = ast.unparse(node.value)
-            # ``http.client`` is the standard library's.
-            if owner == "client" or (owner.endswith(".client") and owner != "http.client"):
-                yield (named.get(id(node)) or node.attr), node.lineno
+    calls = [
+        (named.get(id(node)) or node.attr, node.lineno)
+        for node in nodes
+        if isinstance(node, ast.Attribute) and node.attr not in _SILENT and _is_client(node.value)
+    ]
+    return _Module(frozenset(imports), tuple(calls))
+
+
+def _run_time(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield a module's nodes but for what only a type checker sees."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        guarded = isinstance(child, ast.If) and isinstance(child.test, ast.Name)
+        if not (guarded and child.test.id == "TYPE_CHECKING"):  # type: ignore[attr-defined]
+            yield from _run_time(child)
+
+
+def _imported(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module:
+        yield node.module
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _is_client(owner: ast.expr) -> bool:
+    """Say whether something is named as a client; ``http.client`` is the standard library's."""
+    if isinstance(owner, ast.Name):
+        return owner.id == "client"
+    standard = isinstance(owner, ast.Attribute) and isinstance(owner.value, ast.Name)
+    standard = standard and owner.value.id == "http"  # type: ignore[attr-defined]
+    return isinstance(owner, ast.Attribute) and owner.attr == "client" and not standard

@@ -8,16 +8,16 @@ from typing import Any, Final
 
 from cardveil.settings import Settings
 from cardveil_cli.package.build import function_folders
-from cardveil_cli.permissions.calls import Call, calls_of
+from cardveil_cli.permissions.calls import Call, PackageCode
 from cardveil_cli.permissions.documents import Place, as_text, deployer_policy, function_policy
 from cardveil_cli.permissions.grants import DEPLOYER, Grant, grants
 
 
 def calls_by_function(root: Path) -> dict[str, tuple[Call, ...]]:
     """Return what each function of a checkout calls."""
-    package = root / "layers" / "cardveil" / "cardveil"
+    code = PackageCode(root / "layers" / "cardveil" / "cardveil")
     return {
-        key: calls_of(folder / "index.py", package)
+        key: code.calls_of(folder / "index.py")
         for key, folder in function_folders(root / "serverless.yml").items()
     }
 
