@@ -28,7 +28,9 @@ $(VENV)/.local: requirements/local.txt pyproject.toml local/pyproject.toml
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV) || { echo "install Debian's python3-venv" >&2; exit 1; }
 	@echo "Installing Python packages into $(VENV) …"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/local.txt
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e . -e local
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
+	@# After the other: a checkout that was set up before 0.2.0 has the command from there.
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --force-reinstall -e local
 	@touch $@
 
 $(VENV)/.test: requirements/test.txt $(VENV)/.local
