@@ -54,10 +54,12 @@ def anchors_of(layout: CardLayout, lines: Sequence[Line]) -> list[Anchor]:
     """Return every place where a label of `layout` may have been read."""
     found = []
     for index, line in enumerate(lines):
-        folded = "".join(_fold(glyph.text) for glyph in line.glyphs)
+        # What is folded away leaves a gap in the count, and one capital becomes two characters.
+        folded = [(part, i) for i, glyph in enumerate(line.glyphs) for part in _fold(glyph.text)]
+        text = "".join(part for part, _ in folded)
         for label, box in layout.labels.items():
-            for matched in _matches(_fold(label), folded):
-                found.append(_anchor(label, box, line, index, matched))
+            for matched in _matches(_fold(label), text):
+                found.append(_anchor(label, box, line, index, [(k, folded[i][1]) for k, i in matched]))
         found.extend(_numbers(layout, line, index))
     return found
 

@@ -13,7 +13,7 @@ from cardveil.card.layout import Box
 from cardveil.card.model import FIELDS, PORTRAIT, Card, CardType, Check, Field, Polygon
 from cardveil_ocr import findings as codes
 from cardveil_ocr.pose_estimation import Placing, project
-from cardveil_ocr.rectified_read import StraightCard, brightness_lost
+from cardveil_ocr.rectified_read import StraightCard, burnt_out
 from cardveil_ocr.rectify import Source
 from cardveil_ocr.results import FoundCard
 from cardveil_ocr.segments import Segment
@@ -127,8 +127,7 @@ def _about_the_picture(source: Source, placing: Placing) -> list[str]:
     corners = np.vstack([project(placing.matrix, np.array(zone.corners())) for zone in zones])
     if corners.min() < 0 or np.any(corners > (source.width, source.height)):
         found.append(codes.PARTLY_OUTSIDE)
-    whole = brightness_lost(source, placing, layout.outline)
-    if any(brightness_lost(source, placing, zone) > whole + _BURNT for zone in layout.fields.values()):
+    if max(burnt_out(source, placing).values()) > _BURNT:
         found.append(codes.GLARE)
     if placing.error > _UNCERTAIN or len(placing.labels) < 2:
         found.append(codes.PLACE_UNCERTAIN)

@@ -79,7 +79,8 @@ def likeliest(strip: Strip, first: int, last: int, words: Iterable[str]) -> tupl
     scores = {word: _forward(blank, logs, [_CLASS[c] for c in word]) for word in words}
     best = max(scores, key=lambda word: scores[word])
     total = np.logaddexp.reduce(list(scores.values()))
-    return best, float(np.exp(scores[best] - total))
+    # Too few steps for any of the words: none of them was read.
+    return best, float(np.exp(scores[best] - total)) if np.isfinite(total) else 0.0
 
 
 def _forward(blank: np.ndarray, logs: np.ndarray, classes: list[int]) -> float:

@@ -21,6 +21,8 @@ from cardveil_ocr.segments import Segment, segment_of, sort_into_fields
 
 #: Pixels per millimetre of the straightened card, and of the copy that is searched for text.
 _SCALE, _SEARCHED = 14.0, 8.6
+#: Pixels per millimetre of the copy that is searched for what light has burnt out.
+_LIGHT: Final = 3.0
 #: Millimetres around the card that are looked at as well.
 _MARGIN: Final = 4.0
 #: A region lower than this, in mm, is small print (the detector's boxes are half as high again as letters).
@@ -224,13 +226,17 @@ def _seal(engine: Engine, source: Source, placing: Placing, place: Box) -> list[
     return [segment_of(line, 0, len(line.glyphs) - 1) for line in lines if line.glyphs and line.p > 0.3]
 
 
-def brightness_lost(source: Source, placing: Placing, box: Box) -> float:
-    """Return the share of a zone's pixels that are burnt out (white in all channels)."""
-    corners = project(placing.matrix, np.array(box.corners()))
-    flat = np.array(
-        [(0, 0), (box.width * 6, 0), (box.width * 6, box.height * 6), (0, box.height * 6)], np.float32
-    )
-    matrix = cv2.getPerspectiveTransform(flat, corners.astype(np.float32))
-    image = source.cut(matrix, max(1, int(box.width * 6)), max(1, int(box.height * 6)))
+def burnt_out(source: Source, placing: Placing) -> dict[str, float]:
+    """Return how much more of each field's zone than of the card is burnt out (white in all channels)."""
+    layout, scale = placing.layout, _LIGHT
+    to_card = np.diag([1 / scale, 1 / scale, 1.0])
+    size = (round(layout.width * scale), round(layout.height * scale))
+    image = source.cut((placing.matrix @ to_card).astype(np.float64), *size)
     burnt = cv2.inRange(image, (252, 252, 252), (255, 255, 255))
-    return float(cv2.countNonZero(burnt) / burnt.size)
+    whole = float(cv2.countNonZero(burnt) / burnt.size)
+    shares = {}
+    for name, zone in layout.fields.items():
+        left, top, right, bottom = (round(v * scale) for v in (zone.x, zone.y, zone.right, zone.bottom))
+        part = burnt[max(0, top) : bottom, max(0, left) : right]
+        shares[name] = float(np.count_nonzero(part) / max(1, part.size)) - whole
+    return shares

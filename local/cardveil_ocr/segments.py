@@ -35,7 +35,7 @@ class Segment:
 
     @property
     def text(self) -> str:
-        return self.line.text[self.first : self.last + 1]
+        return "".join(glyph.text for glyph in self.line.glyphs[self.first : self.last + 1])
 
     @property
     def steps(self) -> tuple[int, int]:

@@ -19,6 +19,8 @@ from cardveil_ocr.segments import Segment
 #: Below this score a field is reported as `findings.LOW_SCORE`.
 LOW: Final = 80.0
 _NUMBERS: Final = ("id_number", "licence_number")
+#: How many characters they have (GB 11643-1999).
+_CHARACTERS: Final = 18
 #: How the names of the authorities that issue these cards end.
 _AUTHORITY_ENDS: Final = (
     "公安局交通警察支队",
@@ -175,14 +177,15 @@ def _number(rows: Sequence[Segment]) -> Value:
             text, text, max(score_of(ps), 100 - 60 * (1 - min(ps))), id_number.inspect(text).checks
         )
         return Value(value.text, text, value.score, value.checks, value.findings, trusted=True)
-    repaired = _repaired(rows, [r.steps for r in read], text) if len(text) == 18 else None
+    repaired = _repaired(rows, [r.steps for r in read], text) if len(text) == _CHARACTERS else None
     free = "".join(segment.text for segment in rows)
-    if repaired is None and (len(text) != 18 or min(ps) < _SURE):
+    if repaired is None and (len(text) != _CHARACTERS or min(ps) < _SURE):
         repaired = id_number.repair(free)
     if repaired is not None:
         checks = id_number.inspect(repaired).checks
         return Value(repaired, repaired, 70.0, checks, (codes.NUMBER_REPAIRED, codes.LOW_SCORE))
-    normal = normalize("id_number", text)
+    # Cards of today have 18 characters: what was read as 15 is a number of which three were not read.
+    normal = normalize("id_number", text) if len(text) == _CHARACTERS else None
     checks = (Check("id_number_check_digit", False),) if normal is None else id_number.inspect(normal).checks
     return Value(
         text or free, normal, min(score_of(ps), 40.0), checks, (codes.CHECK_DIGIT_FAILED, codes.LOW_SCORE)

@@ -36,10 +36,17 @@ def find(words: str, text: str) -> Iterator[int]:
 
     A misread character or two must not hide a title; three characters and fewer occur by chance.
     """
+    if len(words) < _EXACT:
+        yield from (match.start() for match in re.finditer(re.escape(words), text))
+        return
+    there = set(text)
+    # Most texts share next to nothing with a title: they are told by this at once.
+    if sum(character in there for character in words) < _ENOUGH * len(words):
+        return
     start = 0
     while start + len(words) <= len(text):
         alike = sum(a == b for a, b in zip(words, text[start : start + len(words)], strict=True))
-        if alike == len(words) or (len(words) >= _EXACT and alike >= _ENOUGH * len(words)):
+        if alike >= _ENOUGH * len(words):
             yield start
             start += len(words)
         else:
