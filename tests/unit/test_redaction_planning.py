@@ -37,6 +37,7 @@ from cardveil.redaction import (
     text_roles,
 )
 from cardveil.redaction.grid import Grid, cover, snap
+from cardveil.redaction.regions import trimmed
 
 STANDARD, STRICT, MINIMAL = (load_policy(name) for name in ("standard", "strict", "minimal"))
 GRID = Grid(1600, 1200)
@@ -175,6 +176,20 @@ def test_a_portraits_zone_ends_where_kept_ink_begins_and_never_within_the_portra
     wide = tuple(line_on(matrix, over, line.text) if line.text == "2012-05-06" else line for line in lines)
     done = planned(card, STANDARD, "flat", wide)
     assert covers(tuple(r for r in done.regions if r.field == "portrait"), layout.portrait, matrix)
+
+
+@pytest.mark.parametrize("overlap", [-0.5, 0.0, 0.5])
+def test_a_masked_zone_gives_way_to_kept_ink_that_stands_close_but_never_what_was_seen(
+    overlap: float,
+) -> None:
+    """Rows of a small picture stand nearer than the room that is kept, and seen boxes overlap a little."""
+    seen, zone = Box(10.0, 10.0, 20.0, 3.0), Box(8.0, 8.0, 30.0, 8.0)
+    below = Box(12.0, seen.bottom - overlap, 15.0, 3.0)
+    above = Box(12.0, seen.y - 3.0 + overlap, 15.0, 3.0)
+    left = trimmed(zone, [below, above], seen, room=1.4)
+    assert (left.y, left.bottom) == (seen.y, seen.bottom)
+    assert (left.x, left.right) == (zone.x, zone.right)
+    assert trimmed(zone, [Box(12.0, 11.0, 15.0, 3.0)], seen, room=1.4) == zone, "the same place, not a row"
 
 
 def _keeping(outside: str, **changes: Any) -> Policy:

@@ -23,6 +23,8 @@ _DOUBTS: Final = 1.5
 _BEYOND: Final = 4.0
 #: Share of its height by which a located portrait is grown: it is 26 to 32 mm high on every card.
 _PORTRAIT_GROWTH: Final = 0.06
+#: Share of their smaller side by which boxes of neighbouring texts overlap: they are wider than their ink.
+_OVERLAP: Final = 0.25
 
 
 def margin_of(polygon: Polygon, margin_mm: float, placement: Placement | None) -> float:
@@ -71,8 +73,8 @@ def text_regions(
         core = around(boxes_of([text.polygon for text in texts], placement))
         # What shares a cell with kept ink would cover it; what the witness saw is covered in any case.
         cell = CELL / max(placement.scale_at(point) for text in texts for point in text.polygon.points)
-        spared = [box.grown(cell) for box in boxes_of(kept, placement)]
-        places = [placement.polygon(trimmed(box, spared, core)) for box in boxes_of(places, placement)]
+        spared = boxes_of(kept, placement)
+        places = [placement.polygon(trimmed(box, spared, core, cell)) for box in boxes_of(places, placement)]
     places += [grown_text(text, margin_mm, placement) for text in texts]
     return [Region(name, place, "mask") for place in places]
 
@@ -133,27 +135,33 @@ def boxes_of(polygons: Iterable[Polygon], placement: Placement) -> list[Box]:
     return found
 
 
-def trimmed(zone: Box, kept: Iterable[Box], core: Box | None = None) -> Box:
+def trimmed(zone: Box, kept: Iterable[Box], core: Box | None = None, room: float = 0.0) -> Box:
     """Return a zone cut short where kept ink stands in it, each time on the side where that costs least.
 
     Parameters
     ----------
     core : Box, optional
         What is not given up; without it, the zone's middle is not.
+    room : float
+        Millimetres of distance from kept ink, as far as the core leaves them.
     """
     core = core or Box(zone.x + zone.width / 2, zone.y + zone.height / 2, 0.0, 0.0)
-    for box in kept:
+    for ink in kept:
+        box = ink.grown(room)
         if box.right <= zone.x or box.x >= zone.right or box.bottom <= zone.y or box.y >= zone.bottom:
             continue
+        slack = _OVERLAP * min(ink.width, ink.height)
         ways = []
-        if box.right <= core.x:
-            ways.append(Box(box.right, zone.y, zone.right - box.right, zone.height))
-        if box.x >= core.right:
-            ways.append(Box(zone.x, zone.y, box.x - zone.x, zone.height))
-        if box.bottom <= core.y:
-            ways.append(Box(zone.x, box.bottom, zone.width, zone.bottom - box.bottom))
-        if box.y >= core.bottom:
-            ways.append(Box(zone.x, zone.y, zone.width, box.y - zone.y))
+        if ink.right - slack <= core.x:
+            left = min(box.right, core.x)
+            ways.append(Box(left, zone.y, zone.right - left, zone.height))
+        if ink.x + slack >= core.right:
+            ways.append(Box(zone.x, zone.y, max(box.x, core.right) - zone.x, zone.height))
+        if ink.bottom - slack <= core.y:
+            top = min(box.bottom, core.y)
+            ways.append(Box(zone.x, top, zone.width, zone.bottom - top))
+        if ink.y + slack >= core.bottom:
+            ways.append(Box(zone.x, zone.y, zone.width, max(box.y, core.bottom) - zone.y))
         zone = max(ways, key=lambda way: way.width * way.height, default=zone)
     return zone
 
