@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FONTS := fonts-noto-cjk fonts-wqy-zenhei fonts-wqy-microhei fonts-arphic-uming fonts-arphic-ukai
 SOURCES := layers functions local tests benchmarks
 
-.PHONY: help demo test check coverage serve package bench chaos fuzz lock clean
+.PHONY: help demo test check coverage mutants serve package bench chaos fuzz lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo "make test   set-up, then all checks and tests"
 	@echo "make check  ruff, mypy and the contract of imports alone"
 	@echo "make coverage  branch coverage of the layers by unit, leak and chaos tests"
+	@echo "make mutants  each safety rule of tools/mutants.yml broken by one change, and whether its test fails then"
 	@echo "make serve  set-up, then the local cloud with the console on port 8411, data in out/cloud"
 	@echo "make up     set-up, then the local cloud on port 8411, data in out/cloud"
 	@echo "make package  set-up, then the zips as they are deployed, in dist"
@@ -71,6 +72,9 @@ test: check build/.wheels
 
 coverage: $(VENV)/.test build/.wheels
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadscope --cov --cov-branch --cov-report=term:skip-covered tests/unit tests/leak tests/chaos
+
+mutants: $(VENV)/.test
+	$(BIN)/python tools/mutants.py
 
 bench: $(VENV)/.test build/.wheels
 	$(BIN)/python -m benchmarks

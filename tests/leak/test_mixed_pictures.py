@@ -32,15 +32,15 @@ def recogniser() -> EmbeddedRecogniser:
 
 @pytest.mark.parametrize("kind", MIXED_KINDS)
 def test_no_published_copy_shows_what_it_must_not(kind: str, recogniser: EmbeddedRecogniser) -> None:
-    for seed in (1, 2):
-        status, findings, judgement = run(make_mixed(kind, seed), load_policy("standard"), recogniser)
-        if kind == "single":
-            assert status is Status.REDACTED, findings
-        if judgement is not None:
-            assert dict(judgement.leaks) == {}
+    """One picture of each kind; `python -m benchmarks.leaks` judges hundreds."""
+    status, findings, judgement = run(make_mixed(kind, 1), load_policy("standard"), recogniser)
+    if kind == "single":
+        assert status is Status.REDACTED, findings
+    if judgement is not None:
+        assert dict(judgement.leaks) == {}
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_no_character_beyond_the_allowance_is_seen(seed: int, recogniser: EmbeddedRecogniser) -> None:
     status, findings, judgement = run(make_mixed("single", seed), PARTS, recogniser)
     assert status is Status.REDACTED, findings

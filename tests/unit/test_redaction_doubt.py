@@ -24,6 +24,7 @@ from cardveil.card.model import Card, CardType, Field, Polygon, Side
 from cardveil.core.errors import Review
 from cardveil.redaction import Picture, Policy, Region, load_policy, plan
 from cardveil.redaction.card_pose import place
+from cardveil.redaction.regions import boxes_of, portrait_regions
 
 STANDARD = load_policy("standard")
 
@@ -68,6 +69,21 @@ def test_what_is_in_doubt_of_a_portrait_s_place_is_covered_as_well(
         regions = planned(_blurred(kind, pose, seed), STANDARD, blank_picture())
         portrait = tuple(r for r in regions if r.field == "portrait")
         assert covers(portrait, layout.portrait, matrix_of(layout, pose)), seed
+
+
+@pytest.mark.parametrize("kind", [ID_FRONT, LICENCE], ids=["id", "licence"])
+def test_the_less_is_known_of_a_portrait_s_place_the_more_is_covered(kind: tuple[CardType, Side]) -> None:
+    """By one and a half standard deviations, beyond the 3 mm by which makes of a card differ."""
+    layout = layout_of(*kind)
+    portrait = layout.portrait
+    assert portrait is not None
+    for seed in range(4):
+        placement = place(_blurred(kind, "flat", seed))
+        assert placement is not None
+        (region,) = portrait_regions(None, placement, ())
+        (covered,) = boxes_of([region.polygon], placement)
+        assert placement.doubt(portrait) > 0.05
+        assert covered.x == pytest.approx(portrait.x - 3.0 - 1.5 * placement.doubt(portrait), abs=0.01)
 
 
 @pytest.mark.parametrize("pose", POSES)

@@ -36,7 +36,7 @@ from cardveil.sweep.run import Run
 from cardveil.sweep.selection import Selection, selection_of
 from cardveil.sweep.sweep import sweep
 
-CARDS = 200
+CARDS = 100
 KILLS = 20
 LEASE_S = 60.0
 SETTINGS = Settings(

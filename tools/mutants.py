@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+"""Breaks each rule of tools/mutants.yml by one change, in a copy of the tree, and sees its test fail.
+
+python tools/mutants.py            all rules
+python tools/mutants.py lease …    those whose text holds one of these words
+
+Code and tests are found by their text, so that the table outlives moves. A rule whose code is not found once,
+or whose test passes although the rule is broken, ends the run with exit status 1.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+NOT_COPIED = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "out", "docs")
+
+
+def the_file(folder: Path, text: str) -> Path:
+    """Return the one Python file below a folder that holds a text, once."""
+    found = [path for path in folder.rglob("*.py") for _ in range(path.read_text("utf-8").count(text))]
+    if len(found) != 1:
+        raise LookupError(f"found {len(found)} times: {text!r}")
+    return found[0]
+
+
+def tested(tree: Path, names: list[str]) -> int:
+    """Run tests and return pytest's status: 0 when all passed, 1 when one failed."""
+    files = {str(the_file(tree / "tests", f"def {name}(")) for name in names}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(str(tree / folder) for folder in ("layers/cardveil", "local")),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    command = [sys.executable, "-m", "pytest", "-qx", "-p", "no:cacheprovider", "-k", " or ".join(names)]
+    done = subprocess.run([*command, *sorted(files)], cwd=tree, env=environment, capture_output=True)
+    return done.returncode
+
+
+def broken(tree: Path, rule: dict[str, str]) -> str:
+    """Break one rule, run its test, and put the rule back; return what is wrong, or nothing."""
+    try:
+        path = the_file(tree / "layers", rule["from"])
+        whole = path.read_text("utf-8")
+        path.write_text(whole.replace(rule["from"], rule["to"]), "utf-8")
+        status = tested(tree, [rule["test"]])
+        path.write_text(whole, "utf-8")
+    except LookupError as lost:
+        return str(lost)
+    return {0: "its test passes", 1: ""}.get(status, f"its test could not be run: {status}")
+
+
+def main(words: list[str]) -> int:
+    rules = yaml.safe_load((ROOT / "tools" / "mutants.yml").read_text("utf-8"))
+    chosen = [rule for rule in rules if not words or any(word in rule["rule"] for word in words)]
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder) / "tree"
+        shutil.copytree(ROOT, tree, ignore=NOT_COPIED)
+        if tested(tree, sorted({rule["test"] for rule in chosen})):
+            print("the tests fail although no rule is broken", file=sys.stderr)
+            return 1
+        wrong = 0
+        for rule in chosen:
+            problem = broken(tree, rule)
+            wrong += bool(problem)
+            print(
+                f"{'WRONG' if problem else 'noted'}  {rule['rule']}{problem and ': ' + problem}", flush=True
+            )
+    return int(wrong > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
