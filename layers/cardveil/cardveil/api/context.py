@@ -11,14 +11,13 @@ from typing import Final
 from cardveil.api.fetch_url import Fetcher
 from cardveil.api.problems import Problem
 from cardveil.api.tokens import Caller
-from cardveil.card.model import FIELDS, CardType, Side
 from cardveil.core.context import Invocation
 from cardveil.core.errors import Halt
 from cardveil.core.rate_limit import RateLimiter
 from cardveil.pipeline.factory import build_processor
 from cardveil.pipeline.jobs import CardProcessor
 from cardveil.pipeline.pipeline import Pipeline
-from cardveil.redaction import Policy, load_policy
+from cardveil.redaction import Policy, covers_as_much, load_policy
 from cardveil.settings import Settings
 from cardveil.storage.objects import CosObjects, Objects
 from cardveil.storage.source import Source
@@ -138,17 +137,3 @@ def _cos(objects: Objects) -> CosObjects:
     if not isinstance(objects, CosObjects):
         raise TypeError("links lead to objects of COS only")
     return objects
-
-
-def covers_as_much(policy: Policy, other: Policy) -> bool:
-    """Say whether `policy` covers every field at least as much as `other` does."""
-
-    def rank(of: Policy, card_type: CardType, side: Side, name: str) -> int:
-        action = of.action_for(card_type, side, name)
-        return {"keep": 0, "mask": 2}[action] if isinstance(action, str) else 1
-
-    return policy.margin_mm >= other.margin_mm and all(
-        rank(policy, card_type, side, name) >= rank(other, card_type, side, name)
-        for (card_type, side), names in FIELDS.items()
-        for name in names
-    )
