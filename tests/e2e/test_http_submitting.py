@@ -130,16 +130,26 @@ class TestSubmitting:
     def test_another_policy_is_applied_and_stands(self, api: Api, front: bytes) -> None:
         told = api.submitted(front, policy="strict", roles=("submit",))
         assert told["sidecar"]["redaction"]["policy"] == "strict"
-        assert told["decided"]
+        assert not told["decided"], "a machine has chosen it, and no person decided"
+        assert told["sidecar"]["pipeline"]["chosen"] == "strict"
+        jsonschema.validate(told["sidecar"], schema())
         key = told["sidecar"]["source"]["key"]
         assert api.bench.deliver(key) == {"already": 1}
         problem(api.submit(front, policy="minimal", roles=("submit",)), 403, "role_missing")
-        before = sum(api.bench.cloud.usage.by_operation().values())
         source = {"kind": "object", "key": key}
-        weaker = api.call("POST", "/v1/cards", {"source": source, "policy": "minimal"}).json()["sidecar"]
-        assert weaker["redaction"]["policy"] == "minimal"
+        for name in ("standard", "minimal"):
+            asked = {"source": source, "policy": name}
+            problem(api.call("POST", "/v1/cards", asked, roles=("submit",)), 403, "role_missing")
+        before = sum(api.bench.cloud.usage.by_operation().values())
+        weaker = api.call("POST", "/v1/cards", {"source": source, "policy": "minimal"}).json()
+        assert weaker["sidecar"]["redaction"]["policy"] == "minimal"
+        assert weaker["decided"], "who may review has said so"
         assert sum(api.bench.cloud.usage.by_operation().values()) == before, "its places were known"
-        assert [entry["decision"] for entry in weaker["history"]] == ["policy"]
+        assert [entry["decision"] for entry in weaker["sidecar"]["history"]] == ["policy"]
+        asked = {"source": source, "policy": "strict"}
+        problem(api.call("POST", "/v1/cards", asked, roles=("submit",)), 409, "decided_by_person")
+        same = api.call("POST", "/v1/cards", {"source": source, "policy": "minimal"}).json()
+        assert same["version"] == weaker["version"]
 
     def test_storing_and_reading_are_one_request_where_ci_reads(self, tmp_path: Path, front: bytes) -> None:
         with api_bench(tmp_path / "cloud", environment={"CARDVEIL_TEXT_PROVIDER": "IDCardOCR"}) as api:

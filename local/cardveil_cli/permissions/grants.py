@@ -71,6 +71,12 @@ def grants(settings: Settings, *, jobs: bool) -> tuple[Grant, ...]:
         Grant("cos:GetObject", notes, everywhere, "read leases, kept answers, jobs, the breaker"),
         Grant("cos:PutObject", notes, everywhere, "take leases, stage pictures, keep answers, note jobs"),
         Grant("cos:DeleteObject", notes, everywhere, "give leases back, clear away what was kept"),
+        Grant(
+            "cos:PutObject",
+            (f"{settings.state_prefix}history/*",),
+            desk,
+            "move old decisions out of a sidecar",
+        ),
         Grant("cos:GetBucket", listed, everywhere, "find leases, kept answers and jobs"),
         Grant(
             "ci:CreateAILicenseRecognitionJob",
