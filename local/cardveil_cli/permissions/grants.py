@@ -72,6 +72,12 @@ def grants(settings: Settings, *, jobs: bool) -> tuple[Grant, ...]:
         Grant("cos:PutObject", notes, everywhere, "take leases, stage pictures, keep answers, note jobs"),
         Grant("cos:DeleteObject", notes, everywhere, "give leases back, clear away what was kept"),
         Grant(
+            "cos:GetObject",
+            (f"{settings.state_prefix}revoked-tokens.txt",),
+            desk,
+            "know which tokens let nobody in any more",
+        ),
+        Grant(
             "cos:PutObject",
             (f"{settings.state_prefix}history/*",),
             desk,

@@ -10,6 +10,7 @@ from typing import Final
 
 from cardveil.api.fetch_url import Fetcher
 from cardveil.api.problems import Problem
+from cardveil.api.revoked import RevokedTokens
 from cardveil.api.tokens import Caller
 from cardveil.core.context import Invocation
 from cardveil.core.errors import Halt
@@ -28,13 +29,17 @@ _FETCH_SHARE: Final = 0.4
 
 @dataclass(frozen=True, slots=True)
 class FunctionContext:
-    """What an invocation brings along, whoever calls; `on_metric` is called with the names of metrics."""
+    """What an invocation brings along, whoever calls; `on_metric` is called with the names of metrics.
+
+    The rate limiter and the revoked tokens are the process's own.
+    """
 
     settings: Settings
     environment: Mapping[str, str]
     invocation: Invocation
     rate_limiter: RateLimiter
     on_metric: Callable[[str], None]
+    revoked: RevokedTokens
 
 
 @dataclass
@@ -105,6 +110,10 @@ class RequestContext:
         """Fetches pictures from URLs."""
         limit_s = min(self.settings.call_timeout_s, self.invocation.remaining_s() * _FETCH_SHARE)
         return Fetcher(self.settings.max_bytes, limit_s)
+
+    def is_revoked(self) -> bool:
+        """Say whether the caller's token is revoked; raises what reading the bucket's list does."""
+        return self.function.revoked.has(self.caller, self.settings, lambda: self.pipeline.sources)
 
     def require(self, role: str) -> None:
         """Refuse a caller without a role.

@@ -14,6 +14,7 @@ from cardveil.api.models import ImageSource, ObjectSource, SubmitRequest, UrlSou
 from cardveil.api.problems import Problem
 from cardveil.api.refs import unknown
 from cardveil.api.review import decided_by_person, redacted_by
+from cardveil.api.submissions import is_stored, submission
 from cardveil.card.model import CardType, Side
 from cardveil.core.errors import PolicyWeaker, Reject, Retry, Review
 from cardveil.core.frozen import dataclass, replace
@@ -44,14 +45,19 @@ class Submitted:
     elapsed_ms: Mapping[str, float]
 
 
-def submit(context: RequestContext, request: SubmitRequest) -> Submitted:
-    """Bring the picture of a request to its final state.
+def submit(context: RequestContext, request: SubmitRequest, idempotency_key: str | None = None) -> Submitted:
+    """Bring the picture of a request to its final state; one that was sent before is found again.
+
+    Parameters
+    ----------
+    idempotency_key : str, optional
+        By which the caller tells submissions apart; otherwise the same picture is the same submission.
 
     Raises
     ------
     Problem
-        404 for an object that is not there; 422 for a URL, Base64 or name that cannot be taken; 403 for a
-        policy that covers less than the caller may choose.
+        404 for an object that is not there; 422 for a URL, Base64, name or Idempotency-Key that cannot be
+        taken; 403 for a policy that covers less than the caller may choose; 409 when a person has decided.
     CardveilError
         As `Pipeline.process`.
     """
@@ -69,11 +75,14 @@ def submit(context: RequestContext, request: SubmitRequest) -> Submitted:
         outcome = _processed(context, key, timings, options)
     else:
         data = context.fetcher.fetch(source.detect_url) if isinstance(source, UrlSource) else _decoded(source)
-        key = new_key(context, source.name)
+        asked = (source.name, request.card_type, request.side, chosen)
+        sent = submission(context, idempotency_key, data, *asked)
+        key = new_key(context, source.name, sent.folder)
         # Under a lease of ours, so that the bucket's own event waits for us.
         with context.pipeline.held(keys_of(key, context.settings)):
-            headers = hint_headers(request.card_type, request.side, chosen)
-            options = replace(options, text=_stored(context, key, data, request, headers))
+            if not is_stored(context, sent, key):
+                headers = {**hint_headers(request.card_type, request.side, chosen), **sent.headers}
+                options = replace(options, text=_stored(context, key, data, request, headers))
             outcome = _processed(context, key, timings, options)
     return Submitted(_result(context, key, outcome, policy), outcome, timings.elapsed_ms)
 
@@ -87,15 +96,15 @@ def _processed(context: RequestContext, key: str, timings: Timings, options: Pro
     return context.pipeline.process(context.source(key), timings, options=replace(options, chosen=""))
 
 
-def new_key(context: RequestContext, name: str) -> str:
-    """Return a key of the inbox that nobody has, ending in `name`.
+def new_key(context: RequestContext, name: str, folder: str = "") -> str:
+    """Return a key of the inbox that nobody has, or that of a folder, ending in `name`.
 
     Raises
     ------
     Problem
         422 ``name_refused`` for a name that would be passed over, or is too long.
     """
-    key = f"{context.settings.inbox_prefix}{token_hex(16)}/{name}"
+    key = f"{context.settings.inbox_prefix}{folder or token_hex(16)}/{name}"
     if name.lower().endswith(OTHER_ENDINGS) or name in {".", ".."} or not is_source(key, context.settings):
         raise Problem(422, "name_refused", "give a short name with the ending of a picture, or none")
     return key

@@ -71,7 +71,10 @@ def present_policy(document: Mapping[str, Any], configured: Policy, *, decided: 
     pipeline = document["pipeline"]
     if decided:
         if recorded := pipeline.get("policy"):
-            return from_document(recorded)
+            try:
+                return from_document(recorded)
+            except ValueError:
+                return None
         known = (configured, *map(load_policy, BUILT_IN))
         return next((policy for policy in known if policy.digest == pipeline["policy_digest"]), None)
     name = pipeline.get("chosen", "")

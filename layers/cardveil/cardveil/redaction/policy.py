@@ -116,8 +116,8 @@ def from_document(document: Mapping[str, Any]) -> Policy:
     ValueError
         When it is not of that form.
     """
-    said = dict(document)
     try:
+        said = dict(document)
         rules = {
             CardType(kind): {str(field): _read(action) for field, action in fields.items()}
             for kind, fields in said.pop("cards").items()
