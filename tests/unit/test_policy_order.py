@@ -92,7 +92,7 @@ def test_a_recorded_policy_is_read_as_it_was(policy: Policy) -> None:
     )  # fmt: skip
 
 
-ODD = (None, 1, "x", [], {})
+ODD: tuple[object, ...] = (None, 1, "x", [], {})
 
 
 @pytest.mark.parametrize(("part", "value"), [*product(as_document(STRICT), ODD)][len(ODD) :])
