@@ -224,11 +224,11 @@ def test_the_sidecar_is_written_last() -> None:
 
 
 def test_a_decision_is_written_so_that_no_crash_leaves_a_copy_that_it_would_not_publish() -> None:
-    bucket = Memory(content={"redacted/a.jpg": b"old"})
+    bucket = Memory(content={"redacted/a.jpg": b"old", "sidecars/a.jpg.json": b"old"})
     keys = keys_of("inbox/a.jpg", SETTINGS)
     Results(bucket).commit_decision(keys, VERSION, Status.REDACTED, b"{}", (b"copy", "image/jpeg"))
     sidecar, copy = ("put", "sidecars/a.jpg.json"), ("put", "redacted/a.jpg")
-    assert bucket.log == [("delete", "redacted/a.jpg"), sidecar, copy, sidecar]
+    assert bucket.log == [sidecar, ("delete", "redacted/a.jpg"), sidecar, copy, sidecar]
     made = Results(bucket).current(keys)
     assert made is not None
     assert VERSION.made(made)

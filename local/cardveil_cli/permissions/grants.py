@@ -63,7 +63,12 @@ def grants(settings: Settings, *, jobs: bool) -> tuple[Grant, ...]:
         Grant("cos:HeadObject", (sidecars,), everywhere, "see whether there is a result already"),
         Grant("cos:PutObject", (sidecars,), everywhere, "write the result"),
         Grant("cos:GetObject", (sidecars,), desk, "answer with a result"),
-        Grant("cos:GetObject", (sidecars,), ("on_upload",), "redact anew by a result's places, unpaid"),
+        Grant(
+            "cos:GetObject",
+            (sidecars,),
+            ("on_upload", "on_callback", "on_schedule"),
+            "redact anew by a result's places, unpaid; mark a result that is being replaced",
+        ),
         Grant("cos:HeadObject", (redacted,), everywhere, "see whether an older copy must go"),
         Grant("cos:PutObject", (redacted,), everywhere, "write the redacted copy"),
         Grant("cos:DeleteObject", (redacted,), everywhere, "remove a copy that a new result does not have"),

@@ -233,4 +233,5 @@ class Pipeline:
         document = to_json(replace(sidecar, chosen=claimed.version.chosen))
         copy = (result.copy.data, result.copy.media_type) if result.copy else None
         with claimed.timings("publish"):
-            self.results.commit(keys, claimed.version, result.status, document, copy)
+            replaces = claimed.made is not None
+            self.results.commit(keys, claimed.version, result.status, document, copy, replaces=replaces)

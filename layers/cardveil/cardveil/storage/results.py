@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from cardveil.card.findings import Status
+from cardveil.core.errors import SourceGone
 from cardveil.core.frozen import dataclass
 from cardveil.storage.keys import Keys
 from cardveil.storage.objects import Objects, Stored
+from cardveil.storage.sidecar import MAX_BYTES
 
 _META: Final = "x-cos-meta-"
 
@@ -101,6 +103,8 @@ class Results:
         status: Status,
         sidecar: bytes,
         copy: tuple[bytes, str] | None,
+        *,
+        replaces: bool = False,
     ) -> None:
         """Write the redacted copy, then the sidecar, last; without a copy, remove one of an older result.
 
@@ -111,7 +115,12 @@ class Results:
         ----------
         copy : (bytes, str), optional
             The redacted picture and its media type.
+        replaces : bool
+            Whether there is a sidecar already. It may be right again one day, by other settings or another
+            upload, and must not vouch then for a copy that a crash has left.
         """
+        if replaces:
+            self._unsettle(keys)
         if copy:
             self._put_copy(keys, copy)
         else:
@@ -124,12 +133,14 @@ class Results:
         """Write what a person has decided: it stands until the source changes.
 
         It may show more than the result before, or less, so no order of copy and sidecar alone is safe. The
-        old copy goes first: a crash then leaves the decision to be made again. Then the decision is written,
-        marked as unfinished: from here on whoever comes next writes the copy that it asks for. See
+        old copy goes first, and then the decision is written, before its own copy. Whichever sidecar stands
+        meanwhile is marked as unfinished: whoever comes next writes the copy that it asks for. See
         `pipeline.decisions`.
         """
         told = {"status": status.value, **version.as_meta(), "decided": "yes"}
-        self._withdraw(keys)
+        if self.objects.head(keys.redacted):
+            self._unsettle(keys)
+            self.objects.delete(keys.redacted)
         if copy:
             self._put_sidecar(keys, sidecar, {**told, "unfinished": "yes"})
             self._put_copy(keys, copy)
@@ -138,10 +149,16 @@ class Results:
     def finish_decision(self, keys: Keys, written: Stored, sidecar: bytes, copy: tuple[bytes, str]) -> None:
         """Write the copy of an unfinished decision, and take its mark away; all else stays as it was."""
         self._put_copy(keys, copy)
-        told = {name.removeprefix(_META): value for name, value in written.meta.items()}
-        self._put_sidecar(
-            keys, sidecar, {k: v for k, v in told.items() if k not in {"unfinished", "cardveil"}}
-        )
+        self._put_sidecar(keys, sidecar, _own(written))
+
+    def _unsettle(self, keys: Keys) -> None:
+        """Mark the present sidecar as unfinished: from here on the copy need not be the one that it names."""
+        try:
+            before, data = self.objects.get(keys.sidecar, max_bytes=MAX_BYTES)
+        except SourceGone:
+            return
+        if data is not None:
+            self._put_sidecar(keys, data, {**_own(before), "unfinished": "yes"})
 
     def _put_copy(self, keys: Keys, copy: tuple[bytes, str]) -> None:
         data, media_type = copy
@@ -155,6 +172,12 @@ class Results:
     def _withdraw(self, keys: Keys) -> None:
         if self.objects.head(keys.redacted):
             self.objects.delete(keys.redacted)
+
+
+def _own(sidecar: Stored) -> dict[str, str]:
+    """Return what a sidecar's metadata say, but for the marks that writing it sets anew."""
+    told = {name.removeprefix(_META): value for name, value in sidecar.meta.items()}
+    return {name: value for name, value in told.items() if name not in {"unfinished", "cardveil"}}
 
 
 def _said(sidecar: Stored, name: str) -> str:
