@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from cardveil.core.context import Invocation
-from cardveil.core.errors import CardveilError, Halt, Reject
+from cardveil.core.errors import CardveilError, Reject
 from cardveil.core.frozen import dataclass
 from cardveil.core.importing import uncollected
 from cardveil.core.rate_limit import RateLimiter
@@ -91,13 +91,7 @@ class CallbackHandler:
             on_metric=self.telemetry.count,
         )
         timings = Timings()
-        try:
-            arrival, outcome = processor.arrived(job.user_data, job.job_id, timings)
-        except Halt:
-            if reference.bucket == (self.settings.bucket or reference.bucket):
-                raise
-            # Signed with our secret, but of a bucket that is not for us: nothing of the account is wrong.
-            return "unknown"
+        arrival, outcome = processor.arrived(job.user_data, job.job_id, timings)
         if outcome:
             self.telemetry.outcome_of(reference.source, outcome, timings.elapsed_ms)
         return arrival.value
