@@ -10,12 +10,13 @@ from cardveil.core.importing import uncollected
 from cardveil.core.rate_limit import RateLimiter
 
 with uncollected():
+    from cardveil.api.revoked import RevokedTokens
     from cardveil.handlers.http import answer
 
-#: One a process: calls are paced over all invocations of this instance.
-PACE = RateLimiter()
+#: One of each a process: calls are paced, and the list of revoked tokens read, for all its invocations.
+PACE, REVOKED = RateLimiter(), RevokedTokens()
 
 
 def main_handler(event: Any, context: Any) -> dict[str, Any]:
     """Take a function URL's event; whatever goes wrong is an answer too."""
-    return answer(event, read_context(context), os.environ, PACE)
+    return answer(event, read_context(context), os.environ, PACE, REVOKED)

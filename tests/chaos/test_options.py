@@ -9,7 +9,8 @@ import orjson
 import pytest
 
 from cardveil.card.model import CardType, Side
-from cardveil.core.errors import Review, TakenByAnother
+from cardveil.core.errors import PolicyWeaker, Review, TakenByAnother
+from cardveil.core.frozen import replace
 from cardveil.pipeline.covering import RedactionRules
 from cardveil.pipeline.options import ProcessOptions
 from cardveil.recognition.interfaces import Image, Reading
@@ -30,18 +31,46 @@ def test_a_done_source_is_recognised_again_only_by_force(scene: MakeScene) -> No
     assert here.vendor.paid == {"locate": 2, "read": 2}
 
 
-def test_what_was_decided_stands_against_force_and_another_policy(scene: MakeScene) -> None:
+def test_a_choice_stands_against_deliveries_and_weaker_ones_and_gives_way_to_what_is_stricter(
+    scene: MakeScene,
+) -> None:
     here = scene()
-    rules = RedactionRules(load_policy("strict"), Limits())
-    assert (
-        here.instance().process(here.source, options=ProcessOptions(rules=rules, decided=True)).kind
-        == "finished"
-    )
-    sidecar, copy = here.result()
-    assert (sidecar["redaction"]["policy"], copy is None) == ("strict", False)
-    assert here.instance().process(here.source, options=ProcessOptions(force=True)).kind == "already"
+    standard, strict, minimal = (ProcessOptions(chosen=name) for name in ("standard", "strict", "minimal"))
+    assert here.instance().process(here.source, options=standard).kind == "finished"
     assert here.instance().process(here.source).kind == "already"
-    assert here.result()[0] == sidecar
+    with pytest.raises(PolicyWeaker):
+        here.instance().process(here.source, options=minimal)
+    here.settings = replace(here.settings, policy="minimal")
+    assert here.instance().process(here.source).kind == "renewed"
+    sidecar, _ = here.result()
+    assert (sidecar["redaction"]["policy"], sidecar["pipeline"]["chosen"]) == ("standard", "standard")
+    here.settings = replace(here.settings, policy="strict")
+    assert here.instance().process(here.source).kind == "renewed"
+    sidecar, _ = here.result()
+    assert (sidecar["redaction"]["policy"], sidecar["pipeline"]["chosen"]) == ("strict", "standard")
+    here.settings = replace(here.settings, policy="standard")
+    assert here.instance().process(here.source, options=strict).kind == "renewed"
+    with pytest.raises(PolicyWeaker):
+        here.instance().process(here.source, options=standard)
+    assert here.instance().process(here.source, options=strict).kind == "already"
+    assert here.result()[0]["pipeline"]["chosen"] == "strict"
+    assert here.vendor.paid == {"locate": 1, "read": 1}
+
+
+@pytest.mark.parametrize(
+    ("said", "status"), [("strict", "redacted"), ("minimal", "redacted"), ("x", "rejected")]
+)
+def test_an_upload_chooses_how_it_is_redacted_at_least(scene: MakeScene, said: str, status: str) -> None:
+    here = scene()
+    here.memory.content[here.source.key] = here.data, {"x-cos-meta-policy": said}
+    here.instance().process(here.source)
+    sidecar, copy = here.result()
+    assert sidecar["status"] == status
+    assert bool(copy) is (status == "redacted")
+    if copy:
+        assert sidecar["redaction"]["policy"] == {"minimal": "standard"}.get(said, said)
+    else:
+        assert sidecar["findings"] == ["hint_invalid"]
 
 
 def test_rules_that_are_not_a_decision_give_way_to_the_settings(scene: MakeScene) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import requests
 from tests.support.cloud_fixture import Bench
 
+from cardveil.pipeline.signing import Reference, Signer
 from cardveil_cloud.fault_rules import FaultRules, Rule
 from cardveil_cloud.scf import urls
 
@@ -122,6 +124,19 @@ def test_strangers_get_the_right_answer_and_nothing_else(start: Start, front: by
         "accepted", "duplicate", "forged", "missing", "unreadable", "unreadable", "oversized", "wrong_method",
         "forged", "forged", "forged",
     ]  # fmt: skip
+
+
+def test_a_reference_to_a_bucket_that_is_not_ours_is_not_found(start: Start) -> None:
+    """Signed with our secret, since another deployment shares it: that is no fault of the account."""
+    bench = start(environment=JOBS)
+    signer = Signer((SECRET,))
+    for bucket in ("others-1250000000", "cards-1250000001"):
+        reference = signer.sign(Reference.to(bucket, "inbox/a.jpg", time.time() + 600))
+        detail = {"JobId": "j" + "0" * 32, "State": "Success", "Operation": {"UserData": reference}}
+        body = json.dumps({"EventName": "TaskFinish", "JobsDetail": detail})
+        answer = requests.post(bench.function_urls["on_callback"], data=body, timeout=60)
+        assert answer.status_code == 404, bench.logs()
+    assert outcomes(bench) == ["unknown", "unknown"]
 
 
 @pytest.mark.parametrize("name", ["callback-ckafka", "callback-cmq", "callback-tdmq-eventbridge"])

@@ -470,13 +470,25 @@ def test_what_variables_bring_is_checked_by_the_plan(
         assert here.account.call("ListFunctions", Limit=20)["TotalCount"] == 0
 
 
-def test_a_variable_without_use_and_a_versioned_bucket_are_told(folder: Path, tmp_path: Path) -> None:
+def test_a_variable_without_use_and_a_bucket_that_was_versioned_are_told(
+    folder: Path, tmp_path: Path
+) -> None:
     with scene(folder, tmp_path) as here:
-        here.bench.endpoint.cos_client().put_bucket_versioning(BUCKET, "Enabled")
+        here.bench.endpoint.cos_client().put_bucket_versioning(BUCKET, "Suspended")
         code, output = invoke(here, tmp_path, "deploy", "--plan", CARDVEIL_POLICY="strict")
         assert code == 0
         assert "not used: CARDVEIL_POLICY is set here, and serverless.yml does not name it" in output
-        assert "versioned (Enabled)" in output
+        assert "was versioned: old versions stay" in output
+
+
+def test_nothing_is_deployed_where_what_is_deleted_would_stay(folder: Path, tmp_path: Path) -> None:
+    with scene(folder, tmp_path) as here:
+        here.bench.endpoint.cos_client().put_bucket_versioning(BUCKET, "Enabled")
+        for plan in (["--plan"], []):
+            code, output = invoke(here, tmp_path, "deploy", *plan)
+            assert code == 2
+            assert f"bucket {BUCKET} is versioned" in output
+        assert here.account.call("ListFunctions", Limit=20)["TotalCount"] == 0
 
 
 def test_what_was_deployed_is_checked_and_taken_away_again(folder: Path, tmp_path: Path) -> None:

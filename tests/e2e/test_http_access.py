@@ -75,6 +75,16 @@ class TestWhoMayCall:
             headers = {"Authorization": f"Bearer {token}"}
             problem(api.call("GET", "/v1/cards", roles=(), headers=headers), 401, code)
 
+    def test_a_revoked_token(self, tmp_path: Path) -> None:
+        with api_bench(tmp_path / "cloud") as api:
+            token = api.token("read")
+            digest = hashlib.sha256(token.encode()).hexdigest()
+            api.bench.upload(".cardveil/revoked-tokens.txt", f"{digest}  # lost\n".encode())
+            headers = {"Authorization": f"Bearer {token}"}
+            problem(api.call("GET", "/v1/cards", roles=(), headers=headers), 401, "token_revoked")
+            assert api.call("GET", "/v1/health", roles=(), headers=headers).status_code == 200
+            assert api.call("GET", "/v1/cards", roles=("read",)).status_code == 200
+
     def test_without_a_secret_only_health_answers(self, tmp_path: Path) -> None:
         with bench(tmp_path / "cloud") as cloud:
             api = Api(cloud)

@@ -18,6 +18,7 @@ from tests.support.cloud_fixture import kept, known
 
 from cardveil.card.model import Polygon
 from cardveil.settings import Settings
+from cardveil.storage.archive import MOST
 from cardveil.storage.keys import keys_of
 from cardveil.storage.sidecar import schema
 from cardveil_cli.samples.bundled import kept_pictures
@@ -188,6 +189,74 @@ class TestDeciding:
             assert not api.call("GET", f"/v1/cards/{told['ref']}").json()["sidecar"].get("history")
             api.bench.client.delete_object(Bucket=api.bench.bucket, Key=lease)
             assert deciding.result().status_code == 200
+
+    def test_a_machine_s_policy_waits_for_the_person_and_changes_nothing(
+        self, api: Api, front: bytes
+    ) -> None:
+        """It looks, a person rejects, and only then it has the card: what it saw counts no more."""
+        told = api.submitted(front)
+        key = told["sidecar"]["source"]["key"]
+        asked = {"source": {"kind": "object", "key": key}, "policy": "strict"}
+        lease = keys_of(key, Settings()).lease_prefix + f"{1:08d}"
+        api.bench.upload(lease, orjson.dumps({"owner": "another", "expires": time.time() + 300}))
+        with ThreadPoolExecutor(1) as pool:
+            asking = pool.submit(api.call, "POST", "/v1/cards", asked, roles=("submit",))
+            time.sleep(0.5)
+            # The holder of the lease is the person's request.
+            head = api.bench.client.head_object(Bucket=api.bench.bucket, Key=f"sidecars/{key[6:]}.json")
+            meta = {name: value for name, value in head.items() if name.startswith("x-cos-meta-")}
+            meta |= {"x-cos-meta-decided": "yes", "x-cos-meta-status": "rejected"}
+            document = {**told["sidecar"], "status": "rejected", "redaction": None}
+            api.bench.client.put_object(
+                Bucket=api.bench.bucket,
+                Key=f"sidecars/{key[6:]}.json",
+                Body=orjson.dumps(document),
+                Metadata=meta,
+            )
+            api.bench.client.delete_object(Bucket=api.bench.bucket, Key=f"redacted/{key[6:]}")
+            api.bench.client.delete_object(Bucket=api.bench.bucket, Key=lease)
+            problem(asking.result(), 409, "decided_by_person")
+        assert api.bench.get(f"redacted/{key[6:]}") is None
+        assert api.call("GET", f"/v1/cards/{told['ref']}").json()["sidecar"]["status"] == "rejected"
+
+    def test_what_a_person_decided_no_machine_changes(self, api: Api, front: bytes) -> None:
+        told = api.submitted(front)
+        source = {"kind": "object", "key": told["sidecar"]["source"]["key"]}
+        for decision, policy in (("accept", "strict"), ("reject", None)):
+            told = decide(api, told, decision, policy=policy).json()
+            for name in ("strict", "standard", "minimal"):
+                if (decision, name) != ("accept", "strict"):
+                    for roles in (("submit",), ("submit", "review")):
+                        answer = api.call(
+                            "POST", "/v1/cards", {"source": source, "policy": name}, roles=roles
+                        )
+                        assert answer.status_code in {403, 409}
+                        assert name == "minimal" or answer.json()["code"] == "decided_by_person"
+            assert api.call("GET", f"/v1/cards/{told['ref']}").json()["version"] == told["version"]
+            assert api.call("POST", "/v1/cards", {"source": source}).json()["version"] == told["version"]
+
+    def test_who_names_no_policy_uncovers_nothing(self, api: Api, front: bytes) -> None:
+        told = api.submitted(front, policy="strict", roles=("submit",))
+        accepted = decide(api, told, "accept").json()
+        assert accepted["sidecar"]["redaction"]["policy"] == "strict"
+        weaker = decide(api, accepted, "accept", policy="minimal").json()
+        assert weaker["sidecar"]["redaction"]["policy"] == "minimal"
+        corrected = decide(api, weaker, "correct", fields=[{"name": "name", "text": "王小明"}]).json()
+        assert corrected["sidecar"]["redaction"]["policy"] == "minimal", "a person has chosen that"
+
+    def test_a_long_history_is_moved_into_an_archive(self, api: Api, front: bytes) -> None:
+        told = api.submitted(front)
+        key = told["sidecar"]["source"]["key"]
+        for _ in range(MOST):
+            told = decide(api, told, "reject", reason="证" * 500).json()
+        assert "archived" not in told["sidecar"]
+        told = decide(api, told, "reject", reason="the last").json()
+        jsonschema.validate(told["sidecar"], schema())
+        history = told["sidecar"]["history"]
+        assert len(history) + told["sidecar"]["archived"] == MOST + 1
+        assert history[-1]["reason"] == "the last"
+        (archive,) = api.bench.listing(keys_of(key, Settings()).history)
+        assert len(orjson.loads(api.bench.get(archive) or b"")) == told["sidecar"]["archived"]
 
     def test_two_at_the_same_time_make_one_decision(self, api: Api, front: bytes) -> None:
         told = api.submitted(front)

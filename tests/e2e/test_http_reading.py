@@ -7,6 +7,7 @@ import io
 import itertools
 from urllib.parse import quote
 
+import orjson
 import pytest
 from PIL import Image
 from tests.support.api_fixture import Api, problem
@@ -41,6 +42,44 @@ class TestReading:
         assert answer.headers["Retry-After"]
         page = api.call("GET", "/v1/cards?prefix=inbox/waits&status=pending").json()
         assert [card["key"] for card in page["cards"]] == ["inbox/waits.jpg"]
+
+    def test_a_sidecar_is_believed_only_whole_and_about_the_card_that_was_asked_for(
+        self, api: Api, front: bytes
+    ) -> None:
+        api.upload("damaged.jpg", front)
+        api.upload("other.jpg", front)
+        good = orjson.loads(api.bench.get("sidecars/damaged.jpg.json") or b"")
+        other = orjson.loads(api.bench.get("sidecars/other.jpg.json") or b"")
+        parts = [{**good, name: value} for name in good for value in (None, 7, "x", [7], {"x": 7})]
+        texts: list[bytes] = [b"", b"{", b"[]", b"7", b"null", b"\xff", b" " * 5_000_000]
+        paths = ("", "/pictures/source", "/pictures/redacted")
+        meta = {
+            name: value
+            for name, value in api.bench.client.head_object(
+                Bucket=api.bench.bucket, Key="sidecars/damaged.jpg.json"
+            ).items()
+            if name.startswith("x-cos-meta-")
+        }
+        for data in [*texts, orjson.dumps(other), *map(orjson.dumps, parts)]:
+            api.bench.client.put_object(
+                Bucket=api.bench.bucket, Key="sidecars/damaged.jpg.json", Body=data, Metadata=meta
+            )
+            for path in paths:
+                answer = api.call("GET", f"/v1/cards/inbox/damaged.jpg{path}")
+                if data in texts or data == orjson.dumps(other):
+                    problem(answer, 409, "result_unreadable")
+                else:
+                    assert answer.status_code in {200, 404, 409}, data[:80]
+        api.bench.client.put_object(
+            Bucket=api.bench.bucket, Key="sidecars/damaged.jpg.json", Body=b"{", Metadata=meta
+        )
+        body = {"decision": "accept", "version": "0"}
+        assert api.call("POST", "/v1/cards/inbox/damaged.jpg/review", body).status_code == 409
+        asked = {"source": {"kind": "object", "key": "inbox/damaged.jpg"}}
+        assert api.call("POST", "/v1/cards", asked).status_code == 409
+        assert api.call("GET", "/v1/cards?prefix=inbox/damaged").status_code == 200
+        api.bench.client.delete_object(Bucket=api.bench.bucket, Key="sidecars/damaged.jpg.json")
+        assert api.call("POST", "/v1/cards", asked).json()["sidecar"]["status"] == "redacted"
 
     def test_views_are_upright_and_say_the_frame(self, api: Api) -> None:
         for number, picture in enumerate(kept_pictures()):

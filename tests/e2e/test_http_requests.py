@@ -45,6 +45,30 @@ class TestWhatIsWrongWithARequest:
         answer = api.call("POST", "/v1/cards", raw=b"{}", headers={"Content-Type": kind})
         problem(answer, 415, "content_type_refused")
 
+    @pytest.mark.parametrize(
+        "kind", ["Application/JSON", "APPLICATION/JSON; charset=UTF-8", "application/Json ;charset=utf-8"]
+    )
+    def test_a_media_type_has_no_case(self, api: Api, kind: str) -> None:
+        raw = b'{"source": {"kind": "object", "key": "inbox/none.jpg"}}'
+        problem(api.call("POST", "/v1/cards", raw=raw, headers={"Content-Type": kind}), 404, "card_unknown")
+
+    def test_head_is_get_without_the_body(self, api: Api, front: bytes) -> None:
+        ref = api.submitted(front)["ref"]
+        paths = (
+            "/v1/health",
+            "/v1/cards",
+            f"/v1/cards/{ref}",
+            f"/v1/jobs/{ref}",
+            "/",
+            "/openapi.json",
+            "/docs",
+        )
+        for path in (*paths, "/v1/cards/inbox/none.jpg", "/nowhere"):
+            whole, head = api.call("GET", path), api.call("HEAD", path)
+            assert (head.status_code, head.content) == (whole.status_code, b"")
+            assert head.headers["Content-Type"] == whole.headers["Content-Type"]
+        assert api.call("HEAD", "/v1/cards", roles=()).status_code == 401
+
     def test_six_megabytes(self, api: Api) -> None:
         # Base64 of 4.4 MB: with its frame just under the 6 MB of an event.
         largest = api.submit(b"\x89PNG" + b"x" * 4_600_000)
@@ -58,10 +82,10 @@ class TestWhatIsWrongWithARequest:
         for path in ("/v1", "/v1/", "/v2/cards", "/v1/card", "/index.html", "/v1/jobs/a/b", "/.git/config"):
             problem(api.call("GET", path), 404, "path_unknown")
         for method, path, allowed in (
-            ("DELETE", "/v1/cards", "GET, POST"),
-            ("PUT", "/v1/cards/inbox/a.jpg", "GET"),
-            ("POST", "/v1/health", "GET"),
-            ("PATCH", "/v1/cards/inbox/a.jpg/review", "GET, POST"),
+            ("DELETE", "/v1/cards", "GET, HEAD, POST"),
+            ("PUT", "/v1/cards/inbox/a.jpg", "GET, HEAD"),
+            ("POST", "/v1/health", "GET, HEAD"),
+            ("PATCH", "/v1/cards/inbox/a.jpg/review", "GET, HEAD, POST"),
         ):
             answer = api.call(method, path)
             problem(answer, 405, "method_not_allowed")

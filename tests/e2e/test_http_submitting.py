@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,34 @@ class TestSubmitting:
             "redacted",
             "source",
         }
+
+    def test_a_submission_that_is_sent_again_is_found_and_not_paid_again(
+        self, api: Api, front: bytes
+    ) -> None:
+        def send(
+            data: bytes, key: str | None = None, subject: str = "tester", **more: Any
+        ) -> requests.Response:
+            source = {"kind": "image", "base64": base64.b64encode(data).decode(), "name": "again.jpg"}
+            bearer = {"Authorization": f"Bearer {api.token('submit', subject=subject)}"}
+            headers = {**bearer, **({"Idempotency-Key": key} if key else {})}
+            return api.call("POST", "/v1/cards", {"source": {**source, **more}}, roles=(), headers=headers)
+
+        first = send(front).json()
+        paid = sum(api.bench.cloud.usage.by_operation().values())
+        assert send(front).json()["version"] == first["version"]
+        assert sum(api.bench.cloud.usage.by_operation().values()) == paid
+        named = send(front, '"one"').json()
+        assert named["ref"] != first["ref"], "the caller says that it is another"
+        assert send(front, "one").json()["version"] == named["version"]
+        other = front + b"\0"
+        problem(send(other, "one"), 422, "idempotency_key_reused")
+        problem(send(front, "one", name="b.jpg"), 422, "idempotency_key_reused")
+        problem(send(front, '""'), 422, "idempotency_key_refused")
+        assert send(front, "one", "another").json()["ref"] != named["ref"], "each caller's keys are its own"
+        assert send(other).json()["ref"] != first["ref"]
+        with ThreadPoolExecutor(4) as pool:
+            refs = {answer.json()["ref"] for answer in pool.map(send, [front] * 4, ["at once"] * 4)}
+        assert len(refs) == 1
 
     def test_crops_quality_and_warnings(self, api: Api, front: bytes) -> None:
         problem(api.submit(front, roles=("submit",), crops=["card"]), 403, "role_missing")
@@ -130,16 +159,26 @@ class TestSubmitting:
     def test_another_policy_is_applied_and_stands(self, api: Api, front: bytes) -> None:
         told = api.submitted(front, policy="strict", roles=("submit",))
         assert told["sidecar"]["redaction"]["policy"] == "strict"
-        assert told["decided"]
+        assert not told["decided"], "a machine has chosen it, and no person decided"
+        assert told["sidecar"]["pipeline"]["chosen"] == "strict"
+        jsonschema.validate(told["sidecar"], schema())
         key = told["sidecar"]["source"]["key"]
         assert api.bench.deliver(key) == {"already": 1}
         problem(api.submit(front, policy="minimal", roles=("submit",)), 403, "role_missing")
-        before = sum(api.bench.cloud.usage.by_operation().values())
         source = {"kind": "object", "key": key}
-        weaker = api.call("POST", "/v1/cards", {"source": source, "policy": "minimal"}).json()["sidecar"]
-        assert weaker["redaction"]["policy"] == "minimal"
+        for name in ("standard", "minimal"):
+            asked = {"source": source, "policy": name}
+            problem(api.call("POST", "/v1/cards", asked, roles=("submit",)), 403, "role_missing")
+        before = sum(api.bench.cloud.usage.by_operation().values())
+        weaker = api.call("POST", "/v1/cards", {"source": source, "policy": "minimal"}).json()
+        assert weaker["sidecar"]["redaction"]["policy"] == "minimal"
+        assert weaker["decided"], "who may review has said so"
         assert sum(api.bench.cloud.usage.by_operation().values()) == before, "its places were known"
-        assert [entry["decision"] for entry in weaker["history"]] == ["policy"]
+        assert [entry["decision"] for entry in weaker["sidecar"]["history"]] == ["policy"]
+        asked = {"source": source, "policy": "strict"}
+        problem(api.call("POST", "/v1/cards", asked, roles=("submit",)), 409, "decided_by_person")
+        same = api.call("POST", "/v1/cards", {"source": source, "policy": "minimal"}).json()
+        assert same["version"] == weaker["version"]
 
     def test_storing_and_reading_are_one_request_where_ci_reads(self, tmp_path: Path, front: bytes) -> None:
         with api_bench(tmp_path / "cloud", environment={"CARDVEIL_TEXT_PROVIDER": "IDCardOCR"}) as api:

@@ -27,6 +27,38 @@ class TestUploads:
         assert told["sidecar"]["source"]["key"] == link["key"]
         assert link["key"].endswith("/大 图.jpg")
 
+    @pytest.mark.parametrize(
+        ("header", "value"),
+        [
+            ("x-cos-copy-source", "cards-1250000000.cos.ap-shanghai.myqcloud.com/inbox/other.jpg"),
+            ("x-cos-acl", "public-read"),
+            ("X-Cos-Grant-Read", 'id="100000000001"'),
+            ("x-cos-storage-class", "ARCHIVE"),
+            ("x-cos-meta-cardveil", "redacted"),
+            ("X-COS-Meta-Execution", "job"),
+            ("x-cos-meta-policy", "strict"),
+            ("x-cos-meta-card-side", "back"),
+            ("x-cos-tagging", "a=b"),
+            ("x-cos-server-side-encryption", "cos/kms"),
+            ("Pic-Operations", "{}"),
+        ],
+    )
+    def test_nothing_can_be_added_to_a_link(self, api: Api, front: bytes, header: str, value: str) -> None:
+        link = api.call("POST", "/v1/uploads", {"card_type": "IDCard"}, roles=("submit",)).json()
+        added = {**link["headers"], header: value}
+        proxies = {"http": api.bench.endpoint.proxy}
+        sent = requests.put(link["url"], data=front, headers=added, proxies=proxies, timeout=60)
+        assert sent.status_code == 403
+        assert api.bench.get(link["key"]) is None
+
+    def test_a_link_is_for_one_picture_in_its_place(self, api: Api, front: bytes) -> None:
+        link = api.call("POST", "/v1/uploads", {}, roles=("submit",)).json()
+        proxies = {"http": api.bench.endpoint.proxy}
+        elsewhere = link["url"].replace("/picture?", "/other?")
+        assert requests.put(elsewhere, data=front, proxies=proxies, timeout=60).status_code == 403
+        assert requests.get(link["url"], proxies=proxies, timeout=60).status_code == 403
+        assert requests.delete(link["url"], proxies=proxies, timeout=60).status_code == 403
+
     @pytest.mark.parametrize("name", ["a.json", "..", "a/b.jpg", "a\\b.jpg", "a\nb", "", "x" * 101])
     def test_names_that_are_refused(self, api: Api, name: str) -> None:
         assert api.call("POST", "/v1/uploads", {"name": name}).status_code == 422

@@ -15,7 +15,7 @@ from cardveil.recognition.interfaces import Image
 from cardveil.recognition.staging import staged
 from cardveil.settings import from_environment
 from cardveil.settings.kinds import MAX_KEY_BYTES
-from cardveil.storage.keys import keys_of
+from cardveil.storage.keys import keys_of, source_digest
 from cardveil.storage.leases import Leases
 from cardveil.storage.objects import Entry, Stored
 from cardveil.storage.results import Results, Version
@@ -105,6 +105,21 @@ def test_no_result_has_a_key_that_cos_refuses() -> None:
     assert keys_of(longest[:-1], SETTINGS).sidecar != keys.sidecar
 
 
+def test_no_source_can_be_named_as_another_s_results() -> None:
+    """A name is a source's own, or a digest; never may a source's own name be one."""
+    longest = "inbox/" + "é" * ((MAX_KEY_BYTES - 6) // 2)
+    digest = source_digest(longest)
+    names = [
+        longest,
+        f"inbox/{digest}",
+        f"inbox/{digest.upper()}",
+        f"inbox/{source_digest(f'inbox/{digest}')}",
+    ]
+    all_keys = [keys_of(name, SETTINGS) for name in names]
+    assert keys_of(longest, SETTINGS).redacted == f"redacted/{digest}"
+    assert len({keys.sidecar for keys in all_keys}) == len({keys.redacted for keys in all_keys}) == len(names)
+
+
 def test_a_lease_is_held_by_one(now: Now) -> None:
     bucket = Memory()
     mine, yours = Leases(bucket, "me", now), Leases(bucket, "you", now)
@@ -192,7 +207,7 @@ def test_on_a_versioned_bucket_both_may_work(now: Now) -> None:
     assert Leases(bucket, "b", now).take("l/", 60)
 
 
-VERSION = Version("e1", "p1", "1")
+VERSION = Version("e1", "p1", "1", "s1")
 
 
 def test_the_sidecar_is_written_last() -> None:
@@ -203,9 +218,21 @@ def test_the_sidecar_is_written_last() -> None:
     made = Results(bucket).current(keys)
     assert made is not None
     assert VERSION.made(made)
-    assert not Version("e2", "p1", "1").made(made)
-    assert not Version("e1", "p2", "1").made(made)
-    assert not Version("e1", "p1", "2").made(made)
+    assert not Version("e2", "p1", "1", "s1").made(made)
+    assert not Version("e1", "p2", "1", "s1").made(made)
+    assert not Version("e1", "p1", "2", "s1").made(made)
+
+
+def test_a_decision_is_written_so_that_no_crash_leaves_a_copy_that_it_would_not_publish() -> None:
+    bucket = Memory(content={"redacted/a.jpg": b"old", "sidecars/a.jpg.json": b"old"})
+    keys = keys_of("inbox/a.jpg", SETTINGS)
+    Results(bucket).commit_decision(keys, VERSION, Status.REDACTED, b"{}", (b"copy", "image/jpeg"))
+    sidecar, copy = ("put", "sidecars/a.jpg.json"), ("put", "redacted/a.jpg")
+    assert bucket.log == [sidecar, ("delete", "redacted/a.jpg"), sidecar, copy, sidecar]
+    made = Results(bucket).current(keys)
+    assert made is not None
+    assert VERSION.made(made)
+    assert VERSION.decided(made)
 
 
 def test_the_copy_tells_nothing_of_its_source() -> None:

@@ -48,6 +48,24 @@ def test_tokens_of_other_makers_are_taken() -> None:
     assert verify(forge({"typ": "JWT", "alg": "HS256"}, CLAIMS), [SECRET], now=NOW).subject == "a"
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"alg": "HS256"},
+        {"alg": "HS256", "typ": "jwt"},
+        {"alg": "HS256", "typ": "application/JWT"},
+        {"alg": "HS256", "kid": "../../etc/passwd"},
+        {**HEADER, "kid": 7, "cty": "x", "unknown": []},
+    ],
+    ids=str,
+)
+def test_what_a_header_need_not_say_decides_nothing(header: Any) -> None:
+    """RFC 7519, 5.1 and RFC 7515, 4: `typ` is optional, and what is not understood is ignored."""
+    assert verify(forge(header, CLAIMS), [SECRET], now=NOW).subject == "a"
+    with pytest.raises(TokenError):
+        verify(forge(header, CLAIMS, secret=OTHER), [SECRET], now=NOW)
+
+
 def test_a_secret_can_be_replaced() -> None:
     old = mint(OTHER, "a", ["read"], lifetime_s=60, now=NOW)
     assert verify(old, [SECRET, OTHER], now=NOW).subject == "a"
@@ -76,7 +94,11 @@ REFUSED = {
     "HS256 by SHA-1": forge(HEADER, CLAIMS, digest=hashlib.sha1),
     "lower-case algorithm": forge({"alg": "hs256", "typ": "JWT"}, CLAIMS),
     "critical extension": forge({**HEADER, "crit": ["x"]}, CLAIMS),
-    "key named in the header": forge({**HEADER, "kid": "../../etc/passwd"}, CLAIMS),
+    "another kind of token": forge({**HEADER, "typ": "at+jwt"}, CLAIMS),
+    "a kind that is no text": forge({**HEADER, "typ": 1}, CLAIMS),
+    "no algorithm": forge({"typ": "JWT"}, CLAIMS),
+    "header is a list": forge(["HS256"], CLAIMS),
+    "id is no text": forge(HEADER, {**CLAIMS, "jti": 7}),
     "roles changed": f"{HEAD}.{encode({**CLAIMS, 'roles': list(ROLES)})}.{SIGNATURE}",
     "expired": forge(HEADER, {**CLAIMS, "exp": int(NOW)}),
     "never expires": forge(HEADER, {k: v for k, v in CLAIMS.items() if k != "exp"}),

@@ -10,7 +10,7 @@ from tests.support.chaos.memory import Instance, MemoryBucket
 
 from cardveil.pipeline.examine import PIPELINE_VERSION
 from cardveil.settings import Settings
-from cardveil.storage.keys import keys_of
+from cardveil.storage.keys import keys_of, source_digest
 from cardveil.storage.objects import Entry
 from cardveil.storage.results import Version
 from cardveil.sweep.decide import ChangeDetector, UpToDateMark
@@ -98,7 +98,8 @@ def looked_at(
     if there:
         bucket.content[SOURCE.key] = PICTURE, {"x-cos-meta-cardveil": "redacted"} if mark else {}
     if told is not None:
-        meta = {**Version(ETAG, "p1", PIPELINE_VERSION).as_meta(), "status": "redacted", **told}
+        version = Version(ETAG, "p1", PIPELINE_VERSION, source_digest(SOURCE.key))
+        meta = {**version.as_meta(), "status": "redacted", **told}
         sidecar = keys_of(SOURCE.key, SETTINGS).sidecar
         bucket.content[sidecar] = b"{}", {f"x-cos-meta-{name}": value for name, value in meta.items()}
     objects = Instance(bucket)
@@ -118,6 +119,8 @@ def looked_at(
         ({"policy": "p0", "decided": "yes"}, None),
         ({"pipeline": "0", "decided": "yes"}, None),
         ({"source-etag": "e0", "decided": "yes"}, "source"),
+        ({"decided": "yes", "unfinished": "yes"}, "policy"),
+        ({"source": "another"}, "source"),
     ],
 )
 def test_what_a_sidecar_s_head_tells(told: dict[str, str] | None, why: str | None) -> None:
@@ -135,7 +138,7 @@ def test_a_status_is_redone_once_and_not_what_a_person_decided() -> None:
 def test_a_source_that_no_listing_told_of_is_looked_at_itself() -> None:
     assert looked_at(judge(), None, listed=False) == "missing"
     assert looked_at(judge(), None, listed=False, there=False) is None
-    assert looked_at(judge(), None, listed=False, mark=True) is None, "it is our own output"
+    assert looked_at(judge(), None, listed=False, mark=True) == "missing", "anybody can set our mark"
 
 
 @pytest.mark.parametrize("only", [{"policy_digest": "p0"}, {"pipeline": "0"}])

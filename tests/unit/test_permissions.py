@@ -82,8 +82,9 @@ def test_no_role_reaches_beyond_its_places() -> None:
         assert not policy.allows("cos:GetObject", f"{bucket}/.cardveil/deploy/a.zip")
         assert not policy.allows("cos:GetObject", "cos/others-1250000000/inbox/a.jpg")
         assert not policy.allows("cos:GetBucket", f"{bucket}/")
-        reads = policy.allows("cos:GetObject", f"{bucket}/sidecars/a.jpg.json")
-        assert reads is (path.name in {"cardveil-on-request.json", "cardveil-on-upload.json"})
+        assert policy.allows("cos:GetObject", f"{bucket}/sidecars/a.jpg.json"), "to mark it as replaced"
+        listed = policy.allows("cos:GetObject", f"{bucket}/.cardveil/revoked-tokens.txt")
+        assert listed is (path.name == "cardveil-on-request.json")
         text = path.read_text("utf-8")
         assert '"cos:*"' not in text
         assert '"name/*"' not in text

@@ -141,6 +141,7 @@ WRONG = {
         "s" * 32 + "\n" + "s" * 32,
         "\u5bc6" * 40,
     ],
+    "revoked_tokens": ["a b", "\u5bc6", "a" * 129],
     "job_callback": [
         "http://evil.com/",
         "ftp://x.com/",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
+from typing import Any
 
 import jsonschema
 import orjson
@@ -11,6 +13,9 @@ import pytest
 
 from cardveil.card.findings import FINDINGS, Status, status_of
 from cardveil.card.model import Call, Card, CardType, Check, Field, Polygon, SeenText, Side, VendorWarning
+from cardveil.pipeline.decided_policy import present_policy
+from cardveil.pipeline.renewal import stored_verdict
+from cardveil.redaction import as_document, load_policy
 from cardveil.storage.sidecar import (
     Decision,
     RedactionDone,
@@ -19,6 +24,7 @@ from cardveil.storage.sidecar import (
     SourceFacts,
     card_of,
     history_of,
+    read_sidecar,
     schema,
     seen_texts_of,
     to_json,
@@ -119,6 +125,63 @@ def test_findings_lead_to_their_status() -> None:
     assert status_of(["low_score", "several_cards"]) is Status.NEEDS_REVIEW
     assert status_of(["something_new"]) is Status.NEEDS_REVIEW  # unknown is not trusted
     assert all(code.isidentifier() and finding.meaning for code, finding in FINDINGS.items())
+
+
+def places(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the path of every part of a document."""
+    yield path
+    for name, part in (
+        node.items() if isinstance(node, dict) else enumerate(node if isinstance(node, list) else ())
+    ):
+        yield from places(part, (*path, name))
+
+
+def changed(document: Any, path: tuple[Any, ...], value: Any) -> Any:
+    """Return a document with one part in place of another."""
+    if not path:
+        return value
+    copy = dict(document) if isinstance(document, dict) else list(document)
+    copy[path[0]] = changed(document[path[0]], path[1:], value)
+    return copy
+
+
+def test_whatever_is_damaged_in_a_sidecar_it_is_read_whole_or_not_at_all() -> None:
+    """So that no reader meets a form that it cannot take."""
+    decision = Decision(
+        "2026-01-02T03:04:05+00:00", "desk", "correct", "…", "redacted", "redacted", ("name",)
+    )
+    policy = as_document(load_policy("cards: {IDCard: {id_number: {partial: {keep_first: 6}}}}\n"))
+    sidecar = replace(WITNESSED, history=(decision,), policy=policy, chosen="strict", archived=3)
+    check(sidecar)
+    good = orjson.loads(to_json(sidecar))
+    read = refused = 0
+    for path in places(good):
+        for value in (None, 7, -1.5, "x", "", True, [], [7], {}, {"x": 7}):
+            document = read_sidecar(orjson.dumps(changed(good, path, value)), "inbox/a.jpg")
+            if document is None:
+                refused += 1
+                continue
+            read += 1
+            card = card_of(document)
+            stored_verdict(document, Status(document["status"]), card, document["findings"])
+            history_of(document), seen_texts_of(document), int(document.get("archived", 0))
+            for decided in (True, False):
+                present_policy(document, load_policy("standard"), decided=decided)
+            assert document["redaction"] is None or document["redaction"]["output"]["key"].isprintable()
+            assert isinstance(document["source"]["etag"], str)
+    assert read > 100
+    assert refused > 1000
+
+
+@pytest.mark.parametrize("data", [None, b"", b"{", b"[]", b"null", b"7", b"\xff", b"[" * 100_000])
+def test_what_is_no_document_is_not_read(data: bytes | None) -> None:
+    assert read_sidecar(data, "inbox/a.jpg") is None
+
+
+def test_a_sidecar_is_believed_only_about_the_source_that_was_asked_for() -> None:
+    data = to_json(FULL)
+    assert read_sidecar(data, "inbox/a.jpg") == orjson.loads(data)
+    assert read_sidecar(data, "inbox/b.jpg") is None
 
 
 @pytest.mark.parametrize("orientation", [None, *range(1, 9)])

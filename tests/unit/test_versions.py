@@ -10,7 +10,7 @@ from cardveil.pipeline.claim import Confirmation
 from cardveil.storage.objects import Stored
 from cardveil.storage.results import Version
 
-NOW = Version("e1", "p1", "1")
+NOW = Version("e1", "p1", "1", "s1")
 
 
 @pytest.mark.parametrize(
@@ -25,12 +25,29 @@ NOW = Version("e1", "p1", "1")
         ({"decided": "yes", "policy": "p0"}, True, True, False),
         ({"decided": "yes", "pipeline": "0"}, True, True, False),
         ({"decided": "yes", "source-etag": "e0"}, False, False, False),
+        # The same bytes under another key are another card, whatever a sidecar in its place says.
+        ({"source": "s0"}, False, False, False),
+        ({"source": "s0", "decided": "yes"}, False, False, False),
+        ({"source": ""}, True, False, True),  # of an earlier version
+        # A machine's choice holds beside what the settings ask for: their change makes it out of date.
+        ({"policy": "p9", "chosen": "strict", "configured": "p1"}, True, False, True),
+        ({"policy": "p1", "chosen": "strict", "configured": "p0"}, False, False, True),
+        ({"decided": "yes", "unfinished": "yes"}, False, True, False),
     ],
 )
 def test_what_a_result_is_good_for(changes: dict[str, str], made: bool, decided: bool, located: bool) -> None:
     meta = {f"x-cos-meta-{name}": value for name, value in {**NOW.as_meta(), **changes}.items()}
     sidecar = Stored("s", 2, meta)
     assert (NOW.made(sidecar), NOW.decided(sidecar), NOW.located(sidecar)) == (made, decided, located)
+
+
+def test_a_choice_is_found_again_for_the_same_source_alone() -> None:
+    chosen = Version("e1", "p1", "1", "s1", "strict", "p9")
+    sidecar = Stored("s", 2, {f"x-cos-meta-{name}": value for name, value in chosen.as_meta().items()})
+    assert chosen.made(sidecar)
+    assert NOW.chosen_in(sidecar) == "strict"
+    assert Version("e2", "p1", "1", "s1").chosen_in(sidecar) == ""
+    assert Version("e1", "p1", "1", "s2").chosen_in(sidecar) == ""
 
 
 def test_an_object_without_metadata_is_no_result() -> None:

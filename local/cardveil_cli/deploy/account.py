@@ -158,33 +158,40 @@ class Account:
         with _cos_errors():
             self._cos().delete_object(Bucket=bucket, Key=key)
 
-    def bucket_state(self) -> str:
-        """Return what is to be said of the bucket.
+    def bucket_state(self, other: str = "") -> str:
+        """Return what is to be said of the bucket, or of another one that results go to.
 
         Raises
         ------
         DeployError
-            If it cannot be reached.
+            If it cannot be reached, or is versioned: a picture, an answer or a copy that is deleted would
+            stay there as an old version.
         """
+        bucket = other or self._bucket
         from qcloud_cos.cos_exception import CosClientError, CosServiceError
 
         try:
             client = self._cos()
-            client.head_bucket(self._bucket)
-            versions = client.get_bucket_versioning(self._bucket).get("Status", "")
+            client.head_bucket(bucket)
+            versions = client.get_bucket_versioning(bucket).get("Status", "")
         except CosServiceError as error:
             what = "make it, or correct CARDVEIL_BUCKET and the region"
             if error.get_status_code() == 403:
                 what = "grant cos:HeadBucket and cos:GetBucketVersioning to the key that deploys"
-            raise DeployError(f"bucket {self._bucket} cannot be reached: {what}") from None
+            raise DeployError(f"bucket {bucket} cannot be reached: {what}") from None
         except CosClientError:
-            raise DeployError(f"bucket {self._bucket} cannot be reached: COS does not answer") from None
+            raise DeployError(f"bucket {bucket} cannot be reached: COS does not answer") from None
+        if versions == "Enabled":
+            raise DeployError(
+                f"bucket {bucket} is versioned: what is deleted there stays as an old version; use one that "
+                "never was"
+            )
         if versions:
             return (
-                f"bucket {self._bucket}: reachable, but versioned ({versions}): what is deleted stays "
-                "as an old version, and two deliveries at once may both pay; use a bucket that never was"
+                f"bucket {bucket}: reachable, but was versioned: old versions stay, and two deliveries at "
+                "once may both pay; use one that never was"
             )
-        return f"bucket {self._bucket}: reachable, not versioned"
+        return f"bucket {bucket}: reachable, not versioned"
 
     def settled(self, function: str) -> dict[str, Any]:
         """Wait until a function has taken its last change, and return it.

@@ -49,7 +49,8 @@ def checked(account: Account, deployment: Deployment, file: Path, variables: Map
     DeployError
         If the bucket is not there, or must not be used.
     """
-    lines = [account.bucket_state(), "settings: in order, the same in all functions"]
+    buckets = dict.fromkeys(("", settings_of(deployment).result_bucket))
+    lines = [*map(account.bucket_state, buckets), "settings: in order, the same in all functions"]
     lines += [
         f"not used: {name} is set here, and {file.name} does not name it" for name in unused(file, variables)
     ]

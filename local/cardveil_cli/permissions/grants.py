@@ -63,7 +63,12 @@ def grants(settings: Settings, *, jobs: bool) -> tuple[Grant, ...]:
         Grant("cos:HeadObject", (sidecars,), everywhere, "see whether there is a result already"),
         Grant("cos:PutObject", (sidecars,), everywhere, "write the result"),
         Grant("cos:GetObject", (sidecars,), desk, "answer with a result"),
-        Grant("cos:GetObject", (sidecars,), ("on_upload",), "redact anew by a result's places, unpaid"),
+        Grant(
+            "cos:GetObject",
+            (sidecars,),
+            ("on_upload", "on_callback", "on_schedule"),
+            "redact anew by a result's places, unpaid; mark a result that is being replaced",
+        ),
         Grant("cos:HeadObject", (redacted,), everywhere, "see whether an older copy must go"),
         Grant("cos:PutObject", (redacted,), everywhere, "write the redacted copy"),
         Grant("cos:DeleteObject", (redacted,), everywhere, "remove a copy that a new result does not have"),
@@ -71,6 +76,18 @@ def grants(settings: Settings, *, jobs: bool) -> tuple[Grant, ...]:
         Grant("cos:GetObject", notes, everywhere, "read leases, kept answers, jobs, the breaker"),
         Grant("cos:PutObject", notes, everywhere, "take leases, stage pictures, keep answers, note jobs"),
         Grant("cos:DeleteObject", notes, everywhere, "give leases back, clear away what was kept"),
+        Grant(
+            "cos:GetObject",
+            (f"{settings.state_prefix}revoked-tokens.txt",),
+            desk,
+            "know which tokens let nobody in any more",
+        ),
+        Grant(
+            "cos:PutObject",
+            (f"{settings.state_prefix}history/*",),
+            desk,
+            "move old decisions out of a sidecar",
+        ),
         Grant("cos:GetBucket", listed, everywhere, "find leases, kept answers and jobs"),
         Grant(
             "ci:CreateAILicenseRecognitionJob",

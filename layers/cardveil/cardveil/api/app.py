@@ -14,11 +14,11 @@ import orjson
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
-from cardveil.api.auth import caller_of, role_of
+from cardveil.api.auth import caller_of, role_of, unauthorised
 from cardveil.api.context import FunctionContext, RequestContext
 from cardveil.api.pages import add_pages
 from cardveil.api.problems import MEDIA_TYPE, Problem, from_error, unexpected
-from cardveil.api.resolver import UrlResolver
+from cardveil.api.resolver import UrlResolver, body_of
 from cardveil.api.routes import add_routes
 from cardveil.api.submit import Submitted
 from cardveil.api.tokens import Caller
@@ -69,11 +69,16 @@ def routed(http_request: HttpRequest, event: Mapping[str, Any], access_log: Acce
         raise Problem(404, "path_unknown", "look at /docs: there is no such path")
     if http_request.method not in methods:
         raise Problem(405, "method_not_allowed", "look at /docs", headers={"Allow": ", ".join(methods)})
+    headers = dict(http_request.headers)
+    if _media_type(http_request) == _JSON:
+        headers["content-type"] = _JSON  # Powertools knows it in lower case alone
     plain = {
-        **event,
-        "httpMethod": http_request.method,
+        # HEAD is GET without the body, which is left out at the end.
+        "httpMethod": "GET" if http_request.method == "HEAD" else http_request.method,
         "path": http_request.path,
-        "headers": dict(http_request.headers),
+        "headers": headers,
+        "queryString": event.get("queryString"),
+        "body": body_of(event),
     }
     app.put_by(http_request=http_request, access_log=access_log)
     try:
@@ -134,11 +139,18 @@ def _admit(app: UrlResolver, handler: Any) -> None:
     found = caller_of(role, http_request.headers, http_request.function.settings.token_secrets, time.time())
     caller = found or Caller("", frozenset())
     access_log.subject = caller.subject
-    kind = http_request.headers.get("content-type", _JSON).partition(";")[0].strip().lower()
-    if http_request.method == "POST" and kind != _JSON:
+    if http_request.method == "POST" and _media_type(http_request) != _JSON:
         # Powertools would read forms too, which no route here takes.
         raise Problem(415, "content_type_refused", "send application/json")
-    app.put_by(context=RequestContext(http_request.function, caller))
+    context = RequestContext(http_request.function, caller)
+    if found and context.is_revoked():
+        raise unauthorised("token_revoked", "ask for a new token")
+    app.put_by(context=context)
+
+
+def _media_type(http_request: HttpRequest) -> str:
+    """Return the media type of the body: its name has no case (RFC 9110, 8.3.1)."""
+    return http_request.headers.get("content-type", _JSON).partition(";")[0].strip().lower()
 
 
 def _named(error: Exception) -> str:

@@ -60,15 +60,16 @@ def caller_of(role: str, headers: Mapping[str, str], secrets: tuple[str, ...], n
         authorization = headers.get("authorization", "")
         token = authorization[len(_SCHEME) :].strip() if authorization.lower().startswith(_SCHEME) else None
     if not token:
-        raise _unauthorised("token_missing", "send a token: Authorization: Bearer … or X-Cardveil-Token: …")
+        raise unauthorised("token_missing", "send a token: Authorization: Bearer … or X-Cardveil-Token: …")
     try:
         caller = verify(token, secrets, now=now)
     except TokenError as refused:
-        raise _unauthorised(str(refused), "ask for a new token") from None
+        raise unauthorised(str(refused), "ask for a new token") from None
     if not caller.may(role):
         raise Problem(403, "role_missing", f"use a token with the role {role}")
     return caller
 
 
-def _unauthorised(code: str, what_to_do: str) -> Problem:
+def unauthorised(code: str, what_to_do: str) -> Problem:
+    """Build the answer to a request whose token lets nobody in."""
     return Problem(401, code, what_to_do, headers={"WWW-Authenticate": "Bearer"})

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import Any, Final
-
-import orjson
+from typing import Any
 
 from cardveil.api.context import RequestContext
 from cardveil.api.problems import Problem
@@ -16,9 +14,7 @@ from cardveil.core.errors import SourceGone
 from cardveil.core.frozen import dataclass
 from cardveil.storage.keys import keys_of
 from cardveil.storage.objects import Stored
-
-#: Sidecars are a few kilobytes; this bounds what a broken one may cost.
-_MAX_SIDECAR_BYTES: Final = 1024 * 1024
+from cardveil.storage.sidecar import MAX_BYTES, read_sidecar
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +65,22 @@ def find(context: RequestContext, named: str) -> Found:
 
 
 def read(context: RequestContext, key: str) -> Found | None:
-    """Return the card of a source's key, None when it has no result."""
+    """Return the card of a source's key, None when it has no result.
+
+    Raises
+    ------
+    Problem
+        409 ``result_unreadable`` for a sidecar that is damaged, or is about another source.
+    """
     objects = context.pipeline.results.objects
     try:
-        stored, data = objects.get(keys_of(key, context.settings).sidecar, max_bytes=_MAX_SIDECAR_BYTES)
+        stored, data = objects.get(keys_of(key, context.settings).sidecar, max_bytes=MAX_BYTES)
     except SourceGone:
         return None
-    if data is None:
-        return None
-    return Found(key, stored.etag, is_decided(stored), orjson.loads(data))
+    document = read_sidecar(data, key)
+    if document is None:
+        raise Problem(409, "result_unreadable", "delete the card's sidecar and submit its picture again")
+    return Found(key, stored.etag, is_decided(stored), document)
 
 
 def is_decided(sidecar: Stored) -> bool:

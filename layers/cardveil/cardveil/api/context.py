@@ -10,8 +10,8 @@ from typing import Final
 
 from cardveil.api.fetch_url import Fetcher
 from cardveil.api.problems import Problem
+from cardveil.api.revoked import RevokedTokens
 from cardveil.api.tokens import Caller
-from cardveil.card.model import FIELDS, CardType, Side
 from cardveil.core.context import Invocation
 from cardveil.core.errors import Halt
 from cardveil.core.rate_limit import RateLimiter
@@ -29,13 +29,17 @@ _FETCH_SHARE: Final = 0.4
 
 @dataclass(frozen=True, slots=True)
 class FunctionContext:
-    """What an invocation brings along, whoever calls; `on_metric` is called with the names of metrics."""
+    """What an invocation brings along, whoever calls; `on_metric` is called with the names of metrics.
+
+    The rate limiter and the revoked tokens are the process's own.
+    """
 
     settings: Settings
     environment: Mapping[str, str]
     invocation: Invocation
     rate_limiter: RateLimiter
     on_metric: Callable[[str], None]
+    revoked: RevokedTokens
 
 
 @dataclass
@@ -107,6 +111,10 @@ class RequestContext:
         limit_s = min(self.settings.call_timeout_s, self.invocation.remaining_s() * _FETCH_SHARE)
         return Fetcher(self.settings.max_bytes, limit_s)
 
+    def is_revoked(self) -> bool:
+        """Say whether the caller's token is revoked; raises what reading the bucket's list does."""
+        return self.function.revoked.has(self.caller, self.settings, lambda: self.pipeline.sources)
+
     def require(self, role: str) -> None:
         """Refuse a caller without a role.
 
@@ -118,37 +126,12 @@ class RequestContext:
         if not self.caller.may(role):
             raise Problem(403, "role_missing", f"use a token with the role {role}")
 
-    def chosen_policy(self, name: str | None) -> Policy:
-        """Return the policy that a request names, or the configured one.
-
-        Raises
-        ------
-        Problem
-            403 when it covers less than the configured one and the caller may not review.
-        """
-        if name is None or name == self.policy.name:
-            return self.policy
-        policy = load_policy(name)
-        if not covers_as_much(policy, self.policy):
-            self.require("review")
-        return policy
+    def named_policy(self, name: str) -> Policy:
+        """Return the policy of a name: the configured one, where it has that name, or a packaged one."""
+        return self.policy if name == self.policy.name else load_policy(name)
 
 
 def _cos(objects: Objects) -> CosObjects:
     if not isinstance(objects, CosObjects):
         raise TypeError("links lead to objects of COS only")
     return objects
-
-
-def covers_as_much(policy: Policy, other: Policy) -> bool:
-    """Say whether `policy` covers every field at least as much as `other` does."""
-
-    def rank(of: Policy, card_type: CardType, side: Side, name: str) -> int:
-        action = of.action_for(card_type, side, name)
-        return {"keep": 0, "mask": 2}[action] if isinstance(action, str) else 1
-
-    return policy.margin_mm >= other.margin_mm and all(
-        rank(policy, card_type, side, name) >= rank(other, card_type, side, name)
-        for (card_type, side), names in FIELDS.items()
-        for name in names
-    )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
+from urllib.parse import parse_qs
 
 import orjson
 from aws_lambda_powertools.event_handler.api_gateway import (
@@ -17,6 +19,7 @@ from aws_lambda_powertools.shared.headers_serializer import BaseHeadersSerialize
 from aws_lambda_powertools.utilities.data_classes.common import BaseProxyEvent
 
 from cardveil.api.problems import Problem
+from cardveil.core.errors import CardveilError
 
 _PARAMETER: Final = re.compile(r"<(\w+)>")
 
@@ -36,11 +39,12 @@ class UrlEvent(BaseProxyEvent):
     @property
     def resolved_query_string_parameters(self) -> dict[str, list[str]]:
         """Every parameter with its values, none of them split."""
-        query: Mapping[str, Any] = self.get("queryString") or {}
-        return {
-            name: [str(part) for part in value] if isinstance(value, list) else [str(value)]
-            for name, value in query.items()
-        }
+        query = self.get("queryString") or {}
+        if isinstance(query, str):
+            return parse_qs(query, keep_blank_values=True)
+        if not isinstance(query, Mapping):
+            return {}
+        return {str(name): values for name, value in query.items() if (values := texts_of(value))}
 
     def header_serializer(self) -> BaseHeadersSerializer:
         """Return how headers are written in the reply."""
@@ -82,7 +86,7 @@ class UrlResolver(ApiGatewayResolver):
     def _call_route(self, route: Route, route_arguments: dict[str, str]) -> ResponseBuilder[Any]:
         try:
             self._admit(route.func)
-        except Problem as refusal:
+        except (Problem, CardveilError) as refusal:
             handled = self._call_exception_handler(refusal, route)
             if handled is None:
                 raise
@@ -104,7 +108,60 @@ class UrlResolver(ApiGatewayResolver):
     def methods_of(self, path: str) -> list[str]:
         """Return the methods that a path has, none for a path that there is not."""
         routes = self._static_routes + self._dynamic_routes
-        return sorted({route.method for route in routes if route.rule.match(path)})
+        found = {route.method for route in routes if route.rule.match(path)}
+        return sorted(found | {"HEAD"} if "GET" in found else found)
+
+
+def headers_of(event: Mapping[str, Any]) -> dict[str, str]:
+    """Return an event's headers by their lower-case names, in whatever form a gateway gives them.
+
+    A header that comes several times is one with its values joined (RFC 9110, 5.3).
+    """
+    given = event.get("headers") or {}
+    found: dict[str, str] = {}
+    for name, value in _pairs(given):
+        if isinstance(name, str) and (texts := texts_of(value)):
+            joined = [found[name.lower()]] if name.lower() in found else []
+            found[name.lower()] = ", ".join((*joined, *texts))
+    return found
+
+
+def body_of(event: Mapping[str, Any]) -> str:
+    """Return an event's body as text.
+
+    Raises
+    ------
+    Problem
+        400 ``json_invalid`` for a body in Base64 that holds no text.
+    """
+    body = event.get("body")
+    if body is None:
+        return ""
+    if not isinstance(body, str):
+        return orjson.dumps(body).decode()
+    if event.get("isBase64Encoded") is not True:
+        return body
+    try:
+        return base64.b64decode(body, validate=True).decode()
+    except ValueError:
+        raise Problem(400, "json_invalid", "send a JSON document in the body") from None
+
+
+def texts_of(value: Any) -> list[str]:
+    """Return the texts of a header's or a parameter's value; none for what cannot be one."""
+    parts = value if isinstance(value, list) else [value]
+    return [str(part) for part in parts if isinstance(part, str | int | float)]
+
+
+def _pairs(given: Any) -> Iterator[tuple[Any, Any]]:
+    if isinstance(given, Mapping):
+        yield from given.items()
+    elif isinstance(given, list):
+        for each in given:
+            if isinstance(each, Mapping):
+                yield each.get("name", each.get("key")), each.get("value")
+            elif isinstance(each, list) and len(each) == 2:
+                yield each[0], each[1]
 
 
 def _to_text(content: Any) -> str:

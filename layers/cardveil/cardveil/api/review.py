@@ -17,11 +17,13 @@ from cardveil.card.model import Card, CardType, Field, Polygon, Side
 from cardveil.card.normalize import normalize
 from cardveil.core.errors import Reject, Review
 from cardveil.core.frozen import dataclass, replace
+from cardveil.pipeline.decided_policy import present_policy
 from cardveil.pipeline.examine import PIPELINE_VERSION, ProcessingResult, sidecar_of
 from cardveil.pipeline.renewal import covered, stored_verdict
 from cardveil.recognition.merge import check
 from cardveil.redaction import Policy
-from cardveil.storage.keys import Keys, keys_of
+from cardveil.storage.archive import bounded
+from cardveil.storage.keys import Keys, keys_of, source_digest
 from cardveil.storage.results import Version
 from cardveil.storage.sidecar import Decision, SourceFacts, card_of, history_of, to_json
 
@@ -57,21 +59,53 @@ def review(context: RequestContext, found: Found, request: ReviewRequest) -> Fou
     Retry
         `TakenByAnother` when it stays taken for too long.
     """
-    policy = context.chosen_policy(request.policy)
     if request.fields and request.decision != "correct":
         raise Problem(422, "fields_refused", "send fields only with the decision correct")
     with _held(context, found.key) as (keys, current):
         if current.version != request.version:
             raise Problem(409, "changed_meanwhile", "read the card again: its result has changed meanwhile")
+        policy = _policy(context, current, request.policy)
         return _commit(context, keys, current, _change(current, request, policy))
 
 
 def redacted_by(context: RequestContext, found: Found, policy: Policy) -> Found:
-    """Redact a card anew by another policy, from its stored places: only a proof that recognises is paid."""
+    """Redact a card anew by a policy that a person chose, from its stored places: only a proof is paid for.
+
+    Raises
+    ------
+    Problem
+        409 ``decided_by_person`` when that is said of the card already.
+    """
     with _held(context, found.key) as (keys, current):
+        if current.decided:
+            raise decided_by_person()
+        if not current.document["redaction"]:
+            return current
         findings = tuple(current.document["findings"])
         change = _Change("policy", "", card_of(current.document), policy, findings)
         return _commit(context, keys, current, change)
+
+
+def decided_by_person() -> Problem:
+    """Build the answer to a request that would change what a person has decided."""
+    what = "read the card and decide over it by a review: a person has decided over it already"
+    return Problem(409, "decided_by_person", what)
+
+
+def _policy(context: RequestContext, found: Found, named: str | None) -> Policy:
+    """Return the policy that a person names, or else the one that the card has: nothing is uncovered unasked.
+
+    Raises
+    ------
+    Problem
+        422 ``policy_unknown`` for a card that was decided by an earlier version, by a file that has changed.
+    """
+    if named:
+        return context.named_policy(named)
+    policy = present_policy(found.document, context.policy, decided=found.decided)
+    if policy is None:
+        raise Problem(422, "policy_unknown", "name a policy: the one that the card has is not known any more")
+    return policy
 
 
 @contextmanager
@@ -170,12 +204,15 @@ def _commit(context: RequestContext, keys: Keys, found: Found, change: _Change) 
         fields=change.fields,
         settled=change.settled,
     )
-    sidecar = replace(
-        sidecar_of(verdict, source, change.policy, keys.redacted), history=(*history_of(document), decision)
+    history, archived = bounded(
+        pipeline.sources, keys, (*history_of(document), decision), int(document.get("archived", 0))
     )
-    version = Version(stored.etag, change.policy.digest, PIPELINE_VERSION)
+    sidecar = replace(
+        sidecar_of(verdict, source, change.policy, keys.redacted), history=history, archived=archived
+    )
+    version = Version(stored.etag, change.policy.digest, PIPELINE_VERSION, source_digest(found.key))
     copy = (verdict.copy.data, verdict.copy.media_type) if verdict.copy else None
-    pipeline.results.commit(keys, version, status, to_json(sidecar), copy, decided=True)
+    pipeline.results.commit_decision(keys, version, status, to_json(sidecar), copy)
     written = read(context, found.key)
     if written is None:
         raise unknown()

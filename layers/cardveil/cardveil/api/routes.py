@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
+from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Path, Query
 from pydantic import BaseModel
 
 from cardveil.api import cards, images, jobs, listing
@@ -55,10 +55,20 @@ def add_routes(app: UrlResolver) -> None:
 
     @app.post("/v1/cards", **described("Read and redact a card now", CardAnswer, role="submit"))
     @requires_role("submit")
-    def submit(request: Annotated[SubmitRequest, Body()]) -> Response[Any]:
+    def submit(
+        request: Annotated[SubmitRequest, Body()],
+        idempotency_key: Annotated[
+            str | None,
+            Header(
+                alias="idempotency-key",
+                max_length=257,
+                description="Names the submission: sent again, it is not read, or paid for, a second time.",
+            ),
+        ] = None,
+    ) -> Response[Any]:
         if request.crops:
             context().require("read_text")
-        done = submissions.submit(context(), request)
+        done = submissions.submit(context(), request, idempotency_key)
         app.context["access_log"].submitted.append(done)
         answer = cards.response(context(), done.found, warnings=request.warnings)
         if request.crops:

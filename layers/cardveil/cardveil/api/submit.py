@@ -13,13 +13,15 @@ from cardveil.api.context import RequestContext
 from cardveil.api.models import ImageSource, ObjectSource, SubmitRequest, UrlSource
 from cardveil.api.problems import Problem
 from cardveil.api.refs import unknown
-from cardveil.api.review import redacted_by
+from cardveil.api.review import decided_by_person, redacted_by
+from cardveil.api.submissions import is_stored, submission
 from cardveil.card.model import CardType, Side
-from cardveil.core.errors import Reject, Retry, Review
+from cardveil.core.errors import PolicyWeaker, Reject, Retry, Review
 from cardveil.core.frozen import dataclass, replace
 from cardveil.core.retry import RetryPolicy
 from cardveil.core.threads import background_tasks
 from cardveil.core.timing import Timings
+from cardveil.pipeline.decided_policy import POLICY_META, is_packaged, present_policy
 from cardveil.pipeline.examine import sent_copy
 from cardveil.pipeline.options import ProcessOptions
 from cardveil.pipeline.pipeline import Outcome
@@ -28,7 +30,7 @@ from cardveil.recognition.id_card_ocr import API, parameters, read_answer
 from cardveil.recognition.interfaces import Reading
 from cardveil.recognition.paid_calls import PaidCalls
 from cardveil.recognition.parsing import response_of
-from cardveil.redaction import Policy
+from cardveil.redaction import Policy, covers_as_much
 from cardveil.storage.circuit_breaker import BreakerGuard
 from cardveil.storage.keys import keys_of
 from cardveil.storage.source import OTHER_ENDINGS, is_source
@@ -43,56 +45,74 @@ class Submitted:
     elapsed_ms: Mapping[str, float]
 
 
-def submit(context: RequestContext, request: SubmitRequest) -> Submitted:
-    """Bring the picture of a request to its final state.
+def submit(context: RequestContext, request: SubmitRequest, idempotency_key: str | None = None) -> Submitted:
+    """Bring the picture of a request to its final state; one that was sent before is found again.
+
+    Parameters
+    ----------
+    idempotency_key : str, optional
+        By which the caller tells submissions apart; otherwise the same picture is the same submission.
 
     Raises
     ------
     Problem
-        404 for an object that is not there; 422 for a URL, Base64 or name that cannot be taken; 403 for a
-        policy that covers less than the caller may choose.
+        404 for an object that is not there; 422 for a URL, Base64, name or Idempotency-Key that cannot be
+        taken; 403 for a policy that covers less than the caller may choose; 409 when a person has decided.
     CardveilError
         As `Pipeline.process`.
     """
-    policy = context.chosen_policy(request.policy)
-    options, timings = ProcessOptions(), Timings()
-    if request.policy:
-        # Chosen for this one picture: a later delivery must not undo it.
-        rules = replace(context.pipeline.rules, policy=policy)
-        options = ProcessOptions(rules=rules, decided=True)
+    policy = context.named_policy(request.policy) if request.policy else None
+    chosen = request.policy if policy and is_packaged(policy) else None
+    if policy and not covers_as_much(policy, context.policy):
+        context.require("review")  # before anything is stored or paid for
+        chosen = None  # a person's word, which no machine's choice is: see `_result`
+    options, timings = ProcessOptions(chosen=chosen or ""), Timings()
     source = request.source
     if isinstance(source, ObjectSource):
         key = source.key
         if not is_source(key, context.settings):
             raise Problem(422, "key_refused", "give the key of a picture in the inbox")
-        outcome = context.pipeline.process(context.source(key), timings, options=options)
+        outcome = _processed(context, key, timings, options)
     else:
         data = context.fetcher.fetch(source.detect_url) if isinstance(source, UrlSource) else _decoded(source)
-        key = new_key(context, source.name)
+        asked = (source.name, request.card_type, request.side, chosen)
+        sent = submission(context, idempotency_key, data, *asked)
+        key = new_key(context, source.name, sent.folder)
         # Under a lease of ours, so that the bucket's own event waits for us.
         with context.pipeline.held(keys_of(key, context.settings)):
-            options = replace(options, text=_stored(context, key, data, request))
-            outcome = context.pipeline.process(context.source(key), timings, options=options)
-    return Submitted(_result(context, key, outcome, request.policy and policy), outcome, timings.elapsed_ms)
+            if not is_stored(context, sent, key):
+                headers = {**hint_headers(request.card_type, request.side, chosen), **sent.headers}
+                options = replace(options, text=_stored(context, key, data, request, headers))
+            outcome = _processed(context, key, timings, options)
+    return Submitted(_result(context, key, outcome, policy), outcome, timings.elapsed_ms)
 
 
-def new_key(context: RequestContext, name: str) -> str:
-    """Return a key of the inbox that nobody has, ending in `name`.
+def _processed(context: RequestContext, key: str, timings: Timings, options: ProcessOptions) -> Outcome:
+    """Bring an object of the inbox to its final state; what a request may not choose is for a reviewer."""
+    try:
+        return context.pipeline.process(context.source(key), timings, options=options)
+    except PolicyWeaker:
+        context.require("review")
+    return context.pipeline.process(context.source(key), timings, options=replace(options, chosen=""))
+
+
+def new_key(context: RequestContext, name: str, folder: str = "") -> str:
+    """Return a key of the inbox that nobody has, or that of a folder, ending in `name`.
 
     Raises
     ------
     Problem
         422 ``name_refused`` for a name that would be passed over, or is too long.
     """
-    key = f"{context.settings.inbox_prefix}{token_hex(16)}/{name}"
+    key = f"{context.settings.inbox_prefix}{folder or token_hex(16)}/{name}"
     if name.lower().endswith(OTHER_ENDINGS) or name in {".", ".."} or not is_source(key, context.settings):
         raise Problem(422, "name_refused", "give a short name with the ending of a picture, or none")
     return key
 
 
-def hint_headers(card_type: str | None, side: str | None) -> dict[str, str]:
-    """Return the metadata by which an object says what it shows."""
-    said = {"x-cos-meta-card-type": card_type, "x-cos-meta-card-side": side}
+def hint_headers(card_type: str | None, side: str | None, policy: str | None = None) -> dict[str, str]:
+    """Return the metadata by which an object says what it shows, and how it is to be redacted at least."""
+    said = {"x-cos-meta-card-type": card_type, "x-cos-meta-card-side": side, POLICY_META: policy}
     return {name: value for name, value in said.items() if value}
 
 
@@ -106,10 +126,9 @@ def _decoded(source: ImageSource) -> bytes:
 
 
 def _stored(
-    context: RequestContext, key: str, data: bytes, request: SubmitRequest
+    context: RequestContext, key: str, data: bytes, request: SubmitRequest, headers: Mapping[str, str]
 ) -> Reading | Reject | Review | None:
     """Put the picture into the inbox; where CI reads the text, have it read by the same request."""
-    headers = hint_headers(request.card_type, request.side)
     if not _reads_on_upload(context, key, data, request):
         context.inbox.store(key, data, headers)
         return None
@@ -148,15 +167,18 @@ def _reads_on_upload(context: RequestContext, key: str, data: bytes, request: Su
 def _result(context: RequestContext, key: str, outcome: Outcome, policy: Policy | None) -> Found:
     if outcome.kind == "gone":
         raise unknown()
-    if outcome.kind == "own_output":
-        raise Problem(422, "key_refused", "give the key of a picture, not of a result")
     found = read(context, key)
     if found is None:
         raise unknown()
-    if (
-        policy
-        and found.document["redaction"]
-        and found.document["pipeline"]["policy_digest"] != policy.digest
-    ):
+    if policy is None:
+        return found
+    same = found.document["pipeline"]["policy_digest"] == policy.digest
+    if found.decided and not (same and found.document["redaction"]):
+        raise decided_by_person()
+    if same:
+        return found
+    has = present_policy(found.document, context.policy, decided=False)
+    if has is None or not covers_as_much(policy, has):
+        context.require("review")
         return redacted_by(context, found, policy)
     return found

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Sequence
+from secrets import token_hex
 from typing import Any, Final
 
 import orjson
@@ -15,8 +16,10 @@ import orjson
 from cardveil.core.frozen import dataclass
 
 ROLES: Final = ("submit", "read", "read_text", "review")
-#: The one algorithm there is. A token's own header decides nothing: it must be this (RFC 8725, 3.1).
+#: The one algorithm there is. A token's own header decides nothing: it must name it (RFC 8725, 3.1).
 _HEADER: Final = {"alg": "HS256", "typ": "JWT"}
+#: What ``typ`` may be, if it is there (RFC 7519, 5.1; a media type, so in any case): no other kind of token.
+_TYPES: Final = ("jwt", "application/jwt")
 _LONGEST: Final = 4096
 #: Clocks of issuer and function may differ by this much, in seconds; expiry is not softened by it.
 _CLOCK_SKEW_S: Final = 60
@@ -26,10 +29,17 @@ _SUBJECT: Final = re.compile(r"[^\x00-\x1f\x7f]{1,128}")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sent a request, and what they may."""
+    """Who sent a request, and what they may.
+
+    Attributes
+    ----------
+    token_ids : frozenset of str
+        By which the token can be revoked: its ``jti``, if it has one, and its SHA-256 in hexadecimal.
+    """
 
     subject: str
     roles: frozenset[str]
+    token_ids: frozenset[str] = frozenset()
 
     def may(self, role: str) -> bool:
         """Say whether the caller has a role."""
@@ -58,7 +68,13 @@ def mint(secret: str, subject: str, roles: Iterable[str], *, lifetime_s: int, no
     wanted = list(dict.fromkeys(roles))
     if not wanted or not set(wanted) <= set(ROLES) or not _SUBJECT.fullmatch(subject) or lifetime_s < 1:
         raise ValueError("a token wants a subject, roles that exist and a lifetime")
-    claims = {"sub": subject, "roles": wanted, "iat": int(now), "exp": int(now) + lifetime_s}
+    claims = {
+        "sub": subject,
+        "roles": wanted,
+        "iat": int(now),
+        "exp": int(now) + lifetime_s,
+        "jti": token_hex(8),
+    }
     signed = f"{_encode(orjson.dumps(_HEADER))}.{_encode(orjson.dumps(claims))}"
     return f"{signed}.{_encode(_signature(secret, signed))}"
 
@@ -81,12 +97,20 @@ def verify(token: str, secrets: Sequence[str], *, now: float) -> Caller:
     matches = [hmac.compare_digest(_signature(secret, signed), signature) for secret in secrets]
     if not any(matches):
         raise TokenError("token_refused")
-    if _json(header) != _HEADER:
+    if not _is_ours(_json(header)):
         raise TokenError("token_refused")
-    return _caller(_json(claims), now)
+    return _caller(_json(claims), hashlib.sha256(token.encode("ascii")).hexdigest(), now)
 
 
-def _caller(claims: Any, now: float) -> Caller:
+def _is_ours(header: Any) -> bool:
+    """Say whether a header asks for what is done here; what it says else is of no use (RFC 7515, 4)."""
+    if not isinstance(header, dict) or header.get("alg") != _HEADER["alg"] or "crit" in header:
+        return False
+    kind = header.get("typ", _HEADER["typ"])
+    return isinstance(kind, str) and kind.lower() in _TYPES
+
+
+def _caller(claims: Any, digest: str, now: float) -> Caller:
     if not isinstance(claims, dict):
         raise TokenError("token_malformed")
     subject, roles, expires = claims.get("sub"), claims.get("roles"), claims.get("exp")
@@ -101,7 +125,10 @@ def _caller(claims: Any, now: float) -> Caller:
     for name in ("nbf", "iat"):
         if name in claims and not (_is_time(claims[name]) and claims[name] <= now + _CLOCK_SKEW_S):
             raise TokenError("token_not_yet_valid")
-    return Caller(subject, frozenset(roles))
+    token_id = claims.get("jti")
+    if token_id is not None and not (isinstance(token_id, str) and _SUBJECT.fullmatch(token_id)):
+        raise TokenError("token_malformed")
+    return Caller(subject, frozenset(roles), frozenset(filter(None, (digest, token_id))))
 
 
 def _is_time(value: Any) -> bool:

@@ -7,7 +7,8 @@
     │   ├── Throttled           refused for the rate of calls
     │   └── TakenByAnother      somebody else holds the lease, or made the object first
     ├── Reject                  this picture will never work: say so in its sidecar and go on
-    │   └── SourceGone          the object is not there (any more)
+    │   ├── SourceGone          the object is not there (any more)
+    │   └── PolicyWeaker        a request asks for a copy that shows more than the card's policy does
     ├── Review                  a person must look: say so in its sidecar, publish no copy
     └── Halt                    account or configuration: stop paying, do not retry, raise the alarm
         ├── PermissionMissing   the role may not do what the call does
@@ -91,6 +92,10 @@ class TakenByAnother(Retry):
 
 class SourceGone(Reject):
     """The object is not there, or not any more."""
+
+
+class PolicyWeaker(Reject):
+    """A request asks for a copy that shows more than the policy does that the card has."""
 
 
 class PermissionMissing(Halt):

@@ -9,6 +9,8 @@ from typing import Any, Final
 from cardveil.api.app import AccessLog, HttpRequest, refused, routed
 from cardveil.api.context import FunctionContext
 from cardveil.api.problems import Problem
+from cardveil.api.resolver import headers_of
+from cardveil.api.revoked import RevokedTokens
 from cardveil.core.context import Invocation
 from cardveil.core.errors import CardveilError
 from cardveil.core.privacy import digest
@@ -30,6 +32,7 @@ def answer(
     invocation: Invocation,
     environment: Mapping[str, str],
     rate_limiter: RateLimiter | None = None,
+    revoked: RevokedTokens | None = None,
 ) -> dict[str, Any]:
     """Answer one function-URL event; whatever goes wrong is an answer of its own.
 
@@ -37,9 +40,12 @@ def answer(
     ----------
     rate_limiter : RateLimiter, optional
         The process's own, which outlives the invocation.
+    revoked : RevokedTokens, optional
+        The process's own, too.
     """
     started = time.perf_counter()
     settings, access_log, origin = Settings(), AccessLog(), ""
+    headers_alone = isinstance(event, Mapping) and str(event.get("httpMethod")).upper() == "HEAD"
     telemetry = Telemetry(invocation)
     try:
         settings = from_environment(environment)
@@ -47,7 +53,12 @@ def answer(
         http_request = _read(
             event,
             FunctionContext(
-                settings, environment, invocation, rate_limiter or RateLimiter(), telemetry.count
+                settings,
+                environment,
+                invocation,
+                rate_limiter or RateLimiter(),
+                telemetry.count,
+                revoked or RevokedTokens(),
             ),
         )
         origin = http_request.headers.get("origin", "")
@@ -58,7 +69,8 @@ def answer(
     headers = {**_HEADERS, **reply["headers"], "X-Request-Id": invocation.request_id}
     headers |= _cross_origin(origin, settings)
     _log(telemetry, access_log, reply["statusCode"], started)
-    return {"statusCode": reply["statusCode"], "headers": headers, "body": reply["body"]}
+    body = "" if headers_alone else reply["body"]
+    return {"statusCode": reply["statusCode"], "headers": headers, "body": body}
 
 
 def _read(event: Any, function: FunctionContext) -> HttpRequest:
@@ -66,9 +78,8 @@ def _read(event: Any, function: FunctionContext) -> HttpRequest:
         isinstance(event.get(n), str) for n in ("httpMethod", "path")
     ):
         raise Problem(400, "event_unreadable", "invoke this function through its URL")
-    headers = {str(name).lower(): str(value) for name, value in (event.get("headers") or {}).items()}
     path = event["path"] if event["path"].startswith("/") else f"/{event['path']}"
-    return HttpRequest(event["httpMethod"].upper(), path, headers, function)
+    return HttpRequest(event["httpMethod"].upper(), path, headers_of(event), function)
 
 
 def _preflight(http_request: HttpRequest) -> dict[str, Any] | None:
@@ -77,8 +88,8 @@ def _preflight(http_request: HttpRequest) -> dict[str, Any] | None:
     if http_request.method != "OPTIONS" or not is_asked or not http_request.function.settings.cors_origins:
         return None
     allowed = {
-        "Access-Control-Allow-Methods": "GET, POST",
-        "Access-Control-Allow-Headers": "Authorization, Content-Type, X-Cardveil-Token",
+        "Access-Control-Allow-Methods": "GET, HEAD, POST",
+        "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, X-Cardveil-Token",
         "Access-Control-Max-Age": str(_PREFLIGHT_S),
     }
     known = http_request.headers.get("origin") in http_request.function.settings.cors_origins

@@ -167,7 +167,7 @@ def passed_over(happened: EventRecord, settings: Settings) -> str | None:
     """Say why a record is passed over, as a text code; None when its object is to be processed."""
     if not happened.name.startswith("cos:ObjectCreated:"):
         return "not_created"
-    return not_ours(happened.source.key, happened.source.meta, settings)
+    return not_ours(happened.source.key, settings)
 
 
 def _unreadable() -> Reject:

@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cardveil.core.context import Invocation
 from cardveil.core.errors import RETRY_HINT, TakenByAnother
-from cardveil.core.frozen import dataclass, field
+from cardveil.core.frozen import dataclass, field, replace
 from cardveil.core.threads import background_tasks
 from cardveil.core.timing import Timings
 from cardveil.pipeline.covering import RedactionRules
+from cardveil.pipeline.decided_policy import choice_of
+from cardveil.pipeline.examine import PIPELINE_VERSION
 from cardveil.pipeline.options import ProcessOptions
 from cardveil.storage.circuit_breaker import Open
-from cardveil.storage.keys import Keys, keys_of
+from cardveil.storage.keys import Keys, keys_of, source_digest
 from cardveil.storage.leases import Lease
 from cardveil.storage.objects import Stored, delete_under
 from cardveil.storage.response_cache import look
+from cardveil.storage.results import Version
 from cardveil.storage.source import Source
 
 if TYPE_CHECKING:
@@ -44,6 +47,10 @@ class Claim:
         The source as it was fetched; no data when it is larger than the settings allow.
     made : Stored or None
         The head of its present sidecar.
+    version : Version
+        What a result of it is made from and by now.
+    weaker : bool
+        Whether the options choose a policy that covers less than the source has.
     pool : Executor
         For what is done beside the work; it has ended when the source is given back.
     breaker : Future
@@ -63,6 +70,8 @@ class Claim:
     stored: Stored
     data: bytes | None
     made: Stored | None
+    version: Version
+    weaker: bool
     pool: Executor
     breaker: Future[Open | None]
     kept: Future[Mapping[str, Any] | None]
@@ -137,16 +146,20 @@ def _taken_and_fetched(
         # Whoever held the lease before may have finished: all is looked at again.
         fetched = beside if fresh else _ask(pipeline, source, keys, pool, taking)
         stored, data = fetched.source.result()
+        made = fetched.made.result()
+        rules, version, weaker = _rules(pipeline, source, options, stored, made)
         return Claim(
             source=source,
             options=options,
-            rules=options.rules or pipeline.rules,
+            rules=rules,
             timings=timings,
             keys=keys,
             lease=lease,
             stored=stored,
             data=data,
-            made=fetched.made.result(),
+            made=made,
+            version=version,
+            weaker=weaker,
             pool=pool,
             breaker=fetched.breaker,
             kept=fetched.kept,
@@ -154,6 +167,19 @@ def _taken_and_fetched(
     except BaseException:
         pipeline.leases.release(lease, keys.lease_prefix)
         raise
+
+
+def _rules(
+    pipeline: Pipeline, source: Source, options: ProcessOptions, stored: Stored, made: Stored | None
+) -> tuple[RedactionRules, Version, bool]:
+    """Return what the source is redacted by, as far as it has a policy of its own, and by what version."""
+    rules = options.rules or pipeline.rules
+    digest = rules.policy.digest
+    version = Version(stored.etag, digest, PIPELINE_VERSION, source_digest(source.key))
+    choice = choice_of(rules.policy, stored, version, made, options.chosen)
+    if choice.name:
+        version = replace(version, chosen=choice.name, applied=choice.policy.digest)
+    return replace(rules, policy=choice.policy), version, choice.weaker
 
 
 def _ask(

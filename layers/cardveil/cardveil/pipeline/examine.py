@@ -13,7 +13,17 @@ from cardveil.core.frozen import dataclass, replace
 from cardveil.core.timing import Timings
 from cardveil.pipeline.covering import MAX_SENT_BYTES, Covered, RedactionRules, Redactor, texts_of
 from cardveil.recognition.interfaces import CardRecogniser, Hint, Image, Recognition, TextLine
-from cardveil.redaction import Picture, Policy, RedactedCopy, Region, inspect, place, redact, upright_copy
+from cardveil.redaction import (
+    Picture,
+    Policy,
+    RedactedCopy,
+    Region,
+    as_document,
+    inspect,
+    place,
+    redact,
+    upright_copy,
+)
 from cardveil.storage.sidecar import RedactionDone, RegionDone, Sidecar, SourceFacts
 
 #: To be raised whenever the same source would be given another result; older results are then out of date.
@@ -172,6 +182,7 @@ def sidecar_of(
         calls=verdict.calls,
         pipeline_version=PIPELINE_VERSION,
         policy_digest=policy.digest,
+        policy=as_document(policy),
         created_at=now or datetime.now(timezone.utc),
     )
 

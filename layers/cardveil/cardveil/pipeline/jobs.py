@@ -22,7 +22,7 @@ from hashlib import sha256
 from typing import Final
 
 from cardveil.card.model import CardType, Side
-from cardveil.core.errors import Halt, Reject, SourceGone
+from cardveil.core.errors import Halt, PermissionMissing, Reject, SourceGone
 from cardveil.core.frozen import dataclass, replace
 from cardveil.core.rate_limit import RateLimiter
 from cardveil.core.retry import RetryPolicy
@@ -113,7 +113,14 @@ class CardProcessor:
             return Arrival(refused.reason), None
         if reference.bucket != self.pipeline.sources.bucket:
             return Arrival.UNKNOWN, None
-        note = self.notes.get(reference.source)
+        try:
+            note = self.notes.get(reference.source)
+        except Halt as halt:
+            # Signed with our secret, of a bucket that is not for us: nothing is wrong with the account.
+            elsewhere = isinstance(halt, PermissionMissing) or halt.code == "bucket_missing"
+            if not elsewhere or reference.bucket == self.pipeline.settings.bucket:
+                raise
+            return Arrival.UNKNOWN, None
         if note is None:
             # We sign nothing before its note is written, so this one was finished.
             return Arrival.DUPLICATE, None

@@ -26,8 +26,8 @@ class ProcessOptions:
         Which card is expected, before what the settings say; the object's own metadata comes first.
     rules : RedactionRules, optional
         In place of the pipeline's own.
-    decided : bool
-        Whether the result is a person's decision: it then stands until the source changes.
+    chosen : str
+        A packaged policy that a request names for the source; see `decided_policy`.
     limit_s : float
         Longest that it may take, in seconds: the lease of an instance that was killed is void after that.
     wait : float
@@ -42,7 +42,7 @@ class ProcessOptions:
     execution: str | None = None
     card_type: CardType | None = None
     rules: RedactionRules | None = None
-    decided: bool = False
+    chosen: str = ""
     limit_s: float = math.inf
     wait: float = 0.5
     text: Reading | Reject | Review | None = None

@@ -11,38 +11,36 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from typing import Any, Final
-
-import orjson
+from typing import Any
 
 from cardveil.card.findings import Status
 from cardveil.core.context import Invocation
-from cardveil.core.errors import RETRY_HINT, PermissionMissing, Reject, Retry, SourceGone
-from cardveil.core.frozen import dataclass, field
+from cardveil.core.errors import RETRY_HINT, PermissionMissing, PolicyWeaker, Reject, Retry, SourceGone
+from cardveil.core.frozen import dataclass, field, replace
 from cardveil.core.threads import background_tasks
 from cardveil.core.timing import Timings
 from cardveil.pipeline.claim import Claim, Confirmation, claim, held
 from cardveil.pipeline.covering import RedactionRules
-from cardveil.pipeline.examine import PIPELINE_VERSION, ProcessingResult, examine, sidecar_of
+from cardveil.pipeline.decided_policy import POLICY_META
+from cardveil.pipeline.decisions import finish
+from cardveil.pipeline.examine import ProcessingResult, examine, sidecar_of
 from cardveil.pipeline.options import ProcessOptions
 from cardveil.pipeline.renewal import re_redact
 from cardveil.recognition.hints import hint_of
 from cardveil.recognition.interfaces import CardRecogniser, Hint
 from cardveil.recognition.recognizer import Stage
 from cardveil.recognition.staging import staged
+from cardveil.redaction import BUILT_IN
 from cardveil.settings import Settings
 from cardveil.settings.kinds import CardRule
 from cardveil.storage.circuit_breaker import BreakerGuard, CircuitBreaker
 from cardveil.storage.keys import Keys
 from cardveil.storage.leases import Leases
-from cardveil.storage.objects import Objects
+from cardveil.storage.objects import Objects, Stored
 from cardveil.storage.response_cache import ResponseCache
-from cardveil.storage.results import Results, Version
-from cardveil.storage.sidecar import SourceFacts, to_json
-from cardveil.storage.source import OUTPUT_MARK, Source
-
-#: More than any card's sidecar has.
-_MAX_SIDECAR_BYTES: Final = 4 * 1024 * 1024
+from cardveil.storage.results import Results
+from cardveil.storage.sidecar import MAX_BYTES, SourceFacts, read_sidecar, to_json
+from cardveil.storage.source import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +51,8 @@ class Outcome:
     ----------
     kind : str
         ``finished`` (this run), ``renewed`` (this run, from an earlier one's places, under another policy),
-        ``already`` (by an earlier one), ``gone`` (deleted before it was read), ``submitted`` (a job finishes
-        it) or ``own_output``.
+        ``already`` (by an earlier one), ``gone`` (deleted before it was read) or ``submitted`` (a job
+        finishes it).
     """
 
     kind: str
@@ -115,20 +113,34 @@ class Pipeline:
         return claim(self, source, timings or Timings(), options or ProcessOptions())
 
     def existing_outcome(self, claimed: Claim) -> Outcome | None:
-        """Say that there is nothing to do, if so: it is our own output, or was finished before."""
-        if OUTPUT_MARK in claimed.stored.meta:
-            return Outcome("own_output")
-        stands = _version(claimed).decided if claimed.options.force else _version(claimed).made
-        if claimed.made is None or not stands(claimed.made):
+        """Say that there is nothing to do, if so: it was finished before, or a person has decided.
+
+        Raises
+        ------
+        PolicyWeaker
+            When the options choose a policy that covers less than the source has.
+        """
+        made, version = claimed.made, claimed.version
+        decided = made is not None and version.decided(made)
+        if made is not None and version.unfinished(made):
+            finish(self, claimed)
+        if claimed.weaker and not decided:
+            raise PolicyWeaker("policy_weaker", "name a policy that covers as much, or decide by a review")
+        if made is None or not (decided or self._stands(claimed, made)):
             return None
         # Who made it may have been killed between the commit and the tidying.
         if claimed.kept.result() is not None:
             self.sources.delete(claimed.keys.answers)
         return Outcome("already")
 
+    def _stands(self, claimed: Claim, made: Stored) -> bool:
+        version = claimed.version
+        known = version.made(made) and version.chosen_in(made) == version.chosen
+        return known and not claimed.options.force
+
     def can_reuse_fields(self, claimed: Claim) -> bool:
         """Say whether only the policy has changed since the present result, so that nothing need be paid."""
-        known = claimed.made is not None and _version(claimed).located(claimed.made)
+        known = claimed.made is not None and claimed.version.located(claimed.made)
         return known and claimed.data is not None and not claimed.options.force
 
     def recognise_and_publish(self, claimed: Claim) -> Outcome:
@@ -185,6 +197,8 @@ class Pipeline:
 
     def hint(self, claimed: Claim) -> Hint:
         """Return which card is to be expected; raises Reject ``hint_invalid``."""
+        if claimed.stored.meta.get(POLICY_META, BUILT_IN[0]) not in BUILT_IN:
+            raise Reject("hint_invalid", f"name one of {', '.join(BUILT_IN)} in {POLICY_META}")
         wanted = claimed.options.card_type
         rules = self.settings.card_rules if wanted is None else (CardRule("", wanted),)
         return hint_of(claimed.source.key, claimed.stored.meta, rules)
@@ -194,14 +208,12 @@ class Pipeline:
         if not self.can_reuse_fields(claimed):
             return None
         try:
-            _, data = self.results.objects.get(claimed.keys.sidecar, max_bytes=_MAX_SIDECAR_BYTES)
-            document = orjson.loads(data or b"")
-            known = document["source"]["etag"] == claimed.stored.etag and not document.get("history")
-        except (Reject, orjson.JSONDecodeError, KeyError, TypeError):
-            return None
-        except PermissionMissing:
+            _, data = self.results.objects.get(claimed.keys.sidecar, max_bytes=MAX_BYTES)
+        except (Reject, PermissionMissing):
             return None  # a role that may not read results: it is recognised again
-        return document if known else None
+        document = read_sidecar(data, claimed.source.key)
+        same = document is not None and document["source"]["etag"] == claimed.stored.etag
+        return document if document and same and not document.get("history") else None
 
     def _recognise_and_redact(self, claimed: Claim, recogniser: CardRecogniser) -> ProcessingResult:
         try:
@@ -217,12 +229,9 @@ class Pipeline:
         """Write the copy, then the sidecar: with it the source is in its final state."""
         stored, keys, policy = claimed.stored, claimed.keys, claimed.rules.policy
         source = SourceFacts(self.sources.bucket, claimed.source.key, stored.etag, stored.size)
-        sidecar = to_json(sidecar_of(result, source, policy, keys.redacted))
+        sidecar = sidecar_of(result, source, policy, keys.redacted)
+        document = to_json(replace(sidecar, chosen=claimed.version.chosen))
         copy = (result.copy.data, result.copy.media_type) if result.copy else None
-        decided = claimed.options.decided
         with claimed.timings("publish"):
-            self.results.commit(keys, _version(claimed), result.status, sidecar, copy, decided=decided)
-
-
-def _version(claimed: Claim) -> Version:
-    return Version(claimed.stored.etag, claimed.rules.policy.digest, PIPELINE_VERSION)
+            replaces = claimed.made is not None
+            self.results.commit(keys, claimed.version, result.status, document, copy, replaces=replaces)

@@ -8,8 +8,9 @@ from cardveil.redaction.card_outline import Outline, card_outline
 from cardveil.redaction.card_pose import Placement, place
 from cardveil.redaction.flat_card import FlatCard, flat_card
 from cardveil.redaction.planning import Plan, plan
-from cardveil.redaction.policy import BUILT_IN, Partial, Policy
+from cardveil.redaction.policy import BUILT_IN, Partial, Policy, from_document
 from cardveil.redaction.policy_file import load_policy
+from cardveil.redaction.policy_order import as_document, covers_as_much, stricter
 from cardveil.redaction.redact import BLACK, redact
 from cardveil.redaction.results import Proof, RedactedCopy, Region
 from cardveil.redaction.text_roles import label_places, text_roles
@@ -33,10 +34,13 @@ __all__ = [
     "RedactedCopy",
     "Region",
     "UprightCopy",
+    "as_document",
     "card_outline",
     "coefficient_path_available",
+    "covers_as_much",
     "flat_card",
     "forbidden_texts",
+    "from_document",
     "inspect",
     "kept_texts",
     "label_places",
@@ -46,6 +50,7 @@ __all__ = [
     "plan",
     "prove_unreadable",
     "redact",
+    "stricter",
     "text_roles",
     "upright_copy",
 ]

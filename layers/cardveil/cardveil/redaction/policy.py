@@ -105,12 +105,30 @@ def packaged_policy(name: str) -> Policy:
     text = (
         resources.files("cardveil.redaction").joinpath("policies").joinpath(f"{name}.json").read_text("utf-8")
     )
-    said: dict[str, Any] = json.loads(text)
-    rules: dict[CardType, dict[str, Action]] = {
-        CardType(kind): {field: _read(action) for field, action in fields.items()}
-        for kind, fields in said.pop("cards").items()
-    }
-    return policy_of(said.pop("name"), rules, **{**said, "fill": colour_of(said["fill"])})
+    return from_document(json.loads(text))
+
+
+def from_document(document: Mapping[str, Any]) -> Policy:
+    """Read a policy in the form of the packaged ones, as sidecars record it too.
+
+    Raises
+    ------
+    ValueError
+        When it is not of that form.
+    """
+    try:
+        said = dict(document)
+        rules = {
+            CardType(kind): {str(field): _read(action) for field, action in fields.items()}
+            for kind, fields in said.pop("cards").items()
+        }
+        policy = policy_of(str(said.pop("name")), rules, **{**said, "fill": colour_of(said["fill"])})
+        known = (policy.outside in OUTSIDE, policy.rest in REST, policy.incomplete in INCOMPLETE)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError("no policy") from error
+    if not all(known) or not isinstance(policy.margin_mm, int | float) or policy.margin_mm < 0:
+        raise ValueError("no policy")
+    return policy
 
 
 def colour_of(written: str) -> tuple[int, int, int]:
@@ -119,7 +137,13 @@ def colour_of(written: str) -> tuple[int, int, int]:
 
 
 def _read(action: Any) -> Action:
-    return Partial(**action["partial"]) if isinstance(action, dict) else action
+    if isinstance(action, dict):
+        kept = Partial(**action["partial"])
+        if all(type(count) is int and count >= 0 for count in (kept.keep_first, kept.keep_last)):
+            return kept
+    elif action in ("keep", "mask"):
+        return "keep" if action == "keep" else "mask"
+    raise ValueError("no action")
 
 
 def _plain(action: Action) -> Any:

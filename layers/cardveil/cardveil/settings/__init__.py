@@ -214,6 +214,12 @@ class Settings:
         "secrets that sign the HTTP API's tokens: the first signs, all are accepted, so that one can be "
         "replaced; none refuses every call",
     )
+    revoked_tokens: frozenset[str] = _setting(
+        frozenset(),
+        kinds.ids(),
+        "ids of tokens that let nobody in any more: a token's `jti`, or its SHA-256; the object "
+        "`revoked-tokens.txt` under the state prefix (one a line) says the same without a deployment",
+    )
     cors_origins: tuple[str, ...] = _setting(
         (), kinds.origins(), "origins of web pages elsewhere that may call the HTTP API"
     )

@@ -214,6 +214,22 @@ def secrets() -> Kind:
     return Kind(parse, expected, ",".join, secret=True)
 
 
+def ids() -> Kind:
+    """Ids of tokens."""
+
+    def parse(raw: str) -> frozenset[str]:
+        found = _parts(raw, ",")
+        if not all(re.fullmatch(r"[!-~]{1,128}", each) for each in found):
+            raise ValueError
+        return frozenset(found)
+
+    return Kind(
+        parse,
+        "ids of up to 128 printable characters, separated by commas",
+        lambda value: ",".join(sorted(value)),
+    )
+
+
 def queue() -> Kind:
     """CI's CallBackMqConfig: regions sh, bj, gz, cd, hk; modes Queue and Topic."""
     return matching(

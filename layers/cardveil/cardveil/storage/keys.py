@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
+from typing import Final
 
 from cardveil.core.frozen import dataclass
 from cardveil.settings import Settings
 from cardveil.settings.kinds import MAX_KEY_BYTES
 from cardveil.storage.objects import Objects
+
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,7 @@ class Keys:
     staged_prefix: str
     job_copy: str
     answers: str
+    history: str
 
 
 def source_digest(key: str) -> str:
@@ -32,14 +37,16 @@ def keys_of(source: str, settings: Settings) -> Keys:
     """Name what belongs to `source`, a key under the inbox.
 
     Results are named like their source, or by the SHA-256 of its key: always when the settings ask for it,
-    and for the one source whose results' keys would be too long for COS.
+    and for the one source whose results' keys would be too long for COS. Only a digest has the form of one: a
+    source that is named like a digest has its results named by its own, or it could write over another's.
     """
     relative = source.removeprefix(settings.inbox_prefix)
     whole = source_digest(source)
     longest = max(
         len(settings.sidecar_prefix.encode()) + len(".json"), len(settings.redacted_prefix.encode())
     )
-    if settings.result_names == "digest" or longest + len(relative.encode()) > MAX_KEY_BYTES:
+    too_long = longest + len(relative.encode()) > MAX_KEY_BYTES
+    if settings.result_names == "digest" or too_long or _DIGEST.fullmatch(relative):
         relative = whole
     return Keys(
         sidecar=f"{settings.sidecar_prefix}{relative}.json",
@@ -49,6 +56,7 @@ def keys_of(source: str, settings: Settings) -> Keys:
         # One name a source: a crash leaves a copy that the next submission writes over.
         job_copy=f"{settings.state_prefix}staged/{whole}/job",
         answers=f"{settings.state_prefix}answers/{whole}/kept",
+        history=f"{settings.state_prefix}history/{whole}/",
     )
 
 

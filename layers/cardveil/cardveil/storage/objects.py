@@ -20,6 +20,21 @@ T = TypeVar("T")
 _HEAD, _GET, _PUT, _DELETE, _LIST = (
     f"cos:{name}" for name in ("HeadObject", "GetObject", "PutObject", "DeleteObject", "GetBucket")
 )
+#: What the holder of an upload link might add to make of it something else than one private picture: all
+#: headers of "PUT Object" and "PUT Object - Copy" (COS documentation) that change where it comes from, who
+#: reads it or how it is kept, and all metadata by which an upload speaks to the package.
+_NOT_ADDED: Final = (
+    "x-cos-acl", "x-cos-copy-source", "x-cos-copy-source-if-match", "x-cos-copy-source-if-modified-since",
+    "x-cos-copy-source-if-none-match", "x-cos-copy-source-if-unmodified-since", "x-cos-forbid-overwrite",
+    "x-cos-grant-full-control", "x-cos-grant-read", "x-cos-grant-read-acp", "x-cos-grant-write-acp",
+    "x-cos-meta-card-side", "x-cos-meta-card-type", OUTPUT_MARK, "x-cos-meta-execution",
+    "x-cos-meta-policy", "x-cos-meta-submission", "x-cos-metadata-directive", "x-cos-object-type",
+    "x-cos-server-side-encryption", "x-cos-server-side-encryption-context",
+    "x-cos-server-side-encryption-cos-kms-key-id", "x-cos-server-side-encryption-customer-algorithm",
+    "x-cos-server-side-encryption-customer-key", "x-cos-server-side-encryption-customer-key-md5",
+    "x-cos-storage-class", "x-cos-tagging", "x-cos-tagging-directive", "x-cos-traffic-limit",
+    "x-cos-website-redirect-location", "content-encoding", "pic-operations",
+)  # fmt: skip
 #: Objects on one page of a listing: the most that COS gives.
 _PAGE: Final = 1000
 #: Bytes that are held of an object that is copied into a file.
@@ -233,8 +248,11 @@ class CosObjects:
         return self._presigned("GET", key, seconds, {})
 
     def upload_link(self, key: str, seconds: int, headers: Mapping[str, str]) -> str:
-        """Return a link by which one object can be put, with exactly these headers."""
-        return self._presigned("PUT", key, seconds, headers)
+        """Return a link by which one object can be put, with exactly these headers.
+
+        What else COS or the package would heed is signed as empty, so that it cannot be added.
+        """
+        return self._presigned("PUT", key, seconds, {**dict.fromkeys(_NOT_ADDED, ""), **headers})
 
     def _presigned(self, method: str, key: str, seconds: int, headers: Mapping[str, str]) -> str:
         token = self.client.get_conf()._token

@@ -2,45 +2,82 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 from cardveil.card.findings import Status
+from cardveil.core.errors import SourceGone
 from cardveil.core.frozen import dataclass
 from cardveil.storage.keys import Keys
 from cardveil.storage.objects import Objects, Stored
+from cardveil.storage.sidecar import MAX_BYTES
+
+_META: Final = "x-cos-meta-"
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What a result was made from and by; with any of it changed, the result is out of date."""
+    """What a result was made from and by; with any of it changed, the result is out of date.
+
+    Attributes
+    ----------
+    policy_digest : str
+        Of the settings' policy.
+    source : str
+        `keys.source_digest` of the source's key; a sidecar that names another source is not believed.
+    chosen, applied : str
+        The packaged policy that was chosen for the source, and the digest of the policy that came of it and
+        the settings'; empty where none was chosen.
+    """
 
     etag: str
     policy_digest: str
     pipeline: str
+    source: str
+    chosen: str = ""
+    applied: str = ""
 
     def as_meta(self) -> dict[str, str]:
         """Return it as user metadata of the sidecar, so that a HEAD tells whether there is anything to do."""
-        return {"source-etag": self.etag, "policy": self.policy_digest, "pipeline": self.pipeline}
+        meta = {"source": self.source, "source-etag": self.etag, "pipeline": self.pipeline}
+        if not self.chosen:
+            return {**meta, "policy": self.policy_digest}
+        return {**meta, "policy": self.applied, "chosen": self.chosen, "configured": self.policy_digest}
 
     def made(self, sidecar: Stored) -> bool:
         """Say whether `sidecar` is of this version, or what a person decided for the same source.
 
-        What a person has put right is not undone by a later delivery or a change of the settings.
+        What a person has put right is not undone by a later delivery or a change of the settings. A decision
+        whose copy may not be written yet is not made.
         """
-        meta = {name: sidecar.meta.get(f"x-cos-meta-{name}") for name in self.as_meta()}
-        return self.decided(sidecar) or all(meta[name] == value for name, value in self.as_meta().items())
+        if _said(sidecar, "unfinished"):
+            return False
+        policy = _said(sidecar, "configured") or _said(sidecar, "policy")
+        now = self.located(sidecar) and policy == self.policy_digest
+        return self.decided(sidecar) or now
 
     def decided(self, sidecar: Stored) -> bool:
         """Say whether `sidecar` is what a person decided for the same source."""
-        meta = sidecar.meta
-        return meta.get("x-cos-meta-source-etag") == self.etag and meta.get("x-cos-meta-decided") == "yes"
+        return self.is_of(sidecar) and _said(sidecar, "decided") == "yes"
+
+    def unfinished(self, sidecar: Stored) -> bool:
+        """Say whether a person decided so, and was interrupted before the copy was written."""
+        return self.decided(sidecar) and bool(_said(sidecar, "unfinished"))
 
     def located(self, sidecar: Stored) -> bool:
         """Say whether `sidecar` holds the places of the same source, as this pipeline finds them."""
-        meta = sidecar.meta
-        return (
-            meta.get("x-cos-meta-source-etag") == self.etag
-            and meta.get("x-cos-meta-pipeline") == self.pipeline
-            and not self.decided(sidecar)
-        )
+        made_by = _said(sidecar, "pipeline")
+        return self.is_of(sidecar) and made_by == self.pipeline and not self.decided(sidecar)
+
+    def chosen_in(self, sidecar: Stored) -> str:
+        """Return the packaged policy that was chosen for the same source, empty for none."""
+        return _said(sidecar, "chosen") if self.is_of(sidecar) else ""
+
+    def is_of(self, sidecar: Stored) -> bool:
+        """Say whether `sidecar` is about the same bytes under the same key."""
+        # Sidecars of earlier versions name their source in the document alone.
+        named = _said(sidecar, "source") or self.source
+        return named == self.source and _said(sidecar, "source-etag") == self.etag
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +104,7 @@ class Results:
         sidecar: bytes,
         copy: tuple[bytes, str] | None,
         *,
-        decided: bool = False,
+        replaces: bool = False,
     ) -> None:
         """Write the redacted copy, then the sidecar, last; without a copy, remove one of an older result.
 
@@ -78,23 +115,70 @@ class Results:
         ----------
         copy : (bytes, str), optional
             The redacted picture and its media type.
-        decided : bool
-            Whether it was decided by a person: it then stands until the source changes.
+        replaces : bool
+            Whether there is a sidecar already. It may be right again one day, by other settings or another
+            upload, and must not vouch then for a copy that a crash has left.
         """
+        if replaces:
+            self._unsettle(keys)
         if copy:
-            data, media_type = copy
-            # Nothing of the source: its ETag is the MD5 of what was covered, and copies are passed on.
-            self.objects.put(keys.redacted, data, media_type=media_type, meta={"kind": "redacted"})
-        elif self.objects.head(keys.redacted):
+            self._put_copy(keys, copy)
+        else:
+            self._withdraw(keys)
+        self._put_sidecar(keys, sidecar, {"status": status.value, **version.as_meta()})
+
+    def commit_decision(
+        self, keys: Keys, version: Version, status: Status, sidecar: bytes, copy: tuple[bytes, str] | None
+    ) -> None:
+        """Write what a person has decided: it stands until the source changes.
+
+        It may show more than the result before, or less, so no order of copy and sidecar alone is safe. The
+        old copy goes first, and then the decision is written, before its own copy. Whichever sidecar stands
+        meanwhile is marked as unfinished: whoever comes next writes the copy that it asks for. See
+        `pipeline.decisions`.
+        """
+        told = {"status": status.value, **version.as_meta(), "decided": "yes"}
+        if self.objects.head(keys.redacted):
+            self._unsettle(keys)
             self.objects.delete(keys.redacted)
-        self.objects.put(
-            keys.sidecar,
-            sidecar,
-            media_type="application/json",
-            meta={
-                "kind": "sidecar",
-                "status": status.value,
-                **version.as_meta(),
-                **({"decided": "yes"} if decided else {}),
-            },
-        )
+        if copy:
+            self._put_sidecar(keys, sidecar, {**told, "unfinished": "yes"})
+            self._put_copy(keys, copy)
+        self._put_sidecar(keys, sidecar, told)
+
+    def finish_decision(self, keys: Keys, written: Stored, sidecar: bytes, copy: tuple[bytes, str]) -> None:
+        """Write the copy of an unfinished decision, and take its mark away; all else stays as it was."""
+        self._put_copy(keys, copy)
+        self._put_sidecar(keys, sidecar, _own(written))
+
+    def _unsettle(self, keys: Keys) -> None:
+        """Mark the present sidecar as unfinished: from here on the copy need not be the one that it names."""
+        try:
+            before, data = self.objects.get(keys.sidecar, max_bytes=MAX_BYTES)
+        except SourceGone:
+            return
+        if data is not None:
+            self._put_sidecar(keys, data, {**_own(before), "unfinished": "yes"})
+
+    def _put_copy(self, keys: Keys, copy: tuple[bytes, str]) -> None:
+        data, media_type = copy
+        # Nothing of the source: its ETag is the MD5 of what was covered, and copies are passed on.
+        self.objects.put(keys.redacted, data, media_type=media_type, meta={"kind": "redacted"})
+
+    def _put_sidecar(self, keys: Keys, sidecar: bytes, meta: Mapping[str, str]) -> None:
+        meta = {"kind": "sidecar", **meta}
+        self.objects.put(keys.sidecar, sidecar, media_type="application/json", meta=meta)
+
+    def _withdraw(self, keys: Keys) -> None:
+        if self.objects.head(keys.redacted):
+            self.objects.delete(keys.redacted)
+
+
+def _own(sidecar: Stored) -> dict[str, str]:
+    """Return what a sidecar's metadata say, but for the marks that writing it sets anew."""
+    told = {name.removeprefix(_META): value for name, value in sidecar.meta.items()}
+    return {name: value for name, value in told.items() if name not in {"unfinished", "cardveil"}}
+
+
+def _said(sidecar: Stored, name: str) -> str:
+    return sidecar.meta.get(f"{_META}{name}", "")

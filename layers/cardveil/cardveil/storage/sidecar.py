@@ -12,6 +12,8 @@ from cardveil.card.model import Call, Card, CardType, Check, Field, Polygon, See
 from cardveil.core.frozen import dataclass, fields
 
 SCHEMA: Final = "cardveil.sidecar/1"
+#: More than any card's sidecar has; what is larger is not read.
+MAX_BYTES: Final = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,21 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
-    """Everything that a sidecar says; `texts` is None when no witness looked."""
+    """Everything that a sidecar says.
+
+    Attributes
+    ----------
+    history : sequence of Decision
+        What persons have decided, oldest first.
+    texts : sequence of SeenText, optional
+        None when no witness looked.
+    policy : mapping, optional
+        The policy itself, as `redaction.as_document` gives it: files of policies change.
+    chosen : str
+        The packaged policy that a machine's request has chosen; empty for the settings' alone.
+    archived : int
+        How many decisions before `history` stand in the archive; see `storage.archive`.
+    """
 
     source: SourceFacts
     status: Status
@@ -112,6 +128,9 @@ class Sidecar:
     created_at: datetime
     history: Sequence[Decision] = ()
     texts: Sequence[SeenText] | None = None
+    policy: Mapping[str, Any] | None = None
+    chosen: str = ""
+    archived: int = 0
 
 
 def to_json(sidecar: Sidecar) -> bytes:
@@ -140,16 +159,61 @@ def to_json(sidecar: Sidecar) -> bytes:
         "pipeline": {"version": sidecar.pipeline_version, "policy_digest": sidecar.policy_digest},
         "created_at": sidecar.created_at.isoformat(timespec="seconds"),
     }
+    if sidecar.policy is not None:
+        document["pipeline"]["policy"] = dict(sidecar.policy)
+    if sidecar.chosen:
+        document["pipeline"]["chosen"] = sidecar.chosen
+    if sidecar.archived:
+        document["archived"] = sidecar.archived
     if sidecar.texts is not None:
         document["texts"] = [_seen_text(text) for text in sidecar.texts]
     if sidecar.history:
-        document["history"] = [
-            {each.name: getattr(decision, each.name) for each in fields(decision)}
-            for decision in sidecar.history
-        ]
+        document["history"] = [as_entry(decision) for decision in sidecar.history]
     import orjson  # only who writes or reads sidecars needs it: the library does neither
 
     return orjson.dumps(document, option=orjson.OPT_INDENT_2)
+
+
+def as_entry(decision: Decision) -> dict[str, Any]:
+    """Return a decision as it stands in a sidecar's history."""
+    return {each.name: getattr(decision, each.name) for each in fields(decision)}
+
+
+def read_sidecar(data: bytes | None, key: str) -> Mapping[str, Any] | None:
+    """Read a written sidecar; None when it is damaged, too large (no data), or about another source.
+
+    Every part that is read of it later is read here once, so that no reader meets a form that it cannot take.
+
+    Parameters
+    ----------
+    key : str
+        Of the source that was asked for.
+    """
+    import orjson
+
+    try:
+        document = orjson.loads(data or b"")
+        source, done, made_by = document["source"], document["redaction"], document["pipeline"]
+        texts = (source["bucket"], source["etag"], made_by["version"], made_by["policy_digest"])
+        sizes = [source[name] for name in ("width", "height", "orientation") if source[name] is not None]
+        lists = [document["findings"], document["warnings"], document["calls"], document.get("history", [])]
+        whole = (
+            all(isinstance(text, str) for text in (*texts, *document["findings"]))
+            and all(type(size) is int and size > 0 for size in (*sizes, source["size"] + 1))
+            and all(isinstance(each, list) for each in lists)
+        )
+        Status(document["status"])
+        for warning in document["warnings"]:
+            VendorWarning(int(warning["code"]), str(warning["name"]))
+        for call in document["calls"]:
+            Call(str(call["api"]), str(call["request_id"]), float(call["elapsed_ms"]))
+        if done is not None:
+            str(done["policy"]), done["output"]["key"].encode(), done["output"]["sha256"].encode()
+            dict(done["proof"])
+        card_of(document), history_of(document), seen_texts_of(document), int(document.get("archived", 0))
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        return None
+    return document if whole and source["key"] == key else None
 
 
 def card_of(document: Mapping[str, Any]) -> Card | None:

@@ -41,11 +41,15 @@ class Source:
     meta: Mapping[str, str] = field(default_factory=dict)
 
 
-def not_ours(key: str, meta: Mapping[str, str], settings: Settings) -> str | None:
-    """Say why an object is passed over, as a text code; None when it is to be processed."""
+def not_ours(key: str, settings: Settings) -> str | None:
+    """Say why an object is passed over, as a text code; None when it is to be processed.
+
+    Only its place tells whether it is our own output: the mark that those carry can be set by anybody who may
+    upload, and would hide a picture from us.
+    """
     if not key.startswith(settings.inbox_prefix) or key == settings.inbox_prefix:
         return "not_in_inbox"
-    if key.startswith(settings.output_prefixes) or OUTPUT_MARK in meta:
+    if key.startswith(settings.output_prefixes):
         return "own_output"
     if key.endswith("/"):
         return "folder"
@@ -60,7 +64,7 @@ def is_source(key: str, settings: Settings) -> bool:
     Its ending does not matter: who names an object means that object.
     """
     return (
-        not_ours(key, {}, settings) in {None, "not_a_picture"}
+        not_ours(key, settings) in {None, "not_a_picture"}
         and len(key.encode("utf-8", "surrogatepass")) <= MAX_KEY_BYTES
         and not any("\ud800" <= character <= "\udfff" for character in key)
     )

@@ -16,10 +16,10 @@ from typing import Final
 
 from cardveil.pipeline.examine import PIPELINE_VERSION
 from cardveil.settings import Settings
-from cardveil.storage.keys import keys_of
+from cardveil.storage.keys import keys_of, source_digest
 from cardveil.storage.objects import Entry, Objects, Stored
 from cardveil.storage.results import Version
-from cardveil.storage.source import OUTPUT_MARK, not_ours
+from cardveil.storage.source import not_ours
 from cardveil.sweep.listing import Pair
 from cardveil.sweep.selection import Selection
 
@@ -92,7 +92,7 @@ class ChangeDetector:
         sidecar = results.head(keys_of(source.key, self.settings).sidecar)
         if not source.etag or not pair.listed:
             found = sources.head(source.key)
-            if found is None or OUTPUT_MARK in found.meta:
+            if found is None:
                 return None
             source = replace(source, etag=found.etag, size=found.size)
         if sidecar is None:
@@ -103,7 +103,7 @@ class ChangeDetector:
         policy, pipeline = chosen.policy_digest, chosen.pipeline
         if policy not in {"", made_by["policy"]} or pipeline not in {"", made_by["pipeline"]}:
             return None
-        version = Version(source.etag, self.policy_digest, PIPELINE_VERSION)
+        version = Version(source.etag, self.policy_digest, PIPELINE_VERSION, source_digest(source.key))
         if not version.made(sidecar):
             return (_change(version, sidecar), source) if "outdated" in chosen.states else None
         if version.decided(sidecar) or made_by["status"] not in chosen.forced:
@@ -113,13 +113,13 @@ class ChangeDetector:
 
     def _selected(self, pair: Pair) -> bool:
         source, chosen = pair.source, self.selection
-        if not_ours(source.key, {}, self.settings) or not source.key.endswith(chosen.suffix):
+        if not_ours(source.key, self.settings) or not source.key.endswith(chosen.suffix):
             return False
         age = self.now - source.modified
         return age >= chosen.min_age_s and not (chosen.max_age_s and age > chosen.max_age_s)
 
 
 def _change(version: Version, sidecar: Stored) -> str:
-    if version.located(sidecar):
+    if version.located(sidecar) or version.unfinished(sidecar):
         return "policy"
-    return "pipeline" if sidecar.meta.get("x-cos-meta-source-etag") == version.etag else "source"
+    return "pipeline" if version.is_of(sidecar) else "source"

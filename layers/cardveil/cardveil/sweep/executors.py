@@ -147,7 +147,8 @@ class InvokeExecutor:
     def _result(self, source: Entry) -> Outcome:
         pipeline = self.processor.pipeline
         keys = keys_of(source.key, pipeline.settings)
-        version = Version(source.etag, pipeline.rules.policy.digest, PIPELINE_VERSION)
+        digest = pipeline.rules.policy.digest
+        version = Version(source.etag, digest, PIPELINE_VERSION, source_digest(source.key))
         waited = 0.0
         while waited < _INVOKED_S:
             if self.stop():

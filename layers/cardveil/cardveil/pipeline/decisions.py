@@ -1,0 +1,54 @@
+"""Finishes a person's decision that was interrupted: writes the copy that it asks for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import orjson
+
+from cardveil.card.findings import Status
+from cardveil.core.errors import RETRY_HINT, PermissionMissing, Reject, Retry, Review
+from cardveil.core.frozen import replace
+from cardveil.pipeline.decided_policy import present_policy
+from cardveil.pipeline.renewal import covered, stored_verdict
+from cardveil.storage.sidecar import MAX_BYTES, card_of, read_sidecar
+
+if TYPE_CHECKING:
+    from cardveil.pipeline.claim import Claim
+    from cardveil.pipeline.pipeline import Pipeline
+
+
+def finish(pipeline: Pipeline, claimed: Claim) -> None:
+    """Write the copy of an unfinished decision, from the card and by the policy that its sidecar records.
+
+    Until then there is no copy, which is never less than what was decided: whoever cannot do it leaves it to
+    the next who comes.
+
+    Raises
+    ------
+    Retry
+        When it cannot be done now.
+    """
+    try:
+        written, data = pipeline.results.objects.get(claimed.keys.sidecar, max_bytes=MAX_BYTES)
+    except (PermissionMissing, Reject):
+        return
+    document = read_sidecar(data, claimed.source.key)
+    card = card_of(document) if document else None
+    if document is None or card is None or claimed.data is None:
+        return
+    policy = present_policy(document, pipeline.rules.policy, decided=True)
+    if policy is None:
+        return
+    verdict = stored_verdict(document, Status.REDACTED, card, document["findings"])
+    try:
+        with pipeline.recognising(claimed.keys) as recogniser:
+            done = covered(verdict, card, claimed.data, replace(claimed.rules, policy=policy), recogniser)
+    except (Reject, Review):
+        raise Retry("decision_unfinished", RETRY_HINT) from None
+    if done.copy is None:
+        raise Retry("decision_unfinished", RETRY_HINT)
+    output = {**document["redaction"]["output"], "sha256": done.copy.sha256}
+    document = {**document, "redaction": {**document["redaction"], "output": output}}
+    sidecar = orjson.dumps(document, option=orjson.OPT_INDENT_2)
+    pipeline.results.finish_decision(claimed.keys, written, sidecar, (done.copy.data, done.copy.media_type))
