@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,9 +11,20 @@ from typing import Any
 
 import pytest
 from tests.support.api_fixture import Api, api_bench
-from tests.support.cloud_fixture import Bench, bench, kept
+from tests.support.cloud_fixture import DEMANDED, Bench, bench, kept
 
 Start = Callable[..., Bench]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a run have every bucket refuse what is not encrypted: ``--encryption AES256`` or ``kms``."""
+    parser.addoption("--encryption", choices=["AES256", "kms"], default="")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tell the clouds and the clients, in whatever process they are."""
+    if chosen := config.getoption("--encryption", default=""):
+        os.environ[DEMANDED] = chosen
 
 
 @pytest.fixture

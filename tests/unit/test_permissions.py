@@ -36,7 +36,7 @@ def test_every_call_has_its_permission_under_some_settings(
 ) -> None:
     everything = [
         *grants(Settings(sweep_execution="invoke"), jobs=True),
-        *grants(Settings(text_provider="IDCardOCR"), jobs=True),
+        *grants(Settings(text_provider="IDCardOCR", encryption="kms"), jobs=True),
     ]
     assert missing(function, calls[function], everything) == []
     # The check itself notices what is taken away.
@@ -70,6 +70,9 @@ def test_settings_decide_what_is_granted() -> None:
     assert "ocr:RecognizeMainlandIDCardOCR" not in in_region
     assert "ci:CreateOCRJob" not in actions(Settings(general_ocr=False))
     assert "ci:CreateOCRJob" in actions(Settings(general_ocr=False, proof="recognise"))
+    keys = {"kms:GenerateDataKey", "kms:Decrypt"}
+    assert not keys & actions(Settings())
+    assert keys <= actions(Settings(encryption="kms"))
     assert {"ci:CreateMediaJobs", "cam:PassRole"} <= actions(Settings(), jobs=True)
 
 

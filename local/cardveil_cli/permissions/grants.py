@@ -55,6 +55,9 @@ def grants(settings: Settings, *, jobs: bool) -> tuple[Grant, ...]:
     desk = ("on_request",)
     sweeper = ("on_schedule",)
     sweeps = f"{settings.state_prefix}sweeps/*"
+    # Whoever made the key; COS's own key has an id that the account learns with its first use.
+    key_id = settings.encryption.partition(":")[2]
+    key = f"key/creatorUin/*/{key_id}" if key_id else "key/*"
     found = [
         Grant("cos:GetObject", (inbox,), everywhere, "fetch the source; CI reads it by the same permission"),
         Grant("cos:HeadObject", (inbox,), everywhere, "confirm that the source has not changed"),
@@ -108,6 +111,8 @@ def grants(settings: Settings, *, jobs: bool) -> tuple[Grant, ...]:
         Grant("cos:GetObject", (sidecars, sweeps), sweeper, "read results and checkpoints", needs="sweep"),
         Grant("cos:PutObject", (sweeps,), sweeper, "write checkpoints", needs="sweep"),
         Grant("cos:DeleteObject", (sweeps,), sweeper, "clear checkpoints away", needs="sweep"),
+        Grant("kms:GenerateDataKey", (key,), everywhere, "encrypt what is written", needs="encryption=kms"),
+        Grant("kms:Decrypt", (key,), everywhere, "read what is encrypted", needs="encryption=kms"),
         Grant("scf:Invoke", (), sweeper, "hand cards to on_upload", needs="sweep_execution=invoke"),
     ]
     return tuple(grant for grant in found if _needed(grant.needs, settings, jobs))
@@ -118,6 +123,8 @@ def _needed(needs: str, settings: Settings, jobs: bool) -> bool:
         return jobs
     if needs == "sweep":
         return settings.sweep_execution != "off"
+    if needs == "encryption=kms":
+        return settings.encryption.startswith("kms")
     if needs == "general_ocr":
         return settings.general_ocr or settings.proof == "recognise"
     name, _, value = needs.partition("=")

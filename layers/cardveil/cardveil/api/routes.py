@@ -31,6 +31,7 @@ from cardveil.api.openapi import described
 from cardveil.api.refs import reference
 from cardveil.api.resolver import UrlResolver
 from cardveil.pipeline.examine import PIPELINE_VERSION
+from cardveil.storage.encryption import encryption_headers
 
 CardKey = Annotated[
     str,
@@ -116,7 +117,10 @@ def add_routes(app: UrlResolver) -> None:
     def upload(request: Annotated[UploadRequest, Body()]) -> Response[Any]:
         key = submissions.new_key(context(), request.name)
         seconds = context().settings.link_seconds
-        headers = submissions.hint_headers(request.card_type, request.side)
+        headers = {
+            **submissions.hint_headers(request.card_type, request.side),
+            **encryption_headers(context().settings.encryption),
+        }
         return _reply(
             UploadAnswer,
             {
