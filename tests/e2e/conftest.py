@@ -19,6 +19,7 @@ Start = Callable[..., Bench]
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let a run have every bucket refuse what is not encrypted: ``--encryption AES256`` or ``kms``."""
     parser.addoption("--encryption", choices=["AES256", "kms"], default="")
+    parser.addoption("--interleavings", type=int, default=6, help="of erasure with all else; 200 for a count")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -44,6 +45,12 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     environment = {"CARDVEIL_GENERAL_OCR": "off", "CARDVEIL_CORS_ORIGINS": "https://desk.example.com"}
     with api_bench(tmp_path_factory.mktemp("api"), environment=environment) as found:
         yield found
+
+
+@pytest.fixture
+def interleavings(pytestconfig: pytest.Config) -> int:
+    """How many random orders are tried of what may happen beside an erasure."""
+    return int(pytestconfig.getoption("--interleavings"))
 
 
 @pytest.fixture

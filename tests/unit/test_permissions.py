@@ -81,7 +81,10 @@ def test_no_role_reaches_beyond_its_places() -> None:
         policy = CamPolicy(json.loads(path.read_text("utf-8")))
         bucket = "cos/cards-1250000000"
         assert policy.allows("cos:GetObject", f"{bucket}/inbox/a.jpg")
-        assert not policy.allows("cos:DeleteObject", f"{bucket}/inbox/a.jpg"), "no source is ever deleted"
+        erases = path.name in {"cardveil-on-request.json", "cardveil-on-schedule.json"}
+        for action in ("cos:DeleteObject", "cos:GetBucketObjectVersions"):
+            assert policy.allows(action, f"{bucket}/inbox/a.jpg") is erases, "who erases"
+        assert not policy.allows("cos:DeleteObject", f"{bucket}/.cardveil/erased/a.json"), "receipts stay"
         assert not policy.allows("cos:GetObject", f"{bucket}/.cardveil/deploy/a.zip")
         assert not policy.allows("cos:GetObject", "cos/others-1250000000/inbox/a.jpg")
         assert not policy.allows("cos:GetBucket", f"{bucket}/")

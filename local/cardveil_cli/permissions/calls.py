@@ -18,6 +18,7 @@ ACTIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "put_object": ("cos:PutObject", "kms:GenerateDataKey"),
         "delete_object": ("cos:DeleteObject",),
         "list_objects": ("cos:GetBucket",),
+        "list_objects_versions": ("cos:GetBucketObjectVersions",),
         # A link carries the permissions of whoever signed it.
         "get_presigned_url": ("cos:GetObject", "cos:PutObject"),
         # CI reads the object by the caller's own permission.

@@ -12,6 +12,8 @@ from cardveil.settings import Settings
 #: The notes under the state prefix that functions keep: not what `cardveil deploy` puts beside them.
 _NOTES: Final = ("leases/*", "staged/*", "answers/*", "jobs/*", "breaker.json", "breaker-probe/*")
 _LISTED: Final = ("leases/*", "staged/*", "answers/*", "jobs/*", "breaker-probe/*")
+#: The folders of those that hold what cards say, or their pictures and keys.
+_OF_CARDS: Final = ("jobs", "staged", "answers", "erasing")
 _WORKERS: Final = ("on_upload", "on_callback", "on_schedule", "on_request")
 
 
@@ -55,6 +57,10 @@ def grants(settings: Settings, *, jobs: bool) -> tuple[Grant, ...]:
     desk = ("on_request",)
     sweeper = ("on_schedule",)
     sweeps = f"{settings.state_prefix}sweeps/*"
+    erasing = ("on_request", "on_schedule")
+    noting = ("on_upload", "on_request", "on_schedule")
+    wanted, erased = f"{settings.state_prefix}erasing/*", f"{settings.state_prefix}erased/*"
+    kept_of_cards = (inbox, sidecars, redacted, sweeps, *(f"{settings.state_prefix}{n}/*" for n in _OF_CARDS))
     # Whoever made the key; COS's own key has an id that the account learns with its first use.
     key_id = settings.encryption.partition(":")[2]
     key = f"key/creatorUin/*/{key_id}" if key_id else "key/*"
@@ -75,6 +81,16 @@ def grants(settings: Settings, *, jobs: bool) -> tuple[Grant, ...]:
         Grant("cos:PutObject", notes, everywhere, "take leases, stage pictures, keep answers, note jobs"),
         Grant("cos:DeleteObject", notes, everywhere, "give leases back, clear away what was kept"),
         Grant("cos:GetBucket", listed, everywhere, "find leases, kept answers and jobs"),
+        Grant("cos:DeleteObject", (sidecars,), everywhere, "remove the result of a source that went"),
+        Grant("cos:HeadObject", (wanted,), noting, "see whether an erasure is under way"),
+        Grant("cos:PutObject", (wanted,), everywhere, "note that a deleted source's results are to go"),
+        Grant("cos:GetBucket", (erased,), noting, "see whether a card was erased before"),
+        Grant("cos:GetObject", (erased,), noting, "read what remains of an erased card"),
+        Grant("cos:GetBucketObjectVersions", kept_of_cards, erasing, "find every version of a card"),
+        Grant("cos:DeleteObject", (*kept_of_cards, wanted), erasing, "erase every version of a card"),
+        Grant("cos:GetObject", (wanted, sweeps), erasing, "read what is to be erased, and who names it"),
+        Grant("cos:GetBucket", (wanted,), erasing, "find the erasures that were not finished"),
+        Grant("cos:PutObject", (erased,), erasing, "write down what was erased"),
         Grant(
             "ci:CreateAILicenseRecognitionJob",
             (inbox, staged),

@@ -14,7 +14,7 @@ import orjson
 
 from cardveil.core.frozen import dataclass
 
-ROLES: Final = ("submit", "read", "read_text", "review")
+ROLES: Final = ("submit", "read", "read_text", "review", "erase")
 #: The one algorithm there is. A token's own header decides nothing: it must be this (RFC 8725, 3.1).
 _HEADER: Final = {"alg": "HS256", "typ": "JWT"}
 _LONGEST: Final = 4096

@@ -61,6 +61,12 @@ class Settings:
         kinds.encryption(),
         "encryption at rest of all that is written: `AES256` (keys of COS), `kms`, `kms:KEY-ID`, `none`",
     )
+    source_deleted: str = _setting(
+        "erase",
+        kinds.choice("erase", "keep"),
+        "what becomes of the results and older versions of a source that somebody deletes: the schedule "
+        "erases them too, or they are kept",
+    )
     policy: str = _setting(
         "standard",
         kinds.policy(*POLICIES),
