@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -91,11 +93,12 @@ def test_no_way_of_the_sdk_to_write_forgets_it(tmp_path: Path, encryption: str) 
         for key in ("put", "copied", "parts"):
             assert client.head_object(bucket, key)[SSE] == algorithm
         bare = CosS3Client(plain.get_conf())
-        for write in (
+        writes: tuple[Callable[[], Any], ...] = (
             lambda: bare.put_object(bucket, b"x", "plain"),
             lambda: bare.copy_object(bucket, "plain", where),
             lambda: bare.create_multipart_upload(bucket, "plain"),
-        ):
+        )
+        for write in writes:
             with pytest.raises(CosServiceError) as refused:
                 write()
             assert refused.value.get_error_code() == "AccessDenied"

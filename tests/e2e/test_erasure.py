@@ -20,6 +20,7 @@ from tests.support.command import cardveil
 from tests.support.sweep_fixture import context, swept
 
 from cardveil.api.refs import reference
+from cardveil.core.frozen import replace
 from cardveil.pipeline.erasing import eraser_of
 from cardveil.pipeline.jobs import CardProcessor
 from cardveil.settings import Settings
@@ -210,16 +211,11 @@ def an_eraser(bench: Bench, step: Any = lambda _: None, request: int = -1, ahead
         client = found.sources.client
         mine = client.__class__.__new__(type("Dying", (client.__class__,), {"send_request": dying(request)}))
         mine.__dict__.update(client.__dict__)
-        put = lambda objects: type(objects)(mine, objects.bucket, objects.retry_policy)  # noqa: E731
-        found = type(found)(
-            put(found.sources), put(found.results), Leases(put(found.sources), "dying"), found.settings,
-            found.cancel, found.now, found.step,
-        )  # fmt: skip
+        sources, results = (replace(each, client=mine) for each in (found.sources, found.results))
+        found = replace(found, sources=sources, results=results, leases=Leases(sources, "dying"))
     if ahead_s:
         leases = Leases(found.sources, "later", lambda: time.time() + ahead_s)
-        found = type(found)(
-            found.sources, found.results, leases, found.settings, found.cancel, found.now, found.step
-        )
+        found = replace(found, leases=leases)
     return found
 
 
