@@ -160,6 +160,7 @@ class Services:
             on_event=self.scf.on_object_event if self.scf is not None else None,
             faults=hook,
             restore_s=options.restore_s,
+            demanded_encryption=options.demanded_encryption,
         )
         gateway = partial(Gateway, credentials=self.credentials, clock=clock, faults=hook)
         ocr = gateway(

@@ -51,6 +51,8 @@ class Options:
         How many recognitions run at a time.
     restore_s : float
         How long an archived object takes to be restored, in seconds.
+    demanded_encryption : str
+        ``AES256`` or ``cos/kms``: what is uploaded without asking for it is refused, as by a bucket's policy.
     warnings : mapping
         Warning codes to be given for pictures, by a pattern of the object's key or the picture's SHA-256
         digest; positive codes are CI's, negative ones the OCR API's.
@@ -73,6 +75,7 @@ class Options:
     style: Style = field(default_factory=Style)
     parallel: int | None = None
     restore_s: float = 1.0
+    demanded_encryption: str = ""
     warnings: Mapping[str, Sequence[int]] = field(default_factory=dict)
     faults: FaultHook | None = None
     clock: Callable[[], float] = time.time

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,9 +11,21 @@ from typing import Any
 
 import pytest
 from tests.support.api_fixture import Api, api_bench
-from tests.support.cloud_fixture import Bench, bench, kept
+from tests.support.cloud_fixture import DEMANDED, Bench, bench, kept
 
 Start = Callable[..., Bench]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a run have every bucket refuse what is not encrypted: ``--encryption AES256`` or ``kms``."""
+    parser.addoption("--encryption", choices=["AES256", "kms"], default="")
+    parser.addoption("--interleavings", type=int, default=6, help="of erasure with all else; 200 for a count")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tell the clouds and the clients, in whatever process they are."""
+    if chosen := config.getoption("--encryption", default=""):
+        os.environ[DEMANDED] = chosen
 
 
 @pytest.fixture
@@ -32,6 +45,12 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     environment = {"CARDVEIL_GENERAL_OCR": "off", "CARDVEIL_CORS_ORIGINS": "https://desk.example.com"}
     with api_bench(tmp_path_factory.mktemp("api"), environment=environment) as found:
         yield found
+
+
+@pytest.fixture
+def interleavings(pytestconfig: pytest.Config) -> int:
+    """How many random orders are tried of what may happen beside an erasure."""
+    return int(pytestconfig.getoption("--interleavings"))
 
 
 @pytest.fixture

@@ -52,4 +52,4 @@ def test_a_picture_s_requests(start: Start, file: str, witness: str, paid: dict[
     assert seen["cos GetBucket"] == 0
     # One look more where the first was answered before the lease.
     assert seen["cos GetObject"] - looking["cos GetObject"] in {3, 4}
-    assert seen["cos HeadObject"] - looking["cos HeadObject"] in {1 + by_key, 2 + by_key}
+    assert seen["cos HeadObject"] - looking["cos HeadObject"] in {2 + by_key, 3 + by_key}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ import orjson
 from cardveil.card.model import Card, Field
 from cardveil.core.errors import Halt
 from cardveil.settings import Settings, from_environment
+from cardveil.storage.encryption import encryption_headers
 from cardveil_cli.commands.endpoint import Endpoint
 from cardveil_cli.permissions.calls import Call
 from cardveil_cli.permissions.documents import CamPolicy, Place
@@ -26,6 +28,9 @@ from cardveil_cloud.server import LocalCloud
 
 #: The checkout that holds serverless.yml, the functions and the stored events.
 ROOT: Final = Path(__file__).parents[2]
+#: With this variable (see `pytest --encryption`) every cloud refuses what does not ask for this encryption.
+DEMANDED: Final = "CARDVEIL_ENCRYPTION"
+_SSE: Final = "x-cos-server-side-encryption"
 
 
 class Bench:
@@ -147,6 +152,10 @@ def bench(
         return TableRecogniser(pictures or {k.read(): known(k) for k in kept_pictures()}, delay_s=delay_s)
 
     told = {"CARDVEIL_SCHEME": "http", **(environment or {})}
+    if demanded := os.environ.get(DEMANDED):
+        # The clients of the tests take it from the environment, too.
+        told.setdefault("CARDVEIL_ENCRYPTION", demanded)
+        options.setdefault("demanded_encryption", encryption_headers(demanded)[_SSE])
     documents = role_documents({**options.get("variables", {}), **told})
     options.setdefault("policies", {key: CamPolicy(document) for key, document in documents.items()})
     cloud = LocalCloud(

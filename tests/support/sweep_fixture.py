@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
 import threading
 import time
 from typing import Any
 
 from PIL import Image
-from tests.support.cloud_fixture import Bench
+from tests.support.cloud_fixture import DEMANDED, Bench
 
 from cardveil.core.context import Invocation
 from cardveil.settings import from_environment
@@ -28,6 +29,7 @@ def environment(bench: Bench, **settings: str) -> dict[str, str]:
     }
     return {
         **bench.endpoint.environment(),
+        **{name: text for name, text in os.environ.items() if name == DEMANDED},
         **{f"CARDVEIL_{name.upper()}": value for name, value in told.items()},
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from cardveil.core.errors import Reject
 from cardveil.handlers.upload import EventRecord, passed_over, read_record, records_of
-from cardveil.settings import from_environment
+from cardveil.settings import Settings, from_environment
 from cardveil.storage.source import Source
 
 EVENTS = Path(__file__).parents[2] / "events"
@@ -63,7 +64,14 @@ def test_a_short_region_code_is_known() -> None:
     ],
 )
 def test_what_is_passed_over(name: str, reason: str) -> None:
-    assert passed_over(uploads(name)[0], SETTINGS) == reason
+    assert passed_over(uploads(name)[0], Settings(source_deleted="keep")) == reason
+
+
+def test_a_deletion_is_passed_over_only_where_results_are_kept() -> None:
+    deleted = uploads("cos-object-remove-delete.json")[0]
+    assert passed_over(deleted, SETTINGS) is None
+    own = replace(deleted, source=replace(deleted.source, key="sidecars/a.jpg.json"))
+    assert passed_over(own, SETTINGS) == "not_in_inbox"
 
 
 def made(key: str, **meta: str) -> EventRecord:

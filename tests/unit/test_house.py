@@ -49,6 +49,24 @@ def test_no_module_is_longer_than_a_reader_holds(path: Path) -> None:
     assert len(path.read_text("utf-8").splitlines()) <= 400
 
 
+def test_every_client_of_cos_encrypts_what_it_writes() -> None:
+    made = [
+        (path.name, ast.unparse(node.func))
+        for folder in (PACKAGE, ROOT / "local" / "cardveil_cli", ROOT / "functions")
+        for path in sorted(folder.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and any("Client" in str(arg) for arg in named_in(node.func))
+    ]
+    of_cos = {(file, call) for file, call in made if "S3Client" in call or "AIRecognitionClient" in call}
+    assert len(of_cos) == 3
+    assert all(call.startswith("encrypting(") for _, call in of_cos), of_cos
+
+
+def named_in(node: ast.AST) -> list[str]:
+    """Return the names that an expression holds."""
+    return [each.id for each in ast.walk(node) if isinstance(each, ast.Name)]
+
+
 def test_handlers_are_short() -> None:
     handlers = sorted((ROOT / "functions").glob("*/index.py"))
     assert len(handlers) == 4

@@ -36,7 +36,7 @@ def test_every_call_has_its_permission_under_some_settings(
 ) -> None:
     everything = [
         *grants(Settings(sweep_execution="invoke"), jobs=True),
-        *grants(Settings(text_provider="IDCardOCR"), jobs=True),
+        *grants(Settings(text_provider="IDCardOCR", encryption="kms"), jobs=True),
     ]
     assert missing(function, calls[function], everything) == []
     # The check itself notices what is taken away.
@@ -70,6 +70,9 @@ def test_settings_decide_what_is_granted() -> None:
     assert "ocr:RecognizeMainlandIDCardOCR" not in in_region
     assert "ci:CreateOCRJob" not in actions(Settings(general_ocr=False))
     assert "ci:CreateOCRJob" in actions(Settings(general_ocr=False, proof="recognise"))
+    keys = {"kms:GenerateDataKey", "kms:Decrypt"}
+    assert not keys & actions(Settings())
+    assert keys <= actions(Settings(encryption="kms"))
     assert {"ci:CreateMediaJobs", "cam:PassRole"} <= actions(Settings(), jobs=True)
 
 
@@ -78,7 +81,10 @@ def test_no_role_reaches_beyond_its_places() -> None:
         policy = CamPolicy(json.loads(path.read_text("utf-8")))
         bucket = "cos/cards-1250000000"
         assert policy.allows("cos:GetObject", f"{bucket}/inbox/a.jpg")
-        assert not policy.allows("cos:DeleteObject", f"{bucket}/inbox/a.jpg"), "no source is ever deleted"
+        erases = path.name in {"cardveil-on-request.json", "cardveil-on-schedule.json"}
+        for action in ("cos:DeleteObject", "cos:GetBucketObjectVersions"):
+            assert policy.allows(action, f"{bucket}/inbox/a.jpg") is erases, "who erases"
+        assert not policy.allows("cos:DeleteObject", f"{bucket}/.cardveil/erased/a.json"), "receipts stay"
         assert not policy.allows("cos:GetObject", f"{bucket}/.cardveil/deploy/a.zip")
         assert not policy.allows("cos:GetObject", "cos/others-1250000000/inbox/a.jpg")
         assert not policy.allows("cos:GetBucket", f"{bucket}/")

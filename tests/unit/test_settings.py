@@ -89,6 +89,8 @@ WRONG = {
         "https://cards-1",
     ],
     "result_names": ["KEY", "name", ""],
+    "encryption": ["", "aes256", "KMS", "kms:", "kms:../x", "kms:key", "AES256:key", "none ", "cos/kms"],
+    "source_deleted": ["", "delete", "Erase"],
     "policy": ["strcit", "", "Strict", "../x.yml", "a/../b.yml", "strict.txt", "x\n.yml", "/etc/passwd"],
     "text_provider": ["idcardocr", "", "IDCardOCR,none"],
     "general_ocr witness": ["", "maybe", "2"],

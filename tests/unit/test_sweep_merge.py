@@ -56,3 +56,27 @@ def test_what_is_held_back_is_no_more_than_a_key_has_characters() -> None:
     pairs = planned(keys, {"sidecars/a.json"}, Position())
     assert max(len(pair.position.held_back) for pair in pairs) <= 32
     assert next(pair for pair in pairs if pair.source.key == "inbox/a").sidecar is not None
+
+
+@settings(max_examples=200, deadline=None)
+@given(names=NAMES, done=st.sets(st.integers(0, 24)), orphans=NAMES)
+def test_every_sidecar_without_a_source_is_told(names: list[str], done: set[int], orphans: list[str]) -> None:
+    sources = {f"inbox/{name}" for name in names}
+    alone = {f"sidecars/{name}.json" for name in orphans if name not in names}
+    sidecars = {
+        sidecar
+        for number, name in enumerate(names)
+        if number in done and (sidecar := sidecar_of(f"inbox/{name}"))
+    }
+    sidecars |= alone
+    told: list[str] = []
+    list(
+        in_step(
+            entries(sources, "inbox/"),
+            entries(sidecars, "sidecars/"),
+            sidecar_of,
+            Position(),
+            lambda entry: told.append(entry.key),
+        )
+    )
+    assert sorted(told) == sorted(alone)

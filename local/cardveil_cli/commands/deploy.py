@@ -54,7 +54,7 @@ def target(file: Path, package: Path, local: Path | None) -> Target:
     access, variables = _access(local)
     deployment = load(file, variables)
     settings = settings_of(deployment)
-    account = Account(access, settings.bucket, settings.state_prefix)
+    account = Account(access, settings.bucket, settings.state_prefix, encryption=settings.encryption)
     state = _wanted(file, package, variables, deployment, access.region)
     return Target(account, state, deployment, variables)
 

@@ -11,6 +11,8 @@ from typing import Any, Final
 import click
 import orjson
 
+from cardveil.settings import Settings, table, variable
+from cardveil.storage.encryption import encrypting
 from cardveil_cli.exits import shown
 from cardveil_cli.files.atomic import replace_private
 
@@ -65,8 +67,20 @@ class Endpoint:
             ) from None
 
     def cos_client(self) -> Any:
-        """Return the official COS client, told nothing but credentials, region and proxy."""
+        """Return the official COS client; what it writes is encrypted as `CARDVEIL_ENCRYPTION` says.
+
+        Raises
+        ------
+        click.UsageError
+            For a value that the setting does not take.
+        """
         from qcloud_cos import CosConfig, CosS3Client
+
+        kind = table()[variable("encryption")].kind
+        try:
+            encryption = kind.parse(os.environ.get(variable("encryption"), Settings().encryption))
+        except ValueError:
+            raise click.UsageError(f"set {variable('encryption')} to {kind.expected}") from None
 
         logging.getLogger("qcloud_cos").setLevel(logging.CRITICAL + 1)
         config = CosConfig(
@@ -76,7 +90,7 @@ class Endpoint:
             Scheme="http",
             Proxies={"http": self.proxy},
         )
-        return CosS3Client(config)
+        return encrypting(CosS3Client, encryption)(config)
 
 
 def prepare(data: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
@@ -18,7 +17,7 @@ import orjson
 from cardveil.core.errors import Retry
 from cardveil.settings import from_environment
 from cardveil_cli.base import Command
-from cardveil_cli.commands.endpoint import Endpoint
+from cardveil_cli.commands.bucket import bucket_environment, invocation
 from cardveil_cli.commands.options import FOLDER, setting_option, settings_of
 from cardveil_cli.commands.sweep_progress import Bar, Lines, Progress
 from cardveil_cli.exits import ExitCode, tell
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from cardveil.sweep.context import SweepContext
     from cardveil.sweep.selection import Selection
 
-#: A terminal's sweep has no time limit: ten years.
-_NO_LIMIT_S: Final = 3.2e8
 _DAY_S: Final = 86400.0
 
 _EXAMPLES = (
@@ -110,19 +107,7 @@ def command(
 def _environment(
     data: Path | None, bucket: str | None, region: str | None, execution: str, pairs: tuple[str, ...]
 ) -> dict[str, str]:
-    environment = {name: text for name, text in os.environ.items() if name != "CARDVEIL_STAGE"}
-    if data is not None:
-        endpoint = Endpoint.of_folder(data)
-        environment |= {
-            **endpoint.environment(),
-            "TENCENTCLOUD_SESSIONTOKEN": "",
-            "TENCENTCLOUD_REGION": endpoint.region,
-            "TENCENTCLOUD_APPID": endpoint.app_id,
-        }
-    elif not bucket or not region:
-        raise click.UsageError("say which bucket: --data FOLDER, or --bucket NAME and --region REGION")
-    else:
-        environment |= {"CARDVEIL_BUCKET": bucket, "TENCENTCLOUD_REGION": region}
+    environment = bucket_environment(data, bucket, region)
     # Whoever types the command has seen the dry run: budgets are the operator's own, by --set.
     environment.setdefault("CARDVEIL_SWEEP_CALLS_PER_RUN", str(10**9))
     environment.setdefault("CARDVEIL_SWEEP_CALLS_PER_DAY", str(10**9))
@@ -138,9 +123,6 @@ def _prepared(
     stop: threading.Event,
     progress: Progress,
 ) -> tuple[SweepContext, Selection]:
-    from uuid import uuid4
-
-    from cardveil.core.context import Invocation
     from cardveil.sweep.selection import selection_of
     from cardveil.sweep.sweep import build_context
 
@@ -156,14 +138,8 @@ def _prepared(
         except UnicodeDecodeError:
             raise click.UsageError("--keys: the file is no UTF-8 text") from None
     selection = selection_of(document, settings)
-    invocation = Invocation(
-        request_id=f"cli-{uuid4().hex[:12]}",
-        function_name="cardveil-sweep",
-        region=environment["TENCENTCLOUD_REGION"],
-        app_id=environment.get("TENCENTCLOUD_APPID", ""),
-        deadline=time.monotonic() + _NO_LIMIT_S,
-    )
-    context = build_context(settings, environment, invocation, stop=stop.is_set, on_progress=progress.show)
+    run = invocation("sweep", environment)
+    context = build_context(settings, environment, run, stop=stop.is_set, on_progress=progress.show)
     return context, selection
 
 

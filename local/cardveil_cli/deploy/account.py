@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from cardveil.storage.encryption import encrypting
 from cardveil_cli.deploy.errors import DeployError
 from cardveil_cli.package.trees import digest
 
@@ -66,6 +67,8 @@ class Account:
         Full name of the bucket through which large zips go.
     state_prefix
         Under which prefix of it.
+    encryption
+        How the zips are encrypted at rest; see `Settings.encryption`.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class Account:
         bucket: str,
         state_prefix: str = ".cardveil/",
         sleep: Callable[[float], None] = time.sleep,
+        encryption: str = "AES256",
     ) -> None:
         from tencentcloud.common.credential import Credential
         from tencentcloud.common.profile.client_profile import ClientProfile
@@ -89,6 +93,7 @@ class Account:
         self._bucket = bucket
         self._prefix = f"{state_prefix}deploy/"
         self._sleep = sleep
+        self._encryption = encryption
         self.proxy = access.proxy
 
     def call(self, action: str, **parameters: Any) -> dict[str, Any]:
@@ -224,7 +229,7 @@ class Account:
             Scheme="http" if proxy else "https",
             Proxies={"http": proxy} if proxy else None,
         )
-        return CosS3Client(config, retry=1)
+        return encrypting(CosS3Client, self._encryption)(config, retry=1)
 
 
 class _cos_errors:  # noqa: N801 - used like a function

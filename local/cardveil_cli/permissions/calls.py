@@ -13,10 +13,12 @@ from typing import Final
 ACTIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "head_object": ("cos:HeadObject",),
-        "get_object": ("cos:GetObject",),
-        "put_object": ("cos:PutObject",),
+        # COS asks KMS for the object's key in the name of whoever reads or writes.
+        "get_object": ("cos:GetObject", "kms:Decrypt"),
+        "put_object": ("cos:PutObject", "kms:GenerateDataKey"),
         "delete_object": ("cos:DeleteObject",),
         "list_objects": ("cos:GetBucket",),
+        "list_objects_versions": ("cos:GetBucketObjectVersions",),
         # A link carries the permissions of whoever signed it.
         "get_presigned_url": ("cos:GetObject", "cos:PutObject"),
         # CI reads the object by the caller's own permission.

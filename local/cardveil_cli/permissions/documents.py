@@ -54,8 +54,10 @@ def missing(function: str, calls: Sequence[Call], everything: Sequence[Grant]) -
     return sorted({call.action for call in calls} - granted)
 
 
-def deployer_policy(place: Place, functions: Sequence[str], state_prefix: str) -> dict[str, Any]:
-    """Return the policy of the key that deploys."""
+def deployer_policy(
+    place: Place, functions: Sequence[str], state_prefix: str, keys: Sequence[Grant] = ()
+) -> dict[str, Any]:
+    """Return the policy of the key that deploys; `keys` are the grants for keys of KMS."""
     named = [f"qcs::scf:{place.region}::namespace/default/function/{name}" for name in functions]
     # Without an account's number a resource is of the account that the policy is made in.
     roles = [f"qcs::cam:::roleName/{name}" for name in functions]
@@ -66,6 +68,7 @@ def deployer_policy(place: Place, functions: Sequence[str], state_prefix: str) -
     zips = f"qcs::cos:{place.region}:uid/{place.app_id}:{place.bucket}/{state_prefix}deploy/*"
     for action in ("cos:HeadObject", "cos:PutObject", "cos:GetObject", "cos:DeleteObject"):
         by_action[action] = [zips]
+    by_action |= {grant.action: _resources(grant, place) for grant in keys}
     return _document(by_action)
 
 
@@ -73,6 +76,9 @@ def _resources(grant: Grant, place: Place) -> list[str]:
     if not grant.places:
         return ["*"]
     service = grant.action.partition(":")[0]
+    if service == "kms":
+        # Without an account's number a resource is of the account that the policy is made in.
+        return [f"qcs::kms:{place.region}::{pattern}" for pattern in grant.places]
     found = []
     for pattern in grant.places:
         results = pattern.startswith(_RESULTS)

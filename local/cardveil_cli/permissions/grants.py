@@ -12,6 +12,8 @@ from cardveil.settings import Settings
 #: The notes under the state prefix that functions keep: not what `cardveil deploy` puts beside them.
 _NOTES: Final = ("leases/*", "staged/*", "answers/*", "jobs/*", "breaker.json", "breaker-probe/*")
 _LISTED: Final = ("leases/*", "staged/*", "answers/*", "jobs/*", "breaker-probe/*")
+#: The folders of those that hold what cards say, or their pictures and keys.
+_OF_CARDS: Final = ("jobs", "staged", "answers", "history", "erasing")
 _WORKERS: Final = ("on_upload", "on_callback", "on_schedule", "on_request")
 
 
@@ -55,6 +57,13 @@ def grants(settings: Settings, *, jobs: bool) -> tuple[Grant, ...]:
     desk = ("on_request",)
     sweeper = ("on_schedule",)
     sweeps = f"{settings.state_prefix}sweeps/*"
+    erasing = ("on_request", "on_schedule")
+    noting = ("on_upload", "on_request", "on_schedule")
+    wanted, erased = f"{settings.state_prefix}erasing/*", f"{settings.state_prefix}erased/*"
+    kept_of_cards = (inbox, sidecars, redacted, sweeps, *(f"{settings.state_prefix}{n}/*" for n in _OF_CARDS))
+    # Whoever made the key; COS's own key has an id that the account learns with its first use.
+    key_id = settings.encryption.partition(":")[2]
+    key = f"key/creatorUin/*/{key_id}" if key_id else "key/*"
     found = [
         Grant("cos:GetObject", (inbox,), everywhere, "fetch the source; CI reads it by the same permission"),
         Grant("cos:HeadObject", (inbox,), everywhere, "confirm that the source has not changed"),
@@ -89,6 +98,16 @@ def grants(settings: Settings, *, jobs: bool) -> tuple[Grant, ...]:
             "move old decisions out of a sidecar",
         ),
         Grant("cos:GetBucket", listed, everywhere, "find leases, kept answers and jobs"),
+        Grant("cos:DeleteObject", (sidecars,), everywhere, "remove the result of a source that went"),
+        Grant("cos:HeadObject", (wanted,), noting, "see whether an erasure is under way"),
+        Grant("cos:PutObject", (wanted,), everywhere, "note that a deleted source's results are to go"),
+        Grant("cos:GetBucket", (erased,), noting, "see whether a card was erased before"),
+        Grant("cos:GetObject", (erased,), noting, "read what remains of an erased card"),
+        Grant("cos:GetBucketObjectVersions", kept_of_cards, erasing, "find every version of a card"),
+        Grant("cos:DeleteObject", (*kept_of_cards, wanted), erasing, "erase every version of a card"),
+        Grant("cos:GetObject", (wanted, sweeps), erasing, "read what is to be erased, and who names it"),
+        Grant("cos:GetBucket", (wanted,), erasing, "find the erasures that were not finished"),
+        Grant("cos:PutObject", (erased,), erasing, "write down what was erased"),
         Grant(
             "ci:CreateAILicenseRecognitionJob",
             (inbox, staged),
@@ -125,6 +144,8 @@ def grants(settings: Settings, *, jobs: bool) -> tuple[Grant, ...]:
         Grant("cos:GetObject", (sidecars, sweeps), sweeper, "read results and checkpoints", needs="sweep"),
         Grant("cos:PutObject", (sweeps,), sweeper, "write checkpoints", needs="sweep"),
         Grant("cos:DeleteObject", (sweeps,), sweeper, "clear checkpoints away", needs="sweep"),
+        Grant("kms:GenerateDataKey", (key,), everywhere, "encrypt what is written", needs="encryption=kms"),
+        Grant("kms:Decrypt", (key,), everywhere, "read what is encrypted", needs="encryption=kms"),
         Grant("scf:Invoke", (), sweeper, "hand cards to on_upload", needs="sweep_execution=invoke"),
     ]
     return tuple(grant for grant in found if _needed(grant.needs, settings, jobs))
@@ -135,6 +156,8 @@ def _needed(needs: str, settings: Settings, jobs: bool) -> bool:
         return jobs
     if needs == "sweep":
         return settings.sweep_execution != "off"
+    if needs == "encryption=kms":
+        return settings.encryption.startswith("kms")
     if needs == "general_ocr":
         return settings.general_ocr or settings.proof == "recognise"
     name, _, value = needs.partition("=")

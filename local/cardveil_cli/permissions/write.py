@@ -44,8 +44,10 @@ def files(root: Path, place: Place, settings: Settings, *, jobs: bool) -> dict[s
         for key, document in policies_of(calls, place, settings, jobs=jobs).items()
     }
     names = [f"cardveil-{key.replace('_', '-')}" for key in calls]
-    found["deployer.json"] = as_text(deployer_policy(place, names, settings.state_prefix))
-    found["README.md"] = _page(grants(settings, jobs=jobs), calls)
+    granted = grants(settings, jobs=jobs)
+    keys = [grant for grant in granted if grant.action.startswith("kms:")]
+    found["deployer.json"] = as_text(deployer_policy(place, names, settings.state_prefix, keys))
+    found["README.md"] = _page(granted, calls)
     return found
 
 

@@ -23,6 +23,7 @@ WATCHING: Final[Mapping[str, str]] = MappingProxyType(
         "BreakerClosed": "paid calls work again; nothing to do",
         "PaidCallsStopped": "work that waits for the breaker; it is done once the account works again",
         "AnswersExpired": "answers paid for and never used; find the failure that no retry came back for",
+        "CardErased": "by reason; `source_deleted` without anybody having deleted: find out who did",
         "SweepTick": "by state; no tick for a day although sweeps are on: look at the timer",
         "SweepCards": "cards that a sweep handled",
         "SweepPaidCalls": "what a sweep has cost; its limits are settings",

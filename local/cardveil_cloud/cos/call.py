@@ -45,6 +45,7 @@ class Context:
     on_event: Callable[[ObjectEvent], Awaitable[None]] | None = None
     faults: Faults | None = None
     restore_s: float = 0.0
+    demanded_encryption: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from starlette.concurrency import run_in_threadpool
@@ -12,17 +12,14 @@ from starlette.responses import Response
 
 from cardveil_cloud import xml
 from cardveil_cloud.cos import cors
-from cardveil_cloud.cos.attributes import encryption_headers, tags_from_xml
+from cardveil_cloud.cos.attributes import tags_from_xml
 from cardveil_cloud.cos.bodies import receive_body_of_xml
 from cardveil_cloud.cos.call import Call
 from cardveil_cloud.cos.errors import CosError
-from cardveil_cloud.cos.records import Attributes
-from cardveil_cloud.cos.store import ObjectStore
 
 #: Bucket tagging: at most 50 tags. Lifecycle and CORS: at most 1,000 and 100 rules.
 MAX_TAGS, _MAX_LIFECYCLE_RULES = 50, 1000
 _RULE_ID = re.compile(r"[^\x00-\x1f]{0,255}")
-_ALGORITHMS = {"AES256": "AES256", "KMS": "cos/kms"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +50,9 @@ class Configuration:
         return Response(status_code=204)
 
 
-def encrypted(store: ObjectStore, bucket: str, attributes: Attributes) -> Attributes:
-    """What is to be stored, with the bucket's own encryption where the client names none."""
-    body = None if encryption_headers(attributes) else store.configuration(bucket, ENCRYPTION.name)
-    if body is None:
-        return attributes
-    root = xml.parse(body)
-    key = xml.text_of(root, f"{_DEFAULT}/KMSMasterKeyID")
-    headers = {_SSE: _ALGORITHMS[xml.text_of(root, f"{_DEFAULT}/SSEAlgorithm") or ""]}
-    named = {f"{_SSE}-cos-kms-key-id": key} if key else {}
-    return replace(attributes, headers={**attributes.headers, **headers, **named})
-
-
-_SSE = "x-cos-server-side-encryption"
-_DEFAULT = "Rule/ApplyServerSideEncryptionByDefault"
+#: The element that holds a bucket's own encryption.
+DEFAULT_ENCRYPTION = "Rule/ApplyServerSideEncryptionByDefault"
+_ALGORITHMS = frozenset({"AES256", "KMS"})
 
 
 def _read_tags(root: Element, body: bytes) -> bytes:
@@ -105,7 +91,7 @@ def _read_lifecycle(root: Element, body: bytes) -> bytes:
 
 def _read_encryption(root: Element, _: bytes) -> bytes:
     """Both names of the rule's element are taken, as clients write it; the answer has the first."""
-    rule = root.find(_DEFAULT)
+    rule = root.find(DEFAULT_ENCRYPTION)
     if rule is None:
         rule = root.find("Rule/ApplySideEncryptionConfiguration")
     algorithm = None if rule is None else xml.text_of(rule, "SSEAlgorithm")

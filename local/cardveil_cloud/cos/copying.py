@@ -16,7 +16,7 @@ from cardveil_cloud.cos.attributes import check_customer_key, encryption_headers
 from cardveil_cloud.cos.blobs import Blob
 from cardveil_cloud.cos.call import COS_HOST, Call
 from cardveil_cloud.cos.conditions import check_conditions
-from cardveil_cloud.cos.configurations import encrypted
+from cardveil_cloud.cos.encryption import check_readable, encrypted
 from cardveil_cloud.cos.errors import CosError
 from cardveil_cloud.cos.records import Attributes, ObjectInfo
 from cardveil_cloud.cos.store import ObjectStore
@@ -92,9 +92,10 @@ def _copy(call: Call, where: tuple[str, str, str]) -> ObjectInfo:
     while True:
         source = store.head(*where)
         check_customer_key(source, call.headers, prefix=_CONDITIONS)
+        check_readable(call.principal, source.attributes)
         check_conditions(source, call.headers, prefix=_CONDITIONS)
         attributes = _attributes(call.headers, source, onto_itself=where == (call.bucket, call.key, ""))
-        attributes = encrypted(store, call.bucket, attributes)
+        attributes = encrypted(call.context, call.principal, call.bucket, attributes)
         try:
             return store.put_copy(
                 source, call.bucket, call.key, attributes, forbid_overwrite=call.forbid_overwrite
@@ -110,7 +111,9 @@ def _attributes(headers: Mapping[str, str], source: ObjectInfo, *, onto_itself: 
     replaced = _is_replaced(headers, "x-cos-metadata-directive")
     if onto_itself and not replaced and "x-cos-storage-class" not in headers:
         raise CosError("InvalidRequest")
-    kept = given.headers if replaced else {**source.attributes.headers, **encryption_headers(given)}
+    # How the source is encrypted says nothing of the copy.
+    plain = source.attributes.headers.items() - encryption_headers(source.attributes).items()
+    kept = given.headers if replaced else {**dict(plain), **encryption_headers(given)}
     tags = given.tags if _is_replaced(headers, "x-cos-tagging-directive") else source.attributes.tags
     return replace(given, headers=kept, tags=tags)
 
@@ -127,6 +130,7 @@ def _copy_range(call: Call, where: tuple[str, str, str]) -> Blob:
     info, file = store.open(*where)
     with file:
         check_customer_key(info, call.headers, prefix=_CONDITIONS)
+        check_readable(call.principal, info.attributes)
         check_conditions(info, call.headers, prefix=_CONDITIONS)
         begin, end = 0, info.size - 1
         if header := call.headers.get("x-cos-copy-source-range"):

@@ -21,7 +21,7 @@ from cardveil_cloud import xml
 from cardveil_cloud.cos.attributes import as_header_value, from_headers
 from cardveil_cloud.cos.bodies import declared_md5, store_stream
 from cardveil_cloud.cos.call import Call, Context, Target, check_key
-from cardveil_cloud.cos.configurations import encrypted
+from cardveil_cloud.cos.encryption import encrypted
 from cardveil_cloud.cos.errors import CosError
 from cardveil_cloud.cos.objects import stored_headers
 from cardveil_cloud.cos.signature import Principal, check_window, find_credential, hmac_sha1
@@ -60,7 +60,7 @@ async def post_object(context: Context, request: Request, target: Target, reques
         principal = _authorise(context, {**fields, "bucket": target.bucket, "key": key}, file.size or 0)
         principal.require("cos:PostObject", f"cos/{target.bucket}/{key}")
         attributes = from_headers({name: as_header_value(value) for name, value in fields.items()}, key)
-        attributes = encrypted(context.store, target.bucket, attributes)
+        attributes = encrypted(context, principal, target.bucket, attributes)
         blob = await store_stream(context.store, _chunks(file), declared_md5(fields))
     finally:
         await form.close()

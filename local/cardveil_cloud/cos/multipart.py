@@ -12,8 +12,8 @@ from cardveil_cloud import xml
 from cardveil_cloud.cos.attributes import encryption_headers, from_headers
 from cardveil_cloud.cos.bodies import receive_blob, receive_xml
 from cardveil_cloud.cos.call import Call
-from cardveil_cloud.cos.configurations import encrypted
 from cardveil_cloud.cos.copying import iso_time, upload_part_copy
+from cardveil_cloud.cos.encryption import encrypted
 from cardveil_cloud.cos.errors import CosError
 from cardveil_cloud.cos.objects import stored_headers
 from cardveil_cloud.cos.parameters import bounded, encoder
@@ -24,7 +24,7 @@ _NUMBER = re.compile(r"[0-9]{1,6}")
 
 async def initiate(call: Call) -> Response:
     """Initiate Multipart Upload."""
-    attributes = encrypted(call.context.store, call.bucket, from_headers(call.headers, call.key))
+    attributes = encrypted(call.context, call.principal, call.bucket, from_headers(call.headers, call.key))
     upload = await run_in_threadpool(call.context.uploads.begin, call.bucket, call.key, attributes)
     body = xml.render(
         "InitiateMultipartUploadResult",

@@ -26,7 +26,7 @@ from cardveil_cloud.cos.attributes import (
 from cardveil_cloud.cos.bodies import receive_body, receive_xml
 from cardveil_cloud.cos.call import Call
 from cardveil_cloud.cos.conditions import byte_range, check_conditions
-from cardveil_cloud.cos.configurations import encrypted
+from cardveil_cloud.cos.encryption import check_readable, encrypted
 from cardveil_cloud.cos.errors import CosError
 from cardveil_cloud.cos.records import ObjectInfo, Removal
 from cardveil_cloud.cos.restoring import restore_header
@@ -36,7 +36,7 @@ _CHUNK = 256 * 1024
 
 async def put_object(call: Call) -> Response:
     """PUT Object."""
-    attributes = encrypted(call.context.store, call.bucket, from_headers(call.headers, call.key))
+    attributes = encrypted(call.context, call.principal, call.bucket, from_headers(call.headers, call.key))
     body = await receive_body(call)
     info = await run_in_threadpool(
         call.context.store.put,
@@ -74,6 +74,7 @@ async def get_object(call: Call) -> Response:
     info, file = call.context.store.open(call.bucket, call.key, call.version)
     try:
         check_customer_key(info, call.headers)
+        check_readable(call.principal, info.attributes)
         check_conditions(info, call.headers)
         asked = byte_range(call.headers.get("range"), info.size)
         headers = to_headers(info)

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from cardveil_cloud.cos.call import Call
 from cardveil_cloud.cos.contracts import CiCall
+from cardveil_cloud.cos.encryption import check_readable
 from cardveil_cloud.cos.errors import CosError
 from cardveil_cloud.cos.routing import is_subresource
 from cardveil_cloud.cos.signature import SIGNATURE_PARAMETERS
@@ -55,7 +56,8 @@ async def process(call: Call) -> Response:
         raise CosError("InvalidArgument")
     data = None
     if call.key:
-        _, data = await run_in_threadpool(call.context.store.get, call.bucket, call.key)
+        info, data = await run_in_threadpool(call.context.store.get, call.bucket, call.key)
+        check_readable(call.principal, info.attributes)
     else:
         call.context.store.bucket(call.bucket)
     params = {name: value for name, value in call.query.items() if name not in SIGNATURE_PARAMETERS}

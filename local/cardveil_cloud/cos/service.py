@@ -53,6 +53,8 @@ class CosService:
         Asked before and after every effect.
     restore_s
         How long an archived object takes to be restored; minutes to hours with the real service.
+    demanded_encryption
+        ``AES256`` or ``cos/kms``: what is uploaded without asking for it is refused, as by a bucket's policy.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class CosService:
         on_event: Callable[[ObjectEvent], Awaitable[None]] | None = None,
         faults: Faults | None = None,
         restore_s: float = 0.0,
+        demanded_encryption: str = "",
     ) -> None:
         self._context = Context(
             store,
@@ -79,6 +82,7 @@ class CosService:
             on_event=on_event,
             faults=faults,
             restore_s=restore_s,
+            demanded_encryption=demanded_encryption,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

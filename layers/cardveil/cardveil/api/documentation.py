@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 
 _CODE: Final = re.compile(r"`([^`]*)`")
-_METHODS: Final = ("get", "post")
+_METHODS: Final = ("get", "post", "delete")
 
 
 def documentation(api: Mapping[str, Any], style: str) -> str:

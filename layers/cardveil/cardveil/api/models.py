@@ -15,6 +15,10 @@ _NAME: Final = r"^[^\x00-\x1f\x7f/\\]{1,100}$"
 CardTypeName = Literal["IDCard", "DriverLicense"]
 SideName = Literal["front", "back"]
 PolicyName = Literal["strict", "standard", "minimal"]
+#: Those of `storage.erasure` that a person may give.
+ErasureReason = Literal[
+    "requested", "consent_withdrawn", "purpose_ended", "term_ended", "unlawful", "test_data"
+]
 StatusName = Literal["redacted", "needs_review", "rejected"]
 FieldName = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,39}$")]
 
@@ -200,6 +204,18 @@ class JobAnswer(_Told):
     state: str
     key: str | None = None
     ref: str | None = None
+
+
+class ErasureAnswer(_Told):
+    """What became of an erasure; `removed` counts versions by what they were."""
+
+    id: str
+    source_sha256: str
+    state: Literal["erasing", "erased", "dropped"]
+    by: str
+    reason: str
+    at: str
+    removed: dict[str, int]
 
 
 class HealthAnswer(_Told):

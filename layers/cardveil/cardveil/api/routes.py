@@ -9,6 +9,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Pat
 from pydantic import BaseModel
 
 from cardveil.api import cards, images, jobs, listing
+from cardveil.api import erase as erasures
 from cardveil.api import review as reviews
 from cardveil.api import submit as submissions
 from cardveil.api.auth import ALWAYS, requires_role
@@ -17,6 +18,8 @@ from cardveil.api.context import RequestContext
 from cardveil.api.models import (
     CardAnswer,
     CardPage,
+    ErasureAnswer,
+    ErasureReason,
     HealthAnswer,
     JobAnswer,
     JobRequest,
@@ -31,6 +34,7 @@ from cardveil.api.openapi import described
 from cardveil.api.refs import reference
 from cardveil.api.resolver import UrlResolver
 from cardveil.pipeline.examine import PIPELINE_VERSION
+from cardveil.storage.encryption import encryption_headers
 
 CardKey = Annotated[
     str,
@@ -114,6 +118,16 @@ def add_routes(app: UrlResolver) -> None:
     def redacted_view(key: CardKey) -> Response[Any]:
         return _reply(ViewAnswer, images.view(context(), cards.find(context(), key), "redacted"))
 
+    @app.delete(
+        "/v1/cards/<key>",
+        **described("Erase a card: source, results, all that was kept", ErasureAnswer, role="erase"),
+    )
+    @requires_role("erase")
+    def erase(
+        key: CardKey, reason: Annotated[ErasureReason, Query(description="Why; no other words are kept.")]
+    ) -> Response[Any]:
+        return _reply(ErasureAnswer, erasures.erase(context(), key, reason))
+
     @app.get("/v1/cards/<key>", **described("Read a card's sidecar", CardAnswer, role="read"))
     @requires_role("read")
     def card(key: CardKey) -> Response[Any]:
@@ -126,7 +140,10 @@ def add_routes(app: UrlResolver) -> None:
     def upload(request: Annotated[UploadRequest, Body()]) -> Response[Any]:
         key = submissions.new_key(context(), request.name)
         seconds = context().settings.link_seconds
-        headers = submissions.hint_headers(request.card_type, request.side)
+        headers = {
+            **submissions.hint_headers(request.card_type, request.side),
+            **encryption_headers(context().settings.encryption),
+        }
         return _reply(
             UploadAnswer,
             {

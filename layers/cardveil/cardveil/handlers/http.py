@@ -88,7 +88,7 @@ def _preflight(http_request: HttpRequest) -> dict[str, Any] | None:
     if http_request.method != "OPTIONS" or not is_asked or not http_request.function.settings.cors_origins:
         return None
     allowed = {
-        "Access-Control-Allow-Methods": "GET, HEAD, POST",
+        "Access-Control-Allow-Methods": "GET, HEAD, POST, DELETE",
         "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, X-Cardveil-Token",
         "Access-Control-Max-Age": str(_PREFLIGHT_S),
     }

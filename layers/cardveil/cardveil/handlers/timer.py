@@ -192,8 +192,22 @@ def tidy_after_the_killed(run: TimerRun, counts: Counter[str], failures: list[Ca
         counts["tidied"] += 1
 
 
-#: In the order in which they run.
-SWEEPS: Final = (finish_overdue, expire_answers, tidy_after_the_killed)
+def finish_erasures(run: TimerRun, counts: Counter[str], failures: list[CardveilError]) -> None:  # noqa: ARG001
+    """Carry out the erasures that are wanted and not done: begun and killed, or found by a deletion."""
+    from cardveil.pipeline.erasing import eraser_of
+
+    eraser = eraser_of(run.processor)
+    for task in eraser.tasks():
+        if run.over:
+            return
+        done = eraser.carry_out(task)
+        counts["erasure_busy" if done is None else f"erasure_{done.state}"] += 1
+        if done and done.state == "erased":
+            run.telemetry.metric("CardErased", 1, reason=done.reason)
+
+
+#: In the order in which they run; what is to be erased is not finished before.
+SWEEPS: Final = (finish_erasures, finish_overdue, expire_answers, tidy_after_the_killed)
 
 
 def _batches(notes: Iterator[JobNote]) -> Iterator[list[JobNote]]:

@@ -18,6 +18,8 @@ from cardveil.storage.source import Source, not_ours
 if TYPE_CHECKING:
     from cardveil.pipeline.jobs import CardProcessor
 
+#: Deletions for good, and by a delete marker where versions are kept.
+_REMOVED: Final = "cos:ObjectRemove:"
 #: COS's short region codes, as old events carry them in `cosBucket.region`.
 _SHORT_REGIONS: Final = {
     "tj": "ap-beijing-1", "bj": "ap-beijing", "gz": "ap-guangzhou", "sh": "ap-shanghai", "cd": "ap-chengdu",
@@ -63,6 +65,7 @@ def process_event(
     counts: Counter[str] = Counter()
     failures: list[CardveilError] = []
     ours: list[Source] = []
+    deleted: list[Source] = []
     for record in records_of(event):
         try:
             happened = read_record(record, region=invocation.region)
@@ -71,8 +74,14 @@ def process_event(
             continue
         if reason := passed_over(happened, settings):
             counts[reason] += 1
+        elif happened.name.startswith(_REMOVED):
+            deleted.append(happened.source)
         else:
             ours.append(happened.source)
+    if deleted:
+        from cardveil.handlers.deletion import note_deletions
+
+        failures += note_deletions(deleted, counts, settings, invocation, environment)
     if ours or failures:
         _process(ours, failures, counts, settings, invocation, environment, rate_limiter)
     if failures:
@@ -165,7 +174,10 @@ def read_record(record: Any, *, region: str) -> EventRecord:
 
 def passed_over(happened: EventRecord, settings: Settings) -> str | None:
     """Say why a record is passed over, as a text code; None when its object is to be processed."""
-    if not happened.name.startswith("cos:ObjectCreated:"):
+    if happened.name.startswith(_REMOVED):
+        if settings.source_deleted != "erase":
+            return "not_created"
+    elif not happened.name.startswith("cos:ObjectCreated:"):
         return "not_created"
     return not_ours(happened.source.key, settings)
 

@@ -56,6 +56,17 @@ class Settings:
         kinds.choice("key", "digest"),
         "`digest` names results by the SHA-256 of their source's key, for file names that hold ID numbers",
     )
+    encryption: str = _setting(
+        "AES256",
+        kinds.encryption(),
+        "encryption at rest of all that is written: `AES256` (keys of COS), `kms`, `kms:KEY-ID`, `none`",
+    )
+    source_deleted: str = _setting(
+        "erase",
+        kinds.choice("erase", "keep"),
+        "what becomes of the results and older versions of a source that somebody deletes: the schedule "
+        "erases them too, or they are kept",
+    )
     policy: str = _setting(
         "standard",
         kinds.policy(*POLICIES),

@@ -126,6 +126,14 @@ def bucket() -> Kind:
     )
 
 
+def encryption() -> Kind:
+    """How objects are encrypted at rest; a key of KMS is named by its id, a UUID."""
+    return matching(
+        r"AES256|none|kms(:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?",
+        "AES256, kms, kms:KEY-ID or none",
+    )
+
+
 def region() -> Kind:
     """A region's name in its long form."""
     return matching(r"[a-z]{2}-[a-z]{2,20}(-[a-z0-9]{1,12})?", "a region, such as ap-shanghai")

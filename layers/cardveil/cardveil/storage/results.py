@@ -96,6 +96,11 @@ class Results:
         """Return the sidecar's head, None when there is no result."""
         return self.objects.head(keys.sidecar)
 
+    def withdraw(self, keys: Keys) -> None:
+        """Remove the results of a source that is not there any more."""
+        self.objects.delete(keys.sidecar)
+        self.objects.delete(keys.redacted)
+
     def commit(
         self,
         keys: Keys,

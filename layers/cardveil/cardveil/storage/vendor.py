@@ -16,6 +16,7 @@ from cardveil.core.errors import RETRY_HINT, CardveilError, Halt, Retry, from_ve
 from cardveil.core.frozen import dataclass
 from cardveil.core.importing import uncollected
 from cardveil.settings import Settings
+from cardveil.storage.encryption import encrypting
 
 #: What an answer without a body means (every refusal of a HEAD), by status. A HEAD of ours is well formed, so
 #: what is left of the errors of status 400 is a token that has expired on the way.
@@ -86,6 +87,7 @@ def cos_client(settings: Settings, credentials: Credentials, region: str, proxy:
         tuple(sorted(proxies.items())),
         settings.ca_directory or os.environ.get("REQUESTS_CA_BUNDLE") or None,
         (credentials.secret_id, credentials.secret_key, credentials.token),
+        settings.encryption,
     )
 
 
@@ -97,6 +99,7 @@ def _cos_client(
     proxies: tuple[tuple[str, str], ...],
     verify: str | None,
     secrets: tuple[str, str, str],
+    encryption: str,
 ) -> Any:
     """Build a COS client, once for as long as a role's credentials last."""
     with uncollected():
@@ -116,7 +119,7 @@ def _cos_client(
         AllowRedirects=False,
     )
     # Its own retries sleep past any deadline and repeat what must not be: `RetryPolicy` decides alone.
-    return AIRecognitionClient(config, retry=0, session=_connections())
+    return encrypting(AIRecognitionClient, encryption)(config, retry=0, session=_connections())
 
 
 @cache

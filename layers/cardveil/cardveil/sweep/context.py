@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
@@ -14,6 +15,7 @@ from cardveil.pipeline.jobs import CardProcessor
 from cardveil.settings import Settings
 from cardveil.storage.keys import keys_of
 from cardveil.storage.objects import Entry, Objects
+from cardveil.storage.source import is_source
 from cardveil.sweep.decide import FREE, ChangeDetector, UpToDateMark
 from cardveil.sweep.estimate import calls_of, proof_of
 from cardveil.sweep.inventory import Inventory
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 #: How long nobody else may go on with a sweep after its holder was last heard of, in seconds.
 LEASE_S: Final = 60.0
+_DIGEST: Final = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,8 @@ class SweepContext:
         Whether a person wants it to stop.
     on_progress : callable
         Called with the run after each source, for progress.
+    on_orphan : callable
+        Called by a sweep, not by an estimate, with the key of each source that has results and is not there.
     lease_s : float
         How long the sweeps' lease holds after it was last renewed.
     """
@@ -55,6 +60,7 @@ class SweepContext:
     invoke: Callable[[], Any] | None = None
     stop: Callable[[], bool] = field(default=lambda: False)
     on_progress: Callable[[Run], None] = field(default=lambda _: None)
+    on_orphan: Callable[[str], None] = field(default=lambda _: None)
     now: Callable[[], float] = field(default=time.time)
     lease_s: float = LEASE_S
 
@@ -84,7 +90,11 @@ class SweepContext:
         return proof_of(self.settings) if reason in FREE else calls_of(key, self.settings)
 
     def plan(
-        self, selection: Selection, start: Position, broken: Callable[[], None]
+        self,
+        selection: Selection,
+        start: Position,
+        broken: Callable[[], None],
+        on_orphan: Callable[[str], None] = lambda _: None,
     ) -> Generator[Pair, None, None]:
         """Yield the sources of a selection, from `start` on; raises what `Inventory.pairs` does.
 
@@ -92,6 +102,8 @@ class SweepContext:
         ----------
         broken : callable
             Told of each line of an inventory that cannot be read.
+        on_orphan : callable
+            Told the key of each source that has results and, by the listing, is not there.
         """
         sources, _ = self.buckets
         if selection.keys:
@@ -102,9 +114,11 @@ class SweepContext:
         if self.settings.result_names == "digest":
             # Results in the order of a hash: there is nothing to list in step with.
             return _alone(sources.entries(selection.prefix, start.source_after))
-        return self._listed(selection.prefix, start)
+        return self._listed(selection.prefix, start, on_orphan)
 
-    def _listed(self, prefix: str, start: Position) -> Generator[Pair, None, None]:
+    def _listed(
+        self, prefix: str, start: Position, on_orphan: Callable[[str], None]
+    ) -> Generator[Pair, None, None]:
         settings = self.settings
         below = f"{settings.sidecar_prefix}{prefix.removeprefix(settings.inbox_prefix)}"
 
@@ -116,7 +130,15 @@ class SweepContext:
         sources, results = self.buckets
         listed = sources.entries(prefix, start.source_after)
         sidecars = results.entries(below, start.sidecar_after)
-        return in_step(listed, sidecars, sidecar_of, start)
+
+        def orphan(sidecar: Entry) -> None:
+            name = sidecar.key.removeprefix(settings.sidecar_prefix).removesuffix(".json")
+            key = f"{settings.inbox_prefix}{name}"
+            # What is named by a digest may be the sidecar of a long key, which is well.
+            if is_source(key, settings) and not _DIGEST.fullmatch(name) and sidecar_of(key) == sidecar.key:
+                on_orphan(key)
+
+        return in_step(listed, sidecars, sidecar_of, start, orphan)
 
 
 def _named(keys: tuple[str, ...], start: Position) -> Generator[Pair, None, None]:

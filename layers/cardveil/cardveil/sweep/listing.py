@@ -59,6 +59,7 @@ def in_step(
     sidecars: Iterable[Entry],
     sidecar_of: Callable[[str], str | None],
     start: Position,
+    on_orphan: Callable[[Entry], None] = lambda _: None,
 ) -> Generator[Pair, None, None]:
     """Pair two ordered listings.
 
@@ -68,6 +69,8 @@ def in_step(
         Ordered by key, from `start` on.
     sidecar_of : callable
         The sidecar's key of a source; None where it follows no order (named by a digest).
+    on_orphan : callable
+        Told of each sidecar whose source the listing does not have.
     """
     rest = iter(sidecars)
     current = next(rest, None)
@@ -76,9 +79,15 @@ def in_step(
             yield Pair(source, None, False, position)
             continue
         while current is not None and current.key < target:
+            on_orphan(current)
             current = next(rest, None)
         found = current if current is not None and current.key == target else None
+        if found:
+            current = next(rest, None)
         yield Pair(source, found, True, position)
+    while current is not None:
+        on_orphan(current)
+        current = next(rest, None)
 
 
 def _by_sidecar(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from functools import partial
@@ -12,7 +13,9 @@ from cardveil.core.errors import Halt
 from cardveil.core.telemetry import Telemetry
 from cardveil.pipeline.examine import PIPELINE_VERSION
 from cardveil.pipeline.factory import build_processor
+from cardveil.pipeline.pipeline import Pipeline
 from cardveil.settings import Settings, variable
+from cardveil.storage.erasure import want_as_deleted
 from cardveil.storage.vendor import credentials_from, scf_client
 from cardveil.sweep.context import LEASE_S, SweepContext, ready
 from cardveil.sweep.estimate import Estimate
@@ -63,6 +66,7 @@ def build_context(
         partial(_scf, settings, environment, invocation.region),
         stop,
         on_progress,
+        partial(_delete_with, processor.pipeline, settings),
         lease_s=lease_s,
     )
 
@@ -135,6 +139,11 @@ def estimate(context: SweepContext, selection: Selection) -> Estimate:
     with closing(context.plan(selection, Position(), lambda: None)) as plan:
         _, found.listed, _ = engine.run(plan, Position())
     return found
+
+
+def _delete_with(pipeline: Pipeline, settings: Settings, key: str) -> None:
+    """Have the schedule erase what is left of a source that is not there any more."""
+    want_as_deleted(pipeline.sources, pipeline.results.objects, settings, key, time.time())
 
 
 def _due(last: Run, context: SweepContext, every_s: float) -> bool:

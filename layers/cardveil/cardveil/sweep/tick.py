@@ -102,7 +102,8 @@ class Tick:
         engine = Engine(
             settings.sweep_in_flight, self._need, self._work, self._stop, self._done_with, self._look_up
         )
-        plan = self.context.plan(self.selection, self.run.position, self._broken)
+        context = self.context
+        plan = context.plan(self.selection, self.run.position, self._broken, context.on_orphan)
         with closing(plan):
             position, passed, ended = engine.run(plan, self.run.position)
         self.run.position = position
@@ -115,6 +116,7 @@ class Tick:
             run.state, run.code = "halted", self._halt.code
         elif ended:
             run.state, run.ended_at = "finished", context.now()
+            run.position = Position()  # nothing goes on from there, and it holds the last source's key
             unfinished = run.left_over + run.counts["submitted"] + run.counts["invoked"]
             if self.selection.whole and not unfinished:
                 margin = max(self.selection.min_age_s, CLOCK_SKEW_S)

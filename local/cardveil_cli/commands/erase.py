@@ -1,0 +1,132 @@
+"""`cardveil erase`: everything that the bucket holds of some cards, every version of it, resumable."""
+
+from __future__ import annotations
+
+import getpass
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+import orjson
+
+from cardveil.core.errors import Halt, Retry
+from cardveil.settings import Settings, from_environment
+from cardveil.storage.erasure import REASONS, SOURCE_DELETED
+from cardveil.storage.source import is_source
+from cardveil_cli.base import Command
+from cardveil_cli.commands.bucket import bucket_environment, invocation
+from cardveil_cli.commands.options import FOLDER, setting_option, settings_of
+from cardveil_cli.exits import ExitCode, tell
+
+if TYPE_CHECKING:
+    from cardveil.storage.eraser import Eraser
+    from cardveil.storage.erasure import Tombstone
+
+_EXAMPLES = (
+    ("erase inbox/front.jpg --reason requested --data out/cloud", "A card of the local cloud."),
+    (
+        "erase --manifest keys.txt --reason term_ended --bucket cards-1250000000 --region ap-shanghai",
+        "Many cards of a real bucket: a key a line.",
+    ),
+)
+
+
+@click.command("erase", cls=Command, examples=_EXAMPLES)
+@click.argument("keys", nargs=-1)
+@click.option("--manifest", type=click.File("r", "utf-8"), help="A file with a key a line.")
+@click.option(
+    "--reason",
+    required=True,
+    type=click.Choice([reason for reason in REASONS if reason != SOURCE_DELETED]),
+    help="Why; stands in the receipt that remains.",
+)
+@click.option("--by", default=getpass.getuser, help="Who erases; stands in the receipt. You, by default.")
+@click.option("--data", type=FOLDER, help="Erase in the local cloud that runs on this folder.")
+@click.option(
+    "--bucket", help="Full name of a real bucket; the key pair comes from TENCENTCLOUD_SECRETID/KEY."
+)
+@click.option("--region", help="The bucket's region.")
+@setting_option("A CARDVEIL_ setting.")
+@click.option("--dry-run", is_flag=True, help="Say which cards are known; erase nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Receipts as JSON lines on standard output.")
+def command(
+    keys: tuple[str, ...],
+    manifest: IO[str] | None,
+    reason: str,
+    by: str,
+    data: Path | None,
+    bucket: str | None,
+    region: str | None,
+    settings: tuple[str, ...],
+    dry_run: bool,
+    as_json: bool,
+) -> ExitCode:
+    """Erase the cards of KEYS: sources, results, copies, all that was kept, every version of each.
+
+    What is erased cannot be brought back. The same command goes on with what was interrupted.
+    """
+    environment = bucket_environment(data, bucket, region) | settings_of(settings)
+    known = from_environment(environment)
+    eraser = _eraser(known, environment)
+    counts: Counter[str] = Counter()
+    for key in _keys(keys, manifest, known):
+        if dry_run:
+            state, stone = "known" if eraser.anything(key) else "unknown", None
+        else:
+            state, stone = _erased(eraser, key, by, reason)
+        counts[state] += 1
+        if as_json and stone:
+            click.echo(orjson.dumps(_document(stone)))
+        elif state == "unknown":
+            tell(f"nothing is stored of card {sum(counts.values())} of the list")
+    if not as_json:
+        click.echo(", ".join(f"{count} {state}" for state, count in sorted(counts.items())))
+    left = counts["erasing"] + counts["failed"]
+    return ExitCode.LEFT_OVER if left or counts["unknown"] else ExitCode.DONE
+
+
+def _erased(eraser: Eraser, key: str, by: str, reason: str) -> tuple[str, Tombstone | None]:
+    """Erase one card; what fails or is busy is written down, and the schedule goes on with it."""
+    try:
+        task = eraser.task(key)
+        if task is None and not eraser.anything(key):
+            stones = eraser.tombstones(key)
+            return ("erased", stones[-1]) if stones else ("unknown", None)
+        stone = eraser.carry_out(task or eraser.want(key, by, reason))
+    except Retry as error:
+        tell(str(error))
+        return "failed", None
+    return (stone.state, stone) if stone else ("erasing", None)
+
+
+def _eraser(settings: Settings, environment: dict[str, str]) -> Eraser:
+    from cardveil.pipeline.erasing import eraser_of
+    from cardveil.pipeline.factory import build_processor
+
+    if not settings.bucket:
+        raise Halt("setting_missing", "set CARDVEIL_BUCKET to the bucket's full name")
+    run = invocation("erase", environment)
+    return eraser_of(build_processor(settings, environment, run, bucket=settings.bucket, region=run.region))
+
+
+def _keys(keys: tuple[str, ...], manifest: IO[str] | None, settings: Settings) -> Iterator[str]:
+    """Yield the keys of the command line, or those of the file as they are read."""
+    if bool(keys) == (manifest is not None):
+        raise click.UsageError("name KEYS or a --manifest")
+    try:
+        for number, line in enumerate(manifest or keys, start=1):
+            key = line.rstrip("\r\n")
+            if key and not is_source(key, settings):
+                raise click.UsageError(f"card {number} of the list: give the key of a picture in the inbox")
+            if key:
+                yield key
+    except UnicodeDecodeError:
+        raise click.UsageError("--manifest: the file is no UTF-8 text") from None
+
+
+def _document(stone: Tombstone) -> dict[str, Any]:
+    from cardveil.core.frozen import fields
+
+    return {each.name: getattr(stone, each.name) for each in fields(stone)}

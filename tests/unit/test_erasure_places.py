@@ -1,0 +1,34 @@
+"""Whatever the package keeps about a source is known to the eraser: a new place is judged, or this fails."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from cardveil.core.frozen import fields
+from cardveil.settings import Settings
+from cardveil.storage.eraser import STEPS, state_of
+from cardveil.storage.keys import Keys, keys_of
+
+PACKAGE = Path(__file__).parents[2] / "layers" / "cardveil" / "cardveil"
+#: Under the state prefix: what is erased with a card, what is searched for its key, and what names no card
+#: but by a digest.
+ERASED = {"answers", "history", "jobs", "staged", "erasing"}
+SEARCHED = {"sweeps"}
+NAMELESS = {"leases", "erased", "breaker", "breaker-probe"}
+
+
+def test_every_folder_of_the_state_is_judged() -> None:
+    text = "".join(path.read_text("utf-8") for path in PACKAGE.rglob("*.py"))
+    used = set(re.findall(r"state_prefix\}([a-z-]+)", text))
+    assert used == ERASED | SEARCHED | NAMELESS
+
+
+def test_every_key_of_a_source_is_erased() -> None:
+    settings = Settings()
+    keys = keys_of("inbox/a.jpg", settings)
+    prefixes = tuple(state_of("inbox/a.jpg", settings).values())
+    apart = {"sidecar", "redacted", "lease_prefix"}
+    for field in fields(Keys):
+        assert field.name in apart or getattr(keys, field.name).startswith(prefixes), field.name
+    assert {"sidecar", "redacted", *state_of("inbox/a.jpg", settings)} <= set(STEPS)
