@@ -15,7 +15,8 @@ import yaml
 
 from cardveil_cli.base import Command
 from cardveil_cli.commands.endpoint import Endpoint
-from cardveil_cli.deploy.account import Access, Account, access_from
+from cardveil_cli.deploy.access import Access, access_from
+from cardveil_cli.deploy.account import Account
 from cardveil_cli.deploy.checks import checked, settings_of
 from cardveil_cli.deploy.desired_state import Wanted, wanted
 from cardveil_cli.deploy.errors import DeployError
@@ -51,7 +52,7 @@ def target(file: Path, package: Path, local: Path | None) -> Target:
     """
     if problems := check(file):
         raise DeployError("\n".join(str(problem) for problem in problems))
-    access, variables = _access(local)
+    access, variables = reached(local)
     deployment = load(file, variables)
     settings = settings_of(deployment)
     account = Account(access, settings.bucket, settings.state_prefix)
@@ -118,7 +119,14 @@ def command(
                 _tell("url", f"{name}: {url or 'its URL stands in the console'}", as_json)
 
 
-def _access(local: Path | None) -> tuple[Access, dict[str, str]]:
+def reached(local: Path | None) -> tuple[Access, dict[str, str]]:
+    """Return the account, a real or a local one, and the variables for serverless.yml.
+
+    Raises
+    ------
+    DeployError
+        Naming what is missing of the key.
+    """
     variables = dict(os.environ)
     if local is None:
         return access_from(variables), variables
