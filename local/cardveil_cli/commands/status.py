@@ -110,7 +110,7 @@ def _of_one(found: Deployed, key: str, local: Path | None, as_json: bool) -> Exi
     ]
     rows += [("finding", finding, "") for finding in document.get("findings") or []]
     rows += [("under way", text, "") for text in seen.under_way]
-    rows.append(("log"(local, key), ""))
+    rows.append(("log", log_command(local, key), ""))
     _print(rows, as_json)
     stands = seen.state not in {"pending", "outdated"}
     return ExitCode.DONE if stands else ExitCode.LEFT_OVER
