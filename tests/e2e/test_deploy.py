@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 from click.testing import CliRunner
+from qcloud_cos.ai_recognition import AIRecognitionClient
 from starlette.requests import Request
 from tencentcloud.common.credential import Credential
 from tencentcloud.common.profile.client_profile import ClientProfile
@@ -32,6 +33,7 @@ from cardveil_cli.deploy.account import Account
 from cardveil_cli.deploy.desired_state import wanted
 from cardveil_cli.deploy.errors import DeployError
 from cardveil_cli.deploy.plan import Planner
+from cardveil_cli.deploy.roles import lacking
 from cardveil_cli.deploy.rollback import rollback_plan
 from cardveil_cli.deploy.urls import url_of
 from cardveil_cli.package.build import Package, build, rehearsal_minor
@@ -361,6 +363,73 @@ def test_what_variables_bring_is_checked_by_the_plan(
         assert told in output
         assert "SHORT" not in output
         assert here.account.call("ListFunctions", Limit=20)["TotalCount"] == 0
+
+
+def test_the_plan_says_what_roles_and_ci_lack(folder: Path, tmp_path: Path) -> None:
+    documents = role_policies()
+    documents["cardveil-on-upload"] = without(documents["cardveil-on-upload"], "cos:PutObject")
+    request = documents["cardveil-on-request"]
+    narrowed = [{**each, "resource": each["resource"][:1]} for each in request["statement"]]
+    documents["cardveil-on-request"] = {**request, "statement": narrowed}
+    del documents["cardveil-on-schedule"]
+    roles = {name: CamPolicy(document) for name, document in documents.items()}
+    with scene(folder, tmp_path, roles=roles) as here:
+        client = AIRecognitionClient(here.bench.client.get_conf())
+        client.ci_close_ai_bucket(BUCKET)
+        code, output = invoke(here, tmp_path, "deploy", "--plan")
+        assert code == 3
+        lines = output.splitlines()
+        fit = "there, with cardveil-on-callback; all that the code calls is allowed"
+        assert f"check: role cardveil-on-callback: {fit}" in lines
+        added = "to be added from policies/cardveil-on-upload.json: cos:PutObject"
+        assert f"missing: role cardveil-on-upload: has cardveil-on-upload; {added}" in lines
+        assert "missing: role cardveil-on-schedule: not there; make it for SCF, with policies/" in output
+        (narrow,) = [line for line in lines if "role cardveil-on-request" in line]
+        assert narrow.startswith("missing: ")
+        assert "cos:GetObject" in narrow
+        assert f"check: bucket {BUCKET}: bound to Cloud Infinite" in lines
+        assert (
+            f"missing: bucket {BUCKET}: AI recognition is off, as far as this key sees; switch it on" in lines
+        )
+        client.ci_close_pic_bucket(BUCKET)
+        client.ci_open_ai_bucket(BUCKET)
+        code, output = invoke(here, tmp_path, "deploy")
+        assert code == 2
+        assert "nothing was made: first what is missing of the roles" in output
+        assert f"check: bucket {BUCKET}: AI recognition is on" in output
+        assert f"missing: bucket {BUCKET}: not bound to Cloud Infinite" in output
+        assert here.account.call("ListFunctions", Limit=20)["TotalCount"] == 0
+
+
+def test_what_the_deployer_may_not_see_is_not_known(folder: Path, tmp_path: Path) -> None:
+    policy = without(without(stored_policy("deployer"), "cam:GetRole"), "ci:DescribeMediaBuckets")
+    with scene(folder, tmp_path, operator=CamPolicy(policy)) as here:
+        code, output, _ = here.run("deploy", "--plan", "--package", str(folder))
+        assert "not known: whether the roles are there" in output
+        assert "grant cam:GetRole to the key that is used" in output
+        assert "not bound to Cloud Infinite, as far as this key sees" in output
+        assert code == 3
+
+
+@pytest.mark.parametrize(
+    ("allowed", "place", "fits"),
+    [
+        ("*", "qcs::cos:r:uid/1:b-1/inbox/*", True),
+        ("qcs::cos:r:uid/1:b-1/*", "qcs::cos:r:uid/1:b-1/inbox/*", True),
+        ("qcs::cos::uid/1:b-1/*", "qcs::cos:r:uid/1:b-1/inbox/*", True),
+        ("qcs::cos:r:uid/1:b-1/inbox/*", "qcs::cos:r:uid/1:b-1/*", False),
+        ("qcs::cos:r:uid/1:b-2/*", "qcs::cos:r:uid/1:b-1/inbox/*", False),
+        ("qcs::cos:r:uid/2:b-1/*", "qcs::cos:r:uid/1:b-1/inbox/*", False),
+        ("qcs::scf:r:uid/1:b-1/*", "qcs::cos:r:uid/1:b-1/inbox/*", False),
+        ("qcs::cos", "qcs::cos:r:uid/1:b-1/inbox/*", False),
+    ],
+)
+def test_a_permission_covers_the_places_that_it_names(allowed: str, place: str, fits: bool) -> None:
+    needed = {"statement": [{"action": ["cos:GetObject"], "resource": [place]}]}
+    for actions in (["cos:GetObject"], "name/cos:*", ["cos:Put*", "cos:Get*"], "*"):
+        granted = [{"action": actions, "resource": allowed}]
+        assert lacking(needed, granted) == ([] if fits else ["cos:GetObject"])
+    assert lacking(needed, [{"action": "cos:Head*", "resource": "*"}]) == ["cos:GetObject"]
 
 
 def test_a_variable_without_use_and_a_versioned_bucket_are_told(folder: Path, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from cardveil_cli.deploy.errors import DeployError
 from cardveil_cli.deploy.plan import Plan, Planner
 from cardveil_cli.deploy.rollback import rollback_plan
 from cardveil_cli.deploy.urls import function_urls
+from cardveil_cli.exits import ExitCode
 from cardveil_cloud.scf.deployment import Deployment, load
 from cardveil_cloud.scf.schema import check
 from cardveil_cloud.scf.variables import ConfigurationError, resolve
@@ -100,23 +101,30 @@ _EXAMPLES = (
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line a step.")
 def command(
     file: Path, package: Path, only_plan: bool, rollback: bool, local: Path | None, as_json: bool
-) -> None:
+) -> ExitCode:
     """Deploy layers, functions and triggers.
 
-    Run `cardveil package` first. The key pair and the region come from TENCENTCLOUD_SECRETID,
+    Before anything is made it looks at the bucket, Cloud Infinite, the roles and the settings, and refuses to
+    go on without what is needed to make the functions. What they will miss once they run is told, and ends it
+    with 3. Run `cardveil package` first. The key pair and the region come from TENCENTCLOUD_SECRETID,
     TENCENTCLOUD_SECRETKEY and TENCENTCLOUD_REGION, and the variables of serverless.yml from the environment.
     """
     with told():
         found = target(file, package, local)
         if rollback:
             run(rollback_plan(found.account, found.state), only_plan, as_json)
-            return
-        for line in checked(found.account, found.deployment, file, found.variables):
-            _tell("check", line, as_json)
+            return ExitCode.DONE
+        looked = checked(found.account, found.deployment, file, found.variables)
+        for kind, lines in (("check", looked.lines), ("missing", [*looked.blocking, *looked.missing])):
+            for line in lines:
+                _tell(kind, line, as_json)
+        if looked.blocking and not only_plan:
+            raise DeployError("nothing was made: first what is missing of the roles")
         run(Planner(found.account, found.state).plan(), only_plan, as_json)
         if not only_plan:
             for name, url in function_urls(found.account, found.state):
                 _tell("url", f"{name}: {url or 'its URL stands in the console'}", as_json)
+    return ExitCode.LEFT_OVER if looked.missing or looked.blocking else ExitCode.DONE
 
 
 def reached(local: Path | None) -> tuple[Access, dict[str, str]]:

@@ -141,6 +141,36 @@ class Account:
             )
         return f"bucket {self._bucket}: reachable, not versioned"
 
+    def ci_state(self) -> tuple[list[str], list[str]]:
+        """Return what CI tells of the bucket, a line each: what is as it should be, and what is missing."""
+        from qcloud_cos.cos_exception import CosClientError, CosServiceError
+
+        asked = {"Regions": self.access.region, "BucketNames": self._bucket}
+        lines: list[str] = []
+        missing: list[str] = []
+        try:
+            client = self._cos()
+            bound = client.ci_get_pic_bucket(**asked).get("PicBucketList")
+            active = client.ci_get_ai_bucket(**asked).get("AiBucketList")
+        except (CosServiceError, CosClientError):
+            permission = "grant ci:DescribeMediaBuckets"
+            return [
+                f"not known: whether the bucket is bound to Cloud Infinite, and AI is on ({permission})"
+            ], []
+        if bound:
+            lines.append(f"bucket {self._bucket}: bound to Cloud Infinite")
+        else:
+            missing.append(
+                f"bucket {self._bucket}: not bound to Cloud Infinite, as far as this key sees; bind it there"
+            )
+        if active:
+            lines.append(f"bucket {self._bucket}: AI recognition is on")
+        else:
+            missing.append(
+                f"bucket {self._bucket}: AI recognition is off, as far as this key sees; switch it on"
+            )
+        return lines, missing
+
     def settled(self, function: str) -> dict[str, Any]:
         """Wait until a function has taken its last change, and return it.
 
