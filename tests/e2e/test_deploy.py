@@ -365,6 +365,34 @@ def test_what_variables_bring_is_checked_by_the_plan(
         assert here.account.call("ListFunctions", Limit=20)["TotalCount"] == 0
 
 
+def test_an_entry_is_changed_and_what_is_left_is_told(folder: Path, tmp_path: Path) -> None:
+    with scene(folder, tmp_path) as here:
+        state = here.wanted()
+        first, *others = state.functions
+        queue = replace(first, spec=replace(first.spec, dead_letter=("Queue", "letters"), reserved_mb=1024))
+        here.deploy(replace(state, functions=(queue, *others)))
+        entry = replace(first, spec=replace(first.spec, handler="index.another", reserved_mb=None))
+        changed = replace(state, functions=(entry, *others))
+        name = first.spec.name
+        lines = here.plan(changed).lines()
+        assert f"~ function {name}: Handler index.main_handler → index.another" in lines
+        assert (
+            f"  left alone: dead letters of {name} still go to letters: the console takes that back" in lines
+        )
+        assert f"  left alone: 1024 MB stay reserved for {name}: the console takes that back" in lines
+        here.deploy(changed)
+        for version in ("$LATEST", "2"):
+            found = here.account.call("GetFunction", FunctionName=name, Qualifier=version)
+            assert found["Handler"] == "index.another"
+        assert here.plan(changed).steps == []
+        other = replace(
+            state, functions=(replace(first, spec=replace(first.spec, reserved_mb=2048)), *others)
+        )
+        assert any(
+            "reserve 2048 MB for its instances, 1024 before" in line for line in here.plan(other).lines()
+        )
+
+
 def test_the_plan_says_what_roles_and_ci_lack(folder: Path, tmp_path: Path) -> None:
     documents = role_policies()
     documents["cardveil-on-upload"] = without(documents["cardveil-on-upload"], "cos:PutObject")

@@ -31,7 +31,9 @@ def deployed_options(function: _Function) -> _Function:
         show_default="serverless.yml",
         help="Names the functions.",
     )
-    local = click.option("--local", type=FOLDER, help="Of the local cloud that runs on this folder.")
+    local = click.option(
+        "--local", type=FOLDER, envvar="REHEARSE_ON", help="Of the local cloud that runs on this folder."
+    )
     return named(local(function))
 
 
