@@ -11,7 +11,7 @@ SOURCES := layers functions local tests benchmarks
 help:
 	@echo "make demo   set-up, then the main job on sample cards; results in out/demo"
 	@echo "make test   set-up, then all checks and tests"
-	@echo "make check  ruff, mypy and the contract of imports alone"
+	@echo "make check  ruff, mypy, the contract of imports, and both Pythons that the layers fit"
 	@echo "make coverage  branch coverage of the layers by unit, leak and chaos tests"
 	@echo "make mutants  each safety rule of tools/mutants.yml broken by one change, and whether its test fails then"
 	@echo "make serve  set-up, then the local cloud with the console on port 8411, data in out/cloud"
@@ -35,7 +35,7 @@ $(VENV)/.local: requirements/local.txt pyproject.toml local/pyproject.toml
 	@touch $@
 
 $(VENV)/.test: requirements/test.txt $(VENV)/.local
-	@tools/debian-packages $(FONTS) chromium
+	@tools/debian-packages $(FONTS) chromium nodejs npm
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/test.txt
 	@touch $@
 
@@ -64,6 +64,7 @@ check: $(VENV)/.test
 	$(BIN)/ruff format --check $(SOURCES) tools
 	$(BIN)/mypy $(SOURCES)
 	$(BIN)/lint-imports
+	$(BIN)/python tools/python_versions.py
 
 # A module's tests share what is dear to start, so each module stays on one worker.
 WORKERS ?= 2

@@ -38,10 +38,15 @@ from cardveil_cloud.scf.environment import Platform
 from cardveil_cloud.scf.platform import PLATFORM, find_interpreter
 from cardveil_cloud.scf.service import ScfService
 from cardveil_cloud.scf.urls import FunctionUrls
+from cardveil_cloud.tencent_api.cam.service import AccessManagement
+from cardveil_cloud.tencent_api.cls.service import LogService
 from cardveil_cloud.tencent_api.errors import ApiError, error_body
-from cardveil_cloud.tencent_api.gateway import Gateway
+from cardveil_cloud.tencent_api.gateway import Gateway, Product
 from cardveil_cloud.tencent_api.ocr.service import DomesticOcr, OcrApi
 from cardveil_cloud.tencent_api.scf.service import ScfApi
+from cardveil_cloud.tencent_api.tdmq.cmq import MessageQueues
+from cardveil_cloud.tencent_api.tdmq.control import QueueControl
+from cardveil_cloud.tencent_api.tdmq.letters import LetterQueues
 from cardveil_cloud.usage import UsageMeter
 
 #: What this and the command write into the data folder; whatever else is in it is none of ours to change.
@@ -58,6 +63,8 @@ _OWN_FILES: Final = (
 #: COS's hosts, by any of its domains, also within its own network.
 _COS_HOST: Final = r"(?:[a-z0-9.-]+\.)?cos(?:-internal)?(?:\.[a-z0-9-]+)?\.(?:myqcloud\.com|tencentcos\.cn)"
 _CI_HOST: Final = r"(?:[a-z0-9-]+\.)?ci\.[a-z0-9-]+\.myqcloud\.com"
+#: Message queues' data interface, new and old.
+_QUEUE_HOST: Final = r"cmq-[a-z]+\.public[a-z0-9]*\.tencenttdmq\.com|cmq-queue-[a-z]+\.api\.qcloud\.com"
 #: A made-up main account, since functions are told one.
 _UIN: Final = "100000000001"
 
@@ -140,9 +147,8 @@ class Services:
                 faults=hook,
             )
             urls = FunctionUrls(self.scf, self.credentials, clock)
-            if options.scf_api:
-                self._scf_api = ScfApi(self.scf, self.store, account, data / "scf")
-                self.notices += self._scf_api.notices
+            self._scf_api = ScfApi(self.scf, self.store, account, data / "scf", deploys=options.scf_api)
+            self.notices += self._scf_api.notices
             self.notices += self.scf.notices
         self.function_urls = {
             key: f"{self.proxy_url}/fn/{key}" for key in (urls.functions if urls is not None else ())
@@ -174,6 +180,7 @@ class Services:
             )
         )
         scf_api = gateway(self._scf_api) if self._scf_api is not None else None
+        operated = _of_functions(self.scf, self.credentials, account, clock, gateway) if self.scf else []
         self.ci_jobs = CiJobs(
             self._engine,
             self.store,
@@ -194,6 +201,11 @@ class Services:
                 (r"ocr\.intl(?:\.[a-z0-9-]+)?\.tencentcloudapi\.com", ocr),
                 (r"ocr(?:\.[a-z0-9-]+)*\.tencentcloudapi\.com", gateway(DomesticOcr())),
                 (r"scf(?:\.[a-z0-9-]+)*\.tencentcloudapi\.com", scf_api or _no_such_product),
+                (
+                    r"cam(?:\.[a-z0-9-]+)*\.tencentcloudapi\.com",
+                    gateway(AccessManagement(options.roles, account.region)),
+                ),
+                *operated,
                 (r"[a-z0-9.-]+\.tencentcloudapi\.com", _no_such_product),
                 (_function_host(account), _FunctionHosts(urls, account)),
             ],
@@ -273,6 +285,25 @@ def _platform_python() -> str:
     """Return a Python of the platform's minor, else the one that runs here."""
     found = find_interpreter(PLATFORM)
     return found.path if found else sys.executable
+
+
+def _of_functions(
+    scf: ScfService,
+    credentials: CredentialStore,
+    account: Account,
+    clock: Callable[[], float],
+    gateway: Callable[[Product], Gateway],
+) -> list[tuple[str, ASGIApp]]:
+    """Services by which functions are operated: their logs, and the queues of their dead letters."""
+    queues = LetterQueues(scf)
+    return [
+        (r"cls(?:\.[a-z0-9-]+)*\.tencentcloudapi\.com", gateway(LogService(scf, account.region))),
+        (
+            r"tdmq(?:\.[a-z0-9-]+)*\.tencentcloudapi\.com",
+            gateway(QueueControl(queues, account.region, clock)),
+        ),
+        (_QUEUE_HOST, MessageQueues(queues, credentials, clock)),
+    ]
 
 
 def _direct(ocr: Gateway, scf_api: Gateway | None) -> ASGIApp:

@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 from qcloud_cos import CosS3Client, CosServiceError
 from tests.support.fixtures.cos import CosServer
+from tests.support.fixtures.toy import toy_cos
 
+from cardveil_cloud.ci.recognition import TableRecogniser
 from cardveil_cloud.cos import ObjectStore
+from cardveil_cloud.server import LocalCloud
 
 KEYS = [f"inbox/{number}.jpg" for number in range(20)]
 BUCKET = "cards-1250000000"
@@ -30,11 +33,9 @@ def files_of(root: Path) -> tuple[set[str], set[str]]:
     return referred, {path.name for folder in ("blobs/*/*", "doubt/*") for path in root.glob(folder)}
 
 
-def test_a_thousand_requests_by_two_clients(cos: CosServer, cos_bucket: str) -> None:
+def test_a_thousand_requests_by_two_clients(tmp_path: Path) -> None:
     order = random.Random(1)
     work = [(order.choice(("PUT", "PUT", "GET", "DELETE")), order.choice(KEYS), n) for n in range(1000)]
-    clients = [cos.client(), cos.client()]
-    answers: Counter[int] = Counter()
     bodies: dict[str, set[bytes]] = {key: set() for key in KEYS}
 
     def one(client: CosS3Client, method: str, key: str, number: int) -> int:
@@ -42,26 +43,36 @@ def test_a_thousand_requests_by_two_clients(cos: CosServer, cos_bucket: str) -> 
         try:
             if method == "PUT":
                 bodies[key].add(body)
-                client.put_object(Bucket=cos_bucket, Key=key, Body=body)
+                client.put_object(Bucket=BUCKET, Key=key, Body=body)
             elif method == "GET":
-                got = client.get_object(Bucket=cos_bucket, Key=key)
+                got = client.get_object(Bucket=BUCKET, Key=key)
                 read = got["Body"].get_raw_stream().read()
                 assert read in bodies[key]
                 assert len(read) == int(got["Content-Length"])
             else:
-                client.delete_object(Bucket=cos_bucket, Key=key)
+                client.delete_object(Bucket=BUCKET, Key=key)
         except CosServiceError as error:
             return int(error.get_status_code())
         return 200
 
-    with ThreadPoolExecutor(16) as pool:
+    last = {key: f"last {key}".encode() for key in KEYS}
+    cloud = LocalCloud(tmp_path, recogniser_factory=lambda: TableRecogniser({}))
+    with cloud.running() as ready, ThreadPoolExecutor(16) as pool:
+        clients = [toy_cos(ready), toy_cos(ready)]
         futures = [pool.submit(one, clients[n % 2], method, key, n) for method, key, n in work]
-        answers.update(future.result() for future in futures)
-    assert set(answers) <= {200, 404}, answers
-    for key in KEYS:  # what is written once all is quiet is what stands
-        clients[0].put_object(Bucket=cos_bucket, Key=key, Body=f"last {key}")
-    for key in KEYS:
-        assert cos.store.get(cos_bucket, key)[1] == f"last {key}".encode()
+        answers = Counter(future.result() for future in futures)
+        assert set(answers) <= {200, 404}, answers
+        # What is written once all is quiet is what stands, also after a restart.
+        for key, body in last.items():
+            clients[0].put_object(Bucket=BUCKET, Key=key, Body=body)
+        assert {key: cloud.store.get(BUCKET, key)[1] for key in KEYS} == last
+    with cloud.running():
+        assert {
+            each.key: cloud.store.get(BUCKET, each.key)[1] for each in cloud.store.list(BUCKET).entries
+        } == last
+    referred, there = files_of(tmp_path / "objects")
+    assert there == referred
+    assert len(referred) == len(KEYS)
 
 
 @pytest.mark.parametrize("rounds", [40])

@@ -15,7 +15,8 @@ import pytest
 import yaml
 from tests.support.npm import installed
 
-from cardveil_cli.deploy.account import Access, Account
+from cardveil_cli.deploy.access import Access
+from cardveil_cli.deploy.account import Account
 from cardveil_cli.deploy.desired_state import MADE, wanted
 from cardveil_cli.deploy.plan import Planner
 from cardveil_cli.package.trees import read_tree, zipped

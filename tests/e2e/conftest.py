@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 from tests.support.api_fixture import Api, api_bench
-from tests.support.cloud_fixture import DEMANDED, Bench, bench, kept
+from tests.support.cloud_fixture import DEMANDED, ROOT, Bench, bench, kept
+
+from cardveil_cli.package.build import Package, build, rehearsal_minor
 
 Start = Callable[..., Bench]
 
@@ -45,6 +47,20 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     environment = {"CARDVEIL_GENERAL_OCR": "off", "CARDVEIL_CORS_ORIGINS": "https://desk.example.com"}
     with api_bench(tmp_path_factory.mktemp("api"), environment=environment) as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def package() -> Package:
+    """The package, built once: for the platform's Python, or for this one where that is not found."""
+    return build(ROOT, ROOT / "build" / "wheels", rehearsal_minor())
+
+
+@pytest.fixture(scope="session")
+def folder(package: Package, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the package was written."""
+    written = tmp_path_factory.mktemp("dist")
+    package.write(written)
+    return written
 
 
 @pytest.fixture

@@ -3,143 +3,48 @@
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
 from click.testing import CliRunner
+from qcloud_cos.ai_recognition import AIRecognitionClient
 from starlette.requests import Request
 from tencentcloud.common.credential import Credential
 from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
 from tencentcloud.scf.v20180416 import models, scf_client
-from tests.support.cloud_fixture import ROOT, Bench, kept, known, role_documents
+from tests.support.cloud_fixture import ROOT, kept
+from tests.support.deploy_fixture import (
+    BUCKET,
+    invoke,
+    role_policies,
+    scene,
+    stored_policy,
+    without,
+)
 
 from cardveil.core.errors import Halt, PermissionMissing
 from cardveil_cli import group
 from cardveil_cli.commands.endpoint import Endpoint
-from cardveil_cli.deploy.account import Access, Account, access_from
-from cardveil_cli.deploy.desired_state import Wanted, wanted
+from cardveil_cli.deploy.access import Access, access_from
+from cardveil_cli.deploy.account import Account
+from cardveil_cli.deploy.desired_state import wanted
 from cardveil_cli.deploy.errors import DeployError
-from cardveil_cli.deploy.plan import Plan, Planner
+from cardveil_cli.deploy.plan import Planner
+from cardveil_cli.deploy.roles import lacking
 from cardveil_cli.deploy.rollback import rollback_plan
 from cardveil_cli.deploy.urls import url_of
 from cardveil_cli.package.build import Package, build, rehearsal_minor
 from cardveil_cli.package.trees import zipped
 from cardveil_cli.permissions.documents import CamPolicy
-from cardveil_cli.samples.bundled import kept_pictures
-from cardveil_cloud.accounts import Policy
-from cardveil_cloud.ci.recognition import TableRecogniser
 from cardveil_cloud.cos.contracts import DropConnection
-from cardveil_cloud.faults import FaultHook, NoFaults
-from cardveil_cloud.options import Options
+from cardveil_cloud.faults import NoFaults
 from cardveil_cloud.scf.deployment import load
 from cardveil_cloud.scf.platform import unzip
-from cardveil_cloud.server import LocalCloud
 
-BUCKET = "cards-1250000000"
 FRONT = "id-front-flat.jpg"
-
-
-@pytest.fixture(scope="module")
-def package() -> Package:
-    """The package, built once: for the platform's Python, or for this one where that is not found."""
-    return build(ROOT, ROOT / "build" / "wheels", rehearsal_minor())
-
-
-@pytest.fixture(scope="module")
-def folder(package: Package, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the package was written."""
-    written = tmp_path_factory.mktemp("dist")
-    package.write(written)
-    return written
-
-
-@dataclass
-class Scene:
-    """A local cloud without functions, and an account on it."""
-
-    bench: Bench
-    account: Account
-    package: Path
-
-    def wanted(self, *, app: str = "cardveil", **environment: str) -> Wanted:
-        """What serverless.yml says, with other values for some settings of every function."""
-        variables = {
-            "CARDVEIL_STAGE": "test",
-            "CARDVEIL_BUCKET": BUCKET,
-            "CARDVEIL_TOKEN_SECRETS": "",
-            "TENCENTCLOUD_REGION": "ap-shanghai",
-        }
-        deployment = load(ROOT / "serverless.yml", variables)
-        functions = {
-            key: replace(spec, environment={**spec.environment, **environment})
-            for key, spec in deployment.functions.items()
-        }
-        deployment = replace(deployment, functions=functions)
-        return wanted(deployment, self.package, app=app, stage="test", region="ap-shanghai")
-
-    def plan(self, state: Wanted) -> Plan:
-        return Planner(self.account, state).plan()
-
-    def deploy(self, state: Wanted) -> list[str]:
-        return [step.action() for step in self.plan(state).steps]
-
-    def policy_of(self, name: str) -> str:
-        """Upload a card and return the policy that its copy was made by."""
-        redaction = self.bench.run(name, kept(FRONT))["redaction"]
-        return str(redaction["policy"])
-
-
-@contextmanager
-def scene(
-    folder: Path,
-    data: Path,
-    *,
-    faults: FaultHook | None = None,
-    deployer: Policy | None = None,
-    roles: Mapping[str, Policy] | None = None,
-) -> Iterator[Scene]:
-    cloud = LocalCloud(
-        data,
-        recogniser_factory=lambda: TableRecogniser({each.read(): known(each) for each in kept_pictures()}),
-        retry_interval_s=0.1,
-        options=Options(scf_api=True, faults=faults, roles=roles or {}),
-    )
-    logging.getLogger("qcloud_cos").setLevel(logging.CRITICAL + 1)
-    with cloud.running() as ready:
-        endpoint = Endpoint(
-            ready.proxy_url, ready.secret_id, ready.secret_key, ready.region, ready.app_id, ready.bucket
-        )
-        key, secret = ready.secret_id, ready.secret_key
-        if deployer is not None:
-            key, secret = "AKIDdeployer", "k" * 32
-            cloud.credentials.add_permanent(key, secret, deployer)
-        access = Access(ready.region, key, secret, proxy=ready.proxy_url)
-        account = Account(access, BUCKET, sleep=lambda _: None)
-        yield Scene(Bench(cloud, endpoint, data, {}), account, folder)
-
-
-def role_policies() -> dict[str, dict[str, Any]]:
-    return {f"cardveil-{key.replace('_', '-')}": document for key, document in role_documents({}).items()}
-
-
-def without(document: Mapping[str, Any], action: str) -> dict[str, Any]:
-    statements = [
-        {**each, "action": [name for name in each["action"] if name != action]}
-        for each in document["statement"]
-    ]
-    return {**document, "statement": [each for each in statements if each["action"]]}
-
-
-def deployer_policy() -> dict[str, Any]:
-    document: dict[str, Any] = json.loads((ROOT / "policies" / "deployer.json").read_text("utf-8"))
-    return document
 
 
 def test_packaging_again_gives_the_same_bytes(package: Package) -> None:
@@ -175,7 +80,7 @@ def test_the_package_holds_what_it_must_and_nothing_more(
 
 def test_deployed_changed_and_rolled_back(folder: Path, tmp_path: Path) -> None:
     everything = {name: CamPolicy(document) for name, document in role_policies().items()}
-    with scene(folder, tmp_path, deployer=CamPolicy(deployer_policy()), roles=everything) as here:
+    with scene(folder, tmp_path, deployer=CamPolicy(stored_policy("deployer")), roles=everything) as here:
         first, other = here.wanted(), here.wanted(CARDVEIL_POLICY="strict")
         assert here.bench.listing() == []
         assert [line[0] for line in here.plan(first).lines()][:3] == ["+", "+", "+"]
@@ -290,7 +195,7 @@ def test_an_interrupted_deployment_goes_on_from_where_it_was(folder: Path, tmp_p
 )
 def test_a_permission_that_the_deployer_lacks_is_named(folder: Path, tmp_path: Path, action: str) -> None:
     with (
-        scene(folder, tmp_path, deployer=CamPolicy(without(deployer_policy(), action))) as here,
+        scene(folder, tmp_path, deployer=CamPolicy(without(stored_policy("deployer"), action))) as here,
         pytest.raises(DeployError, match=f"not permitted: grant {action}"),
     ):
         here.deploy(here.wanted())
@@ -427,16 +332,6 @@ def test_the_command_plans_deploys_and_rolls_back(folder: Path, tmp_path: Path) 
         assert "no version to go back to" in refused
 
 
-def invoke(here: Scene, data: Path, *arguments: str, **environment: str) -> tuple[int, str]:
-    """Run a subcommand on a scene's local cloud and zips."""
-    (data / "endpoint.json").write_bytes(here.bench.endpoint.to_line())
-    command, *rest = arguments
-    common = [command, "--local", str(data), "--package", str(here.package)]
-    stage = {"CARDVEIL_STAGE": "test"}
-    done = CliRunner().invoke(group, [*common, *rest], env={**stage, **environment})
-    return done.exit_code, done.output
-
-
 def test_a_change_is_shown_old_and_new_but_no_secret(folder: Path, tmp_path: Path) -> None:
     with scene(folder, tmp_path) as here:
         old, new = "OLD" * 12, "NEW" * 12
@@ -468,6 +363,101 @@ def test_what_variables_bring_is_checked_by_the_plan(
         assert told in output
         assert "SHORT" not in output
         assert here.account.call("ListFunctions", Limit=20)["TotalCount"] == 0
+
+
+def test_an_entry_is_changed_and_what_is_left_is_told(folder: Path, tmp_path: Path) -> None:
+    with scene(folder, tmp_path) as here:
+        state = here.wanted()
+        first, *others = state.functions
+        queue = replace(first, spec=replace(first.spec, dead_letter=("Queue", "letters"), reserved_mb=1024))
+        here.deploy(replace(state, functions=(queue, *others)))
+        entry = replace(first, spec=replace(first.spec, handler="index.another", reserved_mb=None))
+        changed = replace(state, functions=(entry, *others))
+        name = first.spec.name
+        lines = here.plan(changed).lines()
+        assert f"~ function {name}: Handler index.main_handler → index.another" in lines
+        assert (
+            f"  left alone: dead letters of {name} still go to letters: the console takes that back" in lines
+        )
+        assert f"  left alone: 1024 MB stay reserved for {name}: the console takes that back" in lines
+        here.deploy(changed)
+        for version in ("$LATEST", "2"):
+            found = here.account.call("GetFunction", FunctionName=name, Qualifier=version)
+            assert found["Handler"] == "index.another"
+        assert here.plan(changed).steps == []
+        other = replace(
+            state, functions=(replace(first, spec=replace(first.spec, reserved_mb=2048)), *others)
+        )
+        assert any(
+            "reserve 2048 MB for its instances, 1024 before" in line for line in here.plan(other).lines()
+        )
+
+
+def test_the_plan_says_what_roles_and_ci_lack(folder: Path, tmp_path: Path) -> None:
+    documents = role_policies()
+    documents["cardveil-on-upload"] = without(documents["cardveil-on-upload"], "cos:PutObject")
+    request = documents["cardveil-on-request"]
+    narrowed = [{**each, "resource": each["resource"][:1]} for each in request["statement"]]
+    documents["cardveil-on-request"] = {**request, "statement": narrowed}
+    del documents["cardveil-on-schedule"]
+    roles = {name: CamPolicy(document) for name, document in documents.items()}
+    with scene(folder, tmp_path, roles=roles) as here:
+        client = AIRecognitionClient(here.bench.client.get_conf())
+        client.ci_close_ai_bucket(BUCKET)
+        code, output = invoke(here, tmp_path, "deploy", "--plan")
+        assert code == 3
+        lines = output.splitlines()
+        fit = "there, with cardveil-on-callback; all that the code calls is allowed"
+        assert f"check: role cardveil-on-callback: {fit}" in lines
+        added = "to be added from policies/cardveil-on-upload.json: cos:PutObject"
+        assert f"missing: role cardveil-on-upload: has cardveil-on-upload; {added}" in lines
+        assert "missing: role cardveil-on-schedule: not there; make it for SCF, with policies/" in output
+        (narrow,) = [line for line in lines if "role cardveil-on-request" in line]
+        assert narrow.startswith("missing: ")
+        assert "cos:GetObject" in narrow
+        assert f"check: bucket {BUCKET}: bound to Cloud Infinite" in lines
+        assert (
+            f"missing: bucket {BUCKET}: AI recognition is off, as far as this key sees; switch it on" in lines
+        )
+        client.ci_close_pic_bucket(BUCKET)
+        client.ci_open_ai_bucket(BUCKET)
+        code, output = invoke(here, tmp_path, "deploy")
+        assert code == 2
+        assert "nothing was made: first what is missing of the roles" in output
+        assert f"check: bucket {BUCKET}: AI recognition is on" in output
+        assert f"missing: bucket {BUCKET}: not bound to Cloud Infinite" in output
+        assert here.account.call("ListFunctions", Limit=20)["TotalCount"] == 0
+
+
+def test_what_the_deployer_may_not_see_is_not_known(folder: Path, tmp_path: Path) -> None:
+    policy = without(without(stored_policy("deployer"), "cam:GetRole"), "ci:DescribeMediaBuckets")
+    with scene(folder, tmp_path, operator=CamPolicy(policy)) as here:
+        code, output, _ = here.run("deploy", "--plan", "--package", str(folder))
+        assert "not known: whether the roles are there" in output
+        assert "grant cam:GetRole to the key that is used" in output
+        assert "not bound to Cloud Infinite, as far as this key sees" in output
+        assert code == 3
+
+
+@pytest.mark.parametrize(
+    ("allowed", "place", "fits"),
+    [
+        ("*", "qcs::cos:r:uid/1:b-1/inbox/*", True),
+        ("qcs::cos:r:uid/1:b-1/*", "qcs::cos:r:uid/1:b-1/inbox/*", True),
+        ("qcs::cos::uid/1:b-1/*", "qcs::cos:r:uid/1:b-1/inbox/*", True),
+        ("qcs::cos:r:uid/1:b-1/inbox/*", "qcs::cos:r:uid/1:b-1/*", False),
+        ("qcs::cos:r:uid/1:b-2/*", "qcs::cos:r:uid/1:b-1/inbox/*", False),
+        ("qcs::cos:r:uid/2:b-1/*", "qcs::cos:r:uid/1:b-1/inbox/*", False),
+        ("qcs::scf:r:uid/1:b-1/*", "qcs::cos:r:uid/1:b-1/inbox/*", False),
+        ("qcs::cos", "qcs::cos:r:uid/1:b-1/inbox/*", False),
+    ],
+)
+def test_a_permission_covers_the_places_that_it_names(allowed: str, place: str, fits: bool) -> None:
+    needed = {"statement": [{"action": ["cos:GetObject"], "resource": [place]}]}
+    for actions in (["cos:GetObject"], "name/cos:*", ["cos:Put*", "cos:Get*"], "*"):
+        granted = [{"action": actions, "resource": allowed}]
+        assert lacking(needed, granted) == ([] if fits else ["cos:GetObject"])
+    assert lacking(needed, [{"action": "cos:Head*", "resource": "*"}]) == ["cos:GetObject"]
 
 
 def test_a_variable_without_use_and_a_bucket_that_was_versioned_are_told(
@@ -533,7 +523,7 @@ def test_a_check_that_finds_nothing_at_work_fails_and_leaves_nothing(folder: Pat
     with scene(folder, tmp_path) as here:
         code, output = invoke(here, tmp_path, "check", "--timeout", "1")
         assert code == 2
-        assert "no result after 1 s: on_upload's log is in" in output
+        assert "no result after 1 s: cardveil logs --local" in output
         assert here.bench.listing() == []
 
 

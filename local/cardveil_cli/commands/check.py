@@ -11,6 +11,7 @@ import click
 
 from cardveil_cli.base import Command
 from cardveil_cli.commands.deploy import FILE, FOLDER, ROOT, target, told
+from cardveil_cli.commands.endpoint import log_command
 from cardveil_cli.deploy.errors import DeployError
 
 _PAUSE_S = 1.0
@@ -69,10 +70,7 @@ def command(file: Path, package: Path, local: Path | None, timeout: int) -> None
             deadline = time.monotonic() + timeout
             while (sidecar := account.get(results, keys.sidecar)) is None:
                 if time.monotonic() > deadline:
-                    where = (
-                        f"{local}/logs" if local else "the log service, or the function's page in the console"
-                    )
-                    raise DeployError(f"no result after {timeout} s: on_upload's log is in {where}")
+                    raise DeployError(f"no result after {timeout} s: {log_command(local, key)} shows why")
                 time.sleep(_PAUSE_S)
             known = json.loads(sidecar)
             click.echo(f"status: {known['status']}")
@@ -85,4 +83,6 @@ def command(file: Path, package: Path, local: Path | None, timeout: int) -> None
                 account.delete(bucket, gone)
         click.echo("erased: source, copy and sidecar")
         if known["status"] != "redacted" or copy is None:
-            raise DeployError("the sample was not redacted: its findings say why")
+            raise DeployError(
+                f"the sample was not redacted: its findings say why, and {log_command(local, key)}"
+            )

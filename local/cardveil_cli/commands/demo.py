@@ -67,7 +67,7 @@ def _shown(folder: OutFolder, out: Path) -> ExitCode:
     messages = Console(stderr=True)
     messages.print("Starting the local cloud (for development and demonstrations only) …")
     with tempfile.TemporaryDirectory() as data, _cloud(Path(data)) as endpoint:
-        done = _process(endpoint, messages)
+        done = _process(endpoint, messages, Path(data))
     _save(done, folder)
     # A pipe has no width of its own: wide enough for the table.
     Console(width=None if sys.stdout.isatty() else 130).print(_table(done))
@@ -99,7 +99,7 @@ def _cloud(data: Path) -> Iterator[Endpoint]:
             process.wait()
 
 
-def _process(endpoint: Endpoint, console: Console) -> list[_Done]:
+def _process(endpoint: Endpoint, console: Console, data: Path) -> list[_Done]:
     client = endpoint.cos_client()
     samples = kept_pictures()
     started: dict[str, float] = {}
@@ -126,8 +126,16 @@ def _process(endpoint: Endpoint, console: Console) -> list[_Done]:
             time.sleep(0.1)
     missing = [sample.file for sample in samples if sample.file not in done]
     if missing:
-        raise click.ClickException(f"no result after {_WAIT_S:.0f} s for: {', '.join(missing)}")
+        log = _kept_log(data / "logs" / "on_upload.log")
+        raise click.ClickException(f"no result after {_WAIT_S:.0f} s for: {', '.join(missing)}; log: {log}")
     return [done[sample.file] for sample in samples]
+
+
+def _kept_log(log: Path) -> str:
+    """Copy a log to where it outlives the demonstration, and return that place."""
+    with tempfile.NamedTemporaryFile("wb", prefix="cardveil-demo-", suffix=".log", delete=False) as kept:
+        kept.write(log.read_bytes() if log.is_file() else b"")
+    return shown(kept.name)
 
 
 def _get(client: Any, bucket: str, key: str) -> bytes:

@@ -15,13 +15,15 @@ import yaml
 
 from cardveil_cli.base import Command
 from cardveil_cli.commands.endpoint import Endpoint
-from cardveil_cli.deploy.account import Access, Account, access_from
+from cardveil_cli.deploy.access import Access, access_from
+from cardveil_cli.deploy.account import Account
 from cardveil_cli.deploy.checks import checked, settings_of
 from cardveil_cli.deploy.desired_state import Wanted, wanted
 from cardveil_cli.deploy.errors import DeployError
 from cardveil_cli.deploy.plan import Plan, Planner
 from cardveil_cli.deploy.rollback import rollback_plan
 from cardveil_cli.deploy.urls import function_urls
+from cardveil_cli.exits import ExitCode
 from cardveil_cloud.scf.deployment import Deployment, load
 from cardveil_cloud.scf.schema import check
 from cardveil_cloud.scf.variables import ConfigurationError, resolve
@@ -51,7 +53,7 @@ def target(file: Path, package: Path, local: Path | None) -> Target:
     """
     if problems := check(file):
         raise DeployError("\n".join(str(problem) for problem in problems))
-    access, variables = _access(local)
+    access, variables = reached(local)
     deployment = load(file, variables)
     settings = settings_of(deployment)
     account = Account(access, settings.bucket, settings.state_prefix, encryption=settings.encryption)
@@ -99,26 +101,40 @@ _EXAMPLES = (
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line a step.")
 def command(
     file: Path, package: Path, only_plan: bool, rollback: bool, local: Path | None, as_json: bool
-) -> None:
+) -> ExitCode:
     """Deploy layers, functions and triggers.
 
-    Run `cardveil package` first. The key pair and the region come from TENCENTCLOUD_SECRETID,
+    Before anything is made it looks at the bucket, Cloud Infinite, the roles and the settings, and refuses to
+    go on without what is needed to make the functions. What they will miss once they run is told, and ends it
+    with 3. Run `cardveil package` first. The key pair and the region come from TENCENTCLOUD_SECRETID,
     TENCENTCLOUD_SECRETKEY and TENCENTCLOUD_REGION, and the variables of serverless.yml from the environment.
     """
     with told():
         found = target(file, package, local)
         if rollback:
             run(rollback_plan(found.account, found.state), only_plan, as_json)
-            return
-        for line in checked(found.account, found.deployment, file, found.variables):
-            _tell("check", line, as_json)
+            return ExitCode.DONE
+        looked = checked(found.account, found.deployment, file, found.variables)
+        for kind, lines in (("check", looked.lines), ("missing", [*looked.blocking, *looked.missing])):
+            for line in lines:
+                _tell(kind, line, as_json)
+        if looked.blocking and not only_plan:
+            raise DeployError("nothing was made: first what is missing of the roles")
         run(Planner(found.account, found.state).plan(), only_plan, as_json)
         if not only_plan:
             for name, url in function_urls(found.account, found.state):
                 _tell("url", f"{name}: {url or 'its URL stands in the console'}", as_json)
+    return ExitCode.LEFT_OVER if looked.missing or looked.blocking else ExitCode.DONE
 
 
-def _access(local: Path | None) -> tuple[Access, dict[str, str]]:
+def reached(local: Path | None) -> tuple[Access, dict[str, str]]:
+    """Return the account, a real or a local one, and the variables for serverless.yml.
+
+    Raises
+    ------
+    DeployError
+        Naming what is missing of the key.
+    """
     variables = dict(os.environ)
     if local is None:
         return access_from(variables), variables

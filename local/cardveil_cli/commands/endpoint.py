@@ -106,6 +106,19 @@ def prepare(data: Path) -> None:
         raise click.UsageError(message) from None
 
 
+def log_command(data: Path | None, key: str = "") -> str:
+    """Return the command that shows what functions log: of a local cloud's folder, or of the account."""
+    if data is not None and data.is_relative_to(Path.cwd()):
+        data = data.relative_to(Path.cwd())
+    of_local = f" --local {shown(data)}" if data is not None else ""
+    return f"cardveil logs{of_local}{f' --key {shown(key)}' if key else ''}"
+
+
+def log_notice(data: Path) -> str:
+    """Return where the log of a local cloud's functions is."""
+    return f"What its functions log: {log_command(data)}"
+
+
 def take(data: Path, endpoint: Endpoint) -> None:
     """Write the endpoint down for the other commands; only its user may read it, since it holds a key."""
     replace_private(data / FILE_NAME, endpoint.to_line())

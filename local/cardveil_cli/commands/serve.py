@@ -12,7 +12,7 @@ import click
 from cardveil.api.tokens import ROLES, mint
 from cardveil_cli.base import Command
 from cardveil_cli.commands.cloud import SERVERLESS, recogniser_factory, run_cloud
-from cardveil_cli.commands.endpoint import Endpoint, prepare
+from cardveil_cli.commands.endpoint import Endpoint, log_notice, prepare
 from cardveil_cli.commands.options import data_option, threads_option
 from cardveil_cli.commands.secret import VARIABLE, secret_of
 from cardveil_cli.exits import shown
@@ -52,7 +52,7 @@ def command(port: int, data: Path, samples: bool, threads: int) -> None:
     def tell(endpoint: Endpoint, ready: Ready) -> None:
         token = mint(secret, "local", ROLES, lifetime_s=_HOURS * 3600, now=time.time())
         url = ready.function_urls[_FUNCTION]
-        for notice in (NOTICE, *ready.found):
+        for notice in (NOTICE, *ready.found, log_notice(data)):
             click.echo(notice, err=True)
         click.echo(f"Console (the link lets in for {_HOURS} hours):\n  {url}/#token={token}")
         click.echo(f"API: {url}/v1/…   documentation: {url}/docs   data: {shown(data)}\nCtrl+C stops it.")

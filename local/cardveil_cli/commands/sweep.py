@@ -18,6 +18,7 @@ from cardveil.core.errors import Retry
 from cardveil.settings import from_environment
 from cardveil_cli.base import Command
 from cardveil_cli.commands.bucket import bucket_environment, invocation
+from cardveil_cli.commands.endpoint import log_command
 from cardveil_cli.commands.options import FOLDER, setting_option, settings_of
 from cardveil_cli.commands.sweep_progress import Bar, Lines, Progress
 from cardveil_cli.exits import ExitCode, tell
@@ -98,7 +99,10 @@ def command(
             if dry_run:
                 _tell_estimate(context, selection, as_json)
                 return ExitCode.DONE
-            return _swept(context, selection, progress, wait, stop)
+            ended = _swept(context, selection, progress, wait, stop)
+        if ended is ExitCode.LEFT_OVER and execution == "invoke":
+            tell(f"the upload function did the work: {log_command(data)} shows why something is left")
+        return ended
     except Retry as error:
         tell(str(error))
         return ExitCode.LEFT_OVER

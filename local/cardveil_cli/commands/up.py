@@ -10,7 +10,7 @@ import click
 
 from cardveil_cli.base import Command
 from cardveil_cli.commands.cloud import SERVERLESS, check_serverless, recogniser_factory, run_cloud
-from cardveil_cli.commands.endpoint import Endpoint, prepare
+from cardveil_cli.commands.endpoint import Endpoint, log_notice, prepare
 from cardveil_cli.commands.options import data_option, setting_option, settings_of, threads_option
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def command(
         check_serverless(serverless)
 
     def tell(endpoint: Endpoint, ready: Ready) -> None:
-        for notice in (NOTICE, *ready.found):
+        for notice in (NOTICE, *ready.found, log_notice(data)):
             click.echo(notice, err=True)
         sys.stdout.buffer.write(endpoint.to_line())
         sys.stdout.flush()

@@ -4,58 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any, Final
 
 from cardveil.storage.encryption import encrypting
+from cardveil_cli.deploy.access import Access, client_profile, refusal
 from cardveil_cli.deploy.errors import DeployError
 from cardveil_cli.package.trees import digest
 
 #: API 3.0 takes 10 MB a request, and Base64 makes four bytes of three: larger zips go by way of COS.
 INLINE_LIMIT: Final = 7 * 1024 * 1024
-_DENIED: Final = ("UnauthorizedOperation", "AuthFailure.UnauthorizedOperation")
-_OPERATION: Final = re.compile(r"operation \(([a-z]+:[A-Za-z]+)\)")
 _PAUSE_S: Final = 0.2
 _PATIENCE_S: Final = 180.0
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """Whose account it is and how it is reached; its secrets never show in its `repr`.
-
-    Attributes
-    ----------
-    proxy
-        The local cloud, as an HTTP proxy; empty for the real one.
-    """
-
-    region: str
-    secret_id: str = field(repr=False)
-    secret_key: str = field(repr=False)
-    token: str = field(default="", repr=False)
-    proxy: str = ""
-
-
-def access_from(environment: Mapping[str, str]) -> Access:
-    """Read the key of whoever deploys.
-
-    Raises
-    ------
-    DeployError
-        Naming the variable that is missing.
-    """
-    for name in ("TENCENTCLOUD_SECRETID", "TENCENTCLOUD_SECRETKEY", "TENCENTCLOUD_REGION"):
-        if not environment.get(name):
-            raise DeployError(f"{name} is not set: deploying needs a key pair and a region")
-    return Access(
-        region=environment["TENCENTCLOUD_REGION"],
-        secret_id=environment["TENCENTCLOUD_SECRETID"],
-        secret_key=environment["TENCENTCLOUD_SECRETKEY"],
-        token=environment.get("TENCENTCLOUD_SESSIONTOKEN", ""),
-    )
 
 
 class Account:
@@ -80,21 +41,15 @@ class Account:
         encryption: str = "AES256",
     ) -> None:
         from tencentcloud.common.credential import Credential
-        from tencentcloud.common.profile.client_profile import ClientProfile
-        from tencentcloud.common.profile.http_profile import HttpProfile
         from tencentcloud.scf.v20180416.scf_client import ScfClient
 
-        scheme = "http" if access.proxy else "https"
-        http = HttpProfile(protocol=scheme, endpoint="scf.tencentcloudapi.com", reqTimeout=60)
-        http.proxy = access.proxy or None
         credential = Credential(access.secret_id, access.secret_key, access.token or None)
-        self._client = ScfClient(credential, access.region, ClientProfile(language="en-US", httpProfile=http))
-        self._access = access
+        self._client = ScfClient(credential, access.region, client_profile(access, "scf"))
+        self.access = access
         self._bucket = bucket
         self._prefix = f"{state_prefix}deploy/"
         self._sleep = sleep
         self._encryption = encryption
-        self.proxy = access.proxy
 
     def call(self, action: str, **parameters: Any) -> dict[str, Any]:
         """Call one action.
@@ -121,7 +76,7 @@ class Account:
         except TencentCloudSDKException as error:
             if str(error.code).startswith("ResourceNotFound"):
                 return None
-            raise _refusal(action, error) from None
+            raise refusal(f"scf:{action}", error) from None
         found: dict[str, Any] = json.loads(answer.to_json_string())
         return found
 
@@ -136,7 +91,7 @@ class Account:
                 client.put_object(Bucket=self._bucket, Key=key, Body=data, EnableMD5=True)
         # Without the application id; the region is not asked for but in Beijing, and welcome everywhere.
         name = self._bucket.rpartition("-")[0]
-        return {"CosBucketName": name, "CosObjectName": f"/{key}", "CosBucketRegion": self._access.region}
+        return {"CosBucketName": name, "CosObjectName": f"/{key}", "CosBucketRegion": self.access.region}
 
     def forget(self, data: bytes) -> None:
         """Remove what `code` has put into the bucket."""
@@ -198,6 +153,36 @@ class Account:
             )
         return f"bucket {bucket}: reachable, not versioned"
 
+    def ci_state(self) -> tuple[list[str], list[str]]:
+        """Return what CI tells of the bucket, a line each: what is as it should be, and what is missing."""
+        from qcloud_cos.cos_exception import CosClientError, CosServiceError
+
+        asked = {"Regions": self.access.region, "BucketNames": self._bucket}
+        lines: list[str] = []
+        missing: list[str] = []
+        try:
+            client = self._cos()
+            bound = client.ci_get_pic_bucket(**asked).get("PicBucketList")
+            active = client.ci_get_ai_bucket(**asked).get("AiBucketList")
+        except (CosServiceError, CosClientError):
+            permission = "grant ci:DescribeMediaBuckets"
+            return [
+                f"not known: whether the bucket is bound to Cloud Infinite, and AI is on ({permission})"
+            ], []
+        if bound:
+            lines.append(f"bucket {self._bucket}: bound to Cloud Infinite")
+        else:
+            missing.append(
+                f"bucket {self._bucket}: not bound to Cloud Infinite, as far as this key sees; bind it there"
+            )
+        if active:
+            lines.append(f"bucket {self._bucket}: AI recognition is on")
+        else:
+            missing.append(
+                f"bucket {self._bucket}: AI recognition is off, as far as this key sees; switch it on"
+            )
+        return lines, missing
+
     def settled(self, function: str) -> dict[str, Any]:
         """Wait until a function has taken its last change, and return it.
 
@@ -220,12 +205,12 @@ class Account:
     def _cos(self) -> Any:
         from qcloud_cos import CosConfig, CosS3Client
 
-        proxy = self._access.proxy
+        proxy = self.access.proxy
         config = CosConfig(
-            Region=self._access.region,
-            SecretId=self._access.secret_id,
-            SecretKey=self._access.secret_key,
-            Token=self._access.token or None,
+            Region=self.access.region,
+            SecretId=self.access.secret_id,
+            SecretKey=self.access.secret_key,
+            Token=self.access.token or None,
             Scheme="http" if proxy else "https",
             Proxies={"http": proxy} if proxy else None,
         )
@@ -248,17 +233,3 @@ class _cos_errors:  # noqa: N801 - used like a function
             ) from None
         if isinstance(error, CosClientError):
             raise DeployError("COS does not answer: try again") from None
-
-
-def _refusal(action: str, error: Any) -> DeployError:
-    code, message = str(error.code), str(error.message)
-    if code.startswith(_DENIED):
-        match = _OPERATION.search(message)
-        return DeployError(
-            f"not permitted: grant {match[1] if match else f'scf:{action}'} to the key that deploys"
-        )
-    if code in {"ClientNetworkError", "ServerNetworkError"}:
-        return DeployError(f"scf:{action}: no answer; run it again, it goes on from there")
-    if code.startswith("AuthFailure"):
-        return DeployError(f"the key was refused ({code}): check id, key and token, and the clock")
-    return DeployError(f"scf:{action}: {code}: {message}")

@@ -1,17 +1,21 @@
-"""What is looked at before anything is made: settings, the bucket, unused variables, and the cost at rest."""
+"""What is looked at before anything is made: bucket, CI, roles, settings, and the cost at rest."""
 
 from __future__ import annotations
 
 import re
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from cardveil.settings import PREFIX, Settings, from_environment, problems
 from cardveil_cli.commands.prices import list_prices
 from cardveil_cli.deploy.account import Account
 from cardveil_cli.deploy.errors import DeployError
+from cardveil_cli.deploy.roles import roles_of
+from cardveil_cli.permissions.documents import Place, granted_policy
+from cardveil_cli.permissions.grants import grants
 from cardveil_cloud.scf.cron import Cron
 from cardveil_cloud.scf.deployment import Deployment
 
@@ -41,29 +45,60 @@ def settings_of(deployment: Deployment) -> Settings:
     return from_environment(merged)
 
 
-def checked(account: Account, deployment: Deployment, file: Path, variables: Mapping[str, str]) -> list[str]:
-    """Return what a person should know before deploying, a line each.
+@dataclass
+class Findings:
+    """What a person should know before deploying, a line each.
+
+    Attributes
+    ----------
+    missing
+        What does not keep functions from being made, but from working.
+    blocking
+        Without which they cannot be made.
+    """
+
+    lines: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    blocking: list[str] = field(default_factory=list)
+
+
+def checked(account: Account, deployment: Deployment, file: Path, variables: Mapping[str, str]) -> Findings:
+    """Look at the bucket, CI, the roles and the settings; nothing is changed.
 
     Raises
     ------
     DeployError
         If the bucket is not there, or must not be used.
     """
-    buckets = dict.fromkeys(("", settings_of(deployment).result_bucket))
-    lines = [*map(account.bucket_state, buckets), "settings: in order, the same in all functions"]
-    lines += [
+    settings = settings_of(deployment)
+    buckets = dict.fromkeys(("", settings.result_bucket))
+    found = Findings([*map(account.bucket_state, buckets)])
+    bound, missing = account.ci_state()
+    found.lines += bound
+    found.missing += missing
+    for role in roles_of(account.access, _needed(account.access.region, deployment, settings)):
+        {"lacks": found.missing, "gone": found.blocking}.get(role.state, found.lines).append(role.text)
+    found.lines.append("settings: in order, the same in all functions")
+    found.lines += [
         f"not used: {name} is set here, and {file.name} does not name it" for name in unused(file, variables)
     ]
-    lines.append(
-        "not known: whether the bucket is bound to Cloud Infinite, and AI recognition is active; `cardveil "
-        "check` tells once it is deployed"
-    )
     calls, yuan = at_rest(deployment)
-    lines.append(
+    found.lines.append(
         f"at rest: about {yuan:.2f} yuan a month, for {calls:,} calls by timers "
         f"(list prices of {list_prices().date})"
     )
-    return lines
+    return found
+
+
+def _needed(region: str, deployment: Deployment, settings: Settings) -> dict[str, Mapping[str, Any]]:
+    """Return the policy that each role must have at least, by the role's name."""
+    place = Place(region, settings.bucket.rpartition("-")[2], settings.bucket, settings.result_bucket)
+    granted = grants(settings, jobs=bool(settings.job_secrets))
+    return {
+        spec.role: granted_policy(key, granted, place)
+        for key, spec in deployment.functions.items()
+        if spec.role
+    }
 
 
 def unused(file: Path, variables: Mapping[str, str]) -> Iterator[str]:

@@ -99,8 +99,12 @@ class Planner:
                 raise DeployError(
                     f"function {name} was not made by cardveil for this app and stage: rename it"
                 )
-            if f"code {wanted.description.split(' code ')[1][:64]}" not in str(there["Description"]):
-                self._add("~", f"function {name}: code", partial(self._update_code, wanted))
+            same = f"code {wanted.description.split(' code ')[1][:64]}" in str(there["Description"])
+            # The entry is changed with the code, by the same call.
+            if not same or there.get("Handler") != wanted.spec.handler:
+                what = "code" if not same else f"Handler {there.get('Handler')} → {wanted.spec.handler}"
+                self._add("~", f"function {name}: {what}", partial(self._update_code, wanted))
+            self._remain(wanted, there)
             changes = _changes(wanted.configuration(self._versions) if known else None, there)
             if changes or there["Description"] != wanted.description:
                 what = ", ".join(changes) or "description"
@@ -108,6 +112,15 @@ class Planner:
         self._release(wanted, there is not None and known)
         self._reserve(wanted, there)
         self._triggers(wanted, (there or {}).get("Triggers") or [])
+
+    def _remain(self, wanted: Function, there: Mapping[str, Any]) -> None:
+        """Remark what the file says nothing of any more, and what no call of the API takes back."""
+        queue = (there.get("DeadLetterConfig") or {}).get("Name")
+        if queue and not wanted.spec.dead_letter:
+            self._plan.remarks.append(
+                f"left alone: dead letters of {wanted.spec.name} still go to {queue}: "
+                "the console takes that back"
+            )
 
     def _create(self, wanted: Function) -> str:
         code = self._account.code(wanted.zip)
@@ -166,12 +179,15 @@ class Planner:
 
     def _reserve(self, wanted: Function, there: Mapping[str, Any] | None) -> None:
         name, megabytes = wanted.spec.name, wanted.spec.reserved_mb
-        if megabytes is None:
-            return
+        found = None
         if there is not None:
             found = self._account.call("GetReservedConcurrencyConfig", FunctionName=name).get("ReservedMem")
-            if found == megabytes:
-                return
+        if megabytes is None or found == megabytes:
+            if found and megabytes is None:
+                self._plan.remarks.append(
+                    f"left alone: {found} MB stay reserved for {name}: the console takes that back"
+                )
+            return
 
         def reserve() -> str:
             self._account.call(
@@ -179,7 +195,8 @@ class Planner:
             )
             return f"function {name}: {megabytes} MB reserved"
 
-        self._add("~", f"function {name}: reserve {megabytes} MB for its instances", reserve)
+        before = "" if found is None else f", {found} before"
+        self._add("~", f"function {name}: reserve {megabytes} MB for its instances{before}", reserve)
 
     def _triggers(self, wanted: Function, there: list[Mapping[str, Any]]) -> None:
         name = wanted.spec.name

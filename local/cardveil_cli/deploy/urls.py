@@ -18,7 +18,7 @@ def function_urls(account: Account, wanted: Wanted) -> list[tuple[str, str]]:
         if any(trigger.kind == "http" and trigger.enabled for trigger in function.triggers):
             there = account.find("GetFunction", FunctionName=name) or {}
             # The local cloud is reached without the host name.
-            local = f"{account.proxy}/fn/{name}.{ALIAS.lstrip('$')}" if account.proxy else ""
+            local = f"{account.access.proxy}/fn/{name}.{ALIAS.lstrip('$')}" if account.access.proxy else ""
             found.append((name, local or url_of(there.get("Triggers") or [])))
     return found
 

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from cardveil_cli.permissions.calls import Call
-from cardveil_cli.permissions.grants import DEPLOYER, Grant
+from cardveil_cli.permissions.grants import DEPLOYER, OPERATOR, Grant
 
 _RESULTS: Final = "results:"
 
@@ -42,9 +42,15 @@ def function_policy(
     called = {call.action for call in calls}
     if extra := sorted({grant.action for grant in mine} - called):
         raise UngroundedError(f"{function} is granted what its code never calls: {', '.join(extra)}")
+    return granted_policy(function, granted, place)
+
+
+def granted_policy(function: str, granted: Sequence[Grant], place: Place) -> dict[str, Any]:
+    """Return the policy of one function's role without a look at what its code calls."""
     by_action: dict[str, list[str]] = {}
-    for grant in mine:
-        by_action.setdefault(grant.action, []).extend(_resources(grant, place))
+    for grant in granted:
+        if function in grant.functions:
+            by_action.setdefault(grant.action, []).extend(_resources(grant, place))
     return _document(by_action)
 
 
@@ -62,7 +68,8 @@ def deployer_policy(
     # Without an account's number a resource is of the account that the policy is made in.
     roles = [f"qcs::cam:::roleName/{name}" for name in functions]
     by_action = {action: roles if action.startswith("cam:") else named for action in DEPLOYER}
-    by_action |= {action: ["*"] for action in DEPLOYER if "Layer" in action or action == "scf:ListFunctions"}
+    everywhere = {"scf:ListFunctions", "cam:GetPolicy", "ci:DescribeMediaBuckets"}
+    by_action |= {action: ["*"] for action in DEPLOYER if "Layer" in action or action in everywhere}
     for action in ("cos:HeadBucket", "cos:GetBucketVersioning"):
         by_action[action] = [f"qcs::cos:{place.region}:uid/{place.app_id}:{place.bucket}/*"]
     zips = f"qcs::cos:{place.region}:uid/{place.app_id}:{place.bucket}/{state_prefix}deploy/*"
@@ -70,6 +77,19 @@ def deployer_policy(
         by_action[action] = [zips]
     by_action |= {grant.action: _resources(grant, place) for grant in keys}
     return _document(by_action)
+
+
+def operator_policy(place: Place, functions: Sequence[str]) -> dict[str, Any]:
+    """Return the policy of the key that looks after a deployment."""
+    buckets = [
+        f"qcs::cos:{place.region}:uid/{place.app_id}:{bucket}/*"
+        for bucket in dict.fromkeys(filter(None, (place.bucket, place.result_bucket)))
+    ]
+    named = {
+        "cos": buckets,
+        "scf": [f"qcs::scf:{place.region}::namespace/default/function/{name}" for name in functions],
+    }
+    return _document({action: named.get(action.partition(":")[0], ["*"]) for action in OPERATOR})
 
 
 def _resources(grant: Grant, place: Place) -> list[str]:
@@ -120,6 +140,7 @@ class CamPolicy:
     """
 
     def __init__(self, document: Mapping[str, Any]) -> None:
+        self.document = document
         self._statements: list[tuple[list[str], list[str]]] = []
         for statement in document["statement"]:
             if statement["effect"] != "allow" or set(statement) != {"effect", "action", "resource"}:

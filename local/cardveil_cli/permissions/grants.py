@@ -174,6 +174,10 @@ DEPLOYER: Final[Mapping[str, str]] = MappingProxyType(
         "scf:PublishVersion": "keep a state to come back to",
         "scf:ListVersionByFunction": "find the version before",
         "scf:GetAlias": "see which version is live",
+        "cam:GetRole": "see whether a role is there, before anything is made",
+        "cam:ListAttachedRolePolicies": "see what is attached to a role",
+        "cam:GetPolicy": "see what a role may do, and name what it lacks",
+        "ci:DescribeMediaBuckets": "see whether the bucket is bound to CI, and AI recognition is on",
         "scf:UpdateAlias": "set another version live",
         "scf:ListFunctions": "see whether other stages use the layers, before they are removed",
         "scf:DeleteFunction": "remove a function that cardveil made",
@@ -185,5 +189,21 @@ DEPLOYER: Final[Mapping[str, str]] = MappingProxyType(
         "scf:GetReservedConcurrencyConfig": "compare the reserved memory",
         "scf:PutReservedConcurrencyConfig": "reserve memory",
         "cam:PassRole": "give each function its role",
+    }
+)
+
+#: What the key may do that looks after a deployment: `cardveil status`, `get`, `logs` and `redeliver`.
+OPERATOR: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "scf:GetAlias": "see which version is live",
+        "scf:GetFunction": "see a function's settings, its log's topic and its queue",
+        "scf:Invoke": "send a dead letter's event again",
+        "cos:GetBucket": "count the sources, find the last sweep",
+        "cos:HeadObject": "see what became of a source",
+        "cos:GetObject": "read a sidecar, a copy, the breaker",
+        "cls:SearchLog": "read the log",
+        "tdmq:DescribeCmqQueueDetail": "count the dead letters",
+        "cmqqueue:BatchReceiveMessage": "receive the dead letters",
+        "cmqqueue:DeleteMessage": "delete a dead letter that was sent again",
     }
 )

@@ -9,8 +9,14 @@ from typing import Any, Final
 from cardveil.settings import Settings
 from cardveil_cli.package.build import function_folders
 from cardveil_cli.permissions.calls import Call, PackageCode
-from cardveil_cli.permissions.documents import Place, as_text, deployer_policy, function_policy
-from cardveil_cli.permissions.grants import DEPLOYER, Grant, grants
+from cardveil_cli.permissions.documents import (
+    Place,
+    as_text,
+    deployer_policy,
+    function_policy,
+    operator_policy,
+)
+from cardveil_cli.permissions.grants import DEPLOYER, OPERATOR, Grant, grants
 
 
 def calls_by_function(root: Path) -> dict[str, tuple[Call, ...]]:
@@ -47,6 +53,7 @@ def files(root: Path, place: Place, settings: Settings, *, jobs: bool) -> dict[s
     granted = grants(settings, jobs=jobs)
     keys = [grant for grant in granted if grant.action.startswith("kms:")]
     found["deployer.json"] = as_text(deployer_policy(place, names, settings.state_prefix, keys))
+    found["operator.json"] = as_text(operator_policy(place, names))
     found["README.md"] = _page(granted, calls)
     return found
 
@@ -66,12 +73,20 @@ _DEPLOYER: Final = """
 | permission | why |
 |---|---|
 """
+_OPERATOR: Final = """
+`operator.json` is for the key that runs `cardveil status`, `get`, `logs` and `redeliver`:
+
+| permission | why |
+|---|---|
+"""
 
 
 def _page(granted: tuple[Grant, ...], calls: Mapping[str, tuple[Call, ...]]) -> str:
     rows = [_row(grant, calls) for grant in granted]
-    deployer = [f"| `{action}` | {why} |" for action, why in DEPLOYER.items()]
-    return _HEAD + "\n".join(rows) + "\n" + _DEPLOYER + "\n".join(deployer) + "\n"
+    text = _HEAD + "\n".join(rows) + "\n"
+    for head, table in ((_DEPLOYER, DEPLOYER), (_OPERATOR, OPERATOR)):
+        text += head + "\n".join(f"| `{action}` | {why} |" for action, why in table.items()) + "\n"
+    return text
 
 
 def _row(grant: Grant, calls: Mapping[str, tuple[Call, ...]]) -> str:

@@ -18,12 +18,13 @@ Made by `cardveil operations` from the code; a test finds what is missing here.
 
 ## When an alarm goes off
 
-1. Look the alarm up below, and the code of the last `failed` line of the log (`leaf`, `code`,
-   `what_to_do`).
+1. `cardveil status` counts what is done and what waits, `cardveil logs` shows the log (`--key` of one
+   source, `--follow` as it comes). Look the alarm up below, and the code of the log's last `failed` line
+   (`leaf`, `code`, `what_to_do`).
 2. *Halt*: do what the code says. The breaker closes by itself after one call succeeds; deleting
    `.cardveil/breaker.json` closes it at once.
-3. Send the dead letters again: each holds the event under `Body.ClientContext`. What was done already
-   costs nothing. Or let a sweep find what is not done.
+3. `cardveil redeliver` sends the dead letters again, each once, and deletes those that were taken. What was
+   done already costs nothing. Or let a sweep find what is not done.
 4. A bad release: `cardveil deploy --rollback` takes every function back to the version before in one
    call each.
 

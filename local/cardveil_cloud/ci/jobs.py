@@ -82,6 +82,8 @@ class CiJobs:
         self._clock = clock
         self.jobs = JobStore(self._recognise, self._tell, clock)
         self._callbacks = callbacks
+        #: Paths of lists, and buckets that are not on them.
+        self._off: set[tuple[str, str]] = set()
 
     def close(self) -> None:
         """Let go of what sends callbacks; the queue itself is stopped by its loop (`JobStore.stop`)."""
@@ -139,6 +141,8 @@ class CiJobs:
             return "DescribeMediaQueues", self._queues
         if not bucket:
             raise CiError("InvalidHost")
+        if path in queues.BUCKETS and method in {"PUT", "POST", "DELETE"}:
+            return ("DeleteMediaBucket" if method == "DELETE" else "CreateMediaBucket"), self._switch
         if path == "/jobs" and method == "POST":
             return "CreateMediaJobs", self._create
         if path == "/jobs" and method == "GET":
@@ -159,7 +163,16 @@ class CiJobs:
         found = await run_in_threadpool(self._store.buckets)
         allows = partial(principal.credential.allows, "ci:DescribeMediaBuckets")
         seen = [each for each in found if allows(f"cos/{each.name}/")]
-        return _response(queues.listed_buckets(seen, region, request.scope["path"], request.query_params))
+        path = request.scope["path"]
+        bound = [each for each in seen if (path, each.name) not in self._off]
+        return _response(queues.listed_buckets(bound, region, path, request.query_params))
+
+    async def _switch(self, request: Request, bucket: str, region: str, _: Principal) -> Response:
+        """Bind a bucket to one of CI's services, or not; here only the list tells the difference."""
+        path = request.scope["path"]
+        change = self._off.add if request.method == "DELETE" else self._off.discard
+        change((path, bucket))
+        return _response([("Name", bucket.rpartition("-")[0]), ("BucketId", bucket), ("Region", region)])
 
     async def _create(self, request: Request, bucket: str, region: str, principal: Principal) -> Response:
         body = b""

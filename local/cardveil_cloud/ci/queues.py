@@ -63,7 +63,7 @@ def listed_queues(jobs: JobStore, bucket: str, query: Mapping[str, str]) -> list
 def listed_buckets(
     buckets: Sequence[Bucket], region: str, path: str, query: Mapping[str, str]
 ) -> list[tuple[str, Content]]:
-    """Return the answer to a list of buckets; every bucket here is bound to CI. Raises as `listed_queues`."""
+    """Return the answer to a list of buckets; all that are given are bound. Raises as `listed_queues`."""
     regions = [name for name in (query.get("regions") or "").split(",") if name] or [region]
     names = [name for name in (query.get("bucketNames") or "").split(",") if name]
     part = query.get("bucketName") or ""

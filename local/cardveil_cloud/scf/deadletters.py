@@ -1,13 +1,26 @@
-"""Where asynchronous events end that no retry could save: a file of JSON lines, and a list."""
+"""Where asynchronous events end that no retry could save: a file of JSON lines, read as a queue is."""
 
 from __future__ import annotations
 
 import json
+import secrets
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cardveil_cloud import files
+
+Letter = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """A letter that was handed out: nobody else gets it until then (seconds since the epoch)."""
+
+    handle: str
+    until: float
 
 
 class DeadLetters:
@@ -25,12 +38,13 @@ class DeadLetters:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._letters: list[dict[str, Any]] = []
+        self._letters: list[Letter] = []
+        self._hidden: dict[str, Hidden] = {}
         self.notices: list[str] = []
         if path.exists():
             self._read(path.read_bytes())
 
-    def add(self, letter: dict[str, Any]) -> None:
+    def add(self, letter: Letter) -> None:
         """Append one letter to the file and to the list, unless one of its request is there already."""
         with self._lock:
             if any(known.get("RequestId") == letter["RequestId"] for known in self._letters):
@@ -39,10 +53,47 @@ class DeadLetters:
                 file.write(_line(letter))
             self._letters.append(letter)
 
-    def all(self) -> list[dict[str, Any]]:
+    def all(self) -> list[Letter]:
         """Return all letters, oldest first."""
         with self._lock:
             return list(self._letters)
+
+    def hidden(self, now: float) -> set[str]:
+        """Return the request ids of the letters that are handed out."""
+        with self._lock:
+            return {request_id for request_id, each in self._hidden.items() if each.until > now}
+
+    def receive(
+        self, wanted: Callable[[Letter], bool], most: int, now: float, invisible_s: float
+    ) -> list[tuple[Hidden, Letter]]:
+        """Hand out the oldest letters that nobody has; others get them after `invisible_s` seconds."""
+        with self._lock:
+            free = [
+                each
+                for each in self._letters
+                if wanted(each) and getattr(self._hidden.get(each["RequestId"]), "until", 0.0) <= now
+            ]
+            found = []
+            for letter in free[:most]:
+                hidden = Hidden(secrets.token_hex(16), now + invisible_s)
+                self._hidden[letter["RequestId"]] = hidden
+                found.append((hidden, letter))
+            return found
+
+    def remove(self, handle: str, now: float) -> bool:
+        """Delete a letter by the handle it was handed out with; False when that is not good any more."""
+        with self._lock:
+            request_id = next(
+                (name for name, each in self._hidden.items() if each.handle == handle and each.until > now),
+                None,
+            )
+            if request_id is None:
+                return False
+            left = [each for each in self._letters if each["RequestId"] != request_id]
+            files.write(self._path, b"".join(map(_line, left)))
+            self._letters = left
+            del self._hidden[request_id]
+            return True
 
     def _read(self, content: bytes) -> None:
         lines = [line for line in content.split(b"\n") if line.strip()]
@@ -58,13 +109,13 @@ class DeadLetters:
                 file.write(b"\n")
 
 
-def _line(letter: dict[str, Any]) -> bytes:
+def _line(letter: Letter) -> bytes:
     return json.dumps(letter, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
 
 
-def _letter(line: bytes) -> dict[str, Any] | None:
+def _letter(line: bytes) -> Letter | None:
     try:
         letter = json.loads(line.decode("utf-8", "surrogatepass"))
     except ValueError:
         return None
-    return letter if isinstance(letter, dict) else None
+    return letter if isinstance(letter, dict) and letter.get("RequestId") else None

@@ -7,6 +7,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable
+from datetime import datetime, timezone
 from typing import Any, Final
 
 from cardveil_cloud import files
@@ -121,7 +122,8 @@ class FunctionRuntime:
 
     async def _run(self, event: str, request_id: str) -> InvokeResult:
         self.invocations += 1
-        self._write(f"START RequestId: {request_id}")
+        began = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+        self._write(f"START RequestId: {request_id} Time: {began}")
         try:
             instance, cold = await self._instance()
         except InstanceError as error:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from cardveil_cloud.scf.platform import SCF_ZIP
 from cardveil_cloud.tencent_api.errors import ApiError
-from cardveil_cloud.tencent_api.scf import triggers
+from cardveil_cloud.tencent_api.scf import fixed, triggers
 from cardveil_cloud.tencent_api.scf.fields import BLANK, configuration, count, name_of, take
 from cardveil_cloud.tencent_api.scf.mounting import Mounts
 from cardveil_cloud.tencent_api.scf.records import LATEST, Function, LayerVersion, Records
@@ -61,6 +61,7 @@ class Actions:
         shown = {name: value for name, value in found.items() if name not in {"Code", "Published"}}
         return {
             **shown,
+            **({} if found["ClsTopicId"] else fixed.log_topic(None)),
             "FunctionName": function.name,
             "FunctionVersion": version,
             "CodeSize": self._mounts.size(found["Code"]),

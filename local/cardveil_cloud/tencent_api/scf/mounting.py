@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +90,14 @@ def _spec(function: Function, qualifier: str, records: Records, mounts: Mounts) 
         layers=tuple(each["LayerName"] for each in version["Layers"]),
         mounted_layers=mounts.mount(layers),
         role=version["Role"],
+        dead_letter=_pair(version["DeadLetterConfig"], "Type", "Name"),
+        logs=_pair(version, "ClsLogsetId", "ClsTopicId"),
         reserved_mb=function.reserved,
     )
+
+
+def _pair(found: Mapping[str, Any], first: str, second: str) -> tuple[str, str] | None:
+    return (str(found.get(first, "")), str(found[second])) if found.get(second) else None
 
 
 def _add_trigger(

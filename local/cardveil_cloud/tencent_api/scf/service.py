@@ -12,12 +12,12 @@ from cardveil_cloud.accounts import Credential
 from cardveil_cloud.cos.errors import CosError
 from cardveil_cloud.cos.store import ObjectStore
 from cardveil_cloud.options import Account
-from cardveil_cloud.scf.deployment import Deployment
+from cardveil_cloud.scf.deployment import DEFAULT_ALIAS, Deployment, FunctionSpec
 from cardveil_cloud.scf.queue import EventRefusedError
 from cardveil_cloud.scf.results import Status
 from cardveil_cloud.scf.service import ScfService
 from cardveil_cloud.tencent_api.errors import ApiError
-from cardveil_cloud.tencent_api.scf import logs
+from cardveil_cloud.tencent_api.scf import fixed, logs
 from cardveil_cloud.tencent_api.scf.actions import Actions
 from cardveil_cloud.tencent_api.scf.fields import count, name_of, take
 from cardveil_cloud.tencent_api.scf.mounting import Mounts, deployment, key_of
@@ -27,6 +27,8 @@ VERSION: Final = "2018-04-16"
 _CHANGES: Final = re.compile(r"(Create|Update|Publish|Put|Delete)")
 _INVOKE: Final = "Invoke"
 _LOGS: Final = "GetFunctionLogs"
+#: What is told of functions that were not deployed, but are those of serverless.yml.
+_OF_FIXED: Final = ("GetAlias", "GetFunction")
 _ACTIONS: Final = (
     "CreateAlias",
     "CreateFunction",
@@ -61,17 +63,25 @@ class ScfApi:
     ----------
     data
         Folder of what was deployed; it is there again after a restart.
+    deploys
+        Whether functions may be deployed; otherwise those of serverless.yml are told of and invoked.
     """
 
     name = "scf"
     version = VERSION
     actions = (*_ACTIONS, _INVOKE, _LOGS)
 
-    def __init__(self, scf: ScfService, store: ObjectStore, account: Account, data: Path) -> None:
+    def __init__(
+        self, scf: ScfService, store: ObjectStore, account: Account, data: Path, *, deploys: bool
+    ) -> None:
         self._scf = scf
+        self._deploys = deploys
         self._store = store
         self._account = account
         self._records = Records(data)
+        if not deploys:
+            # What an earlier run deployed stays on disk, and does not run beside serverless.yml.
+            self._records.functions.clear()
         self.notices = list(self._records.notices)
         self._mounts = Mounts(data)
         self._lock = asyncio.Lock()
@@ -83,7 +93,8 @@ class ScfApi:
 
     async def start(self) -> None:
         """Run what was deployed before."""
-        await self._run()
+        if self._deploys:
+            await self._run()
 
     def check(self, credential: Credential, action: str, body: dict[str, Any]) -> None:
         """See `Product.check`."""
@@ -102,6 +113,13 @@ class ScfApi:
             return await self._invoke(body)
         if action == _LOGS:
             return await self._logs(body)
+        if _CHANGES.match(action) and not self._deploys:
+            raise ApiError(
+                "UnsupportedOperation",
+                "This local cloud runs serverless.yml as it is; start one with --bare.",
+            )
+        if (spec := self._fixed(str(body.get("FunctionName")))) is not None and action in _OF_FIXED:
+            return fixed.told(spec, action)
         async with self._lock:
             return await self._act(credential, action, body)
 
@@ -188,12 +206,17 @@ class ScfApi:
 
     def _key(self, name: str, qualifier: str) -> str:
         """Find a function among those that were deployed, else among those of serverless.yml."""
-        fixed = {spec.name: key for key, spec in self._scf.deployment.functions.items()}
-        if name not in self._records.functions and name in fixed and qualifier == LATEST:
-            return fixed[name]
+        if qualifier in {LATEST, DEFAULT_ALIAS} and (spec := self._fixed(name)) is not None:
+            return spec.key
         function = self._records.function(name)
         function.resolve(qualifier)
         return key_of(function.name, qualifier)
+
+    def _fixed(self, name: str) -> FunctionSpec | None:
+        """A function of serverless.yml that none was deployed in place of."""
+        if name in self._records.functions:
+            return None
+        return next((spec for spec in self._scf.deployment.functions.values() if spec.name == name), None)
 
     async def _run(self) -> None:
         await self._scf.apply(await self._deployment())
