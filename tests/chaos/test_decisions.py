@@ -301,3 +301,15 @@ def test_no_person_s_word_is_lost_and_no_copy_shows_more_than_its_card_s_policy(
             world.look(finished=True)
         except (AssertionError, KeyError) as wrong:
             raise AssertionError(f"sequence {seed}: {wrong}") from wrong
+
+
+def test_a_policy_that_a_reviewer_names_overturns_no_decision_that_was_made_meanwhile() -> None:
+    world = World(random.Random(0))
+    world.deliver(lambda _: None)
+    context = world.request(lambda _: None, "submit", "review")
+    seen = cards.read(context, KEY)
+    assert seen is not None
+    review.review(context, seen, ReviewRequest(decision="reject", version=seen.version))
+    with pytest.raises(Problem, match="decided_by_person"):
+        review.redacted_by(context, seen, POLICIES["minimal"])
+    assert KEYS.redacted not in world.memory.content
