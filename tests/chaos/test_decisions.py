@@ -55,7 +55,7 @@ NAMES: Final = ("strict", "standard", "minimal")
 POLICIES: Final = {name: load_policy(name) for name in NAMES}
 SETTINGS: Final = {name: Settings(bucket="cards-1250000000", policy=name) for name in NAMES}
 KEYS: Final = keys_of(KEY, SETTINGS["standard"])
-PICTURE: Final = SimpleNamespace(width=1000, height=630, orientation=1)
+PICTURE: Final[Any] = SimpleNamespace(width=1000, height=630, orientation=1)
 CARD: Final = Card(CardType.ID_CARD, Side.FRONT, ())
 
 
@@ -262,6 +262,7 @@ class World:
         objects = Instance(self.memory, check=check)
         leases = Leases(objects, owner=f"i{self.users}", now=lambda: self.now)
         retry_policy = RetryPolicy(1, lambda: LIMIT_S)
+        nobody: Any = SimpleNamespace()  # nothing is recognised here
         made_of = Pipeline(
             settings=settings,
             rules=RedactionRules(POLICIES[self.configured], Limits()),
@@ -271,15 +272,14 @@ class World:
             breaker=CircuitBreaker(
                 objects, leases, ".cardveil/", 300.0, lambda _: None, now=lambda: self.now
             ),
-            recogniser=lambda *_: SimpleNamespace(),  # type: ignore[arg-type, return-value]  # never asked
+            recogniser=lambda *_: nobody,
             invocation=Invocation(
                 "r", "f", "ap-shanghai", "1250000000", self.now + LIMIT_S, clock=lambda: self.now
             ),
             sleep=self._sleep,
         )
         notes = JobNotes(objects, ".cardveil/jobs/")
-        service: Any = SimpleNamespace()
-        return CardProcessor(made_of, service, notes, Signer(()), retry_policy, RateLimiter())
+        return CardProcessor(made_of, nobody, notes, Signer(()), retry_policy, RateLimiter())
 
     def _sleep(self, seconds: float) -> None:
         self.now += max(seconds, 5.0)
