@@ -55,7 +55,7 @@ NAMES: Final = ("strict", "standard", "minimal")
 POLICIES: Final = {name: load_policy(name) for name in NAMES}
 SETTINGS: Final = {name: Settings(bucket="cards-1250000000", policy=name) for name in NAMES}
 KEYS: Final = keys_of(KEY, SETTINGS["standard"])
-PICTURE: Final = SimpleNamespace(width=1000, height=630, orientation=1)
+PICTURE: Final[Any] = SimpleNamespace(width=1000, height=630, orientation=1)
 CARD: Final = Card(CardType.ID_CARD, Side.FRONT, ())
 
 
@@ -262,6 +262,7 @@ class World:
         objects = Instance(self.memory, check=check)
         leases = Leases(objects, owner=f"i{self.users}", now=lambda: self.now)
         retry_policy = RetryPolicy(1, lambda: LIMIT_S)
+        nobody: Any = SimpleNamespace()  # nothing is recognised here
         made_of = Pipeline(
             settings=settings,
             rules=RedactionRules(POLICIES[self.configured], Limits()),
@@ -271,15 +272,14 @@ class World:
             breaker=CircuitBreaker(
                 objects, leases, ".cardveil/", 300.0, lambda _: None, now=lambda: self.now
             ),
-            recogniser=lambda *_: SimpleNamespace(),  # type: ignore[arg-type, return-value]  # never asked
+            recogniser=lambda *_: nobody,
             invocation=Invocation(
                 "r", "f", "ap-shanghai", "1250000000", self.now + LIMIT_S, clock=lambda: self.now
             ),
             sleep=self._sleep,
         )
         notes = JobNotes(objects, ".cardveil/jobs/")
-        service: Any = SimpleNamespace()
-        return CardProcessor(made_of, service, notes, Signer(()), retry_policy, RateLimiter())
+        return CardProcessor(made_of, nobody, notes, Signer(()), retry_policy, RateLimiter())
 
     def _sleep(self, seconds: float) -> None:
         self.now += max(seconds, 5.0)
@@ -301,3 +301,15 @@ def test_no_person_s_word_is_lost_and_no_copy_shows_more_than_its_card_s_policy(
             world.look(finished=True)
         except (AssertionError, KeyError) as wrong:
             raise AssertionError(f"sequence {seed}: {wrong}") from wrong
+
+
+def test_a_policy_that_a_reviewer_names_overturns_no_decision_that_was_made_meanwhile() -> None:
+    world = World(random.Random(0))
+    world.deliver(lambda _: None)
+    context = world.request(lambda _: None, "submit", "review")
+    seen = cards.read(context, KEY)
+    assert seen is not None
+    review.review(context, seen, ReviewRequest(decision="reject", version=seen.version))
+    with pytest.raises(Problem, match="decided_by_person"):
+        review.redacted_by(context, seen, POLICIES["minimal"])
+    assert KEYS.redacted not in world.memory.content

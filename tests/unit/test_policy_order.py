@@ -33,6 +33,11 @@ LICENCE_KEPT = load_policy("cards: {DriverLicense: {name: keep}}\n")
         (NARROW, STRICT, False),  # and so is a narrower cover
         (STRICT, NARROW, True),
         (LICENCE_KEPT, STRICT, False),  # one field of one kind of card is enough
+        (
+            PARTLY,
+            load_policy("cards: {IDCard: {id_number: {partial: {keep_first: 5, keep_last: 4}}}}\n"),
+            False,
+        ),
         (replace(STRICT, outside="keep"), STRICT, False),
         (replace(STRICT, outside="crop"), STRICT, True),  # neither shows what lies beyond the card
         (STRICT, replace(STRICT, outside="crop"), True),

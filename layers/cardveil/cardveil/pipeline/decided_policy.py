@@ -63,7 +63,7 @@ def choice_of(
     wanted = load_policy(asked)
     if not covers_as_much(wanted, policy):
         return Choice(policy, name, weaker=True)
-    return Choice(stricter(wanted, configured), asked)
+    return Choice(wanted, asked)
 
 
 def present_policy(document: Mapping[str, Any], configured: Policy, *, decided: bool) -> Policy | None:
