@@ -22,7 +22,6 @@ from cardveil.core.timing import Timings
 from cardveil.pipeline.claim import Claim, Confirmation, claim, held
 from cardveil.pipeline.covering import RedactionRules
 from cardveil.pipeline.decided_policy import POLICY_META
-from cardveil.pipeline.decisions import finish
 from cardveil.pipeline.examine import ProcessingResult, examine, sidecar_of
 from cardveil.pipeline.options import ProcessOptions
 from cardveil.pipeline.renewal import re_redact
@@ -123,6 +122,8 @@ class Pipeline:
         made, version = claimed.made, claimed.version
         decided = made is not None and version.decided(made)
         if made is not None and version.unfinished(made):
+            from cardveil.pipeline.decisions import finish  # hardly ever needed
+
             finish(self, claimed)
         if claimed.weaker and not decided:
             raise PolicyWeaker("policy_weaker", "name a policy that covers as much, or decide by a review")
