@@ -83,9 +83,9 @@ class TestWhatIsWrongWithARequest:
             problem(api.call("GET", path), 404, "path_unknown")
         for method, path, allowed in (
             ("DELETE", "/v1/cards", "GET, HEAD, POST"),
-            ("PUT", "/v1/cards/inbox/a.jpg", "GET, HEAD"),
+            ("PUT", "/v1/cards/inbox/a.jpg", "DELETE, GET, HEAD"),
             ("POST", "/v1/health", "GET, HEAD"),
-            ("PATCH", "/v1/cards/inbox/a.jpg/review", "GET, HEAD, POST"),
+            ("PATCH", "/v1/cards/inbox/a.jpg/review", "DELETE, GET, HEAD, POST"),
         ):
             answer = api.call(method, path)
             problem(answer, 405, "method_not_allowed")
