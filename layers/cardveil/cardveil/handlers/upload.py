@@ -104,6 +104,7 @@ def _process(
         from cardveil.core.timing import Timings
         from cardveil.pipeline.factory import build_processor
         from cardveil.redaction import coefficient_path_available
+        from cardveil.storage.circuit_breaker import OF_ONE_REQUEST
 
     telemetry = Telemetry(invocation, settings.log_level)
     if not (fast := coefficient_path_available()):
@@ -130,7 +131,7 @@ def _process(
             telemetry.failure(source.key, error)
             failures.append(error)
             counts["failed"] += 1
-            if isinstance(error, Halt):
+            if isinstance(error, Halt) and error.code not in OF_ONE_REQUEST:
                 break  # nothing else would work either, and some of it would be paid for
         else:
             telemetry.outcome(source.key, outcome, timings.elapsed_ms)

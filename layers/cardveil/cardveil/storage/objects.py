@@ -9,11 +9,11 @@ from functools import partial
 from typing import Any, BinaryIO, Final, Protocol, TypeVar
 from urllib.parse import unquote
 
-from cardveil.core.errors import SourceGone, TakenByAnother
+from cardveil.core.errors import Reject, SourceGone, TakenByAnother
 from cardveil.core.frozen import dataclass
 from cardveil.core.retry import RetryPolicy
 from cardveil.storage import bodies
-from cardveil.storage.source import OUTPUT_MARK
+from cardveil.storage.source import OUTPUT_MARK, is_addressable
 from cardveil.storage.vendor import vendor_errors
 
 T = TypeVar("T")
@@ -119,6 +119,10 @@ class CosObjects:
         ------
         SourceGone
             When there is no such object.
+        Reject
+            ``key_unusable`` for a key that no request can name, here and in all that is asked by key.
+        Review
+            ``source_archived``.
         Retry
             ``answer_unreadable`` when what came is not the object: short, altered, of no true length.
         """
@@ -171,6 +175,7 @@ class CosObjects:
         """
         from qcloud_cos.cos_auth import CosS3Auth
 
+        _require_addressable(key)
         conf = self.client.get_conf()
         with vendor_errors(params["ci-process"]):
             answer = self.client.send_request(
@@ -204,6 +209,7 @@ class CosObjects:
 
     def delete(self, key: str) -> None:
         """Delete an object; one that is gone already is fine."""
+        _require_addressable(key)
         self._call(_DELETE, partial(self.client.delete_object, Bucket=self.bucket, Key=key))
 
     def page(self, prefix: str, marker: str = "", limit: int = _PAGE) -> Page:
@@ -249,6 +255,7 @@ class CosObjects:
         return self._presigned("PUT", key, seconds, {**dict.fromkeys(_NOT_ADDED, ""), **headers})
 
     def _presigned(self, method: str, key: str, seconds: int, headers: Mapping[str, str]) -> str:
+        _require_addressable(key)
         token = self.client.get_conf()._token
         url: str = self.client.get_presigned_url(
             Bucket=self.bucket,
@@ -263,6 +270,7 @@ class CosObjects:
 
     def _opened(self, key: str) -> tuple[Mapping[str, str], Any]:
         """Return an object's headers, with lower-case names, and its body as it comes."""
+        _require_addressable(key)
         try:
             answer = self.client.get_object(Bucket=self.bucket, Key=key, KeySimplifyCheck=False)
         except ValueError:
@@ -270,9 +278,11 @@ class CosObjects:
         return _lower(answer), answer["Body"].get_raw_stream()
 
     def _headed(self, key: str) -> Stored:
+        _require_addressable(key)
         return _stored(self.client.head_object(Bucket=self.bucket, Key=key))
 
     def _put(self, key: str, data: bytes, meta: Mapping[str, str], **more: str) -> None:
+        _require_addressable(key)
         put = partial(
             self.client.put_object,
             Bucket=self.bucket,
@@ -293,6 +303,14 @@ class CosObjects:
                 return action()
 
         return self.retry_policy.call(once)
+
+
+def _require_addressable(key: str) -> None:
+    """Refuse a key that would name another object on its way, before anything is asked for."""
+    if not is_addressable(key):
+        raise Reject(
+            "key_unusable", "store the object under a key without . and .. between slashes, and none at first"
+        )
 
 
 def delete_under(objects: Objects, prefix: str, but: str = "") -> None:
