@@ -33,7 +33,6 @@ from cardveil.settings import Settings
 from cardveil.storage.circuit_breaker import CircuitBreaker
 from cardveil.storage.job_store import JobNotes
 from cardveil.storage.leases import Leases
-from cardveil.storage.refusals import Refusals
 from cardveil.storage.results import Results
 from cardveil.storage.source import Source
 
@@ -173,7 +172,6 @@ class Scene:
                 self.told.append,
                 now=lambda: self.now,
             ),
-            refusals=Refusals(objects, self.settings.inbox_prefix),
             recogniser=RecognizerFactory(
                 self.vendor,
                 self.vendor,

@@ -34,12 +34,6 @@ def test_every_request_is_answered(event: Any) -> None:
     json.dumps(reply).encode()
 
 
-def test_a_list_where_a_map_must_be_is_a_request_that_cannot_be_read() -> None:
-    event = json.loads((EVENTS / "function-url-api-health.json").read_text("utf-8"))
-    reply = answer({**event, "queryString": ["a", "b"]}, read_context(CONTEXT), ENVIRONMENT)
-    assert (reply["statusCode"], json.loads(reply["body"])["code"]) == (400, "event_unreadable")
-
-
 @given(mutants(*sorted(EVENTS.glob("callback-*.json"))))
 @settings(max_examples=300, deadline=None)
 def test_every_callback_is_told_what_it_is(event: Any) -> None:

@@ -78,8 +78,6 @@ def _read(event: Any, function: FunctionContext) -> HttpRequest:
         isinstance(event.get(n), str) for n in ("httpMethod", "path")
     ):
         raise Problem(400, "event_unreadable", "invoke this function through its URL")
-    if not isinstance(event.get("queryString") or {}, Mapping):
-        raise Problem(400, "event_unreadable", "invoke this function through its URL")
     path = event["path"] if event["path"].startswith("/") else f"/{event['path']}"
     return HttpRequest(event["httpMethod"].upper(), path, headers_of(event), function)
 

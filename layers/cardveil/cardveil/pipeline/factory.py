@@ -32,7 +32,6 @@ from cardveil.storage.circuit_breaker import BreakerGuard, CircuitBreaker
 from cardveil.storage.job_store import JobNotes
 from cardveil.storage.leases import Leases
 from cardveil.storage.objects import CosObjects
-from cardveil.storage.refusals import Refusals
 from cardveil.storage.response_cache import ResponseCache
 from cardveil.storage.results import Results
 from cardveil.storage.vendor import Credentials, cos_client, credentials_from, ocr_client
@@ -151,7 +150,6 @@ def build_processor(
         results=Results(results),
         leases=leases,
         breaker=CircuitBreaker(sources, leases, settings.state_prefix, settings.breaker_probe_s, on_metric),
-        refusals=Refusals(sources, settings.inbox_prefix),
         recogniser=RecognizerFactory(
             LicenseLocator(client, bucket),
             _text_reader(settings, credentials, client, bucket, proxy),
