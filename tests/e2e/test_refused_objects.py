@@ -4,35 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.support.cloud_fixture import Bench, role_documents
+from tests.support.cloud_fixture import Bench
+from tests.support.hostile import forbidding
 from tests.support.sweep_fixture import context, put, select, swept
 
 from cardveil.sweep.run import Run
 from cardveil.sweep.sweep import sweep
-from cardveil_cli.permissions.documents import CamPolicy
-from cardveil_cloud.accounts import Policy
 
 Start = Callable[..., Bench]
-
-
-@dataclass(frozen=True)
-class Forbidding:
-    """A role's policy under a bucket that forbids some of its objects, whatever the role may do."""
-
-    role: Policy
-    prefix: str
-
-    def allows(self, action: str, resource: str) -> bool:
-        return f"/{self.prefix}" not in resource and self.role.allows(action, resource)
-
-
-def forbidding(prefix: str) -> dict[str, Forbidding]:
-    documents = role_documents({"CARDVEIL_SCHEME": "http"})
-    return {key: Forbidding(CamPolicy(document), prefix) for key, document in documents.items()}
 
 
 def event(bench: Bench, *names: str) -> dict[str, Any]:
