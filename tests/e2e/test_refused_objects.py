@@ -14,6 +14,7 @@ from tests.support.sweep_fixture import context, put, select, swept
 
 from cardveil.sweep.run import Run
 from cardveil.sweep.sweep import sweep
+from cardveil_cloud.fault_rules import FaultRules, Rule
 
 Start = Callable[..., Bench]
 
@@ -84,6 +85,20 @@ def test_what_was_archived_is_found_again_once_restored(start: Start, front: byt
     assert said(bench, "cold.jpg")[0] == "redacted"
     assert bench.listing(".cardveil/unread/") == []
     assert dict(swept_later(bench).counts) == {}
+
+
+def test_what_ci_may_not_read_under_one_key_it_reads_under_another(start: Start, front: bytes) -> None:
+    faults = FaultRules([Rule("error", "ci", "AILicenseRec", code="AccessDenied", times=1)])
+    bench = start(faults=faults)
+    assert bench.run("a.jpg", front)["status"] == "redacted"
+    assert faults.injected == {"ci error AccessDenied": 1}
+    assert "BreakerOpened" not in bench.logs()
+    assert bench.listing(".cardveil/") == [], "the copy is taken away again"
+    faults.rules = [Rule("error", "ci", "AILicenseRec", code="AccessDenied")]
+    put(bench, "b.jpg", front)
+    with pytest.raises(RuntimeError, match="permission_missing"):
+        bench.deliver("inbox/b.jpg")
+    assert "BreakerOpened" in bench.logs(), "of two objects alike: it is the account's"
 
 
 def test_where_there_is_no_other_object_the_listing_speaks_for_the_account(
