@@ -49,7 +49,12 @@ def keys_of(source: str, settings: Settings) -> Keys:
         len(settings.sidecar_prefix.encode()) + len(".json"), len(settings.redacted_prefix.encode())
     )
     too_long = longest + len(relative.encode()) > MAX_KEY_BYTES
-    if settings.result_names == "digest" or too_long or not is_addressable(source) or _DIGEST.fullmatch(relative):
+    if (
+        settings.result_names == "digest"
+        or too_long
+        or not is_addressable(source)
+        or _DIGEST.fullmatch(relative)
+    ):
         relative = whole
     return Keys(
         sidecar=f"{settings.sidecar_prefix}{relative}.json",
