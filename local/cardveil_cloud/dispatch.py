@@ -62,13 +62,22 @@ class _Spoiler:
         self._scope = scope
         self._send = send
         self.transport: Any = getattr(getattr(send, "__self__", None), "transport", None)
+        self._start: Message = {}
+        self._held = b""
 
     async def send(self, message: Message) -> None:
         """Send one part of an answer."""
         fault: BodyFault | None = self._scope.get(BODY_FAULT)
         body: bytes = message.get("body", b"") if message["type"] == "http.response.body" else b""
-        if fault is None or len(body) < _PIECES:
+        if fault is not None and fault.length:
+            self._lie(fault.length, message, body)
+        elif fault is None or len(body) < _PIECES:
             await self._send(message)
+        elif fault.alter:
+            middle = len(body) // 2
+            await self._send(
+                {**message, "body": body[:middle] + bytes([body[middle] ^ 1]) + body[middle + 1 :]}
+            )
         elif fault.truncate:
             await self._send({**message, "body": body[: len(body) // 2], "more_body": True})
             # What was written is handed to the network first; an abort would take it back.
@@ -80,3 +89,21 @@ class _Spoiler:
                 more = not last or message.get("more_body", False)
                 await self._send({**message, "body": body[start : start + size], "more_body": more})
                 await asyncio.sleep(fault.slow_s / _PIECES)
+
+    def _lie(self, kind: str, message: Message, body: bytes) -> None:
+        """Write an answer past the server, which keeps lengths true, and close the connection."""
+        if message["type"] == "http.response.start":
+            self._start = message
+            return
+        self._held += body
+        if message.get("more_body", False):
+            return
+        # An answer to HEAD has no body to count.
+        headers = {bytes(name).lower(): bytes(value) for name, value in self._start["headers"]}
+        size = int(headers.get(b"content-length", b"0"))
+        said = {"short": str(size // 2), "long": str(size * 1000 + 1000), "odd": "abc"}[kind]
+        headers |= {b"content-length": said.encode(), b"connection": b"close"}
+        lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers.items())
+        sent = self._held[: size // 2] if kind == "short" else self._held
+        self.transport.write(b"HTTP/1.1 %d \r\n%s\r\n%s" % (self._start["status"], lines, sent))
+        self.transport.close()

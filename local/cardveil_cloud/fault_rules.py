@@ -27,6 +27,10 @@ KINDS: Final[Mapping[str, str]] = {
     "reset_before": "the connection is reset, and the call has no effect",
     "reset_after": "the connection is reset, and the call had its effect",
     "truncate": "the call has its effect, and half of the answer's body arrives",
+    "alter": "the call has its effect, and one bit of the answer's body is another",
+    "lie_short": "the call has its effect, and half of the answer arrives, with a Content-Length to match",
+    "lie_long": "the call has its effect, and the answer's Content-Length is a thousand times its body's",
+    "lie_odd": "the call has its effect, and the answer's Content-Length is no number",
     "slow": "the call has its effect, and the answer's body takes `seconds`",
     "throttle": "the platform refuses an invocation (432)",
     "kill": "the instance is killed after a random part of `seconds`",
@@ -36,7 +40,8 @@ KINDS: Final[Mapping[str, str]] = {
 }
 _TOKENS: Final = ("x-cos-security-token", "x-ci-security-token", "x-tc-token")
 _BEFORE: Final = frozenset({"latency", "error", "reset_before"})
-_AFTER: Final = frozenset({"reset_after", "truncate", "slow"})
+_LIES: Final = frozenset({"lie_short", "lie_long", "lie_odd"})
+_AFTER: Final = frozenset({"reset_after", "truncate", "alter", "slow"}) | _LIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +110,7 @@ class FaultRules(NoFaults):
         rule = self._draw(service, operation)
         if rule is None:
             return
-        if rule.kind in {"reset_after", "truncate"}:
+        if rule.kind in {"reset_after", "truncate", "alter"} | _LIES:
             self.lost[operation] += 1
         if rule.kind == "latency":
             await asyncio.sleep(rule.seconds * self._share())
@@ -117,6 +122,10 @@ class FaultRules(NoFaults):
             request.scope["cardveil.reset_after"] = True
         elif rule.kind == "truncate":
             request.scope[BODY_FAULT] = BodyFault(truncate=True)
+        elif rule.kind == "alter":
+            request.scope[BODY_FAULT] = BodyFault(alter=True)
+        elif rule.kind in _LIES:
+            request.scope[BODY_FAULT] = BodyFault(length=rule.kind.removeprefix("lie_"))
         elif rule.kind == "slow":
             request.scope[BODY_FAULT] = BodyFault(slow_s=rule.seconds * self._share())
 

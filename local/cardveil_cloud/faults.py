@@ -18,10 +18,25 @@ BODY_FAULT: Final = "cardveil.body_fault"
 
 @dataclass(frozen=True, slots=True)
 class BodyFault:
-    """What happens to an answer's body: cut off in the middle, or sent in pieces over so many seconds."""
+    """What happens to an answer's body.
+
+    Attributes
+    ----------
+    truncate : bool
+        It is cut off in the middle.
+    slow_s : float
+        It is sent in pieces over so many seconds.
+    alter : bool
+        One bit in its middle is another.
+    length : str
+        What its ``Content-Length`` says: ``short`` for half of the body, which is all that is sent,
+        ``long`` for a thousand times as much, ``odd`` for no number at all; empty for the truth.
+    """
 
     truncate: bool = False
     slow_s: float = 0.0
+    alter: bool = False
+    length: str = ""
 
 
 class PlatformFault(Exception):  # noqa: N818 - an order to the platform, not an error of it

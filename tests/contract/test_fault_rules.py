@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,10 +19,12 @@ from tests.support.cloud_fixture import Bench, bench
 
 from cardveil.core.errors import Halt, Reject, Retry
 from cardveil.core.retry import RetryPolicy
+from cardveil.recognition.interfaces import Image
+from cardveil.recognition.mainland_id_card_ocr import MainlandIdCardReader
 from cardveil.settings import Settings
 from cardveil.storage.circuit_breaker import OF_ONE_REQUEST
 from cardveil.storage.objects import CosObjects
-from cardveil.storage.vendor import Credentials, cos_client
+from cardveil.storage.vendor import Credentials, cos_client, ocr_client
 from cardveil_cloud.cos.contracts import DropConnection
 from cardveil_cloud.cos.errors import CosError
 from cardveil_cloud.fault_rules import KINDS, FaultRules, Rule
@@ -60,6 +63,27 @@ def put(running: Bench, key: str = "x/a") -> None:
     objects(running).put(key, b"content" * 100, media_type="text/plain", meta={})
 
 
+def put_parts(running: Bench, key: str, parts: int) -> bytes:
+    """Store an object in so many parts, and return its content."""
+    pieces = [bytes([97 + number]) * 1_048_576 for number in range(parts)]
+    if parts == 1:
+        objects(running).put(key, pieces[0], media_type="text/plain", meta={})
+        return pieces[0]
+    named = {"Bucket": running.bucket, "Key": key}
+    upload = running.client.create_multipart_upload(**named)["UploadId"]
+    done = [
+        {
+            "PartNumber": number,
+            "ETag": running.client.upload_part(**named, Body=piece, PartNumber=number, UploadId=upload)[
+                "ETag"
+            ],
+        }
+        for number, piece in enumerate(pieces, 1)
+    ]
+    running.client.complete_multipart_upload(**named, UploadId=upload, MultipartUpload={"Part": done})
+    return b"".join(pieces)
+
+
 @pytest.mark.parametrize("kind", ["reset_before", "reset_after", "truncate"])
 def test_a_lost_connection_may_be_tried_again(begin: Begin, kind: str) -> None:
     running = begin(Rule(kind, "cos", "GetObject", nth=1))
@@ -67,6 +91,54 @@ def test_a_lost_connection_may_be_tried_again(begin: Begin, kind: str) -> None:
     with pytest.raises(Retry):
         objects(running).get("x/a", max_bytes=10_000)
     assert objects(running).get("x/a", max_bytes=10_000)[1] == b"content" * 100
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+@pytest.mark.parametrize("kind", ["alter", "lie_short", "lie_long", "lie_odd"])
+def test_what_is_not_the_object_is_never_taken_for_it(begin: Begin, kind: str, parts: int) -> None:
+    """An object of one part has its MD5 for an ETag; one of several has none, and is told by its CRC-64."""
+    running = begin(*(Rule(kind, "cos", "GetObject", nth=nth) for nth in (1, 2, 3)))
+    stored = put_parts(running, "x/a", parts)
+    reader = objects(running)
+    with pytest.raises(Retry):
+        reader.get("x/a", max_bytes=10_000_000)
+    with pytest.raises(Retry):
+        reader.get("x/a", max_bytes=len(stored))  # nor for one that is too large
+    with pytest.raises(Retry):
+        reader.fetch("x/a", io.BytesIO())
+    assert reader.get("x/a", max_bytes=10_000_000)[1] == stored
+    file = io.BytesIO()
+    reader.fetch("x/a", file)
+    assert file.getvalue() == stored
+
+
+@pytest.mark.parametrize("kind", ["lie_long", "lie_odd"])
+def test_a_head_without_a_true_length_is_asked_for_again(begin: Begin, kind: str) -> None:
+    running = begin(Rule(kind, "cos", "HeadObject", nth=1))
+    put(running)
+    with pytest.raises(Retry):
+        objects(running).get("x/a", max_bytes=100)
+    assert objects(running).get("x/a", max_bytes=100)[1] is None
+
+
+@pytest.mark.parametrize("kind", ["truncate", "lie_short", "lie_long"])
+def test_a_listing_that_is_not_whole_is_asked_for_again(begin: Begin, kind: str) -> None:
+    running = begin(Rule(kind, "cos", "GetBucket", nth=1))
+    put(running)
+    with pytest.raises(Retry):
+        objects(running).page("x/")
+    assert [entry.key for entry in objects(running).page("x/").entries] == ["x/a"]
+
+
+def test_a_reading_that_is_cut_short_is_asked_for_again(begin: Begin) -> None:
+    running = begin(Rule("lie_short", "ocr", nth=1))
+    at = running.endpoint
+    speaking = ocr_client(Settings(scheme="http"), Credentials(at.secret_id, at.secret_key, ""), at.proxy)
+    reader = MainlandIdCardReader(lambda: speaking)
+    with pytest.raises(Retry):
+        reader.read(Image(b"not a picture", 1, 1, None), None)
+    with pytest.raises(Reject):
+        reader.read(Image(b"not a picture", 1, 1, None), None)
 
 
 def test_before_has_no_effect_and_after_has(begin: Begin) -> None:

@@ -83,7 +83,7 @@ def test_the_timer_finds_what_nobody_called_back_about(start: Start, front: byte
     assert sidecar is not None
     assert sidecar["status"] == "redacted"
     assert bench.cloud.usage.by_operation()["ImageLicenseRec"] == 1
-    assert bench.listing(".cardveil/") == []
+    assert [key for key in bench.listing(".cardveil/") if "/sweeps/" not in key] == []
 
 
 def test_callbacks_twice_and_late_make_one_result(start: Start, front: bytes) -> None:

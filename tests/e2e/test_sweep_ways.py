@@ -17,6 +17,7 @@ from tests.support.sweep_fixture import calls, put, small, swept
 
 from cardveil.core.errors import Halt
 from cardveil_cloud.ci.recognition import KnownPicture
+from cardveil_cloud.fault_rules import FaultRules, Rule
 
 Start = Callable[..., Bench]
 TIMER = "every-five-minutes"
@@ -47,9 +48,14 @@ def test_jobs_do_the_cards(start: Start, front: bytes) -> None:
     assert (bench.sidecar("a.jpg") or {})["status"] == "redacted"
 
 
-def test_a_timer_sweeps_and_an_unreadable_message_is_told(start: Start, front: bytes) -> None:
-    bench = start(environment={"CARDVEIL_SWEEP_EXECUTION": "direct", "CARDVEIL_SWEEP_MIN_AGE_S": "0"})
-    put(bench, "a.jpg", front)
+def test_as_shipped_the_timer_finishes_what_three_tries_could_not(start: Start, front: bytes) -> None:
+    faults = FaultRules([Rule("error", "ci", "AILicenseRec", code="InternalError")])
+    bench = start(environment={"CARDVEIL_SWEEP_MIN_AGE_S": "0"}, faults=faults)
+    bench.upload("inbox/a.jpg", front)
+    bench.settle()
+    assert len(bench.cloud.dead_letters) == 1
+    assert bench.sidecar("a.jpg") is None
+    faults.rules = []
     for _ in range(2):
         bench.cloud.fire_timer(TIMER)
         bench.settle()

@@ -36,6 +36,17 @@ def test_stored_forms_say_the_same(path: Path) -> None:
     assert told.user_data.startswith("cv1.cards-1250000000.")
 
 
+@pytest.mark.parametrize("broken", [None, 7, {}, {"Ckafka": []}, {"Ckafka": {"msgBody": None}}], ids=str)
+def test_one_broken_record_of_a_batch_stops_no_other(broken: Any) -> None:
+    event = load(EVENTS / "callback-ckafka.json")
+    event["Records"] = [broken, event["Records"][0], broken]
+    bodies = read_delivery(event).bodies
+    assert read_callback(bodies[1])[0].job_id == JOB
+    for body in (bodies[0], bodies[2]):
+        with pytest.raises(Reject, match="callback_unreadable"):
+            read_callback(body)
+
+
 def test_a_queue_may_hand_on_the_message_as_an_object() -> None:
     event = load(EVENTS / "callback-ckafka.json")
     inner = event["Records"][0]["Ckafka"]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from tests.support.odd_values import mutants
 
 from cardveil.core.errors import Reject
 from cardveil.handlers.upload import EventRecord, passed_over, read_record, records_of
@@ -36,7 +39,6 @@ def test_put() -> None:
     assert upload.source.key == "inbox/a b.jpg"
     assert upload.source.region == "ap-shanghai"
     assert upload.source.etag == "0d73c0a6e4bd5a3a7d9c6f0fcf4b1c55"
-    assert upload.size == 557
     assert passed_over(upload, SETTINGS) is None
 
 
@@ -75,7 +77,7 @@ def test_a_deletion_is_passed_over_only_where_results_are_kept() -> None:
 
 
 def made(key: str, **meta: str) -> EventRecord:
-    return EventRecord("cos:ObjectCreated:Put", Source("b-1", "r", key, meta=meta), 1)
+    return EventRecord("cos:ObjectCreated:Put", Source("b-1", "r", key, meta=meta))
 
 
 @pytest.mark.parametrize(
@@ -133,3 +135,51 @@ def test_an_unreadable_record_is_refused_without_repeating_it(record: Any) -> No
     assert caught.value.code == "event_unreadable"
     assert "SECRET" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+@given(mutants(*sorted(EVENTS.glob("cos-*.json"))))
+@settings(max_examples=400, deadline=None)
+def test_whatever_an_event_says_its_records_are_read_or_refused(event: Any) -> None:
+    try:
+        records = records_of(event)
+    except Reject:
+        return
+    for record in records:
+        _read_or_refused(record)
+
+
+def _read_or_refused(record: Any) -> None:
+    try:
+        upload = read_record(record, region="ap-shanghai")
+    except Reject:
+        return
+    passed_over(upload, SETTINGS)
+    source = upload.source
+    assert source.key.encode()
+    assert re.fullmatch(r"[a-z]{2}-[a-z0-9-]+", source.region)
+    assert re.fullmatch(r"[a-z0-9-]+-[0-9]+", source.bucket)
+    assert re.fullmatch(r"[0-9A-Za-z-]*", source.etag)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("cosObject", "size"), float("inf")),
+        (("cosBucket", "cosRegion"), ["ap-shanghai"]),
+        (("cosBucket", "cosRegion"), "evil.example/"),
+        (("cosObject", "meta"), ["ETag"]),
+        (("cosObject", "url"), 7),
+    ],
+)
+def test_what_is_odd_and_not_needed_loses_no_picture(place: tuple[str, str], value: Any) -> None:
+    (record,) = records_of(json.loads((EVENTS / "cos-object-created-put.json").read_text("utf-8")))
+    record["cos"][place[0]][place[1]] = value
+    source = read_record(record, region="ap-shanghai").source
+    assert (source.key, source.region) == ("inbox/a b.jpg", "ap-shanghai")
+
+
+def test_a_key_with_half_of_a_surrogate_pair_is_refused() -> None:
+    (record,) = records_of(json.loads((EVENTS / "cos-object-created-no-url.json").read_text("utf-8")))
+    record["cos"]["cosObject"]["key"] = "/1250000000/cards/inbox/\ud800.jpg"
+    with pytest.raises(Reject, match="event_unreadable"):
+        read_record(record, region="ap-shanghai")

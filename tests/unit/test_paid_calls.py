@@ -47,7 +47,7 @@ def recognisers(general: Once, objects: Instance, pool: Any, remaining_s: float 
     guard = BreakerGuard(None, closed)  # type: ignore[arg-type]  # a closed breaker is not asked
     calls = PaidCalls(RetryPolicy(1, lambda: remaining_s), RateLimiter(), 0.0, guard)
     answers = ResponseCache(objects, "answers", kept, 60.0, pool)
-    return CachedRecognizers(answers, calls, None, None, general)  # type: ignore[arg-type]
+    return CachedRecognizers(answers, calls, None, None, general, None)  # type: ignore[arg-type]
 
 
 def test_lines_are_recalled_in_full_and_not_paid_again() -> None:

@@ -179,7 +179,8 @@ def _swept(
     progress.end(run)
     if stop.is_set() and not run.over:
         return ExitCode.INTERRUPTED
-    return ExitCode.LEFT_OVER if run.left_over or not run.over else ExitCode.DONE
+    waiting = run.left_over or run.counts["unread"]
+    return ExitCode.LEFT_OVER if waiting or not run.over else ExitCode.DONE
 
 
 @contextmanager

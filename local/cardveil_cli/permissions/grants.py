@@ -10,8 +10,8 @@ from typing import Final
 from cardveil.settings import Settings
 
 #: The notes under the state prefix that functions keep: not what `cardveil deploy` puts beside them.
-_NOTES: Final = ("leases/*", "staged/*", "answers/*", "jobs/*", "breaker.json", "breaker-probe/*")
-_LISTED: Final = ("leases/*", "staged/*", "answers/*", "jobs/*", "breaker-probe/*")
+_NOTES: Final = ("leases/*", "staged/*", "answers/*", "jobs/*", "unread/*", "breaker.json", "breaker-probe/*")
+_LISTED: Final = ("leases/*", "staged/*", "answers/*", "jobs/*", "unread/*", "breaker-probe/*")
 #: The folders of those that hold what cards say, or their pictures and keys.
 _OF_CARDS: Final = ("jobs", "staged", "answers", "history", "erasing")
 _WORKERS: Final = ("on_upload", "on_callback", "on_schedule", "on_request")
@@ -69,6 +69,7 @@ def grants(settings: Settings, *, jobs: bool) -> tuple[Grant, ...]:
         Grant("cos:HeadObject", (inbox,), everywhere, "confirm that the source has not changed"),
         Grant("cos:PutObject", (inbox,), desk, "store a picture that came over HTTP, sign upload links"),
         Grant("cos:GetBucket", (inbox,), desk, "list the cards"),
+        Grant("cos:GetBucket", (inbox,), _WORKERS[:3], "find another source to compare a refusal with"),
         Grant("cos:HeadObject", (sidecars,), everywhere, "see whether there is a result already"),
         Grant("cos:PutObject", (sidecars,), everywhere, "write the result"),
         Grant("cos:GetObject", (sidecars,), desk, "answer with a result"),
@@ -140,7 +141,7 @@ def grants(settings: Settings, *, jobs: bool) -> tuple[Grant, ...]:
         Grant("ci:DescribeMediaJobs", ("*",), everywhere, "find a job whose answer was lost", needs="jobs"),
         Grant("ci:CancelMediaJob", ("*",), everywhere, "cancel a job that takes too long", needs="jobs"),
         Grant("cam:PassRole", (), everywhere, "hand CI's own role to a job", needs="jobs"),
-        Grant("cos:GetBucket", (inbox, sidecars, sweeps), sweeper, "find what is to be swept", needs="sweep"),
+        Grant("cos:GetBucket", (sidecars, sweeps), sweeper, "find what is to be swept", needs="sweep"),
         Grant("cos:GetObject", (sidecars, sweeps), sweeper, "read results and checkpoints", needs="sweep"),
         Grant("cos:PutObject", (sweeps,), sweeper, "write checkpoints", needs="sweep"),
         Grant("cos:DeleteObject", (sweeps,), sweeper, "clear checkpoints away", needs="sweep"),

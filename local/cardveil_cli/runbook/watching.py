@@ -14,6 +14,7 @@ WATCHING: Final[Mapping[str, str]] = MappingProxyType(
         "CardRenewed": "results made anew after a change of the policy, without paying",
         "CardAlreadyDone": "duplicates; many of them: something delivers twice, which costs requests only",
         "SourceGone": "sources deleted too early; find out who deletes from the inbox",
+        "SourceUnread": "by the finding in their sidecars: restore what is archived, permit what is refused",
         "PaidCalls": "what the vendor will bill; compare with uploads times calls a card",
         "CardFailed": "by leaf: Retry mends itself, Halt wants you now; the code is in the table below",
         "JobSubmitted": "jobs begun; compare with CallbackReceived",

@@ -21,6 +21,9 @@ MIX: Final = (
     ("reset_after", 1.25, 0.0),
     ("truncate", 1.25, 0.0),
 )
+#: What befalls bodies that are read of COS, beside the rest: kind, share in percent of these reads.
+#: An answer of CI has no digest by which an altered one could be told.
+BODIES: Final = (("alter", 1.0), ("lie_short", 1.0), ("lie_long", 1.0), ("lie_odd", 1.0))
 #: Codes of the other nine, by service: throttling, faults of the vendor, credentials that have expired.
 CODES: Final[Mapping[str, tuple[tuple[str, float], ...]]] = {
     "cos": (("SlowDown", 4.0), ("InternalError", 3.0), ("ExpiredToken", 1.9), ("RequestTimeTooSkewed", 0.1)),
@@ -45,6 +48,8 @@ class Plan:
         Shares of calls, deliveries and invocations.
     jobs : float
         Share of pictures that are located by a job.
+    archived : float
+        Share of pictures that are archived when their event comes, and restored later.
     timeout_s : int
         Time limit of a function, and with it the length of leases.
     overdue_s : float
@@ -60,6 +65,7 @@ class Plan:
     duplicated: float = 0.05
     killed: float = 0.02
     jobs: float = 0.5
+    archived: float = 0.05
     timeout_s: int = 12
     overdue_s: float = 15.0
     pause_s: float | None = None
@@ -84,6 +90,10 @@ class Plan:
                 rules.append(Rule(kind, service, probability=share / left, code=code, seconds=seconds))
                 left -= share
         return [
+            *(
+                Rule(kind, "cos", "GetObject", probability=share * self.faulty / 20.0)
+                for kind, share in BODIES
+            ),
             *rules,
             Rule("kill", "scf", probability=self.killed, seconds=0.6),
             Rule("throttle", "scf", "on_upload", probability=0.01),

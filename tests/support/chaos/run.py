@@ -45,6 +45,7 @@ def run(plan: Plan, progress: Progress = lambda _: None) -> Findings:
                 ocr_rate=None,
                 layers={"cardveil": ROOT / "layers" / "cardveil"},
                 max_instances=plan.instances,
+                restore_s=0.0,
             ) as running,
         ):
             started = time.monotonic()
@@ -64,6 +65,7 @@ class _Chaos:
         self._progress = progress
         self._random = random.Random(plan.seed)
         self.strangers = Strangers(running, plan.seed)
+        self._archived: list[ChaosPicture] = []
 
     def deliver(self) -> None:
         """Upload every picture, and deliver events of those that are there until the count is reached."""
@@ -94,12 +96,27 @@ class _Chaos:
             clock.join()
 
     def settle(self) -> int:
-        """Wait until nothing moves, send dead letters again, run the schedule; return the letters' number."""
+        """Wait until nothing moves, send dead letters again, run the schedule; return the letters' number.
+
+        What was archived is restored first, and its event sent once more.
+        """
         done = 0
+        self._bench.settle()
+        for shown in self._archived:
+            self._bench.client.restore_object(
+                Bucket=self._bench.bucket,
+                Key=shown.key,
+                RestoreRequest={"Days": "1", "CASJobParameters": {"Tier": "Expedited"}},
+            )
+            self._again(shown)
         for round_ in range(_ROUNDS):
             self._bench.settle()
             letters = self._bench.cloud.dead_letters[done:]
-            waiting = [key for key in self._bench.listing(".cardveil/") if "/breaker" not in key]
+            waiting = [
+                key
+                for key in self._bench.listing(".cardveil/")
+                if not key.startswith((".cardveil/breaker", ".cardveil/sweeps/"))
+            ]
             self._progress(f"settling, round {round_ + 1}: {len(letters)} dead letters, {len(waiting)} notes")
             if not letters and not waiting:
                 break
@@ -117,8 +134,14 @@ class _Chaos:
 
     def _upload(self, shown: ChaosPicture) -> None:
         how = "job" if self._random.random() < self._plan.jobs else "direct"
-        meta = {name.replace("-", "_"): value for name, value in shown.meta.items()}
-        self._bench.upload(shown.key, shown.data(), execution=how, **meta)
+        headers = {f"x-cos-meta-{name}": value for name, value in {**shown.meta, "execution": how}.items()}
+        more = {}
+        if self._random.random() < self._plan.archived:
+            self._archived.append(shown)
+            more = {"StorageClass": "ARCHIVE"}
+        self._bench.client.put_object(
+            Bucket=self._bench.bucket, Key=shown.key, Body=shown.data(), Metadata=headers, **more
+        )
 
     def _again(self, shown: ChaosPicture) -> None:
         self._bench.cloud.invoke_async("on_upload", self._bench.event(shown.key))

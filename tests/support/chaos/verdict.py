@@ -156,7 +156,7 @@ def judge(
     for entry in running.cloud.store.list(running.bucket, prefix=".cardveil/", limit=100_000).entries:
         kind = entry.key.split("/")[1]
         found.leases += kind == "leases"
-        found.notes += kind in {"jobs", "staged"}
+        found.notes += kind in {"jobs", "staged", "unread"}
         found.answers += kind == "answers"
     said = [logs, server_log.read_text("utf-8", "replace")]
     # The letter's body is the platform's own copy of the event; what we have said is its message.

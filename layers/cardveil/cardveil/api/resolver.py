@@ -132,18 +132,18 @@ def body_of(event: Mapping[str, Any]) -> str:
     Raises
     ------
     Problem
-        400 ``json_invalid`` for a body in Base64 that holds no text.
+        400 ``json_invalid`` for a body in Base64 that holds no text, or of values that JSON has no form for.
     """
     body = event.get("body")
     if body is None:
         return ""
-    if not isinstance(body, str):
-        return orjson.dumps(body).decode()
-    if event.get("isBase64Encoded") is not True:
+    if isinstance(body, str) and event.get("isBase64Encoded") is not True:
         return body
     try:
+        if not isinstance(body, str):
+            return orjson.dumps(body).decode()
         return base64.b64decode(body, validate=True).decode()
-    except ValueError:
+    except (ValueError, TypeError):
         raise Problem(400, "json_invalid", "send a JSON document in the body") from None
 
 

@@ -29,6 +29,12 @@ class Finding:
 #: Codes in the sidecar's `findings`. Codes of the error tree may stand there as well (see `errors`).
 FINDINGS: Final[Mapping[str, Finding]] = MappingProxyType(
     {
+        "source_archived": Finding(
+            True, "the object is archived and cannot be read: restore it, and the next sweep finds it"
+        ),
+        "source_refused": Finding(
+            True, "this object may not be read, others may: see the bucket's policy and its key of KMS"
+        ),
         "several_cards": Finding(True, "more than one card is in the picture: upload one card a picture"),
         "fields_missing": Finding(True, "fields that the policy covers were not located: mark them by hand"),
         "portrait_missing": Finding(True, "the portrait's place could not be derived: mark it by hand"),

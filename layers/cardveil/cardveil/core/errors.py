@@ -210,6 +210,11 @@ VENDOR_CODES: Final[Mapping[str, tuple[Leaf, str, str]]] = MappingProxyType(
         "ExpiredToken": (Retry, "credentials_expired", RETRY_HINT),
         "FileAlreadyExists": (TakenByAnother, "taken_by_another", RETRY_HINT),
         "InvalidAccessKeyId": (Halt, "credentials_refused", _SIGNING),
+        "InvalidObjectState": (
+            Review,
+            "source_archived",
+            "restore the object: the next sweep then finds it by itself",
+        ),
         "InvalidArgument": (Halt, "request_refused", "report this: the request is malformed"),
         "InvalidAuthorization": (Halt, "credentials_refused", _SIGNING),
         "InvalidImageFormat": (Reject, "picture_corrupt", "upload a JPEG, PNG or BMP photograph"),

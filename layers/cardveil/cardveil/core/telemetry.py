@@ -22,6 +22,7 @@ METRICS: Final[Mapping[str, tuple[str, str]]] = {
     "CardRenewed": ("Count", "sources redacted anew from stored places, by status: nothing was recognised"),
     "CardAlreadyDone": ("Count", "deliveries of sources that were done before"),
     "SourceGone": ("Count", "sources deleted before they were read"),
+    "SourceUnread": ("Count", "sources that cannot be read for a reason of their own, as archived ones"),
     "PaidCalls": ("Count", "recognition calls made"),
     "CardFailed": ("Count", "sources left for a retry or for a person, by leaf and code"),
     "JobSubmitted": ("Count", "sources that were submitted as a job, or are under way as one"),
@@ -102,6 +103,8 @@ class Telemetry:
             self.metric("CardAlreadyDone", 1)
         elif outcome.kind == "gone":
             self.metric("SourceGone", 1)
+        elif outcome.kind == "unread":
+            self.metric("SourceUnread", 1)
         elif outcome.kind == "submitted":
             self.metric("JobSubmitted", 1)
         if outcome.paid_calls:

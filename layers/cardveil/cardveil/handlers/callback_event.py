@@ -34,7 +34,7 @@ class Delivery:
     method : str
         HTTP method, empty for queues.
     bodies : tuple of str
-        The callbacks, unread.
+        The callbacks, unread; empty for a record that holds none.
     """
 
     http: bool
@@ -59,8 +59,10 @@ def read_delivery(event: Any) -> Delivery:
             if isinstance(data, Mapping) and "msgBody" in data:
                 return Delivery(False, "", (_text(data["msgBody"]),))
         records = event.get("Records")
-        if isinstance(records, list) and records:
-            return Delivery(False, "", tuple(_message(record) for record in records))
+        messages = [_message(record) for record in records] if isinstance(records, list) else []
+        if any(message is not None for message in messages):
+            # One record that is no queue's does not keep the others from being read.
+            return Delivery(False, "", tuple(message or "" for message in messages))
     raise _unreadable_event()
 
 
@@ -81,13 +83,13 @@ def read_callback(body: str) -> tuple[JobCallback, ...]:
     return jobs
 
 
-def _message(record: Any) -> str:
+def _message(record: Any) -> str | None:
     if isinstance(record, Mapping):
         for name in ("Ckafka", "CMQ"):
             inner = record.get(name)
             if isinstance(inner, Mapping) and "msgBody" in inner:
                 return _text(inner["msgBody"])
-    raise _unreadable_event()
+    return None
 
 
 def _text(body: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +13,7 @@ from cardveil.core.errors import CardveilError, Halt, Reject
 from cardveil.core.frozen import dataclass
 from cardveil.core.importing import uncollected
 from cardveil.core.rate_limit import RateLimiter
-from cardveil.settings import Settings, from_environment
+from cardveil.settings import Settings, from_environment, kinds
 from cardveil.storage.source import Source, not_ours
 
 if TYPE_CHECKING:
@@ -30,11 +31,10 @@ _SHORT_REGIONS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """One record of a COS event: what happened (`name`), to which object, of how many bytes."""
+    """One record of a COS event: what happened (`name`), and to which object."""
 
     name: str
     source: Source
-    size: int
 
 
 def process_event(
@@ -104,6 +104,7 @@ def _process(
         from cardveil.core.timing import Timings
         from cardveil.pipeline.factory import build_processor
         from cardveil.redaction import coefficient_path_available
+        from cardveil.storage.circuit_breaker import OF_ONE_REQUEST
 
     telemetry = Telemetry(invocation, settings.log_level)
     if not (fast := coefficient_path_available()):
@@ -130,7 +131,7 @@ def _process(
             telemetry.failure(source.key, error)
             failures.append(error)
             counts["failed"] += 1
-            if isinstance(error, Halt):
+            if isinstance(error, Halt) and error.code not in OF_ONE_REQUEST:
                 break  # nothing else would work either, and some of it would be paid for
         else:
             telemetry.outcome(source.key, outcome, timings.elapsed_ms)
@@ -189,17 +190,38 @@ def _unreadable() -> Reject:
 def _read(record: Mapping[str, Any], region: str) -> EventRecord:
     cos, what = record["cos"], record["event"]
     bucket, stored = cos["cosBucket"], cos["cosObject"]
-    meta = stored.get("meta") or {}
+    given = stored.get("meta")
+    meta = {str(name).lower(): str(value) for name, value in given.items()} if _is_map(given) else {}
     source = Source(
-        bucket=_full_name(str(bucket["name"]), str(bucket.get("appid") or "")),
-        region=str(
-            bucket.get("cosRegion") or region or _SHORT_REGIONS.get(str(bucket.get("region")), "") or ""
-        ),
+        bucket=kinds.bucket().parse(_full_name(str(bucket["name"]), str(bucket.get("appid") or ""))),
+        region=_region(bucket, region),
         key=_key(stored),
-        etag=str(meta.get("ETag") or meta.get("Etag") or "").strip('"'),
-        meta={str(name).lower(): str(value) for name, value in meta.items()},
+        etag=_etag(meta.get("etag", "")),
+        meta=meta,
     )
-    return EventRecord(str(what["eventName"]), source, int(stored.get("size") or 0))
+    source.key.encode()  # half of a surrogate pair is part of no key
+    if not source.bucket or not isinstance(what["eventName"], str):
+        raise ValueError
+    return EventRecord(what["eventName"], source)
+
+
+def _is_map(value: Any) -> bool:
+    return isinstance(value, Mapping)
+
+
+def _region(bucket: Mapping[str, Any], own: str) -> str:
+    """Return the record's region; of one that is none the function's own, where alone a trigger works."""
+    named = bucket.get("cosRegion")
+    try:
+        return str(kinds.region().parse(named if isinstance(named, str) else ""))
+    except ValueError:
+        return own or _SHORT_REGIONS.get(str(bucket.get("region")), "")
+
+
+def _etag(text: str) -> str:
+    """Return an ETag without quotes; empty where it is of no form that one may have."""
+    bare = text.strip('"')
+    return bare if re.fullmatch(r"[0-9A-Za-z-]{1,128}", bare) else ""
 
 
 def _full_name(name: str, app_id: str) -> str:
@@ -209,12 +231,12 @@ def _full_name(name: str, app_id: str) -> str:
 def _key(stored: Mapping[str, Any]) -> str:
     """Return the raw key: the path of `url` is the truth, since samples disagree on how `key` is encoded."""
     url = stored.get("url")
-    if url:
+    if isinstance(url, str) and url:
         # Not urlsplit().path of a raw "?" or "#": in the event these are percent-encoded.
-        key = unquote(urlsplit(str(url)).path, errors="strict")[1:]
+        key = unquote(urlsplit(url).path, errors="strict")[1:]
     else:
         # /appid/bucket/raw key
-        key = str(stored["key"]).split("/", 3)[3]
+        key = stored["key"].split("/", 3)[3]
     if not key:
         raise ValueError
     return key

@@ -11,7 +11,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cardveil.core.context import Invocation
-from cardveil.core.errors import RETRY_HINT, TakenByAnother
+from cardveil.core.errors import (
+    RETRY_HINT,
+    CardveilError,
+    Halt,
+    Reject,
+    Review,
+    SourceGone,
+    TakenByAnother,
+)
 from cardveil.core.frozen import dataclass, field, replace
 from cardveil.core.threads import background_tasks
 from cardveil.core.timing import Timings
@@ -57,6 +65,8 @@ class Claim:
         `CircuitBreaker.look`, asked for with the claim.
     kept : Future
         The answers that earlier tries have paid for; see `response_cache.look`.
+    refusal : Reject or Review, optional
+        Why the source could not be read, for a reason of its own; `stored` is then what else tells of it.
     tidying : list of Future
         What is still being deleted.
     """
@@ -75,6 +85,7 @@ class Claim:
     pool: Executor
     breaker: Future[Open | None]
     kept: Future[Mapping[str, Any] | None]
+    refusal: Reject | Review | None = None
     tidying: list[Future[None]] = field(default_factory=list)
 
 
@@ -145,7 +156,7 @@ def _taken_and_fetched(
     try:
         # Whoever held the lease before may have finished: all is looked at again.
         fetched = beside if fresh else _ask(pipeline, source, keys, pool, taking)
-        stored, data = fetched.source.result()
+        stored, data, refusal = _read(pipeline, source, fetched.source)
         made = fetched.made.result()
         rules, version, weaker = _rules(pipeline, source, options, stored, made)
         return Claim(
@@ -163,10 +174,45 @@ def _taken_and_fetched(
             pool=pool,
             breaker=fetched.breaker,
             kept=fetched.kept,
+            refusal=refusal,
         )
     except BaseException:
         pipeline.leases.release(lease, keys.lease_prefix)
         raise
+
+
+def _read(
+    pipeline: Pipeline, source: Source, reading: Future[tuple[Stored, bytes | None]]
+) -> tuple[Stored, bytes | None, Reject | Review | None]:
+    """Return the source as it was fetched, or what else is known of it and why it could not be read.
+
+    Raises
+    ------
+    SourceGone
+    Retry, Halt
+        What is no fault of this object.
+    """
+    try:
+        stored, data = reading.result()
+    except SourceGone:
+        raise
+    except CardveilError as error:
+        refusal = pipeline.judged(source.key, error)
+        if not isinstance(refusal, Reject | Review):
+            raise refusal from None
+        return _told_of(pipeline, source), None, refusal
+    return stored, data, None
+
+
+def _told_of(pipeline: Pipeline, source: Source) -> Stored:
+    """Return the head of a source that cannot be read, or what the event or the listing has told."""
+    try:
+        found = pipeline.sources.head(source.key)
+    except (Halt, Reject, Review):
+        return Stored(source.etag, 0, source.meta)
+    if found is None:
+        raise SourceGone("source_gone", "nothing: the object was deleted before it was read")
+    return found
 
 
 def _rules(

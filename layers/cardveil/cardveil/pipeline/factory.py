@@ -77,7 +77,7 @@ class RecognizerFactory:
     ) -> CloudRecogniser:
         """Build the recogniser of one picture; see `Pipeline.recogniser`."""
         calls = PaidCalls(self.retry_policy, self.rate_limiter, self.per_second, guard)
-        paid = CachedRecognizers(answers, calls, self.locator, self.reader, self.general)
+        paid = CachedRecognizers(answers, calls, self.locator, self.reader, self.general, stage)
         reader: TextReader | None = paid if self.reader else None
         witness = None
         if self.general and self.witness:

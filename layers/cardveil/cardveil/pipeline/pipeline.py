@@ -13,9 +13,20 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any
 
+import orjson
+
 from cardveil.card.findings import Status
 from cardveil.core.context import Invocation
-from cardveil.core.errors import RETRY_HINT, PermissionMissing, PolicyWeaker, Reject, Retry, SourceGone
+from cardveil.core.errors import (
+    RETRY_HINT,
+    CardveilError,
+    PermissionMissing,
+    PolicyWeaker,
+    Reject,
+    Retry,
+    Review,
+    SourceGone,
+)
 from cardveil.core.frozen import dataclass, field, replace
 from cardveil.core.threads import background_tasks
 from cardveil.core.timing import Timings
@@ -37,7 +48,7 @@ from cardveil.storage.keys import Keys
 from cardveil.storage.leases import Leases
 from cardveil.storage.objects import Objects, Stored
 from cardveil.storage.response_cache import ResponseCache
-from cardveil.storage.results import Results
+from cardveil.storage.results import Results, unread
 from cardveil.storage.sidecar import MAX_BYTES, SourceFacts, read_sidecar, to_json
 from cardveil.storage.source import Source
 
@@ -50,8 +61,8 @@ class Outcome:
     ----------
     kind : str
         ``finished`` (this run), ``renewed`` (this run, from an earlier one's places, under another policy),
-        ``already`` (by an earlier one), ``gone`` (deleted before it was read) or ``submitted`` (a job
-        finishes it).
+        ``already`` (by an earlier one), ``gone`` (deleted before it was read), ``submitted`` (a job
+        finishes it) or ``unread`` (it cannot be read for now, and its sidecar says why).
     """
 
     kind: str
@@ -111,6 +122,12 @@ class Pipeline:
         """Hold the source for as long as the block lasts; see `claim.claim`."""
         return claim(self, source, timings or Timings(), options or ProcessOptions())
 
+    def judged(self, key: str, error: CardveilError) -> CardveilError:
+        """Return an error met with a source as the object's or the account's; see `Refusals.judged`."""
+        from cardveil.storage.refusals import Refusals  # of no use to a picture that can be read
+
+        return Refusals(self.sources, self.settings.inbox_prefix).judged(key, error)
+
     def existing_outcome(self, claimed: Claim) -> Outcome | None:
         """Say that there is nothing to do, if so: it was finished before, or a person has decided.
 
@@ -146,6 +163,8 @@ class Pipeline:
 
     def recognise_and_publish(self, claimed: Claim) -> Outcome:
         """Bring what was claimed to its final state; raises as `process` does."""
+        if claimed.refusal is not None:
+            return self._publish_refusal(claimed, claimed.refusal)
         kept_s = self.settings.answers_kept_s
         answers = ResponseCache(self.sources, claimed.keys.answers, claimed.kept, kept_s, claimed.pool)
         confirmation = Confirmation(partial(self.sources.head, claimed.source.key), claimed.pool)
@@ -220,6 +239,24 @@ class Pipeline:
         want(self.sources, self.settings, claimed.source.key, "pipeline", SOURCE_DELETED, time.time())
         return False
 
+    def _publish_refusal(self, claimed: Claim, refusal: Reject | Review) -> Outcome:
+        """Say in the sidecar why a source cannot be read; one that may be read later is noted for the sweeps.
+
+        Only what its key alone forbids is final: of all else the same object may be readable tomorrow.
+        """
+        waits = isinstance(refusal, Review)
+        status = Status.NEEDS_REVIEW if waits else Status.REJECTED
+        outcome = Outcome("unread" if waits else "finished", status, (refusal.code,))
+        if waits:
+            if claimed.made is not None and claimed.version.waits(claimed.made, refusal.code):
+                return outcome
+            note = orjson.dumps({"code": refusal.code})
+            self.sources.put(
+                claimed.keys.unread, note, media_type="application/json", meta={"kind": "unread"}
+            )
+        self._publish(claimed, ProcessingResult(status, findings=(refusal.code,)))
+        return outcome
+
     def _reusable_sidecar(self, claimed: Claim) -> Mapping[str, Any] | None:
         """Return the sidecar from which the source can be redacted anew, None where it must be recognised."""
         if not self.can_reuse_fields(claimed):
@@ -251,4 +288,9 @@ class Pipeline:
         copy = (result.copy.data, result.copy.media_type) if result.copy else None
         with claimed.timings("publish"):
             replaces = claimed.made is not None
-            self.results.commit(keys, claimed.version, result.status, document, copy, replaces=replaces)
+            waits = claimed.refusal.code if isinstance(claimed.refusal, Review) else ""
+            self.results.commit(
+                keys, claimed.version, result.status, document, copy, replaces=replaces, unread=waits
+            )
+            if not waits and claimed.made is not None and unread(claimed.made):
+                self.sources.delete(keys.unread)

@@ -47,11 +47,7 @@ class MainlandIdCardReader:
         started = time.perf_counter()
         with vendor_errors(API):
             client = self.connect()
-            try:
-                answer = client.call_json(API, parameters)
-            except ValueError:
-                # A body cut short, which the SDK hands to the JSON reader as it is.
-                raise Retry("answer_unreadable", RETRY_HINT, api=API) from None
+            answer = client.call_json(API, parameters)
         elapsed = (time.perf_counter() - started) * 1000
         response = answer.get("Response") if isinstance(answer, Mapping) else None
         if not isinstance(response, Mapping):

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from hashlib import sha256
 from typing import Any, Final, TypeVar
 
 from cardveil.card.model import CardType, Field, Polygon, Side, VendorWarning
-from cardveil.core.errors import RETRY_HINT, CardveilError, Halt, Reject, Retry, Review, SourceGone, Throttled
-from cardveil.core.frozen import dataclass
+from cardveil.core.errors import (
+    RETRY_HINT,
+    CardveilError,
+    Halt,
+    PermissionMissing,
+    Reject,
+    Retry,
+    Review,
+    SourceGone,
+    Throttled,
+)
+from cardveil.core.frozen import dataclass, replace
 from cardveil.core.rate_limit import RateLimiter
 from cardveil.core.retry import RetryPolicy
 from cardveil.recognition.interfaces import (
@@ -41,8 +52,15 @@ class PaidCalls:
     per_second: float
     guard: BreakerGuard
 
-    def call(self, action: Callable[[], T], api: str = "") -> T:
-        """Run `action`, which calls a paid API; see `RetryPolicy.call` for what may be raised."""
+    def call(self, action: Callable[[], T], api: str = "", elsewhere: Callable[[], T] | None = None) -> T:
+        """Run `action`, which calls a paid API; see `RetryPolicy.call` for what may be raised.
+
+        Parameters
+        ----------
+        elsewhere : callable, optional
+            Asks the same of another object: a service that may not read the one may read the other, and only
+            if it may read neither does it want a permission.
+        """
 
         def once() -> T:
             if self.retry_policy.remaining_s() < _ROOM_S:
@@ -58,6 +76,8 @@ class PaidCalls:
         try:
             answer = self.retry_policy.call(once)
         except Halt as halt:
+            if elsewhere is not None and isinstance(halt, PermissionMissing):
+                return self.call(elsewhere, api)
             if halt.api:
                 self.guard.refused(halt)
             raise
@@ -77,10 +97,13 @@ class CachedRecognizers:
     locator: Locator
     reader: TextReader | None
     general: TextLocator | None
+    stage: Callable[[Image], AbstractContextManager[str]]
 
     def locate(self, image: Image, card_type: CardType) -> Reading:
         """See `Locator.locate`."""
-        return self._once(f"locate-{card_type.value}", image, lambda: self.locator.locate(image, card_type))
+        return self._once(
+            f"locate-{card_type.value}", image, lambda shown: self.locator.locate(shown, card_type)
+        )
 
     def read(self, image: Image, side: Side | None) -> Reading:
         """See `TextReader.read`."""
@@ -89,7 +112,7 @@ class CachedRecognizers:
             raise ValueError("there is no text provider")
         name = f"read-{side.value if side else 'any'}"
         return self._once(
-            name, image, lambda: reader.read(image, side), by_key=getattr(reader, "by_key", True)
+            name, image, lambda shown: reader.read(shown, side), by_key=getattr(reader, "by_key", True)
         )
 
     def lines(self, image: Image) -> tuple[tuple[TextLine, ...], Reading]:
@@ -102,20 +125,31 @@ class CachedRecognizers:
         known = self.answers.recall(name, image.data)
         if known is not None:
             return tuple(_line(line) for line in known["lines"]), _reading(known["reading"])
-        found, reading = self.calls.call(lambda: general.lines(image), "lines")
+        found, reading = self.calls.call(
+            lambda: general.lines(image), "lines", lambda: self._elsewhere(image, general.lines)
+        )
         self.calls.guard.on_read()
         lines = [_line_document(line) for line in found]
         self.answers.keep(name, image.data, {"lines": lines, "reading": _document(reading)})
         return found, reading
 
-    def _once(self, name: str, image: Image, call: Callable[[], Reading], by_key: bool = True) -> Reading:
+    def _elsewhere(self, image: Image, ask: Callable[[Image], T]) -> T:
+        """Ask of a copy of the picture under another key."""
+        with self.stage(image) as key:
+            return ask(replace(image, key=key))
+
+    def _once(self, name: str, image: Image, ask: Callable[[Image], Reading], by_key: bool = True) -> Reading:
         known = self.answers.recall(name, image.data)
         if known is not None:
             if "refusal" in known:
                 raise _refusal(known["refusal"])
             return _reading(known["reading"])
         try:
-            reading = self.calls.call(call, name.partition("-")[0])
+            reading = self.calls.call(
+                lambda: ask(image),
+                name.partition("-")[0],
+                (lambda: self._elsewhere(image, ask)) if by_key else None,
+            )
         except (Reject, Review) as refusal:
             if by_key:
                 self.calls.guard.on_read()

@@ -185,9 +185,10 @@ class Settings:
         "again",
     )
     sweep_execution: str = _setting(
-        "off",
+        "direct",
         kinds.choice("off", "direct", "invoke", "job"),
-        "how a timer's sweep has cards done: by itself, by the upload function, or as CI jobs; see Sweeps",
+        "how a timer's sweep has cards done: by itself, by the upload function, or as CI jobs; with `off` "
+        "nothing finishes what an event's three tries could not; see Sweeps",
     )
     sweep_calls_per_second: float = _setting(
         5.0,
@@ -196,13 +197,13 @@ class Settings:
     )
     sweep_in_flight: int = _setting(8, kinds.whole(1, 256), "cards that a sweep has under way at a time")
     sweep_calls_per_run: int = _setting(
-        1000, kinds.whole(0, 10**9), "paid calls of one run; with `0` only what is free is done"
+        300, kinds.whole(0, 10**9), "paid calls of one run; with `0` only what is free is done"
     )
     sweep_calls_per_day: int = _setting(
-        5000, kinds.whole(0, 10**9), "paid calls of all sweeps of a day (UTC)"
+        1000, kinds.whole(0, 10**9), "paid calls of all sweeps of a day (UTC)"
     )
     sweep_every_s: float = _setting(
-        86400.0,
+        3600.0,
         kinds.number(1, 31622400, "seconds"),
         "how long after a run began a timer begins the next one; 900 at most when something was left over",
     )

@@ -11,6 +11,7 @@ from cardveil.core.frozen import dataclass
 from cardveil.settings import Settings
 from cardveil.settings.kinds import MAX_KEY_BYTES
 from cardveil.storage.objects import Objects
+from cardveil.storage.source import is_addressable
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -26,6 +27,7 @@ class Keys:
     job_copy: str
     answers: str
     history: str
+    unread: str
 
 
 def source_digest(key: str) -> str:
@@ -37,7 +39,8 @@ def keys_of(source: str, settings: Settings) -> Keys:
     """Name what belongs to `source`, a key under the inbox.
 
     Results are named like their source, or by the SHA-256 of its key: always when the settings ask for it,
-    and for the one source whose results' keys would be too long for COS. Only a digest has the form of one: a
+    and for the one source whose results' keys would be too long for COS, or could not be
+    asked for. Only a digest has the form of one: a
     source that is named like a digest has its results named by its own, or it could write over another's.
     """
     relative = source.removeprefix(settings.inbox_prefix)
@@ -46,7 +49,12 @@ def keys_of(source: str, settings: Settings) -> Keys:
         len(settings.sidecar_prefix.encode()) + len(".json"), len(settings.redacted_prefix.encode())
     )
     too_long = longest + len(relative.encode()) > MAX_KEY_BYTES
-    if settings.result_names == "digest" or too_long or _DIGEST.fullmatch(relative):
+    if (
+        settings.result_names == "digest"
+        or too_long
+        or not is_addressable(source)
+        or _DIGEST.fullmatch(relative)
+    ):
         relative = whole
     return Keys(
         sidecar=f"{settings.sidecar_prefix}{relative}.json",
@@ -57,6 +65,7 @@ def keys_of(source: str, settings: Settings) -> Keys:
         job_copy=f"{settings.state_prefix}staged/{whole}/job",
         answers=f"{settings.state_prefix}answers/{whole}/kept",
         history=f"{settings.state_prefix}history/{whole}/",
+        unread=f"{settings.state_prefix}unread/{whole}/note",
     )
 
 

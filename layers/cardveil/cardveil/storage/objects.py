@@ -9,10 +9,11 @@ from functools import partial
 from typing import Any, BinaryIO, Final, Protocol, TypeVar
 from urllib.parse import unquote
 
-from cardveil.core.errors import RETRY_HINT, Retry, SourceGone, TakenByAnother
+from cardveil.core.errors import Reject, SourceGone, TakenByAnother
 from cardveil.core.frozen import dataclass
 from cardveil.core.retry import RetryPolicy
-from cardveil.storage.source import OUTPUT_MARK
+from cardveil.storage import bodies
+from cardveil.storage.source import OUTPUT_MARK, is_addressable
 from cardveil.storage.vendor import vendor_errors
 
 T = TypeVar("T")
@@ -37,8 +38,6 @@ _NOT_ADDED: Final = (
 )  # fmt: skip
 #: Objects on one page of a listing: the most that COS gives.
 _PAGE: Final = 1000
-#: Bytes that are held of an object that is copied into a file.
-_PIECE: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +108,7 @@ class CosObjects:
     def head(self, key: str) -> Stored | None:
         """Return an object's head, None when there is no such object."""
         try:
-            return _stored(self._call(_HEAD, partial(self.client.head_object, Bucket=self.bucket, Key=key)))
+            return self._call(_HEAD, partial(self._headed, key))
         except SourceGone:
             return None
 
@@ -120,19 +119,24 @@ class CosObjects:
         ------
         SourceGone
             When there is no such object.
+        Reject
+            ``key_unusable`` for a key that no request can name, here and in all that is asked by key.
+        Review
+            ``source_archived``.
         Retry
-            ``answer_unreadable`` when the content ends early.
+            ``answer_unreadable`` when what came is not the object: short, altered, of no true length.
         """
 
         def once() -> tuple[Stored, bytes | None]:
-            stored, stream = self._opened(key)
-            if stored.size > max_bytes:
-                stream.close()
-                return stored, None
-            data: bytes = stream.read(stored.size + 1)
-            if len(data) != stored.size:
-                raise Retry("answer_unreadable", RETRY_HINT, api=_GET)
-            return stored, data
+            headers, stream = self._opened(key)
+            stored = _stored(headers)
+            if stored.size <= max_bytes:
+                return stored, bodies.read(stream, headers, _GET)
+            stream.close()
+            # Nothing was read that could be held against it: two answers must agree that it is so large.
+            if self._headed(key) != stored:
+                raise bodies.unreadable(_GET)
+            return stored, None
 
         return self._call(_GET, once)
 
@@ -142,9 +146,8 @@ class CosObjects:
         def once() -> None:
             file.seek(0)
             file.truncate()
-            stream = self._opened(key)[1]
-            while piece := stream.read(_PIECE):
-                file.write(piece)
+            headers, stream = self._opened(key)
+            bodies.copy(stream, headers, _GET, file)
 
         self._call(_GET, once)
 
@@ -172,6 +175,7 @@ class CosObjects:
         """
         from qcloud_cos.cos_auth import CosS3Auth
 
+        _require_addressable(key)
         conf = self.client.get_conf()
         with vendor_errors(params["ci-process"]):
             answer = self.client.send_request(
@@ -205,6 +209,7 @@ class CosObjects:
 
     def delete(self, key: str) -> None:
         """Delete an object; one that is gone already is fine."""
+        _require_addressable(key)
         self._call(_DELETE, partial(self.client.delete_object, Bucket=self.bucket, Key=key))
 
     def page(self, prefix: str, marker: str = "", limit: int = _PAGE) -> Page:
@@ -217,12 +222,7 @@ class CosObjects:
             EncodingType="url",
             MaxKeys=limit,
         )
-        found = self._call(_LIST, listed)
-        more = str(found.get("IsTruncated")).lower() == "true"
-        return Page(
-            tuple(_entry(item) for item in found.get("Contents") or []),
-            unquote(str(found["NextMarker"])) if more else None,
-        )
+        return self._call(_LIST, lambda: _page(listed()))
 
     def entries(self, prefix: str, after: str = "") -> Iterator[Entry]:
         """Yield what stands under a prefix after the key `after`, in the order of the keys' UTF-8 bytes.
@@ -255,6 +255,7 @@ class CosObjects:
         return self._presigned("PUT", key, seconds, {**dict.fromkeys(_NOT_ADDED, ""), **headers})
 
     def _presigned(self, method: str, key: str, seconds: int, headers: Mapping[str, str]) -> str:
+        _require_addressable(key)
         token = self.client.get_conf()._token
         url: str = self.client.get_presigned_url(
             Bucket=self.bucket,
@@ -267,11 +268,21 @@ class CosObjects:
         )
         return url
 
-    def _opened(self, key: str) -> tuple[Stored, Any]:
-        answer = self.client.get_object(Bucket=self.bucket, Key=key, KeySimplifyCheck=False)
-        return _stored(answer), answer["Body"].get_raw_stream()
+    def _opened(self, key: str) -> tuple[Mapping[str, str], Any]:
+        """Return an object's headers, with lower-case names, and its body as it comes."""
+        _require_addressable(key)
+        try:
+            answer = self.client.get_object(Bucket=self.bucket, Key=key, KeySimplifyCheck=False)
+        except ValueError:
+            raise bodies.unreadable(_GET) from None  # the SDK's own reading of the length
+        return _lower(answer), answer["Body"].get_raw_stream()
+
+    def _headed(self, key: str) -> Stored:
+        _require_addressable(key)
+        return _stored(self.client.head_object(Bucket=self.bucket, Key=key))
 
     def _put(self, key: str, data: bytes, meta: Mapping[str, str], **more: str) -> None:
+        _require_addressable(key)
         put = partial(
             self.client.put_object,
             Bucket=self.bucket,
@@ -294,6 +305,14 @@ class CosObjects:
         return self.retry_policy.call(once)
 
 
+def _require_addressable(key: str) -> None:
+    """Refuse a key that would name another object on its way, before anything is asked for."""
+    if not is_addressable(key):
+        raise Reject(
+            "key_unusable", "store the object under a key without . and .. between slashes, and none at first"
+        )
+
+
 def delete_under(objects: Objects, prefix: str, but: str = "") -> None:
     """Delete all objects under a prefix, apart from one."""
     for key in list(objects.list(prefix)):
@@ -307,6 +326,17 @@ def moment(text: str) -> float:
     return (at if at.tzinfo else at.replace(tzinfo=timezone.utc)).timestamp()
 
 
+def _page(found: Mapping[str, Any]) -> Page:
+    try:
+        more = str(found.get("IsTruncated")).lower() == "true"
+        return Page(
+            tuple(_entry(item) for item in found.get("Contents") or []),
+            unquote(str(found["NextMarker"])) if more else None,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise bodies.unreadable(_LIST) from None
+
+
 def _entry(item: Mapping[str, Any]) -> Entry:
     return Entry(
         key=unquote(str(item["Key"])),
@@ -316,11 +346,11 @@ def _entry(item: Mapping[str, Any]) -> Entry:
     )
 
 
+def _lower(headers: Mapping[str, Any]) -> dict[str, str]:
+    return {str(name).lower(): value for name, value in headers.items() if isinstance(value, str)}
+
+
 def _stored(headers: Mapping[str, Any]) -> Stored:
-    lower = {str(name).lower(): value for name, value in headers.items() if isinstance(value, str)}
-    try:
-        size = int(lower["content-length"])
-    except (KeyError, ValueError):
-        raise Retry("answer_unreadable", RETRY_HINT, api=_GET) from None
+    lower = _lower(headers)
     meta = {name: value for name, value in lower.items() if name.startswith("x-cos-meta-")}
-    return Stored(etag=lower.get("etag", "").strip('"'), size=size, meta=meta)
+    return Stored(lower.get("etag", "").strip('"'), bodies.length_of(lower, _HEAD), meta)

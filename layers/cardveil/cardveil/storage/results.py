@@ -56,6 +56,11 @@ class Version:
         now = self.located(sidecar) and policy == self.policy_digest
         return self.decided(sidecar) or now
 
+    def waits(self, sidecar: Stored, code: str) -> bool:
+        """Say whether `sidecar` says of the same source that it cannot be read, for this reason."""
+        whole = not _said(sidecar, "unfinished") and not self.decided(sidecar)
+        return whole and self.is_of(sidecar) and unread(sidecar) == code
+
     def decided(self, sidecar: Stored) -> bool:
         """Say whether `sidecar` is what a person decided for the same source."""
         return self.is_of(sidecar) and _said(sidecar, "decided") == "yes"
@@ -67,7 +72,8 @@ class Version:
     def located(self, sidecar: Stored) -> bool:
         """Say whether `sidecar` holds the places of the same source, as this pipeline finds them."""
         made_by = _said(sidecar, "pipeline")
-        return self.is_of(sidecar) and made_by == self.pipeline and not self.decided(sidecar)
+        read = self.is_of(sidecar) and not unread(sidecar)
+        return read and made_by == self.pipeline and not self.decided(sidecar)
 
     def chosen_in(self, sidecar: Stored) -> str:
         """Return the packaged policy that was chosen for the same source, empty for none."""
@@ -110,6 +116,7 @@ class Results:
         copy: tuple[bytes, str] | None,
         *,
         replaces: bool = False,
+        unread: str = "",
     ) -> None:
         """Write the redacted copy, then the sidecar, last; without a copy, remove one of an older result.
 
@@ -123,6 +130,8 @@ class Results:
         replaces : bool
             Whether there is a sidecar already. It may be right again one day, by other settings or another
             upload, and must not vouch then for a copy that a crash has left.
+        unread : str
+            Why the source could not be read: the sidecar then stands until it can be.
         """
         if replaces:
             self._unsettle(keys)
@@ -130,7 +139,8 @@ class Results:
             self._put_copy(keys, copy)
         else:
             self._withdraw(keys)
-        self._put_sidecar(keys, sidecar, {"status": status.value, **version.as_meta()})
+        told = {"unread": unread} if unread else {}
+        self._put_sidecar(keys, sidecar, {"status": status.value, **version.as_meta(), **told})
 
     def commit_decision(
         self, keys: Keys, version: Version, status: Status, sidecar: bytes, copy: tuple[bytes, str] | None
@@ -177,6 +187,11 @@ class Results:
     def _withdraw(self, keys: Keys) -> None:
         if self.objects.head(keys.redacted):
             self.objects.delete(keys.redacted)
+
+
+def unread(sidecar: Stored) -> str:
+    """Return why a source could not be read, as its sidecar's metadata say; empty where it was."""
+    return _said(sidecar, "unread")
 
 
 def _own(sidecar: Stored) -> dict[str, str]:

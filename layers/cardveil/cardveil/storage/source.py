@@ -41,6 +41,19 @@ class Source:
     meta: Mapping[str, str] = field(default_factory=dict)
 
 
+def is_addressable(key: str) -> bool:
+    """Say whether a key can be asked for: it is text, and no HTTP library takes it for another one's.
+
+    ``.`` and ``..`` between slashes are resolved on the way, after the request was signed; a slash at the
+    beginning is taken for the one that every path has.
+    """
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        return False  # half of a surrogate pair
+    return not key.startswith("/") and not {".", ".."} & set(key.split("/"))
+
+
 def not_ours(key: str, settings: Settings) -> str | None:
     """Say why an object is passed over, as a text code; None when it is to be processed.
 
@@ -66,5 +79,5 @@ def is_source(key: str, settings: Settings) -> bool:
     return (
         not_ours(key, settings) in {None, "not_a_picture"}
         and len(key.encode("utf-8", "surrogatepass")) <= MAX_KEY_BYTES
-        and not any("\ud800" <= character <= "\udfff" for character in key)
+        and is_addressable(key)
     )

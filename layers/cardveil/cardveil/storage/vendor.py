@@ -211,6 +211,8 @@ def vendor_errors(api: str) -> Iterator[None]:
     The original is dropped (``from None``): its text holds URLs with keys, and a traceback would carry it
     into a dead letter.
     """
+    from json import JSONDecodeError
+
     from qcloud_cos.cos_exception import CosClientError, CosServiceError
     from requests.exceptions import RequestException
     from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
@@ -224,6 +226,8 @@ def vendor_errors(api: str) -> Iterator[None]:
         raise _from_api3(error, api) from None
     except (CosClientError, RequestException, HTTPError, OSError):
         raise Retry("network", RETRY_HINT, api=api) from None
+    except (ElementTree.ParseError, JSONDecodeError, UnicodeDecodeError):
+        raise Retry("answer_unreadable", RETRY_HINT, api=api) from None  # cut or altered on its way
 
 
 def _from_cos(error: Any, api: str) -> CardveilError:

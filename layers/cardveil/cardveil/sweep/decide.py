@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+from cardveil.core.errors import Halt, Reject, Review
 from cardveil.pipeline.examine import PIPELINE_VERSION
 from cardveil.settings import Settings
 from cardveil.storage.keys import keys_of, source_digest
@@ -91,10 +92,14 @@ class ChangeDetector:
         source, chosen = pair.source, self.selection
         sidecar = results.head(keys_of(source.key, self.settings).sidecar)
         if not source.etag or not pair.listed:
-            found = sources.head(source.key)
-            if found is None:
-                return None
-            source = replace(source, etag=found.etag, size=found.size)
+            try:
+                found = sources.head(source.key)
+            except (Halt, Reject, Review):
+                pass  # who takes it up finds out whose fault that is
+            else:
+                if found is None:
+                    return None
+                source = replace(source, etag=found.etag, size=found.size)
         if sidecar is None:
             return (MISSING, source) if MISSING in chosen.states else None
         made_by = {

@@ -35,7 +35,7 @@ class Run:
     listed, looked : int
         Sources that were passed, and sidecars that were asked for.
     counts : Counter
-        Outcomes: statuses, ``failed``, ``over_budget``, ``already``, ``submitted`` …
+        Outcomes: statuses, ``failed``, ``over_budget``, ``already``, ``submitted``, ``unread`` …
     reasons, findings, errors : Counter
         Why sources were taken up; codes of findings and of errors.
     worked_s : float

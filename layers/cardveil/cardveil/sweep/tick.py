@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from cardveil.card.findings import Status
-from cardveil.core.errors import BudgetSpent, CardveilError, Halt
+from cardveil.core.errors import BudgetSpent, CardveilError, Halt, Reject, Review
 from cardveil.core.timing import Timings
 from cardveil.pipeline.pipeline import Outcome
+from cardveil.storage.circuit_breaker import OF_ONE_REQUEST
+from cardveil.storage.keys import digests_under, source_digest
 from cardveil.storage.leases import Lease
 from cardveil.storage.objects import Entry
 from cardveil.sweep.budget import Budget
@@ -75,6 +77,8 @@ class Tick:
         processor = context.build(rate_limiter, f"sweep/{run.run_id}")
         self._execute = chosen_executor(context, processor, rate_limiter, self._stop)
         self._left = Leftovers(processor.pipeline.sources, processor.pipeline.leases, context.settings)
+        prefix = f"{context.settings.state_prefix}"
+        self._unread = frozenset(digests_under(processor.pipeline.sources, prefix, "unread"))
         if run.ticks and run.state == "running":
             self._left = self._left.look()  # the last tick was killed
         # While the breaker is open one card at a time asks whether the account works again: were several to
@@ -139,6 +143,8 @@ class Tick:
 
     def _need(self, pair: Pair) -> str | None:
         need = self._detector.by_listing(pair)
+        if need is None and self._unread and source_digest(pair.source.key) in self._unread:
+            need = "look"  # it may have been restored, or been permitted, without any change to see
         if need is None and self._left.of(pair.source.key):
             need = "tidy"
         self.run.looked += need == "look"
@@ -177,20 +183,23 @@ class Tick:
     def _failed(self, pair: Pair, reason: str, error: CardveilError) -> Done:
         if isinstance(error, BudgetSpent):
             return Done("over_budget", reason)
+        if isinstance(error, Halt):
+            error = self.context.processor.pipeline.judged(pair.source.key, error)
         if self.context.telemetry:
             self.context.telemetry.failure(pair.source.key, error)
-        if isinstance(error, Halt):
+        if isinstance(error, Halt) and error.code not in OF_ONE_REQUEST:
             with self._lock:
                 self._halt = self._halt or error
             return Done("unfinished", reason, error=error.code)
-        return Done("failed", reason, error=error.code)
+        return Done("failed", reason, error=error.code, of_object=isinstance(error, Reject | Review))
 
     def _done_with(self, done: Done) -> None:
         run = self.run
         if done.error:
             run.errors[done.error] += 1
         if done.outcome not in {"current", "unfinished"}:
-            self._failures = self._failures + 1 if done.outcome == "failed" else 0
+            if not done.of_object:
+                self._failures = self._failures + 1 if done.outcome == "failed" else 0
             run.counts[done.outcome] += 1
             run.reasons[done.reason] += 1
             run.findings.update(done.findings)
@@ -224,5 +233,6 @@ class Tick:
 def _done(outcome: Outcome, reason: str, seconds: float) -> Done:
     if outcome.kind == "unfinished":
         return Done("unfinished", reason)
-    word = outcome.status.value if isinstance(outcome.status, Status) else outcome.kind
+    named = isinstance(outcome.status, Status) and outcome.kind != "unread"
+    word = outcome.status.value if named and outcome.status else outcome.kind
     return Done(word, reason, outcome.findings, seconds=seconds)

@@ -31,6 +31,8 @@ class Done:
         A status, or another word of `Run.counts`; ``current`` and ``unfinished`` are not counted as done.
     reason : str
         Why it was taken up.
+    of_object : bool
+        Whether what failed says nothing of any other source.
     calls : mapping
         Paid calls that it is expected to cost, by API.
     """
@@ -39,6 +41,7 @@ class Done:
     reason: str = ""
     findings: tuple[str, ...] = ()
     error: str = ""
+    of_object: bool = False
     seconds: float = 0.0
     calls: Mapping[str, int] = field(default_factory=dict)
 
