@@ -110,11 +110,15 @@ _SERVICE: Mapping[tuple[str, str], Operation] = {
 }
 #: Methods that any resource has, and what the name of an operation begins with for each.
 _VERBS = {"GET": "Get", "PUT": "Put", "POST": "Post", "HEAD": "Head", "DELETE": "Delete"}
-#: Request headers by which COS would do more than the operation says, and this service would not.
-_MORE = re.compile(
-    r"pic-operations|x-cos-(?:callback(?:-.+)?|grant-.+|object-lock-.+|object-type|symlink-target|"
-    r"website-redirect-location)"
+#: The vendor's request headers that are acted on here, or that change nothing of an answer (a limit of speed,
+#: an SDK's mark of a retry). By any other COS might do something that this service would not.
+_UNDERSTOOD = re.compile(
+    r"x-cos-(?:meta-.+|security-token|acl|storage-class|tagging|tagging-directive|metadata-directive|"
+    r"forbid-overwrite|traffic-limit|sdk-retry|copy-source(?:-range|-if-(?:none-)?match|-if-(?:un)?modified-since)?|"
+    r"(?:copy-source-)?server-side-encryption(?:-cos-kms-key-id|-context|-customer-(?:algorithm|key|key-md5))?)|"
+    r"x-ci-security-token"
 )
+_VENDORS = re.compile(r"(?:x-cos-|x-ci-|pic-operations).*")
 #: Operations that change nothing, whatever further parameters say.
 _READS = frozenset({"GetObject", "HeadObject"})
 
@@ -146,7 +150,7 @@ def operation_of(method: str, target: Target, headers: Mapping[str, str]) -> Ope
         if not free or is_subresource(name):
             raise _not_built(method, kind, name)
     for name in headers:
-        if _MORE.fullmatch(name):
+        if _VENDORS.fullmatch(name) and not _UNDERSTOOD.fullmatch(name):
             raise CosError(
                 "NotImplemented",
                 f"{operation.name} with {_shown(name)} is not implemented by the local cloud.",
