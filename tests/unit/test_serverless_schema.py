@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from cardveil_cloud.scf.deployment import load
 from cardveil_cloud.scf.schema import check
@@ -107,3 +111,36 @@ def test_a_mistake_is_told_with_its_line(tmp_path: Path, old: str, new: str, lin
     if line_of:
         lines = changed.splitlines()
         assert any(line_of in lines[each.line - 1] for each in problems if told in str(each))
+
+
+def places_of(node: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every mapping of a document; the keys of `functions` are the functions' own."""
+    if isinstance(node, dict):
+        yield place
+        for key, value in node.items():
+            yield from places_of(value, (*place, key))
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from places_of(value, (*place, index))
+
+
+PLACES = [
+    place for place in places_of(yaml.safe_load(FILE.read_text("utf-8"))) if place != ("inputs", "functions")
+]
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: ".".join(map(str, place)) or "file")
+def test_a_key_that_nobody_acts_on_is_refused_wherever_it_stands(
+    tmp_path: Path, place: tuple[Any, ...]
+) -> None:
+    # By way of JSON, so that what is written once stands in each place of its own.
+    inner = document = json.loads(json.dumps(yaml.safe_load(FILE.read_text("utf-8"))))
+    for name in place:
+        inner = inner[name]
+    inner["nobody"] = "acts on it"
+    (tmp_path / "functions").symlink_to(ROOT / "functions")
+    path = tmp_path / "serverless.yml"
+    path.write_text(yaml.safe_dump(document, sort_keys=False), "utf-8")
+    (found,) = [each for each in check(path) if each.place.endswith("nobody")]
+    assert "there is no such key" in found.expected
+    assert path.read_text("utf-8").splitlines()[found.line - 1].strip(" -") == "nobody: acts on it"
