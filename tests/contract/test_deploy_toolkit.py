@@ -239,10 +239,10 @@ def test_every_key_is_acted_on_alike(file: Path, cloud: Ready, toolkit: Path) ->
     document = yaml.safe_load(file.read_text("utf-8"))
     inputs = document["inputs"]
     inputs["functions"]["on_schedule"] |= FUNCTION_KEYS
-    for trigger in inputs["triggers"]:
-        trigger["function"] = "on_schedule"
-        trigger["parameters"] = TRIGGER_KEYS[trigger["type"]]
-    inputs["triggers"] = inputs["triggers"][:3]
+    inputs["triggers"] = [
+        {"type": kind, "function": "on_schedule", "parameters": parameters}
+        for kind, parameters in TRIGGER_KEYS.items()
+    ]
     file.write_text(yaml.safe_dump(document), "utf-8")
     asked = assert_alike(file, cloud, toolkit)
     changed = asked["function", "another-name"]
