@@ -13,7 +13,7 @@ from cardveil.storage.keys import Keys, keys_of
 PACKAGE = Path(__file__).parents[2] / "layers" / "cardveil" / "cardveil"
 #: Under the state prefix: what is erased with a card, what is searched for its key, and what names no card
 #: but by a digest.
-ERASED = {"answers", "history", "jobs", "staged", "erasing"}
+ERASED = {"answers", "history", "jobs", "staged", "unread", "erasing"}
 SEARCHED = {"sweeps"}
 NAMELESS = {"leases", "erased", "breaker", "breaker-probe"}
 

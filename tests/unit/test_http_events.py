@@ -40,7 +40,9 @@ def test_odd_headers_are_none(headers: Any) -> None:
     assert (status, problem["code"]) == (401, "token_missing")
 
 
-@pytest.mark.parametrize("form", [dict, lambda pairs: [list(pair) for pair in pairs], None], ids=["mapping", "pairs", "none"])
+@pytest.mark.parametrize(
+    "form", [dict, lambda pairs: [list(pair) for pair in pairs], None], ids=["mapping", "pairs", "none"]
+)
 def test_headers_come_in_several_forms(form: Any) -> None:
     pairs = [("X-Cardveil-Token", "t"), ("Accept", ["a", "b"]), ("ACCEPT", "c"), ("Content-Length", 3)]
     given = form(pairs) if form else [{"name": name, "value": value} for name, value in pairs]

@@ -13,7 +13,7 @@ from cardveil.settings import Settings
 _NOTES: Final = ("leases/*", "staged/*", "answers/*", "jobs/*", "unread/*", "breaker.json", "breaker-probe/*")
 _LISTED: Final = ("leases/*", "staged/*", "answers/*", "jobs/*", "unread/*", "breaker-probe/*")
 #: The folders of those that hold what cards say, or their pictures and keys.
-_OF_CARDS: Final = ("jobs", "staged", "answers", "history", "erasing")
+_OF_CARDS: Final = ("jobs", "staged", "answers", "history", "unread", "erasing")
 _WORKERS: Final = ("on_upload", "on_callback", "on_schedule", "on_request")
 
 

@@ -34,8 +34,8 @@ from cardveil.storage.versions import Version, delete_version, read_version, ver
 
 #: The steps in their order; a kill between any two is mended by doing all of them again.
 STEPS: Final = (
-    "source", "lease", "job", "staged", "answers", "history", "redacted", "sidecar", "checkpoints",
-    "tombstone", "release", "task",
+    "source", "lease", "job", "staged", "answers", "history", "unread", "redacted", "sidecar",
+    "checkpoints", "tombstone", "release", "task",
 )  # fmt: skip
 #: A checkpoint with the most keys that a selection may name.
 _MAX_CHECKPOINT_BYTES: Final = 16 * 1024 * 1024
@@ -183,4 +183,5 @@ def state_of(key: str, settings: Settings) -> dict[str, str]:
         "staged": keys.staged_prefix,
         "answers": keys.answers.removesuffix("kept"),
         "history": keys.history,
+        "unread": keys.unread.removesuffix("note"),
     }
