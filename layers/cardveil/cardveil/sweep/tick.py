@@ -187,7 +187,9 @@ class Tick:
             error = self.context.processor.pipeline.judged(pair.source.key, error)
         if self.context.telemetry:
             self.context.telemetry.failure(pair.source.key, error)
-        if isinstance(error, Halt) and error.code not in OF_ONE_REQUEST:
+        # An invocation that is refused is refused whichever picture it was for.
+        stops = isinstance(error, Halt) and (error.code not in OF_ONE_REQUEST or error.api == "Invoke")
+        if isinstance(error, Halt) and stops:
             with self._lock:
                 self._halt = self._halt or error
             return Done("unfinished", reason, error=error.code)
