@@ -68,7 +68,9 @@ class Reader:
         self.folder, self.stack = folder, stack
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = str(free.getsockname()[1])
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("CARDVEIL_")}
+        # Tests are started by a make of their own, whose level a reader's does not have.
+        foreign = ("CARDVEIL_", "MAKE", "MFLAGS")
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         # Set-up is what this very process runs in: make is not to look at it again.
         self.environment = {**clean, "PORT": self.port, "MAKEFLAGS": "-o .venv/.local -o build/.wheels"}
         # What a page installs goes into a folder of its own, never into this machine's Python.
