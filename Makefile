@@ -66,8 +66,9 @@ check: $(VENV)/.test
 	$(BIN)/lint-imports
 	$(BIN)/python tools/python_versions.py
 
-# A module's tests share what is dear to start, so each module stays on one worker.
-WORKERS ?= 2
+# A module's tests share what is dear to start, so each module stays on one worker. Tests wait about as long as
+# they compute: three workers fill two cores.
+WORKERS ?= 3
 test: check build/.wheels
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --durations=20 $(PYTEST_ARGS)
 
