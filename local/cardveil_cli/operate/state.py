@@ -99,14 +99,14 @@ def detail(found: Deployed, key: str) -> Detail | None:
         under_way.append("a function is at work on it")
     if note := JobNotes(sources, f"{settings.state_prefix}jobs/").get(source_digest(key)):
         under_way.append(f"job {note.job_id or 'without an id yet'}: {note.state}")
-    document = read_sidecar(results, keys.sidecar) if head is not None else None
+    document = read_document(results, keys.sidecar) if head is not None else None
     return Detail(state_of(entry.etag, head), entry, document, results.head(keys.redacted), tuple(under_way))
 
 
-def read_sidecar(results: CosObjects, key: str) -> dict[str, Any] | None:
-    """Return a sidecar, None when there is none."""
+def read_document(objects: CosObjects, key: str) -> dict[str, Any] | None:
+    """Return a JSON object of a bucket, None when there is none."""
     try:
-        _, data = results.get(key, max_bytes=_MAX_BYTES)
+        _, data = objects.get(key, max_bytes=_MAX_BYTES)
     except Reject:
         return None
     document: dict[str, Any] = orjson.loads(data or b"{}")
@@ -126,7 +126,7 @@ def last_sweep(found: Deployed) -> dict[str, Any] | None:
     if not entries:
         return None
     newest = max(entries, key=lambda entry: entry.modified)
-    return read_sidecar(sources, newest.key)
+    return read_document(sources, newest.key)
 
 
 def _own(entries: Iterator[Entry], settings: Settings) -> Iterator[Entry]:

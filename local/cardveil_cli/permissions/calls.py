@@ -152,6 +152,4 @@ def _is_client(owner: ast.expr) -> bool:
     """Say whether something is named as a client; ``http.client`` is the standard library's."""
     if isinstance(owner, ast.Name):
         return owner.id == "client"
-    standard = isinstance(owner, ast.Attribute) and isinstance(owner.value, ast.Name)
-    standard = standard and owner.value.id == "http"  # type: ignore[attr-defined]
-    return isinstance(owner, ast.Attribute) and owner.attr == "client" and not standard
+    return isinstance(owner, ast.Attribute) and owner.attr == "client" and ast.unparse(owner) != "http.client"

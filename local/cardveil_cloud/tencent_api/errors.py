@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from cardveil_cloud.accounts import Credential
+
 #: Common codes, then those of the action's own page.
 MESSAGES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -74,3 +76,9 @@ def error_body(error: ApiError, request_id: str) -> dict[str, Any]:
     return {
         "Response": {"Error": {"Code": error.code, "Message": error.message}, "RequestId": request_id},
     }
+
+
+def require(credential: Credential, action: str, resource: str) -> None:
+    """Refuse a request whose key may not do so; raises `ApiError`."""
+    if not credential.allows(action, resource):
+        raise ApiError("UnauthorizedOperation.CAM", f"you are not authorized to perform operation ({action})")

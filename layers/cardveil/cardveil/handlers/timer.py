@@ -14,7 +14,7 @@ from cardveil.core.frozen import dataclass
 from cardveil.core.importing import uncollected
 from cardveil.core.rate_limit import RateLimiter
 from cardveil.settings import Settings, from_environment, variable
-from cardveil.storage.circuit_breaker import OF_ONE_REQUEST
+from cardveil.storage.circuit_breaker import stops_everybody
 from cardveil.storage.keys import digests_under
 from cardveil.storage.objects import delete_under
 from cardveil.storage.response_cache import expired
@@ -148,7 +148,7 @@ def finish_overdue(run: TimerRun, counts: Counter[str], failures: list[CardveilE
             except CardveilError as error:
                 run.telemetry.failure(note.key, error)
                 failures.append(error)
-                if isinstance(error, Halt) and error.code not in OF_ONE_REQUEST:
+                if stops_everybody(error):
                     return
             else:
                 run.telemetry.outcome(note.key, outcome, timings.elapsed_ms)

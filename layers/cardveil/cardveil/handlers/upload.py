@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 from cardveil.core.context import Invocation
-from cardveil.core.errors import CardveilError, Halt, Reject
+from cardveil.core.errors import CardveilError, Reject
 from cardveil.core.frozen import dataclass
 from cardveil.core.importing import uncollected
 from cardveil.core.rate_limit import RateLimiter
@@ -104,7 +104,7 @@ def _process(
         from cardveil.core.timing import Timings
         from cardveil.pipeline.factory import build_processor
         from cardveil.redaction import coefficient_path_available
-        from cardveil.storage.circuit_breaker import OF_ONE_REQUEST
+        from cardveil.storage.circuit_breaker import stops_everybody
 
     telemetry = Telemetry(invocation, settings.log_level)
     if not (fast := coefficient_path_available()):
@@ -131,7 +131,7 @@ def _process(
             telemetry.failure(source.key, error)
             failures.append(error)
             counts["failed"] += 1
-            if isinstance(error, Halt) and error.code not in OF_ONE_REQUEST:
+            if stops_everybody(error):
                 break  # nothing else would work either, and some of it would be paid for
         else:
             telemetry.outcome(source.key, outcome, timings.elapsed_ms)

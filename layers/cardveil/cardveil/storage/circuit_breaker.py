@@ -6,21 +6,31 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Final
+from typing import Final, TypeGuard
 
 import orjson
 
-from cardveil.core.errors import VENDOR_CODES, Halt, Reject
+from cardveil.core.errors import VENDOR_CODES, CardveilError, Halt, Reject
 from cardveil.core.frozen import dataclass, field
 from cardveil.storage.leases import Lease, Leases
 from cardveil.storage.objects import Objects
 
 #: Refusals of one request, or of one instance's clock: no reason to stop everybody else.
 OF_ONE_REQUEST: Final = frozenset({"request_refused", "vendor_code_unknown", "clock_wrong", "region_missing"})
+#: The API by which a sweep has the upload function do its cards.
+_INVOKE: Final = "Invoke"
 _WHAT_TO_DO: Final = {code: text for _, code, text in VENDOR_CODES.values()}
 #: How long one probe may take before another may try, in seconds.
 _PROBE_S: Final = 60.0
 _MAX_BYTES: Final = 4096
+
+
+def stops_everybody(error: CardveilError) -> TypeGuard[Halt]:
+    """Say whether an error ends all work, and not that of the one source for which it was met.
+
+    An invocation that is refused names the function, not a picture: no other would be taken either.
+    """
+    return isinstance(error, Halt) and (error.code not in OF_ONE_REQUEST or error.api == _INVOKE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +165,7 @@ class BreakerGuard:
 
     def refused(self, halt: Halt) -> None:
         """The account was refused: open the breaker, and make no further call for this picture."""
-        if halt.code in OF_ONE_REQUEST:
+        if not stops_everybody(halt):
             return
         with self._lock:
             if self._stopped is None:

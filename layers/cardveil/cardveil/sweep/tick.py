@@ -12,7 +12,7 @@ from cardveil.card.findings import Status
 from cardveil.core.errors import BudgetSpent, CardveilError, Halt, Reject, Review
 from cardveil.core.timing import Timings
 from cardveil.pipeline.pipeline import Outcome
-from cardveil.storage.circuit_breaker import OF_ONE_REQUEST
+from cardveil.storage.circuit_breaker import stops_everybody
 from cardveil.storage.keys import digests_under, source_digest
 from cardveil.storage.leases import Lease
 from cardveil.storage.objects import Entry
@@ -187,9 +187,7 @@ class Tick:
             error = self.context.processor.pipeline.judged(pair.source.key, error)
         if self.context.telemetry:
             self.context.telemetry.failure(pair.source.key, error)
-        # An invocation that is refused is refused whichever picture it was for.
-        stops = isinstance(error, Halt) and (error.code not in OF_ONE_REQUEST or error.api == "Invoke")
-        if isinstance(error, Halt) and stops:
+        if stops_everybody(error):
             with self._lock:
                 self._halt = self._halt or error
             return Done("unfinished", reason, error=error.code)

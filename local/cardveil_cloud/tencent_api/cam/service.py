@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Protocol, runtime_checkable
 
 from cardveil_cloud.accounts import Credential, Policy
-from cardveil_cloud.tencent_api.errors import ApiError
+from cardveil_cloud.tencent_api.errors import ApiError, require
 from cardveil_cloud.tencent_api.scf.fields import count, take
 
 #: Of a cloud whose roles are not limited, each role of any name is there and may do everything.
@@ -56,10 +56,7 @@ class AccessManagement:
     def check(self, credential: Credential, action: str, body: dict[str, Any]) -> None:
         """See `Product.check`."""
         role = body.get("RoleName")
-        if not credential.allows(f"cam:{action}", f"cam/roleName/{role}" if role else "*"):
-            raise ApiError(
-                "UnauthorizedOperation.CAM", f"you are not authorized to perform operation (cam:{action})"
-            )
+        require(credential, f"cam:{action}", f"cam/roleName/{role}" if role else "*")
 
     async def act(self, credential: Credential, action: str, body: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         """Tell of a role or a policy; see `Product.act`."""

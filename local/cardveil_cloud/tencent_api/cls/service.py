@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from cardveil_cloud.accounts import Credential
 from cardveil_cloud.scf.service import ScfService
-from cardveil_cloud.tencent_api.errors import ApiError
+from cardveil_cloud.tencent_api.errors import ApiError, require
 from cardveil_cloud.tencent_api.scf.fields import count, take
 from cardveil_cloud.tencent_api.scf.logs import DEFAULT_TOPIC, Line, lines
 
@@ -32,10 +32,7 @@ class LogService:
 
     def check(self, credential: Credential, action: str, body: dict[str, Any]) -> None:
         """See `Product.check`."""
-        if not credential.allows(f"cls:{action}", f"cls/topic/{take(body, 'TopicId', str)}"):
-            raise ApiError(
-                "UnauthorizedOperation.CAM", f"you are not authorized to perform operation (cls:{action})"
-            )
+        require(credential, f"cls:{action}", f"cls/topic/{take(body, 'TopicId', str)}")
 
     async def act(self, credential: Credential, action: str, body: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         """Search; see `Product.act`."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cardveil_cloud.accounts import Credential
-from cardveil_cloud.tencent_api.errors import ApiError
+from cardveil_cloud.tencent_api.errors import ApiError, require
 from cardveil_cloud.tencent_api.scf.fields import take
 from cardveil_cloud.tencent_api.tdmq.letters import LetterQueues
 
@@ -26,10 +26,7 @@ class QueueControl:
 
     def check(self, credential: Credential, action: str, body: dict[str, Any]) -> None:
         """See `Product.check`."""
-        if not credential.allows(f"tdmq:{action}", f"tdmq/queue/{take(body, 'QueueName', str)}"):
-            raise ApiError(
-                "UnauthorizedOperation.CAM", f"you are not authorized to perform operation (tdmq:{action})"
-            )
+        require(credential, f"tdmq:{action}", f"tdmq/queue/{take(body, 'QueueName', str)}")
 
     async def act(self, credential: Credential, action: str, body: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         """Tell one queue; see `Product.act`."""
