@@ -15,12 +15,12 @@ from cardveil.card.findings import Status
 from cardveil.card.layout import Box, layout_of
 from cardveil.card.model import Card
 from cardveil.core.timing import Timings
-from cardveil.pipeline.covering import RedactionRules, texts_of
+from cardveil.pipeline.covering import RedactionRules, Redactor
 from cardveil.pipeline.examine import ProcessingResult, examine, sidecar_of
 from cardveil.pipeline.renewal import re_redact
 from cardveil.recognition.interfaces import Hint, Located, Recognition, TextLine
 from cardveil.recognition.interfaces import Image as Sent
-from cardveil.redaction import Limits, Policy, load_policy
+from cardveil.redaction import Limits, Policy, inspect, load_policy
 from cardveil.storage.sidecar import SourceFacts, to_json
 
 STANDARD, MINIMAL = load_policy("standard"), load_policy("minimal")
@@ -109,7 +109,8 @@ def test_a_card_for_a_person_keeps_what_the_witness_saw() -> None:
     card = laid_card(ID_FRONT, "flat", without=("name",))
     result = _done(card, lines_of(card, "flat"), STANDARD)
     assert result.status is Status.NEEDS_REVIEW
-    assert result.texts == texts_of(card, lines_of(card, "flat"))
+    covering = Redactor(inspect(_picture(), Limits()), RedactionRules(STANDARD, Limits()))
+    assert result.texts == covering.texts(card, lines_of(card, "flat"))
 
 
 def _strings(value: object) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
@@ -69,8 +70,11 @@ class Claim:
         Why the source could not be read, for a reason of its own; `stored` is then what else tells of it.
     tidying : list of Future
         What is still being deleted.
+    heads : list of Future
+        See `look_again`.
     """
 
+    pipeline: Pipeline
     source: Source
     options: ProcessOptions
     rules: RedactionRules
@@ -87,6 +91,14 @@ class Claim:
     kept: Future[Mapping[str, Any] | None]
     refusal: Reject | Review | None = None
     tidying: list[Future[None]] = field(default_factory=list)
+    heads: list[Future[Stored | None]] = field(default_factory=list)
+
+    def look_again(self) -> None:
+        """Ask, now that its result is committed, whether the source still stands; see `claim`.
+
+        Whoever erases deletes the source first and the results after it: one of the two looks last.
+        """
+        self.heads.append(self.pool.submit(self.pipeline.sources.head, self.source.key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +114,8 @@ class _Fetched:
 @contextmanager
 def claim(pipeline: Pipeline, source: Source, timings: Timings, options: ProcessOptions) -> Iterator[Claim]:
     """Hold a source for as long as the block lasts; nobody else works on it meanwhile.
+
+    Results of a source that went while they were written are taken away again.
 
     Raises
     ------
@@ -123,6 +137,20 @@ def claim(pipeline: Pipeline, source: Source, timings: Timings, options: Process
                 pipeline.leases.release(claimed.lease, keys.lease_prefix)
                 for tidying in claimed.tidying:
                     tidying.result()
+        # Answered while the lease was given back.
+        if claimed.heads and claimed.heads[-1].result() is None:
+            _withdraw(pipeline, source, keys)
+
+
+def _withdraw(pipeline: Pipeline, source: Source, keys: Keys) -> None:
+    """Take a gone source's results away, unless it is back: the lease was given back meanwhile."""
+    from cardveil.storage.erasure import SOURCE_DELETED, want  # hardly ever needed
+
+    with held(pipeline, keys.lease_prefix):
+        if pipeline.sources.head(source.key) is None:
+            pipeline.results.withdraw(keys)
+            # For the versions of them, where the bucket keeps any.
+            want(pipeline.sources, pipeline.settings, source.key, "pipeline", SOURCE_DELETED, time.time())
 
 
 @contextmanager
@@ -160,6 +188,7 @@ def _taken_and_fetched(
         made = fetched.made.result()
         rules, version, weaker = _rules(pipeline, source, options, stored, made)
         return Claim(
+            pipeline=pipeline,
             source=source,
             options=options,
             rules=rules,

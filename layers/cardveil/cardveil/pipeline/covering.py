@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Generic, TypeVar
 
 from cardveil.card.model import PORTRAIT, Card, Field, SeenText
 from cardveil.core.errors import Reject, Review
@@ -12,6 +12,7 @@ from cardveil.core.timing import Timings
 from cardveil.recognition.interfaces import CardRecogniser, Image, TextLine
 from cardveil.redaction import (
     Limits,
+    Partial,
     Picture,
     Placement,
     Plan,
@@ -32,6 +33,7 @@ from cardveil.redaction import (
     upright_copy,
 )
 
+T = TypeVar("T")
 #: 7 MB after Base64 is the limit of every recognition API used (their pages, "Input Parameters").
 MAX_SENT_BYTES: Final = 7 * 1024 * 1024 * 3 // 4 - 1024
 
@@ -64,14 +66,17 @@ class Covered:
     findings: tuple[str, ...] = ()
 
 
-def texts_of(card: Card, lines: Sequence[TextLine] | None) -> tuple[SeenText, ...] | None:
-    """Return what each text of a picture is, as a witness saw it; None when none looked.
+class _Latest(Generic[T]):
+    """Remembers what was found of the latest arguments: the same is asked ahead, and when all is known."""
 
-    No policy decides over it: it is kept in the sidecar, so that the same can be covered by other rules.
-    """
-    if lines is None:
-        return None
-    return text_roles(card, lines, place(card, label_places(card, lines)))
+    def __init__(self, find: Callable[..., T]) -> None:
+        self._find = find
+        self._known: tuple[tuple[Any, ...], T] | None = None
+
+    def __call__(self, *args: Any) -> T:
+        if self._known is None or self._known[0] != args:
+            self._known = args, self._find(*args)
+        return self._known[1]
 
 
 class Redactor:
@@ -86,11 +91,22 @@ class Redactor:
         self._picture = picture
         self._rules = rules
         self._made: tuple[Plan, RedactedCopy] | None = None
+        self._place = _Latest(place)
+        self._plan = _Latest(self._plan_of)
+
+    def texts(self, card: Card, lines: Sequence[TextLine] | None) -> tuple[SeenText, ...] | None:
+        """Return what each text of the picture is, as a witness saw it; None when none looked.
+
+        No policy decides over it: it is kept in the sidecar, so that the same can be covered by other rules.
+        """
+        if lines is None:
+            return None
+        return text_roles(card, lines, self._place(_places_of(card), label_places(card, lines)))
 
     def ahead(self, card: Card, lines: Sequence[TextLine] | None) -> None:
         """Make the copy that `cover` will need, if the card's text changes nothing."""
         try:
-            planned, _ = self._planned(card, texts_of(card, lines))
+            planned, _ = self._planned(card, self.texts(card, lines))
             self._made = planned, self._copy(planned)
         except (Reject, Review):
             return  # `cover` says so, when it is known what the card says
@@ -107,7 +123,7 @@ class Redactor:
         Parameters
         ----------
         texts : tuple of SeenText or None
-            All text of the picture, as a witness saw it (see `texts_of`); None when none looked.
+            All text of the picture, as a witness saw it (see `texts`); None when none looked.
 
         Raises
         ------
@@ -136,6 +152,11 @@ class Redactor:
         return Covered(_with_portrait(card, placement), planned.regions, copy, findings)
 
     def _planned(self, card: Card, texts: tuple[SeenText, ...] | None) -> tuple[Plan, Placement | None]:
+        """Plan from no more of the card than decides: that the text has come in changes little of it."""
+        decisive = _Decisive(card, self._rules.policy)
+        return self._plan(decisive.card(), texts and decisive.texts(texts))
+
+    def _plan_of(self, card: Card, texts: tuple[SeenText, ...] | None) -> tuple[Plan, Placement | None]:
         labels = tuple((text.name, text.polygon) for text in texts or () if text.role == "label")
         placement = place(card, labels)
         flat = flat_card(self._picture, placement) if placement is not None else None
@@ -154,6 +175,32 @@ class Redactor:
             fill=self._rules.policy.fill,
             allow_empty=True,
         )
+
+
+def _places_of(card: Card) -> Card:
+    """Return the card with the places of its fields alone."""
+    return replace(card, fields=tuple(Field(field.name, polygon=field.polygon) for field in card.fields))
+
+
+class _Decisive:
+    """What a plan is made from: places, and what a text says only where it is to be cut."""
+
+    def __init__(self, card: Card, policy: Policy) -> None:
+        actions = {f.name: policy.action_for(card.type, card.side, f.name) for f in card.fields}
+        self._cut = {name for name, action in actions.items() if isinstance(action, Partial)}
+        self._card = card
+
+    def card(self) -> Card:
+        fields = tuple(Field(f.name, self._text(f), polygon=f.polygon) for f in self._card.fields)
+        return replace(self._card, fields=fields)
+
+    def texts(self, texts: tuple[SeenText, ...]) -> tuple[SeenText, ...]:
+        return tuple(
+            text if text.name in self._cut else replace(text, start=-1, characters=()) for text in texts
+        )
+
+    def _text(self, field: Field) -> str | None:
+        return field.text if field.name in self._cut or not field.text else "-"
 
 
 def _with_portrait(card: Card, placement: Placement | None) -> Card:

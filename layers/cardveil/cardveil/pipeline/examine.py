@@ -11,7 +11,7 @@ from cardveil.card.model import Call, Card, SeenText, VendorWarning
 from cardveil.core.errors import Reject, Review
 from cardveil.core.frozen import dataclass, replace
 from cardveil.core.timing import Timings
-from cardveil.pipeline.covering import MAX_SENT_BYTES, Covered, RedactionRules, Redactor, texts_of
+from cardveil.pipeline.covering import MAX_SENT_BYTES, Covered, RedactionRules, Redactor
 from cardveil.recognition.interfaces import CardRecogniser, Hint, Image, Recognition, TextLine
 from cardveil.redaction import (
     Picture,
@@ -89,7 +89,7 @@ def examine(
         if recognition.card is None:
             raise Reject("no_card", "upload a picture of an ID card or of a licence's main page")
         with timings("plan"):
-            texts = texts_of(recognition.card, recognition.lines)
+            texts = covering.texts(recognition.card, recognition.lines)
         if status_of(findings) is Status.NEEDS_REVIEW:
             return _without_copy(Status.NEEDS_REVIEW, picture, recognition, findings, texts)
         done = covering.cover(recognition.card, recogniser, timings, texts)

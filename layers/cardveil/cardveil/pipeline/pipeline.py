@@ -191,8 +191,7 @@ class Pipeline:
                 raise Retry("staged_copy_gone", RETRY_HINT)
             self._publish(claimed, result)
             claimed.tidying.extend(answers.forget())
-            if not self._still_there(claimed):
-                return Outcome("gone", paid_calls=paid)
+            claimed.look_again()
         finally:
             answers.settle()
         return Outcome("finished" if sidecar is None else "renewed", result.status, result.findings, paid)
@@ -224,20 +223,6 @@ class Pipeline:
         wanted = claimed.options.card_type
         rules = self.settings.card_rules if wanted is None else (CardRule("", wanted),)
         return hint_of(claimed.source.key, claimed.stored.meta, rules)
-
-    def _still_there(self, claimed: Claim) -> bool:
-        """Take the results away again if the source went while they were written; say whether it stands.
-
-        Whoever erases deletes the source first and the results after it: one of the two looks last.
-        """
-        if self.sources.head(claimed.source.key) is not None:
-            return True
-        from cardveil.storage.erasure import SOURCE_DELETED, want
-
-        self.results.withdraw(claimed.keys)
-        # For the versions of them, where the bucket keeps any.
-        want(self.sources, self.settings, claimed.source.key, "pipeline", SOURCE_DELETED, time.time())
-        return False
 
     def _publish_refusal(self, claimed: Claim, refusal: Reject | Review) -> Outcome:
         """Say in the sidecar why a source cannot be read; one that may be read later is noted for the sweeps.
