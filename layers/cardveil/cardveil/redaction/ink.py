@@ -24,6 +24,8 @@ _GAP: Final = 3
 _SLANTED, _TURNED, _SLENDER = 24, 0.08, 2.0
 #: Millimetres.
 _FAR: Final = 150.0
+#: Millimetres: no line of text on a card is so tall; what is runs across lines.
+_TALLEST: Final = 5.0
 #: Millimetres by which strokes may exceed the cells in which they were found.
 _ROOM: Final = 1.0
 #: Millimetres from the layout's edge within which the edge itself and its shadow lie.
@@ -89,6 +91,12 @@ def writing_across(patches: Iterable[Cells]) -> tuple[Point, Point, Point, Point
         (mx + far * ux - side * uy, my + far * uy + side * ux)
         for far, side in ((-_FAR, -half), (_FAR, -half), (_FAR, half), (-_FAR, half))
     )
+
+
+def taller_than_a_text(patch: Cells) -> bool:
+    """Say whether a patch of ink is taller than any line of text that a card has."""
+    rows = {y for _, y in patch}
+    return max(rows) - min(rows) + 1 > _TALLEST * _FINE
 
 
 def _inked(flat: FlatCard, width: int, height: int) -> Cells:

@@ -6,8 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from cardveil.card.geometry import project
-from cardveil.card.layout import Box, find_layout
+from cardveil.card.layout import find_layout
 from cardveil.card.model import FIELDS, PORTRAIT, Card, Field, Polygon, SeenText
 from cardveil.core.errors import Review
 from cardveil.core.frozen import dataclass
@@ -15,7 +14,6 @@ from cardveil.imaging.image import Picture
 from cardveil.redaction.card_outline import Outline
 from cardveil.redaction.card_pose import Placement
 from cardveil.redaction.flat_card import FlatCard
-from cardveil.redaction.ink import boxes_of_patch, inked_cells, touches, unexplained_ink, writing_across
 from cardveil.redaction.partial import cut
 from cardveil.redaction.policy import Partial, Policy
 from cardveil.redaction.polygons import (
@@ -23,14 +21,14 @@ from cardveil.redaction.polygons import (
     grown,
     half_planes,
     holds,
-    meet,
     meets_picture,
     straight,
     text_height,
     usable,
 )
-from cardveil.redaction.regions import around, boxes_of, grown_text, portrait_regions, text_regions
+from cardveil.redaction.regions import grown_text, portrait_regions, text_regions
 from cardveil.redaction.results import Region
+from cardveil.redaction.unread_ink import cover_unread_ink
 
 #: Side of the cells that are covered or shown whole: a window is grown so far, lest its own edges be covered.
 _CELL: Final = 16.0
@@ -44,10 +42,6 @@ _LARGEST_MISFIT: Final = 4.0
 
 #: Millimetres beyond the layout's outline, and standard deviations, that a whole card's cover reaches.
 _CARD_MM, _DOUBTS = 3.0, 1.5
-#: Millimetres around what is known to be printed in which ink is its own.
-_INK_ROOM: Final = 0.3
-#: A text is the card's own if its ends differ in height by so much of its length, and so many millimetres.
-_SLANT, _ROW = 0.08, 0.8
 #: Millimetres of doubt up to which a label that nobody saw is shown where the layout has it.
 _LABEL_DOUBT: Final = 1.0
 
@@ -149,7 +143,9 @@ class _Planning:
             for text in self._texts
             if text.role == "other"
         ]
-        kept, more = self._without_unread_ink(kept, regions)
+        more: list[Region] = []
+        if self._placement is not None and self._flat is not None and self._witnessed:
+            kept, more = cover_unread_ink(kept, regions, self._texts, self._placement, self._flat)
         ink = tuple(polygon for _, polygon in kept)
         shown = self._shown(ink)
         return Plan(
@@ -198,57 +194,6 @@ class _Planning:
             located = {f.name for f in self._located}
             missing = [name for name in known if name not in located] if known else ["all"]
         return regions, missing
-
-    def _without_unread_ink(
-        self, kept: list[tuple[str, Polygon]], regions: list[Region]
-    ) -> tuple[list[tuple[str, Polygon]], list[Region]]:
-        """Cover ink that nobody read, and whatever is to be kept where such ink runs through it.
-
-        A watermark, a pale stamp, handwriting: recognisers read neither all of it nor always. What it crosses
-        holds part of it.
-        """
-        placement, flat = self._placement, self._flat
-        if placement is None or flat is None or not self._witnessed:
-            return kept, []
-        layout = placement.layout
-        known = [box.grown(_INK_ROOM) for box in boxes_of((polygon for _, polygon in kept), placement)]
-        known += [box for box in (layout.emblem, self._seal(placement)) if box is not None]
-        seen = {text.name for text in self._texts if text.role == "label"}
-        known += [box.grown(1.0) for name, box in layout.labels.items() if name not in seen]
-        inked = inked_cells(flat, layout)
-        covered = boxes_of((region.polygon for region in regions), placement)
-        boxes = [box for patch in unexplained_ink(inked, [*known, *covered]) for box in boxes_of_patch(patch)]
-        more = [Region("unexplained", placement.polygon(box), "mask") for box in boxes]
-        crossed = {name for name, polygon in kept if touches(boxes_of([polygon], placement)[0], boxes)}
-        # Within what is covered, too, ink tells of a text that runs across the card.
-        known += [box.grown(_INK_ROOM) for box in self._straight_texts(placement)]
-        known += boxes_of((r.polygon for r in regions if r.field == PORTRAIT), placement)
-        band = writing_across(unexplained_ink(inked, known))
-        if band is not None:
-            slanted = Polygon.of(project(placement.to_picture, point) for point in band)
-            more.append(Region("unexplained", slanted, "mask"))
-            crossed |= {name for name, polygon in kept if meet(straight(slanted), straight(polygon))}
-        more += [Region("unexplained", polygon, "mask") for name, polygon in kept if name in crossed]
-        if layout.seal is not None and "authority" in crossed:
-            more.append(Region("unexplained", placement.polygon(layout.seal.grown(1.0)), "mask"))
-        return [(name, polygon) for name, polygon in kept if name not in crossed], more
-
-    def _straight_texts(self, placement: Placement) -> list[Box]:
-        """Return the places of what was read along the card's own lines."""
-        found = []
-        for text in self._texts:
-            (x0, y0), (x1, y1) = (project(placement.to_card, point) for point in text.polygon.points[:2])
-            if abs(y1 - y0) <= _SLANT * abs(x1 - x0) + _ROW:
-                found += boxes_of([text.polygon], placement)
-        return found
-
-    def _seal(self, placement: Placement) -> Box | None:
-        """Return where the seal is: as the card has it, and around what was read in it."""
-        zone = placement.layout.seal
-        if zone is None:
-            return None
-        read = boxes_of((text.polygon for text in self._of_field("authority")), placement)
-        return around([zone.grown(0.5), *(box.grown(1.0) for box in read)])
 
     def _cut(self, name: str, action: Partial) -> tuple[list[Region], list[Polygon]] | None:
         fields = [f for f in self._card.fields if f.name == name]

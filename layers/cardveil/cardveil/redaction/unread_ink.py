@@ -1,0 +1,136 @@
+"""Covers ink that nobody read, and all that it may run through: watermarks, pale stamps, handwriting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from cardveil.card.geometry import project
+from cardveil.card.layout import Box
+from cardveil.card.model import PORTRAIT, Polygon, SeenText
+from cardveil.redaction.card_pose import Placement
+from cardveil.redaction.flat_card import FlatCard
+from cardveil.redaction.ink import (
+    boxes_of_patch,
+    inked_cells,
+    taller_than_a_text,
+    touches,
+    unexplained_ink,
+    writing_across,
+)
+from cardveil.redaction.polygons import centre_of, meet, straight
+from cardveil.redaction.regions import around, boxes_of
+from cardveil.redaction.results import Region
+
+Kept = list[tuple[str, Polygon]]
+#: Millimetres around what is known to be printed in which ink is its own.
+_INK_ROOM: Final = 0.3
+#: A text is the card's own if its ends differ in height by so much of its length, and so many millimetres.
+_SLANT, _ROW = 0.08, 0.8
+#: Millimetres around a label that nobody saw, around the seal's zone, and around what was read in the seal.
+_UNSEEN_LABEL, _SEAL_ZONE, _SEAL_READ = 1.0, 0.5, 1.0
+
+
+def cover_unread_ink(
+    kept: Kept,
+    regions: Sequence[Region],
+    texts: Sequence[SeenText],
+    placement: Placement,
+    flat: FlatCard,
+) -> tuple[Kept, list[Region]]:
+    """Cover ink that nobody read, and whatever is to be kept where such ink runs through it.
+
+    Recognisers read neither all of a watermark nor always, and what it crosses holds part of it. Where such
+    writing can be placed, what lies in its band is covered; where it is known to be there and not where,
+    everything that was to be kept.
+
+    Parameters
+    ----------
+    kept : list of (str, Polygon)
+        Ink that is to stay readable, by field or label; pixels of the upright picture.
+    regions : sequence of Region
+        What is covered already.
+    texts : sequence of SeenText
+        All text that a witness saw.
+
+    Returns
+    -------
+    list of (str, Polygon), list of Region
+        What may still be kept, and what is to be covered besides.
+    """
+    return _UnreadInk(kept, regions, texts, placement, flat).run()
+
+
+class _UnreadInk:
+    def __init__(
+        self,
+        kept: Kept,
+        regions: Sequence[Region],
+        texts: Sequence[SeenText],
+        placement: Placement,
+        flat: FlatCard,
+    ) -> None:
+        self._kept, self._regions, self._texts = kept, regions, texts
+        self._placement, self._flat, self._layout = placement, flat, placement.layout
+
+    def run(self) -> tuple[Kept, list[Region]]:
+        placement, known = self._placement, self._printed()
+        inked = inked_cells(self._flat, self._layout)
+        covered = boxes_of((region.polygon for region in self._regions), placement)
+        patches = unexplained_ink(inked, [*known, *covered])
+        boxes = [box for patch in patches for box in boxes_of_patch(patch)]
+        more = [self._cover(box) for box in boxes]
+        crossed = {name for name, polygon in self._kept if touches(boxes_of([polygon], placement)[0], boxes)}
+        # Within what is covered, too, ink tells of a text that runs across the card.
+        known += [box.grown(_INK_ROOM) for box in self._level_texts()]
+        known += boxes_of((r.polygon for r in self._regions if r.field == PORTRAIT), placement)
+        band = writing_across(unexplained_ink(inked, known))
+        if band is not None:
+            slanted = Polygon.of(project(placement.to_picture, point) for point in band)
+            more.append(Region("unexplained", slanted, "mask"))
+            crossed |= {name for name, polygon in self._kept if meet(straight(slanted), straight(polygon))}
+        elif self._reads_aslant() or any(taller_than_a_text(patch) for patch in patches):
+            crossed = {name for name, _ in self._kept}
+            more += [self._cover(box) for box in self._pictorial()]
+        more += [Region("unexplained", polygon, "mask") for name, polygon in self._kept if name in crossed]
+        if self._layout.seal is not None and "authority" in crossed:
+            more.append(self._cover(self._layout.seal.grown(_SEAL_READ)))
+        return [(name, polygon) for name, polygon in self._kept if name not in crossed], more
+
+    def _cover(self, box: Box) -> Region:
+        return Region("unexplained", self._placement.polygon(box), "mask")
+
+    def _printed(self) -> list[Box]:
+        """Return the places in which the card's own ink stands and may be seen."""
+        found = [
+            box.grown(_INK_ROOM) for box in boxes_of((polygon for _, polygon in self._kept), self._placement)
+        ]
+        seen = {text.name for text in self._texts if text.role == "label"}
+        unseen = [box for name, box in self._layout.labels.items() if name not in seen]
+        return found + self._pictorial() + [box.grown(_UNSEEN_LABEL) for box in unseen]
+
+    def _pictorial(self) -> list[Box]:
+        """Return where emblem and seal stand: as the card has them, and around what was read in the seal."""
+        layout = self._layout
+        found = [] if layout.emblem is None else [layout.emblem]
+        if layout.seal is not None:
+            authority = [t.polygon for t in self._texts if (t.role, t.name) == ("field", "authority")]
+            read = [box.grown(_SEAL_READ) for box in boxes_of(authority, self._placement)]
+            found.append(around([layout.seal.grown(_SEAL_ZONE), *read]))
+        return found
+
+    def _level_texts(self) -> list[Box]:
+        """Return the places of what was read along the card's own lines."""
+        level = [text.polygon for text in self._texts if self._level(text)]
+        return boxes_of(level, self._placement)
+
+    def _reads_aslant(self) -> bool:
+        """Say whether a text was read on the card that runs along none of its lines."""
+        card, to_card = Box(0.0, 0.0, self._layout.width, self._layout.height), self._placement.to_card
+        aslant = [text for text in self._texts if text.role == "other" and not self._level(text)]
+        return any(card.contains(*project(to_card, centre_of(text.polygon))) for text in aslant)
+
+    def _level(self, text: SeenText) -> bool:
+        begin, end = text.polygon.points[:2]
+        (x0, y0), (x1, y1) = (project(self._placement.to_card, point) for point in (begin, end))
+        return abs(y1 - y0) <= _SLANT * abs(x1 - x0) + _ROW

@@ -1,0 +1,96 @@
+"""Writing that runs across a card: where its way is not known, nothing that it may cross is shown."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tests.support.laid_cards import ID_BACK, ID_FRONT, LICENCE, laid_card, lines_of, matrix_of
+
+from cardveil.card.geometry import project
+from cardveil.card.layout import CardLayout, layout_of
+from cardveil.card.model import CardType, Polygon, SeenText, Side
+from cardveil.redaction import FlatCard, Region, flat_card, inspect, label_places, place, text_roles
+from cardveil.redaction.unread_ink import cover_unread_ink
+
+Kind = tuple[CardType, Side]
+Kept = list[tuple[str, Polygon]]
+
+
+def _blank(layout: CardLayout) -> NDArray[np.uint8]:
+    pixels = np.full((1200, 1600), 90, np.uint8)
+    corners = [project(matrix_of(layout, "flat"), corner) for corner in layout.outline.corners()]
+    cv2.fillConvexPoly(pixels, np.array(corners, np.int32), 215)
+    return pixels
+
+
+def _covered(
+    kind: Kind, pixels: NDArray[np.uint8], *others: Polygon, role: str = "other"
+) -> tuple[Kept, list[Region]]:
+    card = laid_card(kind, "flat")
+    lines = lines_of(card, "flat")
+    placement = place(card, label_places(card, lines))
+    assert placement is not None
+    _, data = cv2.imencode(".png", pixels)
+    flat = flat_card(inspect(bytes(data)), placement)
+    assert isinstance(flat, FlatCard)
+    texts = text_roles(card, lines, placement)
+    texts += tuple(SeenText(role, "authority", polygon) for polygon in others)
+    kept = [(field.name, field.polygon) for field in card.fields if field.polygon]
+    return cover_unread_ink(kept, [], texts, placement, flat)
+
+
+def _on(layout: CardLayout, *points: tuple[float, float]) -> Polygon:
+    return Polygon.of(project(matrix_of(layout, "flat"), point) for point in points)
+
+
+@pytest.mark.parametrize("kind", [ID_FRONT, ID_BACK, LICENCE], ids=["front", "back", "licence"])
+def test_a_text_read_aslant_whose_ink_is_not_found_hides_all_that_was_to_be_kept(kind: Kind) -> None:
+    layout = layout_of(*kind)
+    aslant = _on(layout, (30.0, 20.0), (50.0, 30.0), (49.0, 33.0), (29.0, 23.0))
+    assert _covered(kind, _blank(layout))[1] == []
+    kept, more = _covered(kind, _blank(layout), aslant)
+    assert kept == []
+    assert {region.field for region in more} == {"unexplained"}
+    pictorial = [box for box in (layout.emblem, layout.seal) if box is not None]
+    covers = [region.polygon.bounds() for region in more]
+    for box in pictorial:
+        x, y = project(matrix_of(layout, "flat"), box.centre)
+        assert any(left < x < right and top < y < bottom for left, top, right, bottom in covers)
+
+
+def test_a_level_text_hides_nothing_else() -> None:
+    layout = layout_of(*ID_FRONT)
+    level = _on(layout, (20.0, 43.0), (50.0, 43.5), (50.0, 45.5), (20.0, 45.0))
+    kept, _ = _covered(ID_FRONT, _blank(layout), level)
+    assert len(kept) == 6
+
+
+def test_columns_of_the_seal_and_a_note_beside_the_card_are_not_across_it() -> None:
+    layout = layout_of(*LICENCE)
+    column = _on(layout, (20.0, 45.0), (20.0, 53.0), (17.0, 53.0), (17.0, 45.0))
+    assert len(_covered(LICENCE, _blank(layout), column, role="field")[0]) > 0
+    outside = _on(layout, (-14.0, 20.0), (-8.0, 30.0), (-9.0, 33.0), (-15.0, 23.0))
+    assert len(_covered(LICENCE, _blank(layout), outside)[0]) > 0
+
+
+def test_ink_taller_than_a_line_hides_all_that_was_to_be_kept() -> None:
+    layout = layout_of(*ID_FRONT)
+    pixels = _blank(layout)
+    for x in (56.0, 58.0, 60.0):
+        (x0, y0), (x1, y1) = (project(matrix_of(layout, "flat"), p) for p in ((x, 22.0), (x, 29.0)))
+        cv2.line(pixels, (round(x0), round(y0)), (round(x1), round(y1)), 150, 5)
+    kept, more = _covered(ID_FRONT, pixels)
+    assert kept == []
+    assert len(more) > 6
+
+
+def test_ink_as_tall_as_a_line_hides_what_it_touches_alone() -> None:
+    layout = layout_of(*ID_FRONT)
+    pixels = _blank(layout)
+    x, y = project(matrix_of(layout, "flat"), (60.0, 43.0))
+    cv2.putText(pixels, "138", (round(x), round(y)), cv2.FONT_HERSHEY_SIMPLEX, 1.6, 150, 4, cv2.LINE_AA)
+    kept, more = _covered(ID_FRONT, pixels)
+    assert len(kept) == 6
+    assert more
