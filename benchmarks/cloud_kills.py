@@ -22,7 +22,8 @@ def main() -> int:
         # The last kill comes when all is uploaded and much of it is not done.
         tally = run(Path(folder), arguments.uploads, arguments.kills - 1, seed=arguments.seed)
     print(f"kills of the whole cloud   {tally.kills}")
-    print(f"uploads with a final state {tally.final} of {tally.uploads}")
+    for end, count in sorted(tally.ends.items()):
+        print(f"{end:26} {count} of {tally.uploads}")
     print(f"lost                       {tally.lost}")
     print(f"results committed twice    {tally.doubled}")
     print(f"left behind                {tally.left}")

@@ -13,7 +13,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -67,8 +67,8 @@ class Tally:
 
     Attributes
     ----------
-    final : int
-        Pictures whose sidecar says how they ended.
+    ends : Counter
+        How pictures ended.
     lost : int
         Pictures that were uploaded and have no such sidecar.
     doubled : int
@@ -81,7 +81,7 @@ class Tally:
 
     uploads: int
     kills: int
-    final: int = 0
+    ends: Counter[str] = field(default_factory=Counter)
     lost: int = 0
     doubled: int = 0
     left: int = 0
@@ -93,7 +93,7 @@ class Tally:
     def broken(self) -> bool:
         """Whether a promise was not kept."""
         whole = not (self.lost or self.doubled or self.left or self.dead_letters)
-        return not whole or self.final != self.uploads
+        return not whole or self.ends != {"redacted": self.uploads}
 
 
 def run(folder: Path, uploads: int, kills: int, *, seed: int = 1, timeout_s: int = 12) -> Tally:
@@ -191,14 +191,16 @@ def _judge(running: Bench, ledger: Path, tally: Tally) -> None:
     whole = [keys_of(picture(number).key, settings) for number in range(tally.uploads)]
     for keys in whole:
         try:
-            status = orjson.loads(running.cloud.store.get(running.bucket, keys.sidecar)[1])["status"]
+            sidecar = orjson.loads(running.cloud.store.get(running.bucket, keys.sidecar)[1])
         except CosError:
-            status = "none"
-        tally.final += status in _FINAL
+            sidecar = {"status": "none", "findings": []}
+        status = sidecar["status"]
+        # Of what is not published the reason is of interest, too.
+        reasons = () if status == "redacted" else sidecar["findings"]
+        tally.ends[" ".join((status, *reasons))] += 1
         tally.lost += status not in _FINAL
-    stored = running.cloud.store.list(running.bucket, limit=100_000).entries
-    copies = Counter(info.key for info in stored if info.key.startswith(("redacted/", "sidecars/")))
-    tally.doubled += sum(copies.values()) - 2 * tally.final
+    stored = [info.key for info in running.cloud.store.list(running.bucket, limit=100_000).entries]
+    tally.doubled += abs(sum(key.startswith("redacted/") for key in stored) - tally.ends["redacted"])
     done: set[str] = set()
     for line in ledger.read_text("utf-8").splitlines():
         what, _, name = line.partition(" ")
@@ -206,7 +208,7 @@ def _judge(running: Bench, ledger: Path, tally: Tally) -> None:
         tally.doubled += what == "begun" and name in done
         if what == "done":
             done.add(name)
-    tally.left = len([info for info in stored if info.key.startswith(".cardveil/")])
+    tally.left = sum(key.startswith(".cardveil/") for key in stored)
     tally.dead_letters = len(running.cloud.dead_letters)
     tally.needed = sum(len(picture(number).needs) for number in range(tally.uploads))
 
