@@ -27,6 +27,7 @@ from cardveil_cloud.ci.recognition import CardRecogniser
 from cardveil_cloud.ci.service import CiService
 from cardveil_cloud.ci.urls import BucketUrls
 from cardveil_cloud.ci.warning_rules import WarningRules
+from cardveil_cloud.cos import outbox
 from cardveil_cloud.cos.errors import CosError
 from cardveil_cloud.cos.service import CosService
 from cardveil_cloud.cos.store import ObjectStore
@@ -150,11 +151,15 @@ class Services:
             self._scf_api = ScfApi(self.scf, self.store, account, data / "scf", deploys=options.scf_api)
             self.notices += self._scf_api.notices
             self.notices += self.scf.notices
+            if untold := len(outbox.waiting(self.store)):
+                self.notices.append(
+                    f"{untold} change(s) of the last run were not told to functions yet; they are now"
+                )
         self.function_urls = {
             key: f"{self.proxy_url}/fn/{key}" for key in (urls.functions if urls is not None else ())
         }
         warnings = WarningRules(self.store, options.warnings)
-        cos = CosService(
+        self._cos = CosService(
             self.store,
             self.credentials,
             region=account.region,
@@ -196,7 +201,7 @@ class Services:
         self._dispatch = Dispatcher(
             own,
             [
-                (_COS_HOST, cos),
+                (_COS_HOST, self._cos),
                 (_CI_HOST, self.ci_jobs),
                 (r"ocr\.intl(?:\.[a-z0-9-]+)?\.tencentcloudapi\.com", ocr),
                 (r"ocr(?:\.[a-z0-9-]+)*\.tencentcloudapi\.com", gateway(DomesticOcr())),
@@ -231,6 +236,7 @@ class Services:
             await self.scf.start()
         if self._scf_api is not None:
             await self._scf_api.start()
+        await self._cos.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self.ci_jobs.jobs.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import signal
@@ -21,6 +22,7 @@ from tests.support.waiting import eventually
 
 from cardveil_cloud.cos import Attributes, CosError, ObjectStore
 from cardveil_cloud.cos.blobs import Blobs
+from cardveil_cloud.cos.outbox import Origin, waiting
 from cardveil_cloud.cos.uploads import Uploads
 
 BUCKET = "cards-1250000000"
@@ -74,28 +76,29 @@ class Crash(Exception):  # noqa: N818 - no error of the code under test
     """The process ends here."""
 
 
-def overwrite(store: ObjectStore) -> None:
-    store.put(BUCKET, "x", b"new")
+def overwrite(store: ObjectStore, origin: Origin | None = None) -> None:
+    store.put(BUCKET, "x", b"new", origin=origin)
 
 
-def create(store: ObjectStore) -> None:
-    store.put(BUCKET, "y", b"new")
+def create(store: ObjectStore, origin: Origin | None = None) -> None:
+    store.put(BUCKET, "y", b"new", origin=origin)
 
 
-def delete(store: ObjectStore) -> None:
-    store.delete(BUCKET, "x")
+def delete(store: ObjectStore, origin: Origin | None = None) -> None:
+    store.delete(BUCKET, "x", origin=origin)
 
 
-def copy(store: ObjectStore) -> None:
-    store.put_copy(store.head(BUCKET, "x"), BUCKET, "y", Attributes())
+def copy(store: ObjectStore, origin: Origin | None = None) -> None:
+    store.put_copy(store.head(BUCKET, "x"), BUCKET, "y", Attributes(), origin=origin)
 
 
-def complete(store: ObjectStore) -> None:
+def complete(store: ObjectStore, origin: Origin | None = None) -> None:
     uploads = Uploads(store)
     page = uploads.list(BUCKET, prefix="", delimiter="", key_marker="", id_marker="", limit=1)
     upload = page.uploads[0]
     parts = uploads.parts(BUCKET, upload.key, upload.id)[1]
-    uploads.complete(BUCKET, upload.key, upload.id, [(part.number, part.etag) for part in parts])
+    chosen = [(part.number, part.etag) for part in parts]
+    uploads.complete(BUCKET, upload.key, upload.id, chosen, origin=origin)
 
 
 @pytest.mark.parametrize("step", ["writer", "before_commit", "settle"])
@@ -141,18 +144,43 @@ def test_a_crash_leaves_the_old_state_or_the_new(
     assert_tidy(tmp_path)
 
 
+@pytest.mark.parametrize("step", ["writer", "before_commit", "settle"])
+@pytest.mark.parametrize("change", [overwrite, create, delete, copy, complete])
+def test_a_crash_leaves_the_change_with_its_event_or_neither(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[..., None], step: str
+) -> None:
+    with ObjectStore(tmp_path) as store:
+        store.create_bucket(BUCKET)
+        store.put(BUCKET, "x", b"old")
+        upload = Uploads(store).begin(BUCKET, "joined", Attributes())
+        Uploads(store).put_part(BUCKET, "joined", upload.id, 1, store.take(b"part"))
+        before = store.list(BUCKET).entries
+        with monkeypatch.context() as patch:
+            patch.setattr(Blobs, step, _crash)
+            with contextlib.suppress(Crash):
+                change(store, Origin("ObjectX", "request", ""))
+    with ObjectStore(tmp_path) as store:
+        changed = store.list(BUCKET).entries != before
+        assert [event.bucket for _, event in waiting(store)] == [BUCKET] * changed
+
+
+def _crash(*_: object) -> None:
+    raise Crash
+
+
 def test_a_refused_change_leaves_nothing(tmp_path: Path) -> None:
     with ObjectStore(tmp_path) as store:
         store.create_bucket(BUCKET)
         store.put(BUCKET, "x", b"old")
         for refused in (
-            lambda: store.put(BUCKET, "x", b"new", forbid_overwrite=True),
+            lambda: store.put(BUCKET, "x", b"new", forbid_overwrite=True, origin=Origin("X", "", "")),
             lambda: store.put("nobucket-1250000000", "x", b"new"),
             lambda: Uploads(store).put_part(BUCKET, "x", "no-upload", 1, store.take(b"new")),
         ):
             with pytest.raises(CosError):
                 refused()
         assert store.get(BUCKET, "x")[1] == b"old"
+        assert waiting(store) == []
         assert_tidy(tmp_path)
 
 

@@ -6,18 +6,16 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
-from qcloud_cos import CosConfig, CosS3Client
+from qcloud_cos import CosClientError, CosConfig, CosS3Client
 from tests.support.fixtures.scf import ScfRun
 from tests.support.fixtures.toy import TOY, toy_cloud
+from tests.support.killed_cloud import KilledCloud
 from tests.support.waiting import eventually
 
 from cardveil_cloud.faults import NoFaults, PlatformFault
@@ -28,9 +26,12 @@ from cardveil_cloud.scf.service import ScfService
 PROGRAM = """
 import json, sys
 from pathlib import Path
-from tests.contract.test_scf_kept_events import Throttled
+from tests.contract.test_scf_kept_events import Throttled, dies
 from tests.support.fixtures.toy import toy_cloud
+from cardveil_cloud.scf.notifications import Notifier
 faults = Throttled() if sys.argv[2:] == ["throttled"] else None
+if sys.argv[2:] == ["dies"]:
+    Notifier.__call__ = dies
 cloud = toy_cloud(Path(sys.argv[1]), faults=faults)
 cloud.run_forever(lambda ready: print(json.dumps(ready.as_dict()), flush=True))
 """
@@ -43,35 +44,26 @@ class Throttled(NoFaults):
         raise PlatformFault(432)
 
 
-class Killed:
-    """A cloud that runs until it is killed."""
+async def dies(*_: object) -> None:
+    """Be killed between the commit of an upload and the queue."""
+    os.kill(os.getpid(), signal.SIGKILL)
 
-    def __init__(self, data: Path, *how: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, str(data), *how],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        )
-        assert self._process.stdout is not None
-        self.ready: dict[str, Any] = json.loads(self._process.stdout.readline())
 
-    def kill(self) -> None:
-        """End it as `kill -9` does."""
-        self._process.send_signal(signal.SIGKILL)
-        self._process.wait(60)
+def started(data: Path, *how: str) -> KilledCloud:
+    """Start a cloud with the toy functions."""
+    return KilledCloud("-c", PROGRAM, str(data), *how)
 
-    def cos(self) -> CosS3Client:
-        """The official SDK's client."""
-        config = CosConfig(
-            Region=self.ready["region"],
-            SecretId=self.ready["secret_id"],
-            SecretKey=self.ready["secret_key"],
-            Scheme="http",
-            Proxies={"http": self.ready["proxy_url"]},
-        )
-        return CosS3Client(config, retry=0, session=requests.Session())
+
+def cos_of(cloud: KilledCloud) -> CosS3Client:
+    """Return the official SDK's client."""
+    config = CosConfig(
+        Region=cloud.ready["region"],
+        SecretId=cloud.ready["secret_id"],
+        SecretKey=cloud.ready["secret_key"],
+        Scheme="http",
+        Proxies={"http": cloud.ready["proxy_url"]},
+    )
+    return CosS3Client(config, retry=0, session=requests.Session())
 
 
 def keys_noted(data: Path) -> Counter[str]:
@@ -83,13 +75,13 @@ def keys_noted(data: Path) -> Counter[str]:
 
 
 def test_two_hundred_uploads_outlive_a_kill(tmp_path: Path) -> None:
-    cloud = Killed(tmp_path, "throttled")
-    client = cloud.cos()
+    cloud = started(tmp_path, "throttled")
+    client = cos_of(cloud)
     for number in range(200):
         client.put_object(Bucket=cloud.ready["bucket"], Key=f"inbox/{number}.jpg", Body=b"x")
     cloud.kill()
     assert keys_noted(tmp_path) == {}
-    cloud = Killed(tmp_path)
+    cloud = started(tmp_path)
     assert cloud.ready["found"] == ["200 event(s) of the last run were not done yet; they are taken up again"]
     assert eventually(lambda: len(keys_noted(tmp_path)) > 20)
     cloud.kill()
@@ -109,12 +101,24 @@ def test_two_hundred_uploads_outlive_a_kill(tmp_path: Path) -> None:
 
 
 def test_an_upload_s_event_is_on_disk_before_the_upload_is_answered(tmp_path: Path) -> None:
-    cloud = Killed(tmp_path)
-    cloud.cos().put_object(Bucket=cloud.ready["bucket"], Key="inbox/a.jpg", Body=b"x")
+    cloud = started(tmp_path)
+    cos_of(cloud).put_object(Bucket=cloud.ready["bucket"], Key="inbox/a.jpg", Body=b"x")
     cloud.kill()
     noted = keys_noted(tmp_path)
     with toy_cloud(tmp_path).running():
         assert eventually(lambda: bool(keys_noted(tmp_path) or noted))
+
+
+def test_an_upload_s_event_outlives_a_kill_between_commit_and_queue(tmp_path: Path) -> None:
+    cloud = started(tmp_path, "dies")
+    with pytest.raises(CosClientError):
+        cos_of(cloud).put_object(Bucket=cloud.ready["bucket"], Key="inbox/a.jpg", Body=b"x")
+    assert cloud.ended() == -signal.SIGKILL
+    with toy_cloud(tmp_path).running() as ready:
+        assert ready.found == ("1 change(s) of the last run were not told to functions yet; they are now",)
+        assert eventually(lambda: keys_noted(tmp_path) == {"a.jpg": 1})
+    with toy_cloud(tmp_path).running() as ready:
+        assert ready.found == ()
 
 
 def test_what_a_stop_leaves_is_run_at_the_next_start(scf_run: ScfRun) -> None:

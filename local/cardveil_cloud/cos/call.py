@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote_to_bytes
 
@@ -12,10 +12,9 @@ from starlette.requests import Request
 
 from cardveil_cloud import xml
 from cardveil_cloud.accounts import CredentialStore
-from cardveil_cloud.cos.casing import canonical_name
-from cardveil_cloud.cos.contracts import CiProcessor, Faults, ObjectEvent
+from cardveil_cloud.cos.contracts import CiProcessor, Faults
 from cardveil_cloud.cos.errors import CosError
-from cardveil_cloud.cos.records import Attributes, ObjectInfo
+from cardveil_cloud.cos.outbox import Origin, Outbox
 from cardveil_cloud.cos.signature import Principal
 from cardveil_cloud.cos.store import ObjectStore
 from cardveil_cloud.cos.uploads import Uploads
@@ -37,12 +36,12 @@ class Context:
 
     store: ObjectStore
     uploads: Uploads
+    outbox: Outbox
     credentials: CredentialStore
     region: str
     app_id: str
     clock: Callable[[], float] = time.time
     ci: CiProcessor | None = None
-    on_event: Callable[[ObjectEvent], Awaitable[None]] | None = None
     faults: Faults | None = None
     restore_s: float = 0.0
     demanded_encryption: str = ""
@@ -114,26 +113,16 @@ class Call:
         """How listings name whom everything here belongs to."""
         return [("ID", self.context.app_id), ("DisplayName", self.context.app_id)]
 
-    async def emit(self, name: str, key: str, info: ObjectInfo | None = None) -> None:
-        """Tell the notifier of a committed change; ``name`` without the ``cos:``."""
-        if self.context.on_event is None:
-            return
+    def origin(self, name: str) -> Origin | None:
+        """What an event of this request tells of it; None when there is nobody to be told."""
+        if not self.context.outbox.is_used:
+            return None
         client = self.request.client
-        attributes = info.attributes if info else Attributes(storage_class="")
-        await self.context.on_event(
-            ObjectEvent(
-                name=f"cos:{name}",
-                bucket=self.bucket,
-                key=key,
-                size=info.size if info else 0,
-                etag=info.etag if info else "",
-                meta={canonical_name(name): value for name, value in attributes.headers.items()},
-                storage_class=attributes.storage_class,
-                request_id=self.request_id,
-                time=self.context.clock(),
-                source_ip="" if client is None else client.host,
-            )
-        )
+        return Origin(name, self.request_id, "" if client is None else client.host)
+
+    async def tell(self) -> None:
+        """Have the events of what was committed handed on, before the client gets its answer."""
+        await self.context.outbox.drain()
 
 
 def target_of(request: Request) -> Target:

@@ -30,7 +30,7 @@ async def put_object_copy(call: Call) -> Response:
     """PUT Object - Copy."""
     source = _source(call)
     info = await run_in_threadpool(_copy, call, source)
-    await call.emit("ObjectCreated:Copy", call.key, info)
+    await call.tell()
     body = xml.render(
         "CopyObjectResult",
         [
@@ -98,7 +98,12 @@ def _copy(call: Call, where: tuple[str, str, str]) -> ObjectInfo:
         attributes = encrypted(call.context, call.principal, call.bucket, attributes)
         try:
             return store.put_copy(
-                source, call.bucket, call.key, attributes, forbid_overwrite=call.forbid_overwrite
+                source,
+                call.bucket,
+                call.key,
+                attributes,
+                forbid_overwrite=call.forbid_overwrite,
+                origin=call.origin("ObjectCreated:Copy"),
             )
         except FileNotFoundError:
             # Overwritten since; if nothing changed, the file is really missing.

@@ -64,6 +64,7 @@ async def post_object(context: Context, request: Request, target: Target, reques
         blob = await store_stream(context.store, _chunks(file), declared_md5(fields))
     finally:
         await form.close()
+    call = Call(context, request, target, principal, request_id)
     info = await run_in_threadpool(
         context.store.put,
         target.bucket,
@@ -71,8 +72,9 @@ async def post_object(context: Context, request: Request, target: Target, reques
         blob,
         attributes,
         forbid_overwrite=fields.get("x-cos-forbid-overwrite", "").lower() == "true",
+        origin=call.origin("ObjectCreated:Post"),
     )
-    await Call(context, request, target, principal, request_id).emit("ObjectCreated:Post", key, info)
+    await call.tell()
     location = f"http://{target.host}/{quote(key)}"
     headers = {**stored_headers(info), "location": location}
     if redirect := fields.get("success_action_redirect"):

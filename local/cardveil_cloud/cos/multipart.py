@@ -62,8 +62,9 @@ async def complete(call: Call) -> Response:
         call.query["uploadId"],
         chosen,
         forbid_overwrite=call.forbid_overwrite,
+        origin=call.origin("ObjectCreated:CompleteMultipartUpload"),
     )
-    await call.emit("ObjectCreated:CompleteMultipartUpload", call.key, info)
+    await call.tell()
     body = xml.render(
         "CompleteMultipartUploadResult",
         [

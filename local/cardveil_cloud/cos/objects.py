@@ -45,8 +45,9 @@ async def put_object(call: Call) -> Response:
         body,
         attributes,
         forbid_overwrite=call.forbid_overwrite,
+        origin=call.origin("ObjectCreated:Put"),
     )
-    await call.emit("ObjectCreated:Put", call.key, info)
+    await call.tell()
     return Response(headers=stored_headers(info))
 
 
@@ -121,11 +122,10 @@ async def delete_object(call: Call) -> Response:
 
 async def remove(call: Call, key: str, version: str = "") -> Removal:
     """Delete one object, or one version of it, and tell of it."""
-    removal = await run_in_threadpool(call.context.store.delete, call.bucket, key, version)
-    if removal.marker:
-        await call.emit("ObjectRemove:DeleteMarkerCreated", key)
-    elif removal.removed is not None:
-        await call.emit("ObjectRemove:Delete", key)
+    removal = await run_in_threadpool(
+        call.context.store.delete, call.bucket, key, version, call.origin("ObjectRemove")
+    )
+    await call.tell()
     return removal
 
 

@@ -26,10 +26,15 @@ async def restore(call: Call) -> Response:
     if not days.isdecimal() or not 1 <= int(days) <= _MAX_DAYS or (tier is not None and tier not in _TIERS):
         raise CosError("InvalidArgument")
     readable = await run_in_threadpool(
-        call.context.store.restore, call.bucket, call.key, int(days), call.context.restore_s, call.version
+        call.context.store.restore,
+        call.bucket,
+        call.key,
+        int(days),
+        call.context.restore_s,
+        call.version,
+        call.origin("ObjectRestore:Post"),
     )
-    if not readable:
-        await call.emit("ObjectRestore:Post", call.key)
+    await call.tell()
     return Response(status_code=200 if readable else 202)
 
 

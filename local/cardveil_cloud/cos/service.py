@@ -21,6 +21,7 @@ from cardveil_cloud.cos.contracts import AnswerInstead, CiProcessor, DropConnect
 from cardveil_cloud.cos.cors import headers_for, preflight
 from cardveil_cloud.cos.errors import CosError, error_response
 from cardveil_cloud.cos.form import post_object
+from cardveil_cloud.cos.outbox import Outbox
 from cardveil_cloud.cos.processing import check_process, process
 from cardveil_cloud.cos.routing import is_form, operation_of, resource_of
 from cardveil_cloud.cos.signature import verify
@@ -48,7 +49,8 @@ class CosService:
     ci
         Answers requests with ``ci-process``; without one they are refused with 400.
     on_event
-        Told of every committed change, before the client gets its answer.
+        Told of every committed change, before the client gets its answer; at least once, if the process
+        dies between (see `start`).
     faults
         Asked before and after every effect.
     restore_s
@@ -74,16 +76,20 @@ class CosService:
         self._context = Context(
             store,
             Uploads(store),
+            Outbox(store, on_event),
             credentials,
             region,
             app_id,
             clock,
             ci=ci,
-            on_event=on_event,
             faults=faults,
             restore_s=restore_s,
             demanded_encryption=demanded_encryption,
         )
+
+    async def start(self) -> None:
+        """Tell of changes that were committed by a process that died before it had told of them."""
+        await self._context.outbox.drain()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, MutableSequence
 from dataclasses import replace
 from typing import BinaryIO
 
-from cardveil_cloud.cos import versions
+from cardveil_cloud.cos import outbox, versions
 from cardveil_cloud.cos.blobs import Blob
 from cardveil_cloud.cos.errors import CosError
 from cardveil_cloud.cos.listing import Page, list_page
@@ -100,6 +100,7 @@ class ObjectStore(Storage):
         attributes: Attributes = _NO_ATTRIBUTES,
         *,
         forbid_overwrite: bool = False,
+        origin: outbox.Origin | None = None,
     ) -> ObjectInfo:
         """Store an object, all at once, in place of an older one.
 
@@ -109,6 +110,8 @@ class ObjectStore(Storage):
             The bytes, or a finished blob of `writer`, which belongs to the store from here on.
         forbid_overwrite
             Only create; without effect on a bucket that was ever versioned.
+        origin
+            Of the event that is put into the outbox; without one there is no event.
 
         Raises
         ------
@@ -127,7 +130,7 @@ class ObjectStore(Storage):
             blob=blob.id,
         )
         with self.change(added=[blob.id]) as (db, removed):
-            return self.insert(db, removed, info, forbid_overwrite=forbid_overwrite)
+            return self.insert(db, removed, info, forbid_overwrite=forbid_overwrite, origin=origin)
 
     def insert(
         self,
@@ -136,12 +139,15 @@ class ObjectStore(Storage):
         info: ObjectInfo,
         *,
         forbid_overwrite: bool,
+        origin: outbox.Origin | None,
     ) -> ObjectInfo:
         """Put an object's row in, inside a `change`, and return it; same errors as `put`."""
         holder = _bucket(db, info.bucket)
         if forbid_overwrite and not holder.ever_versioned and versions.find(db, info.bucket, info.key, ""):
             raise CosError("FileAlreadyExists")
-        return versions.add(db, removed, holder, info, self.now())
+        stored = versions.add(db, removed, holder, info, self.now())
+        outbox.note(db, origin, (info.bucket, info.key), self.now(), stored)
+        return stored
 
     def head(self, bucket: str, key: str, version: str = "") -> ObjectInfo:
         """Look an object, or one version of it, up.
@@ -193,6 +199,7 @@ class ObjectStore(Storage):
         attributes: Attributes,
         *,
         forbid_overwrite: bool = False,
+        origin: outbox.Origin | None = None,
     ) -> ObjectInfo:
         """Store an object's bytes under another key (or its own, with other attributes).
 
@@ -212,12 +219,22 @@ class ObjectStore(Storage):
             restored_until=0.0,
         )
         with self.change(added=[info.blob]) as (db, removed):
-            return self.insert(db, removed, info, forbid_overwrite=forbid_overwrite)
+            return self.insert(db, removed, info, forbid_overwrite=forbid_overwrite, origin=origin)
 
-    def delete(self, bucket: str, key: str, version: str = "") -> Removal:
-        """Remove an object, where versions are kept by a delete marker; or one version, for good."""
+    def delete(
+        self, bucket: str, key: str, version: str = "", origin: outbox.Origin | None = None
+    ) -> Removal:
+        """Remove an object, where versions are kept by a delete marker; or one version, for good.
+
+        The origin's name begins the event's: what became of the object is added to it.
+        """
         with self.change() as (db, removed):
-            return versions.remove(db, removed, _bucket(db, bucket), key, version, self.now())
+            done = versions.remove(db, removed, _bucket(db, bucket), key, version, self.now())
+            if origin is not None and (done.marker or done.removed is not None):
+                what = "DeleteMarkerCreated" if done.marker else "Delete"
+                told = replace(origin, name=f"{origin.name}:{what}")
+                outbox.note(db, told, (bucket, key), self.now())
+            return done
 
     def set_tags(self, bucket: str, key: str, tags: Mapping[str, str], version: str = "") -> ObjectInfo:
         """Replace the tags of an object, or of one version; raises as `head`."""
@@ -227,7 +244,15 @@ class ObjectStore(Storage):
             _update(db, info, "tags = ?", column)
             return info
 
-    def restore(self, bucket: str, key: str, days: int, after_s: float, version: str = "") -> bool:
+    def restore(
+        self,
+        bucket: str,
+        key: str,
+        days: int,
+        after_s: float,
+        version: str = "",
+        origin: outbox.Origin | None = None,
+    ) -> bool:
         """Have an archived object's bytes at hand for `days` days, `after_s` seconds from now.
 
         Returns whether they are at hand already: then only their time is longer.
@@ -247,6 +272,8 @@ class ObjectStore(Storage):
             readable = info.is_readable(now)
             start = info.restored_from if readable else now + after_s
             _update(db, info, "restored_from = ?, restored_until = ?", start, now + after_s + days * _DAY_S)
+            if not readable:
+                outbox.note(db, origin, (bucket, key), now)
             return readable
 
     def list_versions(

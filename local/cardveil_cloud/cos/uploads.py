@@ -16,6 +16,7 @@ from cardveil_cloud.cos.records import Attributes, ObjectInfo, Part, Upload, as_
 if TYPE_CHECKING:
     import sqlite3
 
+    from cardveil_cloud.cos.outbox import Origin
     from cardveil_cloud.cos.store import ObjectStore
 
 # COS "Specifications and Limits": parts of 1 MB to 5 GB, numbered 1 to 10,000; the last may be smaller.
@@ -83,6 +84,7 @@ class Uploads:
         chosen: Sequence[tuple[int, str]],
         *,
         forbid_overwrite: bool = False,
+        origin: Origin | None = None,
     ) -> ObjectInfo:
         """Join the chosen parts (number, ETag with or without quotes) to one object.
 
@@ -107,7 +109,7 @@ class Uploads:
         )
         with self._store.change(added=[blob.id]) as (db, removed):
             _upload(db, bucket, key, upload_id)
-            info = self._store.insert(db, removed, info, forbid_overwrite=forbid_overwrite)
+            info = self._store.insert(db, removed, info, forbid_overwrite=forbid_overwrite, origin=origin)
             _remove(db, removed, upload_id)
         return info
 

@@ -53,7 +53,8 @@ class ChaosPicture:
         """Return the encoded picture: the kept one, with its number in the corner."""
         pixels = _base(self._kind).copy()
         for bit in range(_BITS):
-            shade = 255 if self.number >> bit & 1 else 0
+            # Not quite white: many white cells would be warned of as a reflection.
+            shade = 235 if self.number >> bit & 1 else 0
             pixels[-_CELL:, bit * _CELL : (bit + 1) * _CELL] = shade
         buffer = io.BytesIO()
         Image.fromarray(pixels).save(buffer, "JPEG", quality=90)
