@@ -65,6 +65,8 @@ def test_what_is_known_to_stand_there_and_what_is_no_text_is_not() -> None:
     assert _found(pixels) == []
     _write(pixels, "13800", (20.0, 40.0), 40)
     assert _found(pixels, Box(18.0, 36.0, 30.0, 6.0)) == []
+    beside = [Box(-20.0, 36.0, 6.0, 6.0), Box(200.0, 36.0, 6.0, 6.0), Box(20.0, -9.0, 6.0, 6.0)]
+    assert _found(pixels, *beside) == _found(pixels) != []
 
 
 def test_a_value_that_unread_ink_runs_through_is_not_kept() -> None:

@@ -57,10 +57,11 @@ def unexplained_ink(inked: Cells, explained: Iterable[Box]) -> list[Cells]:
     wide, high = (max((cell[axis] for cell in inked), default=-1) + 1 for axis in (0, 1))
     open_ = [bytearray(b"\1" * wide) for _ in range(high)]
     for box in explained:
-        left, right = max(math.floor(box.x * _FINE), 0), min(math.ceil(box.right * _FINE), wide)
-        top, bottom = max(math.floor(box.y * _FINE), 0), min(math.ceil(box.bottom * _FINE), high)
-        for y in range(top, bottom):
-            open_[y][left:right] = bytes(max(right - left, 0))
+        left, right = (
+            min(max(x, 0), wide) for x in (math.floor(box.x * _FINE), math.ceil(box.right * _FINE))
+        )
+        for y in range(max(math.floor(box.y * _FINE), 0), min(math.ceil(box.bottom * _FINE), high)):
+            open_[y][left:right] = bytes(right - left)
     cells = {(x, y) for x, y in inked if open_[y][x]}
     tall = {cell for cell in cells if _run(cells, cell, -1) + _run(cells, cell, 1) + 1 >= _TALL}
     return [patch for patch in _patches(tall) if len(patch) >= _TEXT]
