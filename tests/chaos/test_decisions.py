@@ -64,7 +64,7 @@ def made(result: ProcessingResult, policy: Policy) -> ProcessingResult:
     data = policy.name.encode()
     proof = Proof("reread", "pixels", "", 1, 1, (), 1, "RGB")
     copy = RedactedCopy(data, "image/png", hashlib.sha256(data).hexdigest(), "pixels", proof, 1000, 630)
-    return replace(result, picture=PICTURE, card=CARD, copy=copy)
+    return replace(result, picture=PICTURE, cards=(CARD,), copy=copy)
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from cardveil.card.findings import Status
 from cardveil.card.layout import Box, layout_of
 from cardveil.card.model import Card
 from cardveil.core.timing import Timings
-from cardveil.pipeline.covering import RedactionRules, texts_of
+from cardveil.pipeline.covering import RedactionRules, witnessed
 from cardveil.pipeline.examine import ProcessingResult, examine, sidecar_of
 from cardveil.pipeline.renewal import re_redact
 from cardveil.recognition.interfaces import Hint, Located, Recognition, TextLine
@@ -31,7 +31,7 @@ class Scripted:
     """A recogniser that answers what it is given."""
 
     def __init__(self, card: Card, lines: tuple[TextLine, ...] | None) -> None:
-        self.answer = Recognition(card=card, lines=lines)
+        self.answer = Recognition((card,), lines=lines)
 
     def recognise(self, image: Sent, hint: Hint, located: Located | None = None) -> Recognition:
         del image, hint, located
@@ -82,7 +82,7 @@ def test_what_a_witness_saw_is_covered_again_by_another_policy() -> None:
     note = line_on(matrix_of(layout_of(*ID_FRONT), "flat"), NOTE, "13800000000")
     first = _done(card, (*lines_of(card, "flat"), note), STANDARD)
     document = _document(first, STANDARD)
-    assert not any("1380" in text for text in _strings(document["texts"]))
+    assert not any("1380" in text for text in _strings(document["cards"][0]["texts"]))
     rules = RedactionRules(MINIMAL, Limits())
     again = re_redact(document, _picture(), Scripted(card, None), rules, Timings())
     at_once = _done(card, (*lines_of(card, "flat"), note), MINIMAL)
@@ -91,13 +91,13 @@ def test_what_a_witness_saw_is_covered_again_by_another_policy() -> None:
     assert again.copy is not None
     assert at_once.copy is not None
     assert again.copy.data == at_once.copy.data
-    assert again.texts is not None
+    assert again.cards[0].texts is not None
 
 
 def test_a_sidecar_without_a_witness_gives_windows_only() -> None:
     card = laid_card(ID_FRONT, "flat")
     document = _document(_done(card, lines_of(card, "flat"), STANDARD), STANDARD)
-    del document["texts"]
+    del document["cards"][0]["texts"]
     again = re_redact(
         document, _picture(), Scripted(card, None), RedactionRules(MINIMAL, Limits()), Timings()
     )
@@ -109,7 +109,8 @@ def test_a_card_for_a_person_keeps_what_the_witness_saw() -> None:
     card = laid_card(ID_FRONT, "flat", without=("name",))
     result = _done(card, lines_of(card, "flat"), STANDARD)
     assert result.status is Status.NEEDS_REVIEW
-    assert result.texts == texts_of(card, lines_of(card, "flat"))
+    assert result.cards == witnessed((card,), lines_of(card, "flat"))
+    assert result.cards[0].texts
 
 
 def _strings(value: object) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from cardveil.card.model import PORTRAIT, Card, Field, SeenText
+from cardveil.card.model import PORTRAIT, Card, Field
 from cardveil.core.errors import Reject, Review
 from cardveil.core.frozen import dataclass, replace
 from cardveil.core.timing import Timings
@@ -56,22 +56,32 @@ class RedactionRules:
 
 @dataclass(frozen=True, slots=True)
 class Covered:
-    """A proven copy, what it covers, what that has shown, and the card with its portrait among the fields."""
+    """A proven copy, what it covers, what that has shown, and the cards with their outlines and portraits."""
 
-    card: Card
+    cards: tuple[Card, ...]
     regions: tuple[Region, ...]
     copy: RedactedCopy
     findings: tuple[str, ...] = ()
 
 
-def texts_of(card: Card, lines: Sequence[TextLine] | None) -> tuple[SeenText, ...] | None:
-    """Return what each text of a picture is, as a witness saw it; None when none looked.
+def witnessed(cards: Sequence[Card], lines: Sequence[TextLine] | None) -> tuple[Card, ...]:
+    """Return the cards with their outlines, and with what each text is, as a witness saw it.
 
     No policy decides over it: it is kept in the sidecar, so that the same can be covered by other rules.
+
+    Parameters
+    ----------
+    lines : sequence of TextLine or None
+        All text of the picture; None when no witness looked.
     """
-    if lines is None:
-        return None
-    return text_roles(card, lines, place(card, label_places(card, lines)))
+    return tuple(_witnessed(card, lines) for card in cards)
+
+
+def _witnessed(card: Card, lines: Sequence[TextLine] | None) -> Card:
+    placement = place(card, label_places(card, lines) if lines is not None else ())
+    texts = None if lines is None else text_roles(card, lines, placement)
+    outline = placement.polygon(placement.layout.outline) if placement is not None else card.outline
+    return replace(card, outline=outline, texts=texts)
 
 
 class Redactor:
@@ -87,27 +97,26 @@ class Redactor:
         self._rules = rules
         self._made: tuple[Plan, RedactedCopy] | None = None
 
-    def ahead(self, card: Card, lines: Sequence[TextLine] | None) -> None:
-        """Make the copy that `cover` will need, if the card's text changes nothing."""
+    def ahead(self, cards: Sequence[Card], lines: Sequence[TextLine] | None) -> None:
+        """Make the copy that `cover` will need, if the cards' text changes nothing."""
         try:
-            planned, _ = self._planned(card, texts_of(card, lines))
+            planned, _ = self._planned(witnessed(cards, lines))
             self._made = planned, self._copy(planned)
         except (Reject, Review):
             return  # `cover` says so, when it is known what the card says
 
     def cover(
         self,
-        card: Card,
+        cards: Sequence[Card],
         recogniser: CardRecogniser,
         timings: Timings,
-        texts: tuple[SeenText, ...] | None,
     ) -> Covered:
-        """Cover a located card by the policy, and prove the copy as the rules want it proven.
+        """Cover located cards by the policy, and prove the copy as the rules want it proven.
 
         Parameters
         ----------
-        texts : tuple of SeenText or None
-            All text of the picture, as a witness saw it (see `texts_of`); None when none looked.
+        cards : sequence of Card
+            With what a witness saw of them (see `witnessed`).
 
         Raises
         ------
@@ -116,7 +125,7 @@ class Redactor:
         """
         rules = self._rules
         with timings("plan"):
-            planned, placement = self._planned(card, texts)
+            planned, done = self._planned(cards)
         with timings("redact"):
             made = self._made
             copy = made[1] if made and made[0] == planned else self._copy(planned)
@@ -127,21 +136,33 @@ class Redactor:
                     shown = upright_copy(inspect(data, rules.limits), max_bytes=MAX_SENT_BYTES)
                     return recogniser.texts(Image(shown.data, shown.width, shown.height))
 
-                copy = prove_unreadable(
-                    copy, forbidden_texts(card, rules.policy), read_text, kept=kept_texts(card, rules.policy)
-                )
+                hidden = {
+                    f"{name} of card {number}": text
+                    for number, card in enumerate(cards)
+                    for name, text in forbidden_texts(card, rules.policy).items()
+                }
+                kept = [text for card in cards for text in kept_texts(card, rules.policy)]
+                copy = prove_unreadable(copy, hidden, read_text, kept=kept)
         findings = planned.findings
         if copy.proof.cells_planned == 0:
             findings = (*findings, "nothing_covered")
-        return Covered(_with_portrait(card, placement), planned.regions, copy, findings)
+        return Covered(done, planned.regions, copy, findings)
 
-    def _planned(self, card: Card, texts: tuple[SeenText, ...] | None) -> tuple[Plan, Placement | None]:
-        labels = tuple((text.name, text.polygon) for text in texts or () if text.role == "label")
+    def _planned(self, cards: Sequence[Card]) -> tuple[Plan, tuple[Card, ...]]:
+        if len(cards) != 1:
+            raise Review("several_cards", "upload one card a picture")
+        planned, done = self._planned_card(cards[0])
+        return planned, (done,)
+
+    def _planned_card(self, card: Card) -> tuple[Plan, Card]:
+        """Return what is shown and covered of a card, and the card with its outline and its portrait."""
+        labels = tuple((text.name, text.polygon) for text in card.texts or () if text.role == "label")
         placement = place(card, labels)
         flat = flat_card(self._picture, placement) if placement is not None else None
         outline = card_outline(flat, placement) if placement is not None else None
-        planned = plan(card, self._rules.policy, self._picture, placement, texts, outline, flat)
-        return planned, placement
+        planned = plan(card, self._rules.policy, self._picture, placement, card.texts, outline, flat)
+        known = replace(card, outline=outline.card) if outline is not None else card
+        return planned, _with_portrait(known, placement)
 
     def _copy(self, planned: Plan) -> RedactedCopy:
         # Nothing to cover: the policy keeps the surroundings and every field of this side, all located.
