@@ -76,7 +76,7 @@ def _copies_are_names(monkeypatch: pytest.MonkeyPatch) -> None:
         return made(ProcessingResult(Status.REDACTED), given[3].policy)
 
     def covered(verdict: ProcessingResult, *given: Any) -> ProcessingResult:
-        return made(verdict, given[2].policy)
+        return made(verdict, given[1].policy)
 
     monkeypatch.setattr(pipeline, "examine", examined)
     monkeypatch.setattr(pipeline, "re_redact", again)

@@ -62,6 +62,11 @@ def test_it_is_what_a_whole_examination_gives(
         for told in (renewed, whole)
     ]
     assert len(portraits[0]) == len(portraits[1]) == (number != 9)
+    outlines = [told["cards"][0].pop("outline") for told in (renewed, whole)]
+    if number == 9:
+        assert outlines == [None, None], "where it lies is not known"
+    else:
+        assert outlines[0] == [pytest.approx(point, abs=0.5) for point in outlines[1]]
     for told in (renewed, whole):
         told["cards"][0]["fields"] = [f for f in told["cards"][0]["fields"] if f["name"] != "portrait"]
     assert renewed == whole

@@ -39,7 +39,7 @@ def found_twice(api: Api, front: bytes) -> dict[str, Any]:
     card = told["sidecar"]["cards"][0]
     (name,) = (field for field in card["fields"] if field["name"] == "name")
     second = {**name, "text": None, "normalized": None, "polygon": PLACE}
-    return rewritten(api, told, card={**card, "fields": [*card["fields"], second]})
+    return rewritten(api, told, cards=[{**card, "fields": [*card["fields"], second]}])
 
 
 def places(sidecar: dict[str, Any], name: str) -> list[Any]:
@@ -116,3 +116,21 @@ def test_a_reason_is_for_those_who_may_read_texts(api: Api, front: bytes) -> Non
     assert [entry["decision"] for entry in read.json()["sidecar"]["history"]] == ["correct"]
     full = api.call("GET", f"/v1/cards/{told['ref']}", roles=("read", "read_text")).json()
     assert full["sidecar"]["history"][0]["reason"] == "the name is 王小明"
+
+
+def test_a_card_of_the_first_schema_is_read_and_decided_over(api: Api, front: bytes) -> None:
+    """Buckets are full of them: a card, and what a witness saw, beside each other."""
+    told = api.submitted(front)
+    whole = dict(told["sidecar"])
+    card = dict(whole.pop("cards")[0])
+    del card["outline"]
+    old = {**whole, "schema": "cardveil.sidecar/1", "card": card, "texts": card.pop("texts")}
+    read = rewritten(api, {**told, "sidecar": old})
+    assert read["sidecar"] == {
+        **told["sidecar"],
+        "cards": [{**told["sidecar"]["cards"][0], "outline": None}],
+    }
+    done = decided(api, read, "correct", fields=[{"name": "name", "text": "王小明"}])
+    assert done["schema"] == "cardveil.sidecar/2"
+    assert done["cards"][0]["outline"]
+    assert "witness_missing" not in done["findings"], "what it saw is not lost"

@@ -154,7 +154,7 @@ class TestSubmitting:
         assert told["sidecar"]["status"] == "rejected"
         assert told["sidecar"]["findings"] == ["not_a_picture"]
         assert told["quality"] is None
-        assert told["crops"] == {}
+        assert told["crops"] == []
 
     def test_another_policy_is_applied_and_stands(self, api: Api, front: bytes) -> None:
         told = api.submitted(front, policy="strict", roles=("submit",))

@@ -47,7 +47,7 @@ class Knowing:
         self.sent.append(image)
         card = scaled(CARD, image.width / WIDTH)
         if located:
-            located(card, None)
+            located((card,), None)
         return replace(Recognition((card,)), **self.told)
 
     def texts(self, image: Image) -> tuple[str, ...]:
