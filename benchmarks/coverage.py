@@ -50,7 +50,7 @@ class TightBoxes:
             for known in truth.fields
             if known.name != PORTRAIT
         )
-        return Recognition(card=Card(truth.type, truth.side, fields))
+        return Recognition((Card(truth.type, truth.side, fields),))
 
     def texts(self, image: Sent) -> tuple[str, ...]:  # noqa: ARG002 - the protocol's
         return ()

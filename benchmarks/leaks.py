@@ -48,12 +48,12 @@ def run(
     """Examine a picture as `cardveil redact` does, and judge the copy if there is one."""
     rules = RedactionRules(replace(policy, fill=COVER), Limits())
     result = examine(picture.encode(), Hint(), recogniser, rules)
-    if result.copy is None or result.card is None:
+    if result.copy is None or not result.cards:
         return result.status, result.findings, None
     if keep is not None:
         keep.mkdir(parents=True, exist_ok=True)
         (keep / f"{picture.name}.{result.copy.media_type.partition('/')[2]}").write_bytes(result.copy.data)
-    return result.status, result.findings, judge(picture, policy, result.card, result.copy.data)
+    return result.status, result.findings, judge(picture, policy, result.cards[0], result.copy.data)
 
 
 def main() -> int:

@@ -57,7 +57,7 @@ class EmbeddedRecogniser:
         findings = [*first.findings, *more, *findings_of(card, lines, first.outline)]
         if len(seen.cards) > 1:
             findings.append("several_cards")
-        return Recognition(card=card, findings=tuple(dict.fromkeys(findings)), calls=calls, lines=lines)
+        return Recognition((card,), findings=tuple(dict.fromkeys(findings)), calls=calls, lines=lines)
 
     def texts(self, image: Image) -> tuple[str, ...]:
         """Read all text of a picture."""

@@ -64,7 +64,7 @@ def made(result: ProcessingResult, policy: Policy) -> ProcessingResult:
     data = policy.name.encode()
     proof = Proof("reread", "pixels", "", 1, 1, (), 1, "RGB")
     copy = RedactedCopy(data, "image/png", hashlib.sha256(data).hexdigest(), "pixels", proof, 1000, 630)
-    return replace(result, picture=PICTURE, card=CARD, copy=copy)
+    return replace(result, picture=PICTURE, cards=(CARD,), copy=copy)
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +76,7 @@ def _copies_are_names(monkeypatch: pytest.MonkeyPatch) -> None:
         return made(ProcessingResult(Status.REDACTED), given[3].policy)
 
     def covered(verdict: ProcessingResult, *given: Any) -> ProcessingResult:
-        return made(verdict, given[2].policy)
+        return made(verdict, given[1].policy)
 
     monkeypatch.setattr(pipeline, "examine", examined)
     monkeypatch.setattr(pipeline, "re_redact", again)

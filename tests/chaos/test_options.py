@@ -115,7 +115,7 @@ def test_a_text_that_came_with_the_upload_is_not_asked_for(scene: MakeScene) -> 
     here.vendor.paid.clear()
     assert here.instance().process(here.source, options=ProcessOptions(text=text)).kind == "finished"
     assert here.vendor.paid == {"locate": 1}
-    assert here.result()[0]["card"]["fields"][0]["text"]
+    assert here.result()[0]["cards"][0]["fields"][0]["text"]
 
 
 def test_a_refusal_that_came_with_the_upload_counts_as_the_providers(scene: MakeScene) -> None:

@@ -58,12 +58,17 @@ def test_it_is_what_a_whole_examination_gives(
         # The places that a sidecar keeps are rounded to a hundredth of a pixel.
         assert region["polygon"] == [pytest.approx(point, abs=0.1) for point in other["polygon"]]
     portraits = [
-        [field["polygon"] for field in told["card"]["fields"] if field["name"] == "portrait"]
+        [field["polygon"] for field in told["cards"][0]["fields"] if field["name"] == "portrait"]
         for told in (renewed, whole)
     ]
     assert len(portraits[0]) == len(portraits[1]) == (number != 9)
+    outlines = [told["cards"][0].pop("outline") for told in (renewed, whole)]
+    if number == 9:
+        assert outlines == [None, None], "where it lies is not known"
+    else:
+        assert outlines[0] == [pytest.approx(point, abs=0.5) for point in outlines[1]]
     for told in (renewed, whole):
-        told["card"]["fields"] = [f for f in told["card"]["fields"] if f["name"] != "portrait"]
+        told["cards"][0]["fields"] = [f for f in told["cards"][0]["fields"] if f["name"] != "portrait"]
     assert renewed == whole
 
 

@@ -62,14 +62,14 @@ def _examined(recogniser: EmbeddedRecogniser, image: Image.Image, kind: str = "P
     assert document["findings"] == list(verdict.findings)
     assert document["status"] == verdict.status.value
     assert (verdict.copy is not None) == (verdict.status is Status.REDACTED)
-    if verdict.card is not None and verdict.status is Status.REDACTED:
+    if verdict.cards and verdict.status is Status.REDACTED:
         assert status_of(verdict.findings) is Status.REDACTED
         assert set(verdict.findings) <= set(FINDINGS)
     return verdict
 
 
 def _number(verdict: ProcessingResult) -> str | None:
-    field = verdict.card.field("id_number") if verdict.card else None
+    field = verdict.cards[0].field("id_number") if verdict.cards else None
     return field.normalized if field else None
 
 
@@ -85,7 +85,7 @@ NOTHING = {
 @pytest.mark.parametrize("name", NOTHING)
 def test_a_picture_of_nothing_is_rejected(recogniser: EmbeddedRecogniser, name: str) -> None:
     verdict = _examined(recogniser, NOTHING[name]())
-    assert (verdict.status, verdict.card) == (Status.REJECTED, None)
+    assert (verdict.status, verdict.cards) == (Status.REJECTED, ())
     assert verdict.findings == ("no_card",)
 
 

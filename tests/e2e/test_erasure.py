@@ -49,7 +49,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
 def texts(bench: Bench, key: str) -> list[bytes]:
     """What a card's sidecar says that may not outlive it."""
     document = orjson.loads(bench.get(keys_of(key, Settings()).sidecar) or b"{}")
-    fields = (document.get("card") or {}).get("fields", [])
+    fields = [field for card in document.get("cards", []) for field in card["fields"]]
     return [field["text"].encode() for field in fields if len(field.get("text") or "") > 6]
 
 

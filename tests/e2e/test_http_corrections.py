@@ -36,14 +36,14 @@ def decided(api: Api, told: dict[str, Any], decision: str, **more: Any) -> dict[
 def found_twice(api: Api, front: bytes) -> dict[str, Any]:
     """Return a card whose name was found in a second place, too."""
     told = api.submitted(front)
-    card = told["sidecar"]["card"]
+    card = told["sidecar"]["cards"][0]
     (name,) = (field for field in card["fields"] if field["name"] == "name")
     second = {**name, "text": None, "normalized": None, "polygon": PLACE}
-    return rewritten(api, told, card={**card, "fields": [*card["fields"], second]})
+    return rewritten(api, told, cards=[{**card, "fields": [*card["fields"], second]}])
 
 
 def places(sidecar: dict[str, Any], name: str) -> list[Any]:
-    return [field["polygon"] for field in sidecar["card"]["fields"] if field["name"] == name]
+    return [field["polygon"] for field in sidecar["cards"][0]["fields"] if field["name"] == name]
 
 
 def covered(sidecar: dict[str, Any], name: str, place: Sequence[Sequence[float]]) -> bool:
@@ -61,7 +61,7 @@ def test_a_corrected_text_leaves_a_second_place_covered(api: Api, front: bytes) 
     done = decided(api, told, "correct", fields=[{"name": "name", "text": "王小明"}])
     assert places(done, "name") == places(told["sidecar"], "name")
     assert covered(done, "name", PLACE)
-    texts = [field["text"] for field in done["card"]["fields"] if field["name"] == "name"]
+    texts = [field["text"] for field in done["cards"][0]["fields"] if field["name"] == "name"]
     assert texts == ["王小明", None]
 
 
@@ -76,10 +76,10 @@ def test_a_corrected_place_takes_the_place_of_all(api: Api, front: bytes) -> Non
 
 def test_a_corrected_text_is_checked_anew_and_the_old_one_s_checks_are_gone(api: Api, front: bytes) -> None:
     told = api.submitted(front)
-    before = {field["name"]: field for field in told["sidecar"]["card"]["fields"]}
+    before = {field["name"]: field for field in told["sidecar"]["cards"][0]["fields"]}
     assert {"name": "providers_agree", "passed": True} in before["birth_date"]["checks"]
     done = decided(api, told, "correct", fields=[{"name": "birth_date", "text": "1901年2月3日"}])
-    after = {field["name"]: field for field in done["card"]["fields"]}
+    after = {field["name"]: field for field in done["cards"][0]["fields"]}
     assert after["birth_date"]["checks"] == [{"name": "agrees_with_id_number", "passed": False}]
     assert "region_unknown" in done["findings"], "what needs no review is still told"
 
@@ -98,8 +98,8 @@ def test_another_side_keeps_what_was_found_and_covers_it(api: Api, front: bytes)
         {"name": "valid_period", "polygon": [[400, 500], [700, 500], [700, 600], [400, 600]]},
     ]
     done = decided(api, told, "correct", side="back", fields=fields, policy="strict")
-    assert (done["card"]["type"], done["card"]["side"]) == ("IDCard", "back")
-    found = {field["name"] for field in told["sidecar"]["card"]["fields"]}
+    assert (done["cards"][0]["type"], done["cards"][0]["side"]) == ("IDCard", "back")
+    found = {field["name"] for field in told["sidecar"]["cards"][0]["fields"]}
     assert {region["field"] for region in done["redaction"]["regions"]} == {
         *found,
         "authority",
@@ -116,3 +116,22 @@ def test_a_reason_is_for_those_who_may_read_texts(api: Api, front: bytes) -> Non
     assert [entry["decision"] for entry in read.json()["sidecar"]["history"]] == ["correct"]
     full = api.call("GET", f"/v1/cards/{told['ref']}", roles=("read", "read_text")).json()
     assert full["sidecar"]["history"][0]["reason"] == "the name is 王小明"
+
+
+def test_a_card_of_the_first_schema_is_read_and_decided_over(api: Api, front: bytes) -> None:
+    """Buckets are full of them: a card, and what a witness saw, beside each other."""
+    told = api.submitted(front)
+    whole = dict(told["sidecar"])
+    card = dict(whole.pop("cards")[0])
+    del card["outline"]
+    seen = card.pop("texts", [])
+    old = {**whole, "schema": "cardveil.sidecar/1", "card": card, "texts": seen}
+    read = rewritten(api, {**told, "sidecar": old})
+    assert read["sidecar"] == {
+        **told["sidecar"],
+        "cards": [{**told["sidecar"]["cards"][0], "outline": None, "texts": seen}],
+    }
+    done = decided(api, read, "correct", fields=[{"name": "name", "text": "王小明"}])
+    assert done["schema"] == "cardveil.sidecar/2"
+    assert done["cards"][0]["outline"]
+    assert done["cards"][0]["texts"] == seen

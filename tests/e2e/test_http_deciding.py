@@ -57,7 +57,7 @@ class TestProvenByRecognition:
             told = api.submitted(kept(FRONT))
             copy = told["sidecar"]["redaction"]["output"]["key"]
             before = api.bench.get(copy)
-            fields = {field["name"]: field for field in told["sidecar"]["card"]["fields"]}
+            fields = {field["name"]: field for field in told["sidecar"]["cards"][0]["fields"]}
             recogniser.line = fields["id_number"]["text"]
             # A kept field: only what is shown elsewhere makes another copy than the one that was read before.
             moved = [{"name": "sex", "polygon": [[10, 500], [300, 500], [300, 600], [10, 600]]}]
@@ -87,7 +87,7 @@ class TestDeciding:
         done = decide(api, told, "correct", fields=fields, reason="read by eye").json()
         sidecar = done["sidecar"]
         jsonschema.validate(sidecar, schema())
-        card = {field["name"]: field for field in sidecar["card"]["fields"]}
+        card = {field["name"]: field for field in sidecar["cards"][0]["fields"]}
         assert (card["name"]["text"], card["name"]["score"]) == ("王小明", None)
         assert card["name"]["sources"][-1] == "person"
         assert card["sex"]["polygon"] == polygon

@@ -29,8 +29,8 @@ class TestSubmitting:
         told = answer.json()
         jsonschema.validate(told["sidecar"], schema())
         assert told["sidecar"]["status"] == "redacted"
-        assert told["masked"] == []
-        assert told["sidecar"]["card"]["fields"][0]["text"]
+        assert told["masked"] == [[]]
+        assert told["sidecar"]["cards"][0]["fields"][0]["text"]
         assert "crops" not in told
         proxies = {"http": api.bench.endpoint.proxy}
         source = requests.get(told["links"]["source"], proxies=proxies, timeout=60)
@@ -47,16 +47,16 @@ class TestSubmitting:
 
     def test_text_and_pictures_are_for_their_roles(self, api: Api, front: bytes) -> None:
         told = api.submit(front, roles=("submit",)).json()
-        texts = {field["name"]: field["text"] for field in told["sidecar"]["card"]["fields"]}
-        assert set(told["masked"]) == COVERED
+        texts = {field["name"]: field["text"] for field in told["sidecar"]["cards"][0]["fields"]}
+        assert set(told["masked"][0]) == COVERED
         assert {name for name, text in texts.items() if text is None} >= COVERED
         assert texts["sex"], "what the copy shows is told"
         assert set(told["links"]) == {"expires_at"}
         read = api.call("GET", f"/v1/cards/{told['ref']}", roles=("read",)).json()
-        assert set(read["masked"]) == COVERED
+        assert set(read["masked"][0]) == COVERED
         assert set(read["links"]) == {"expires_at", "redacted"}
         full = api.call("GET", f"/v1/cards/{told['ref']}").json()
-        for field in full["sidecar"]["card"]["fields"]:
+        for field in full["sidecar"]["cards"][0]["fields"]:
             if field["name"] in COVERED:
                 assert field["text"] not in json.dumps(read, ensure_ascii=False)
         assert set(
@@ -98,8 +98,8 @@ class TestSubmitting:
     def test_crops_quality_and_warnings(self, api: Api, front: bytes) -> None:
         problem(api.submit(front, roles=("submit",), crops=["card"]), 403, "role_missing")
         told = api.submit(front, crops=["card", "portrait"], quality=True, warnings=False).json()
-        card = Image.open(io.BytesIO(base64.b64decode(told["crops"]["card"])))
-        portrait = Image.open(io.BytesIO(base64.b64decode(told["crops"]["portrait"])))
+        card = Image.open(io.BytesIO(base64.b64decode(told["crops"][0]["card"])))
+        portrait = Image.open(io.BytesIO(base64.b64decode(told["crops"][0]["portrait"])))
         assert card.width / card.height == pytest.approx(85.6 / 54, rel=0.03)
         assert portrait.height > portrait.width
         assert 0 <= told["quality"]["sharpness"] <= 100
@@ -154,7 +154,7 @@ class TestSubmitting:
         assert told["sidecar"]["status"] == "rejected"
         assert told["sidecar"]["findings"] == ["not_a_picture"]
         assert told["quality"] is None
-        assert told["crops"] == {}
+        assert told["crops"] == []
 
     def test_another_policy_is_applied_and_stands(self, api: Api, front: bytes) -> None:
         told = api.submitted(front, policy="strict", roles=("submit",))

@@ -41,7 +41,7 @@ def test_no_personal_data_is_in_the_logs(api: Api, front: bytes) -> None:
         "Bearer",
     ):
         assert secret not in logs
-    for field in told["sidecar"]["card"]["fields"]:
+    for field in told["sidecar"]["cards"][0]["fields"]:
         if field["text"] and len(field["text"]) > 1:
             assert field["text"] not in logs
 

@@ -60,7 +60,7 @@ def test_there_are_samples_of_all_three_kinds() -> None:
 
 @pytest.mark.parametrize("sample", REDACTED, ids=lambda sample: sample.file)
 def test_what_was_read_is_what_is_printed(done: Bench, sample: KeptPicture) -> None:
-    fields = {field["name"]: field for field in sidecar_of(done, sample)["card"]["fields"]}
+    fields = {field["name"]: field for field in sidecar_of(done, sample)["cards"][0]["fields"]}
     for truth in sample.cards[0].fields:
         if truth.name != PORTRAIT:
             assert fields[truth.name]["normalized"] == truth.normalized, truth.name

@@ -39,7 +39,7 @@ def test_what_is_missing_is_done_once_and_what_changed_again(start: Start, front
     assert dict(third.reasons) == {"source": 1}
     sidecar = bench.sidecar("a-1.jpg")
     assert sidecar is not None
-    assert sidecar["card"]["type"] == "DriverLicense"
+    assert sidecar["cards"][0]["type"] == "DriverLicense"
     assert calls(bench) == first.paid_calls + third.paid_calls
 
 

@@ -35,7 +35,7 @@ def test_a_front_is_read_and_redacted(start: Start, front: bytes) -> None:
     bench = start()
     sidecar = bench.run("a.jpg", front)
     assert sidecar["status"] == "redacted"
-    assert sidecar["card"]["type"] == "IDCard"
+    assert sidecar["cards"][0]["type"] == "IDCard"
     assert {call["api"] for call in sidecar["calls"]} == {"AILicenseRec", "RecognizeMainlandIDCardOCR", "OCR"}
     assert {region["field"] for region in sidecar["redaction"]["regions"]} == {
         "name", "birth_date", "address", "id_number", "portrait",
@@ -52,7 +52,7 @@ def test_nothing_personal_is_in_the_logs(start: Start, front: bytes) -> None:
     assert '"card"' in logs, "the run was logged"
     for secret in ("李四", "990101.jpg", bench.endpoint.secret_key, "Authorization"):
         assert secret not in logs
-    for field in sidecar["card"]["fields"]:
+    for field in sidecar["cards"][0]["fields"]:
         if field["text"] and len(field["text"]) > 1:
             assert field["text"] not in logs
 
@@ -72,7 +72,7 @@ def test_a_licence_is_found_although_it_is_no_id_card(start: Start, provider: st
     bench = start(environment={"CARDVEIL_TEXT_PROVIDER": provider})
     sidecar = bench.run("l.jpg", kept("licence-flat.jpg"))
     assert sidecar["status"] == "redacted"
-    assert sidecar["card"]["type"] == "DriverLicense"
+    assert sidecar["cards"][0]["type"] == "DriverLicense"
     assert [call["api"] for call in sidecar["calls"]].count("AILicenseRec") == 2
 
 

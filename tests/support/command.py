@@ -51,7 +51,7 @@ class TruthRecogniser:
         self._fail(image.data)
         card = _cards().get(image.data)
         refusal = None if card else Reject("no_card", "upload a picture of a card")
-        return Recognition(card=card, refusal=refusal)
+        return Recognition((card,) if card else (), refusal=refusal)
 
     def texts(self, image: Image) -> tuple[str, ...]:
         """Read nothing."""

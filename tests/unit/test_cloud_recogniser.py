@@ -101,8 +101,7 @@ IMAGE = Image(b"", 100, 100, "inbox/a.jpg")
 def test_front_from_both() -> None:
     api = Scripted(id_card=FRONT, text=FRONT_TEXT)
     found = recogniser(api).recognise(IMAGE, Hint())
-    assert found.card is not None
-    assert found.card.side is Side.FRONT
+    assert [card.side for card in found.cards] == [Side.FRONT]
     assert about(found) == ()
     assert sorted(call.api for call in found.calls) == ["AILicenseRec", "OCR", "Reader"]
     assert sorted(api.asked) == ["IDCard", "OCR", "text"]
@@ -112,8 +111,7 @@ def test_front_from_both() -> None:
 def test_licence_is_tried_second() -> None:
     api = Scripted(licence=LICENCE, lines_found=LICENCE_LINES)
     found = recogniser(api).recognise(IMAGE, Hint())
-    assert found.card is not None
-    assert found.card.type is CardType.DRIVER_LICENSE
+    assert [card.type for card in found.cards] == [CardType.DRIVER_LICENSE]
     assert found.refusal is None
     assert [asked for asked in api.asked if asked != "OCR"][-1] == "DriverLicense"
 
@@ -128,8 +126,8 @@ def test_a_known_back_is_not_located_by_the_wrong_api() -> None:
     api = Scripted(text=BACK_TEXT, lines_found=BACK_LINES)
     found = recogniser(api).recognise(IMAGE, Hint(CardType.ID_CARD, Side.BACK))
     assert sorted(api.asked) == ["OCR", "text"]
-    assert found.card is not None
-    assert [field.polygon for field in found.card.fields] == [line.polygon for line in BACK_LINES]
+    (card,) = found.cards
+    assert [field.polygon for field in card.fields] == [line.polygon for line in BACK_LINES]
     assert about(found) == ()
 
 
@@ -138,7 +136,7 @@ def test_without_a_witness_a_back_alone_pays_for_its_places() -> None:
         (Scripted(id_card=FRONT, text=FRONT_TEXT), Hint()),
         (Scripted(licence=LICENCE), Hint(CardType.DRIVER_LICENSE, Side.BACK)),
     ):
-        assert recogniser(api, witness=False).recognise(IMAGE, hint).card
+        assert recogniser(api, witness=False).recognise(IMAGE, hint).cards
         assert "OCR" not in api.asked
 
 
@@ -167,7 +165,7 @@ def test_a_witness_that_fails_costs_no_card(failure: CardveilError) -> None:
         (Scripted(licence=LICENCE, lines_found=failure), Hint(CardType.DRIVER_LICENSE)),
     ):
         found = recogniser(api).recognise(IMAGE, hint)
-        assert found.card is not None
+        assert found.cards
         assert found.lines is None
         assert about(found) == ("witness_missing",)
 
@@ -231,7 +229,7 @@ def test_a_back_without_general_ocr_has_no_positions() -> None:
 
 def test_nothing_anywhere_is_rejected() -> None:
     found = recogniser(Scripted()).recognise(IMAGE, Hint())
-    assert found.card is None
+    assert not found.cards
     assert isinstance(found.refusal, Reject)
     assert found.refusal.code == "no_card"
     assert len(found.calls) == 4  # what was paid for is remembered
@@ -291,7 +289,7 @@ def test_a_picture_that_is_not_in_the_bucket_is_staged_and_taken_away() -> None:
 def test_a_review_of_the_vendor_stands_although_a_card_was_located() -> None:
     blurred = Review("picture_blurred", "…", api="Reader")
     found = recogniser(Scripted(id_card=FRONT, text=blurred)).recognise(IMAGE, Hint())
-    assert found.card is not None
+    assert found.cards
     assert found.refusal is blurred
 
 

@@ -31,7 +31,7 @@ class Scripted:
     """A recogniser that answers what it is given."""
 
     def __init__(self, card: Card, lines: tuple[TextLine, ...] | None) -> None:
-        self.answer = Recognition(card=card, lines=lines)
+        self.answer = Recognition((card,), lines=lines)
 
     def recognise(self, image: Sent, hint: Hint, located: Located | None = None) -> Recognition:
         del image, hint, located
@@ -82,7 +82,7 @@ def test_what_a_witness_saw_is_covered_again_by_another_policy() -> None:
     note = line_on(matrix_of(layout_of(*ID_FRONT), "flat"), NOTE, "13800000000")
     first = _done(card, (*lines_of(card, "flat"), note), STANDARD)
     document = _document(first, STANDARD)
-    assert not any("1380" in text for text in _strings(document["texts"]))
+    assert not any("1380" in text for text in _strings(document["cards"][0]["texts"]))
     rules = RedactionRules(MINIMAL, Limits())
     again = re_redact(document, _picture(), Scripted(card, None), rules, Timings())
     at_once = _done(card, (*lines_of(card, "flat"), note), MINIMAL)
@@ -91,13 +91,13 @@ def test_what_a_witness_saw_is_covered_again_by_another_policy() -> None:
     assert again.copy is not None
     assert at_once.copy is not None
     assert again.copy.data == at_once.copy.data
-    assert again.texts is not None
+    assert again.cards[0].texts is not None
 
 
 def test_a_sidecar_without_a_witness_gives_windows_only() -> None:
     card = laid_card(ID_FRONT, "flat")
     document = _document(_done(card, lines_of(card, "flat"), STANDARD), STANDARD)
-    del document["texts"]
+    del document["cards"][0]["texts"]
     again = re_redact(
         document, _picture(), Scripted(card, None), RedactionRules(MINIMAL, Limits()), Timings()
     )
@@ -110,7 +110,8 @@ def test_a_card_for_a_person_keeps_what_the_witness_saw() -> None:
     result = _done(card, lines_of(card, "flat"), STANDARD)
     assert result.status is Status.NEEDS_REVIEW
     covering = Redactor(inspect(_picture(), Limits()), RedactionRules(STANDARD, Limits()))
-    assert result.texts == covering.texts(card, lines_of(card, "flat"))
+    assert result.cards == covering.witnessed((card,), lines_of(card, "flat"))
+    assert result.cards[0].texts
 
 
 def _strings(value: object) -> list[str]:

@@ -47,8 +47,8 @@ class Knowing:
         self.sent.append(image)
         card = scaled(CARD, image.width / WIDTH)
         if located:
-            located(card, None)
-        return replace(Recognition(card), **self.told)
+            located((card,), None)
+        return replace(Recognition((card,)), **self.told)
 
     def texts(self, image: Image) -> tuple[str, ...]:
         raise AssertionError("the geometric proof asks no recogniser")
@@ -92,10 +92,10 @@ def test_places_in_a_smaller_copy_are_put_back_into_the_picture_s_own_frame() ->
     assert len(base64.b64encode(image.data)) <= 7 * 2**20
     assert image.key is None, "the key names another picture than the one that was sent"
     assert image.width < WIDTH * factor
-    assert verdict.card is not None
+    (told,) = verdict.cards
     assert verdict.copy is not None
     shown = np.asarray(Pillow.open(io.BytesIO(verdict.copy.data)).convert("L"))
-    for found, known in zip(verdict.card.fields, scaled(CARD, factor).fields, strict=False):
+    for found, known in zip(told.fields, scaled(CARD, factor).fields, strict=False):
         if known.polygon is None or found.polygon is None:
             continue
         for point, other in zip(found.polygon.points, known.polygon.points, strict=True):
@@ -117,8 +117,8 @@ def test_places_in_a_smaller_copy_are_put_back_into_the_picture_s_own_frame() ->
         ({"findings": ("new_tomorrow",)}, Hint(), Status.NEEDS_REVIEW, "new_tomorrow"),
         ({"refusal": Review("picture_blurred", "…")}, Hint(), Status.NEEDS_REVIEW, "picture_blurred"),
         ({"refusal": Reject("no_card", "…")}, Hint(), Status.REJECTED, "no_card"),
-        ({"card": None}, Hint(), Status.REJECTED, "no_card"),
-        ({"card": None, "findings": ("several_cards",)}, Hint(), Status.REJECTED, "no_card"),
+        ({"cards": ()}, Hint(), Status.REJECTED, "no_card"),
+        ({"cards": (), "findings": ("several_cards",)}, Hint(), Status.REJECTED, "no_card"),
     ],
     ids=lambda value: str(value) if isinstance(value, str) else None,
 )
@@ -153,7 +153,7 @@ def test_another_card_over_this_one_cannot_be_covered_with_what_is_outside(
 
 def test_where_the_card_lies_is_not_known_the_other_may_lie_over_it() -> None:
     few = replace(CARD, fields=CARD.fields[:1])
-    told = {"card": few, "findings": ("other_card",), "lines": other_card_at(WIDTH + 10, 40)}
+    told = {"cards": (few,), "findings": ("other_card",), "lines": other_card_at(WIDTH + 10, 40)}
     assert "cards_overlap" in examine(SHOWN.data(), Hint(), Knowing(told), RULES).findings
 
 
@@ -182,9 +182,9 @@ class TestMadeAhead:
         )
         shown = inspect(SHOWN.data())
         ahead = Redactor(shown, rules)
-        ahead.ahead(CARD, None)
-        assert ahead.cover(moved, Knowing(), Timings(), None) == Redactor(shown, rules).cover(
-            moved, Knowing(), Timings(), None
+        ahead.ahead((CARD,), None)
+        assert ahead.cover((moved,), Knowing(), Timings()) == Redactor(shown, rules).cover(
+            (moved,), Knowing(), Timings()
         )
 
 
@@ -196,5 +196,5 @@ def test_a_portrait_s_place_is_told_only_where_it_is_known(known: bool) -> None:
     few = replace(CARD, fields=tuple(f for f in CARD.fields if f.name in {"name", "sex", "ethnicity"}))
     card = CARD if known else few
     assert place(card) is not None
-    done = Redactor(inspect(SHOWN.data()), rules).cover(card, Knowing(), Timings(), None)
-    assert ("portrait" in {f.name for f in done.card.fields}) == known
+    done = Redactor(inspect(SHOWN.data()), rules).cover((card,), Knowing(), Timings())
+    assert ("portrait" in {f.name for f in done.cards[0].fields}) == known

@@ -26,7 +26,7 @@ class Told:
         self._card: Card = known(FRONT).cards[0].card
 
     def recognise(self, image: Image, hint: Hint, located: Located | None = None) -> Recognition:
-        return Recognition(card=self._card, warnings=self._warnings)
+        return Recognition((self._card,), warnings=self._warnings)
 
     def texts(self, image: Image) -> tuple[str, ...]:
         return ()

@@ -22,11 +22,10 @@ from cardveil.storage.sidecar import (
     RegionDone,
     Sidecar,
     SourceFacts,
-    card_of,
+    cards_of,
     history_of,
     read_sidecar,
     schema,
-    seen_texts_of,
     to_json,
 )
 from cardveil_ocr import findings as recogniser_findings
@@ -38,10 +37,13 @@ REDACTED = RedactionDone(
 FULL = Sidecar(
     source=SourceFacts("cards-1250000000", "inbox/a.jpg", "0d73", 557, 1000, 630, 6),
     status=Status.REDACTED,
-    card=Card(
-        CardType.ID_CARD,
-        Side.FRONT,
-        (Field("name", "张二", "张二", 99.0, HERE, ("AILicenseRec",), (Check("providers_agree", True),)),),
+    cards=(
+        Card(
+            CardType.ID_CARD,
+            Side.FRONT,
+            (Field("name", "张二", "张二", 99.0, HERE, ("OCR",), (Check("providers_agree", True),)),),
+            outline=HERE,
+        ),
     ),
     warnings=(VendorWarning(-9102, "photocopied"),),
     findings=("low_score",),
@@ -51,17 +53,18 @@ FULL = Sidecar(
     policy_digest="f" * 64,
     created_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc),
 )
+SEEN = (
+    SeenText("label", "姓名", HERE, 3.25),
+    SeenText("field", "name", HERE, 0.0, 0, (HERE, HERE)),
+    SeenText("other", "", HERE, 0.0, -1, (HERE,)),
+)
 WITNESSED = replace(
     FULL,
-    texts=(
-        SeenText("label", "姓名", HERE, 3.25),
-        SeenText("field", "name", HERE, 0.0, 0, (HERE, HERE)),
-        SeenText("other", "", HERE, 0.0, -1, (HERE,)),
-    ),
+    cards=(replace(FULL.cards[0], texts=SEEN), Card(CardType.ID_CARD, Side.BACK, (), texts=())),
     redaction=replace(REDACTED, crop=(0, 16, 320, 240)),
 )
 EMPTY = replace(
-    FULL, status=Status.REJECTED, card=None, redaction=None, findings=("no_card",), warnings=(), calls=()
+    FULL, status=Status.REJECTED, cards=(), redaction=None, findings=("no_card",), warnings=(), calls=()
 )
 
 
@@ -75,7 +78,7 @@ def test_a_sidecar_is_valid(sidecar: Sidecar) -> None:
 
 
 def test_what_a_witness_saw_is_read_back_without_what_no_policy_needs() -> None:
-    read = seen_texts_of(orjson.loads(to_json(WITNESSED)))
+    read = cards_of(orjson.loads(to_json(WITNESSED)))[0].texts
     assert read is not None
     label, field, other = read
     assert (label.role, label.name, label.slack) == ("label", "姓名", 3.25)
@@ -85,14 +88,14 @@ def test_what_a_witness_saw_is_read_back_without_what_no_policy_needs() -> None:
 
 def test_a_sidecar_of_an_earlier_version_tells_of_no_witness() -> None:
     """An empty list is another thing: a witness looked and saw nothing."""
-    assert seen_texts_of(orjson.loads(to_json(FULL))) is None
-    assert seen_texts_of(orjson.loads(to_json(replace(FULL, texts=())))) == ()
+    assert cards_of(orjson.loads(to_json(FULL)))[0].texts is None
+    assert cards_of(orjson.loads(to_json(WITNESSED)))[1].texts == ()
 
 
 def test_its_names_are_those_that_others_rely_on() -> None:
     document = orjson.loads(to_json(FULL))
-    assert document["schema"] == "cardveil.sidecar/1"
-    assert document["card"]["fields"][0]["polygon"][2] == [30.0, 40.0]
+    assert document["schema"] == "cardveil.sidecar/2"
+    assert document["cards"][0]["fields"][0]["polygon"][2] == [30.0, 40.0]
     assert document["redaction"]["output"] == {"key": "redacted/a.jpg", "sha256": "0" * 64}
     assert document["created_at"] == "2026-01-02T03:04:05+00:00"
 
@@ -148,7 +151,7 @@ def changed(document: Any, path: tuple[Any, ...], value: Any) -> Any:
 def test_whatever_is_damaged_in_a_sidecar_it_is_read_whole_or_not_at_all() -> None:
     """So that no reader meets a form that it cannot take."""
     decision = Decision(
-        "2026-01-02T03:04:05+00:00", "desk", "correct", "…", "redacted", "redacted", ("name",)
+        "2026-01-02T03:04:05+00:00", "desk", "correct", "…", "redacted", "redacted", ("name",), (), (1,)
     )
     policy = as_document(load_policy("cards: {IDCard: {id_number: {partial: {keep_first: 6}}}}\n"))
     sidecar = replace(WITNESSED, history=(decision,), policy=policy, chosen="strict", archived=3)
@@ -162,9 +165,9 @@ def test_whatever_is_damaged_in_a_sidecar_it_is_read_whole_or_not_at_all() -> No
                 refused += 1
                 continue
             read += 1
-            card = card_of(document)
-            stored_verdict(document, Status(document["status"]), card, document["findings"])
-            history_of(document), seen_texts_of(document), int(document.get("archived", 0))
+            cards = cards_of(document)
+            stored_verdict(document, Status(document["status"]), cards, document["findings"])
+            history_of(document), int(document.get("archived", 0))
             for decided in (True, False):
                 present_policy(document, load_policy("standard"), decided=decided)
             assert document["redaction"] is None or document["redaction"]["output"]["key"].isprintable()
@@ -206,10 +209,42 @@ def test_a_written_card_and_its_history_are_read_back_as_they_were() -> None:
         "2026-01-02T03:04:05+00:00", "desk", "correct", "…", "redacted", "redacted", ("name",)
     )
     document = orjson.loads(to_json(replace(FULL, history=(decision,))))
-    assert FULL.card is not None
-    (field,) = FULL.card.fields
+    (card,) = FULL.cards
+    (field,) = card.fields
     # Places are rounded to a hundredth of a pixel.
-    rounded = replace(FULL.card, fields=(replace(field, polygon=Polygon.box(1, 2, 30, 40)),))
-    assert card_of(document) == rounded
+    here = Polygon.box(1, 2, 30, 40)
+    assert cards_of(document) == (replace(card, fields=(replace(field, polygon=here),), outline=here),)
     assert history_of(document) == (decision,)
-    assert card_of(orjson.loads(to_json(EMPTY))) is None
+    assert cards_of(orjson.loads(to_json(EMPTY))) == ()
+
+
+def of_the_first_schema(sidecar: Sidecar) -> Any:
+    """Return a sidecar of one card or none as it was written before pictures had several."""
+    document = orjson.loads(to_json(sidecar))
+    cards = document.pop("cards")
+    card = next(iter(cards), None)
+    if card is not None:
+        del card["outline"]
+        if "texts" in card:
+            document["texts"] = card.pop("texts")
+    return {**document, "schema": "cardveil.sidecar/1", "card": card}
+
+
+@pytest.mark.parametrize(
+    "sidecar",
+    [EMPTY, FULL, replace(FULL, cards=(replace(FULL.cards[0], texts=SEEN),))],
+    ids=["empty", "full", "witnessed"],
+)
+def test_a_sidecar_of_the_first_schema_is_read_as_one_of_today_and_nothing_is_lost(sidecar: Sidecar) -> None:
+    old = of_the_first_schema(sidecar)
+    read = read_sidecar(orjson.dumps(old), "inbox/a.jpg")
+    assert read is not None
+    jsonschema.validate(read, schema(), format_checker=jsonschema.FormatChecker())
+    expected = orjson.loads(to_json(sidecar))
+    assert read == {**expected, "cards": [{**card, "outline": None} for card in expected["cards"]]}
+
+
+@pytest.mark.parametrize("name", ["cardveil.sidecar/3", "cardveil.sidecar/0", "", None, 2])
+def test_a_sidecar_of_another_schema_is_not_read(name: object) -> None:
+    document = {**orjson.loads(to_json(FULL)), "schema": name}
+    assert read_sidecar(orjson.dumps(document), "inbox/a.jpg") is None

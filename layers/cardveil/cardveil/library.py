@@ -41,15 +41,15 @@ class Result:
         What was covered because something stands there that must not be seen.
     findings : tuple of str
         Why, as codes; `FINDINGS` says what most of them mean, the runbook what all of them ask for.
-    card : Card or None
-        What a recogniser found. It holds personal data.
+    cards : tuple of Card
+        What a recogniser found. They hold personal data.
     """
 
     status: Status
     copy: RedactedCopy | None = None
     regions: tuple[Region, ...] = ()
     findings: tuple[str, ...] = ()
-    card: Card | None = None
+    cards: tuple[Card, ...] = ()
 
 
 def inspect(picture: Source, *, limits: Limits = _LIMITS) -> Picture:
@@ -86,7 +86,7 @@ def redact(
         What to cover, in pixels of the upright picture. All else is shown: of the policy, only its colour is
         used.
     recogniser : CardRecogniser, optional
-        Who finds the card, where no places are given; the policy then decides what is covered.
+        Who finds the cards, where no places are given; the policy then decides what is covered.
     policy : str, Path or Policy
         ``strict``, ``standard``, ``minimal``, the path of a YAML file, or what `load_policy` gave.
     card_type, side : optional
@@ -132,7 +132,7 @@ def redact(
 
 
 def _result(done: ProcessingResult) -> Result:
-    return Result(done.status, done.copy, done.regions, done.findings, done.card)
+    return Result(done.status, done.copy, done.regions, done.findings, done.cards)
 
 
 def _bytes_of(picture: Source, limits: Limits) -> bytes:

@@ -179,11 +179,11 @@ def _table(done: list[_Done]) -> Table:
         table.add_column(heading, justify="right" if heading in {"fields found", "milliseconds"} else "left")
     colours = {"redacted": "green", "needs_review": "yellow", "rejected": "red"}
     for item in done:
-        status, card = item.sidecar["status"], item.sidecar["card"]
+        status, cards = item.sidecar["status"], item.sidecar["cards"]
         table.add_row(
             item.sample.file,
             f"[{colours[status]}]{status}[/]",
-            str(len(card["fields"]) if card else 0),
+            str(sum(len(card["fields"]) for card in cards)),
             f"{item.elapsed_ms:.0f}",
             ", ".join(item.sidecar["findings"]),
         )

@@ -76,12 +76,10 @@ def _figure(file: str, sidecar: dict[str, Any], caption: str) -> str:
 
 
 def _fields(sidecar: dict[str, Any]) -> str:
-    card = sidecar["card"]
-    if not card:
-        return ""
     rows = "".join(
         f"<tr><th>{escape(field['name'])}<td>{escape(field['text'] or '')}<td>"
         f"{escape(field['normalized'] or '')}<td>{'' if field['score'] is None else round(field['score'])}"
+        for card in sidecar["cards"]
         for field in card["fields"]
     )
-    return f"<table><tr><th>field<th>text<th>normalised<th>score{rows}</table>"
+    return rows and f"<table><tr><th>field<th>text<th>normalised<th>score{rows}</table>"

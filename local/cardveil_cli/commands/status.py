@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from cardveil.storage.sidecar import SCHEMA
+from cardveil.storage.sidecar_upgrade import upgraded
 from cardveil_cli.base import Command
 from cardveil_cli.commands.endpoint import log_command
 from cardveil_cli.commands.operating import (
@@ -101,11 +103,12 @@ def _of_one(found: Deployed, key: str, local: Path | None, as_json: bool) -> Exi
     seen = detail(found, key)
     if seen is None:
         raise click.ClickException("there is no such source: status without KEY counts those there are")
-    document = seen.sidecar or {}
+    document = upgraded(seen.sidecar or {}, SCHEMA)
+    cards = document.get("cards") or []
     rows: list[_Row] = [
         ("state", seen.state, ""),
         ("source", f"{seen.entry.size} bytes", key),
-        ("card", document.get("card", {}).get("type", "none") if document.get("card") else "none", ""),
+        ("card", ", ".join(f"{card['type']} {card['side']}" for card in cards) or "none", ""),
         ("copy", f"{seen.copy.size} bytes" if seen.copy else "none", ""),
     ]
     rows += [("finding", finding, "") for finding in document.get("findings") or []]

@@ -175,7 +175,7 @@ def _judge_picture(shown: ChaosPicture, running: Bench, found: Findings) -> None
         found.lost += 1
         return
     card = shown.card.card
-    said = {entry["name"]: entry for entry in (sidecar["card"] or {"fields": []})["fields"]}
+    said = {entry["name"]: entry for entry in (sidecar["cards"] or [{"fields": []}])[0]["fields"]}
     right = all(_same(truth, said.get(truth.name)) for truth in card.fields if truth.text)
     if sidecar["status"] != "redacted" or not right or sidecar["source"]["key"] != shown.key:
         found.wrong += 1

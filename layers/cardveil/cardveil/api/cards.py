@@ -91,11 +91,12 @@ def is_decided(sidecar: Stored) -> bool:
 def response(context: RequestContext, found: Found, *, warnings: bool = True) -> dict[str, Any]:
     """Return what the caller may see of a card."""
     document: dict[str, Any] = dict(found.document)
-    masked: list[str] = []
+    masked: list[list[str]] = [[] for _ in document["cards"]]
     if not warnings:
         document["warnings"] = []
     if not context.caller.may("read_text"):
-        document["card"], masked = _masked(context, found.document["card"])
+        shown = [_masked(context, card) for card in document["cards"]]
+        document["cards"], masked = [card for card, _ in shown], [names for _, names in shown]
         if "history" in document:
             # A reason is free text: it may well say what a card says.
             document["history"] = [{**entry, "reason": ""} for entry in document["history"]]
@@ -109,12 +110,8 @@ def response(context: RequestContext, found: Found, *, warnings: bool = True) ->
     }
 
 
-def _masked(
-    context: RequestContext, card: Mapping[str, Any] | None
-) -> tuple[Mapping[str, Any] | None, list[str]]:
+def _masked(context: RequestContext, card: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
     """Take out the texts that the configured policy would cover: a copy shows the others anyway."""
-    if card is None:
-        return None, []
     card_type, side = CardType(card["type"]), Side(card["side"])
     fields: list[Mapping[str, Any]] = []
     masked: list[str] = []

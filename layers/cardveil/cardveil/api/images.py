@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from cardveil.api.cards import Found
@@ -15,7 +15,7 @@ from cardveil.card.model import PORTRAIT, Card, Point, Polygon
 from cardveil.core.errors import SourceGone
 from cardveil.redaction import Placement, inspect, place, upright_copy
 from cardveil.storage.keys import keys_of
-from cardveil.storage.sidecar import card_of
+from cardveil.storage.sidecar import cards_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -52,34 +52,39 @@ def view(context: RequestContext, found: Found, kind: Literal["source", "redacte
     }
 
 
-def crops(context: RequestContext, found: Found, wanted: Iterable[str]) -> dict[str, str]:
-    """Return the card and the portrait, straightened by the places that were found; those that are known."""
-    card = card_of(found.document)
-    if card is None or not found.document["source"]["width"]:
-        return {}
+def crops(context: RequestContext, found: Found, wanted: Sequence[str]) -> list[dict[str, str]]:
+    """Return each card and its portrait, straightened by the places that were found; those that are known."""
+    cards = cards_of(found.document)
+    if not cards or not found.document["source"]["width"]:
+        return [{} for _ in cards]
     frame_width, _, data, _ = _upright(context, _bytes(context, found, "source"))
-    placement = place(card)
     with _opened(data) as image:
-        scale = image.width / frame_width
-        outlines = {"card": _card_outline(placement), "portrait": _portrait_outline(card, placement)}
-        return {
-            name: _jpeg(_straightened(image, outline.scaled(scale, scale)))
-            for name in wanted
-            if (outline := outlines[name]) is not None
-        }
+        return [_crops(image, image.width / frame_width, card, wanted) for card in cards]
+
+
+def _crops(image: Image, scale: float, card: Card, wanted: Sequence[str]) -> dict[str, str]:
+    placement = place(card)
+    outlines = {"card": _card_outline(placement), "portrait": _portrait_outline(card, placement)}
+    return {
+        name: _jpeg(_straightened(image, outline.scaled(scale, scale)))
+        for name in wanted
+        if (outline := outlines[name]) is not None
+    }
 
 
 def quality(context: RequestContext, found: Found) -> dict[str, Any] | None:
-    """Return how sharp the card is (0 to 100), and how many pixels wide."""
-    card = card_of(found.document)
+    """Return how sharp the least sharp card is (0 to 100), and how many pixels wide that one is."""
     if not found.document["source"]["width"]:
         return None
     frame_width, _, data, _ = _upright(context, _bytes(context, found, "source"))
-    outline = _card_outline(place(card)) if card else None
+    outlines = [_card_outline(place(card)) for card in cards_of(found.document)]
     with _opened(data) as image:
         scale = image.width / frame_width
-        seen = _straightened(image, outline.scaled(scale, scale)) if outline else image
-        score = _sharpness(seen)
+        scores = [
+            (_sharpness(_straightened(image, outline.scaled(scale, scale)) if outline else image), outline)
+            for outline in outlines or [None]
+        ]
+    score, outline = min(scores, key=lambda pair: pair[0])
     width = _length(outline.points[0], outline.points[1]) if outline else None
     return {"sharpness": score, "card_width": round(width, 1) if width else None}
 

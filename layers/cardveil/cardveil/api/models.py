@@ -9,6 +9,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 #: The synchronous event is at most 6 MB in all (SCF, "Limits"), so a picture in it is smaller still.
 MAX_BASE64: Final = 6 * 1024 * 1024
+#: An A4 copy takes six cards; a person may mark as many.
+MOST_CARDS: Final = 6
 _CODE: Final = "^[a-z][a-z0-9_]*$"
 _NAME: Final = r"^[^\x00-\x1f\x7f/\\]{1,100}$"
 
@@ -89,8 +91,17 @@ class FieldCorrection(_Fetched):
     """A field as a person sees it. What is not given stays; a field that was not found is added."""
 
     name: FieldName
+    card: Annotated[int, Field(ge=0, lt=MOST_CARDS, description="Which of the picture's cards it is of.")] = 0
     text: Annotated[str, Field(max_length=500)] | None = None
     polygon: PolygonPoints | None = None
+
+
+class CardKind(_Fetched):
+    """What a card is, as a person sees it. The number after the last adds a card that was not found."""
+
+    card: Annotated[int, Field(ge=0, lt=MOST_CARDS, description="Which of the picture's cards.")]
+    card_type: CardTypeName
+    side: SideName = "front"
 
 
 class ReviewRequest(_Fetched):
@@ -101,9 +112,10 @@ class ReviewRequest(_Fetched):
     version: Annotated[
         str, Field(pattern="^[0-9a-f-]{1,80}$", description="The version that the person looked at.")
     ]
-    fields: Annotated[list[FieldCorrection], Field(max_length=40)] = []
-    card_type: CardTypeName | None = None
-    side: SideName | None = None
+    fields: Annotated[list[FieldCorrection], Field(max_length=40 * MOST_CARDS)] = []
+    card_type: Annotated[CardTypeName | None, Field(description="Of the first card.")] = None
+    side: Annotated[SideName | None, Field(description="Of the first card.")] = None
+    kinds: Annotated[list[CardKind], Field(max_length=MOST_CARDS)] = []
     policy: PolicyName | None = None
 
 
@@ -151,9 +163,11 @@ class CardAnswer(_Told):
     version: Annotated[str, Field(description="Changes with every decision and every new result.")]
     decided: Annotated[bool, Field(description="Whether a person has decided over it.")]
     sidecar: dict[str, Any]
-    masked: Annotated[list[str], Field(description="Fields whose text the caller may not see.")]
+    masked: Annotated[
+        list[list[str]], Field(description="For each card, the fields whose text the caller may not see.")
+    ]
     links: Links
-    crops: Crops | None = None
+    crops: Annotated[list[Crops] | None, Field(description="One for each card.")] = None
     quality: Quality | None = None
 
 

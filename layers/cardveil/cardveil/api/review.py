@@ -9,7 +9,7 @@ from typing import Final
 
 from cardveil.api.cards import Found, read
 from cardveil.api.context import RequestContext
-from cardveil.api.models import FieldCorrection, ReviewRequest
+from cardveil.api.models import CardKind, FieldCorrection, ReviewRequest
 from cardveil.api.problems import Problem
 from cardveil.api.refs import unknown
 from cardveil.card.findings import FINDINGS, Status
@@ -25,7 +25,7 @@ from cardveil.redaction import Policy
 from cardveil.storage.archive import bounded
 from cardveil.storage.keys import Keys, keys_of, source_digest
 from cardveil.storage.results import Version
-from cardveil.storage.sidecar import Decision, SourceFacts, card_of, history_of, to_json
+from cardveil.storage.sidecar import Decision, SourceFacts, cards_of, history_of, to_json
 
 #: What a person's own word counts as, among the APIs that contributed to a field.
 PERSON: Final = "person"
@@ -38,10 +38,10 @@ class _Change:
 
     decision: str
     reason: str
-    card: Card | None
+    cards: tuple[Card, ...]
     policy: Policy
     findings: tuple[str, ...]
-    fields: tuple[str, ...] = ()
+    fields: tuple[FieldCorrection, ...] = ()
     settled: tuple[str, ...] = ()
 
 
@@ -82,7 +82,7 @@ def redacted_by(context: RequestContext, found: Found, policy: Policy) -> Found:
         if not current.document["redaction"]:
             return current
         findings = tuple(current.document["findings"])
-        change = _Change("policy", "", card_of(current.document), policy, findings)
+        change = _Change("policy", "", cards_of(current.document), policy, findings)
         return _commit(context, keys, current, change)
 
 
@@ -123,26 +123,53 @@ def _change(found: Found, request: ReviewRequest, policy: Policy) -> _Change:
     document = found.document
     findings = tuple(document["findings"])
     settled = tuple(code for code in findings if code not in FINDINGS or FINDINGS[code].review)
-    card = card_of(document)
+    cards = cards_of(document)
     if request.decision == "reject":
-        return _Change("reject", request.reason, card, policy, (REJECTED, *findings))
-    if request.card_type or request.side:
-        given = (
-            CardType(request.card_type or (card.type if card else "IDCard")),
-            Side(request.side or "front"),
-        )
-        card = Card(*given, card.fields if card else ())
-    if card is None:
+        return _Change("reject", request.reason, cards, policy, (REJECTED, *findings))
+    for kind in _kinds(request, cards):
+        cards = _of_kind(cards, kind)
+    if not cards:
         raise Problem(422, "card_type_missing", "say which card it is and mark its fields, or reject it")
     if document["source"]["width"] is None:
         raise Problem(422, "picture_unreadable", "reject it: the picture itself cannot be read")
     kept = [code for code in findings if code not in settled]
     if request.decision == "correct":
         size = float(document["source"]["width"]), float(document["source"]["height"])
-        card, checked = check(_corrected(card, request.fields, size))
-        kept = [code for code in checked if code in FINDINGS and not FINDINGS[code].review]
-    names = tuple(dict.fromkeys(correction.name for correction in request.fields))
-    return _Change(request.decision, request.reason, card, policy, tuple(kept), names, settled)
+        if any(correction.card >= len(cards) for correction in request.fields):
+            raise Problem(422, "card_number_unknown", "say by kinds which card it is, and mark its fields")
+        put_right = [_corrected(card, _of_card(request.fields, at), size) for at, card in enumerate(cards)]
+        checked = [check(card) for card in put_right]
+        cards = tuple(card for card, _ in checked)
+        told = dict.fromkeys(code for _, codes in checked for code in codes)
+        kept = [code for code in told if code in FINDINGS and not FINDINGS[code].review]
+    named = {(correction.card, correction.name): correction for correction in request.fields}
+    return _Change(
+        request.decision, request.reason, cards, policy, tuple(kept), tuple(named.values()), settled
+    )
+
+
+def _kinds(request: ReviewRequest, cards: Sequence[Card]) -> Sequence[CardKind]:
+    """Return what a person says of each card's kind; the request's own words are of the first."""
+    if not (request.card_type or request.side):
+        return request.kinds
+    known = cards[0].type if cards else CardType.ID_CARD
+    given = {"card": 0, "card_type": request.card_type or known.value, "side": request.side or "front"}
+    return (CardKind.model_validate(given), *request.kinds)
+
+
+def _of_kind(cards: tuple[Card, ...], kind: CardKind) -> tuple[Card, ...]:
+    """Return the cards with one of them of the kind that a person says it is, or with one more."""
+    if kind.card > len(cards):
+        raise Problem(422, "card_number_unknown", "number the cards from 0, without a gap")
+    given = CardType(kind.card_type), Side(kind.side)
+    if kind.card == len(cards):
+        return (*cards, Card(*given, ()))
+    card = replace(cards[kind.card], type=given[0], side=given[1])
+    return (*cards[: kind.card], card, *cards[kind.card + 1 :])
+
+
+def _of_card(corrections: Sequence[FieldCorrection], number: int) -> Sequence[FieldCorrection]:
+    return [correction for correction in corrections if correction.card == number]
 
 
 def _corrected(card: Card, corrections: Sequence[FieldCorrection], size: tuple[float, float]) -> Card:
@@ -201,8 +228,9 @@ def _commit(context: RequestContext, keys: Keys, found: Found, change: _Change) 
         reason=change.reason,
         before=document["status"],
         after=status.value,
-        fields=change.fields,
+        fields=tuple(correction.name for correction in change.fields),
         settled=change.settled,
+        cards=_numbers(change.fields),
     )
     history, archived = bounded(
         pipeline.sources, keys, (*history_of(document), decision), int(document.get("archived", 0))
@@ -219,18 +247,23 @@ def _commit(context: RequestContext, keys: Keys, found: Found, change: _Change) 
     return written
 
 
+def _numbers(corrections: Sequence[FieldCorrection]) -> tuple[int, ...]:
+    numbers = tuple(correction.card for correction in corrections)
+    return numbers if any(numbers) else ()
+
+
 def _verdict(
     context: RequestContext, keys: Keys, found: Found, change: _Change, status: Status, data: bytes | None
 ) -> ProcessingResult:
-    verdict = stored_verdict(found.document, status, change.card, change.findings)
+    verdict = stored_verdict(found.document, status, change.cards, change.findings)
     if status is Status.REJECTED:
         return verdict
-    if data is None or change.card is None:
+    if data is None or not change.cards:
         raise Reject("picture_too_large", "raise CARDVEIL_MAX_BYTES")
     rules = replace(context.pipeline.rules, policy=change.policy)
     try:
         with context.pipeline.recognising(keys) as recogniser:
-            return covered(verdict, change.card, data, rules, recogniser)
+            return covered(verdict, data, rules, recogniser)
     except Review as missing:
         if missing.code != "fields_missing":
             raise

@@ -135,36 +135,6 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
-    """One side of one card with the fields found on it."""
-
-    type: CardType
-    side: Side
-    fields: tuple[Field, ...]
-
-    def field(self, name: str) -> Field | None:
-        """Return the field called `name`, or None."""
-        return next((field for field in self.fields if field.name == name), None)
-
-
-@dataclass(frozen=True, slots=True)
-class VendorWarning:
-    """A vendor's warning about a picture, by number and by name."""
-
-    code: int
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One paid call, as the sidecar remembers it."""
-
-    api: str
-    request_id: str
-    elapsed_ms: float
-
-
-@dataclass(frozen=True, slots=True)
 class SeenText:
     """A place where a witness saw text, and what that text is; never what it says.
 
@@ -190,3 +160,44 @@ class SeenText:
     slack: float = 0.0
     start: int = -1
     characters: tuple[Polygon, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One side of one card with the fields found on it.
+
+    Attributes
+    ----------
+    outline : Polygon or None
+        The card's edge, clockwise from its own top left, as far as it is known; it may reach out of the
+        picture.
+    texts : tuple of SeenText or None
+        What a witness saw on the card, and beside it where no other card is nearer; None when none looked.
+    """
+
+    type: CardType
+    side: Side
+    fields: tuple[Field, ...]
+    outline: Polygon | None = None
+    texts: tuple[SeenText, ...] | None = None
+
+    def field(self, name: str) -> Field | None:
+        """Return the field called `name`, or None."""
+        return next((field for field in self.fields if field.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class VendorWarning:
+    """A vendor's warning about a picture, by number and by name."""
+
+    code: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One paid call, as the sidecar remembers it."""
+
+    api: str
+    request_id: str
+    elapsed_ms: float

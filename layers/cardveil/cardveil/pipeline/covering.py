@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Generic, TypeVar
 
-from cardveil.card.model import PORTRAIT, Card, Field, SeenText
+from cardveil.card.model import PORTRAIT, Card, Field
 from cardveil.core.errors import Reject, Review
 from cardveil.core.frozen import dataclass, replace
 from cardveil.core.timing import Timings
 from cardveil.recognition.interfaces import CardRecogniser, Image, TextLine
 from cardveil.redaction import (
     Limits,
+    Outline,
     Partial,
     Picture,
     Placement,
@@ -58,25 +59,28 @@ class RedactionRules:
 
 @dataclass(frozen=True, slots=True)
 class Covered:
-    """A proven copy, what it covers, what that has shown, and the card with its portrait among the fields."""
+    """A proven copy, what it covers, what that has shown, and the cards with their outlines and portraits."""
 
-    card: Card
+    cards: tuple[Card, ...]
     regions: tuple[Region, ...]
     copy: RedactedCopy
     findings: tuple[str, ...] = ()
 
 
-class _Latest(Generic[T]):
-    """Remembers what was found of the latest arguments: the same is asked ahead, and when all is known."""
+class _Remembered(Generic[T]):
+    """Remembers what was found of one picture: the same is asked ahead, and again when all is known."""
 
     def __init__(self, find: Callable[..., T]) -> None:
         self._find = find
-        self._known: tuple[tuple[Any, ...], T] | None = None
+        self._known: list[tuple[tuple[Any, ...], T]] = []
 
     def __call__(self, *args: Any) -> T:
-        if self._known is None or self._known[0] != args:
-            self._known = args, self._find(*args)
-        return self._known[1]
+        for known, found in self._known:
+            if known == args:
+                return found
+        found = self._find(*args)
+        self._known.append((args, found))
+        return found
 
 
 class Redactor:
@@ -91,39 +95,48 @@ class Redactor:
         self._picture = picture
         self._rules = rules
         self._made: tuple[Plan, RedactedCopy] | None = None
-        self._place = _Latest(place)
-        self._plan = _Latest(self._plan_of)
+        self._place = _Remembered(place)
+        self._plan = _Remembered(self._plan_of)
 
-    def texts(self, card: Card, lines: Sequence[TextLine] | None) -> tuple[SeenText, ...] | None:
-        """Return what each text of the picture is, as a witness saw it; None when none looked.
+    def witnessed(self, cards: Sequence[Card], lines: Sequence[TextLine] | None) -> tuple[Card, ...]:
+        """Return the cards with their outlines, and with what each text is, as a witness saw it.
 
         No policy decides over it: it is kept in the sidecar, so that the same can be covered by other rules.
-        """
-        if lines is None:
-            return None
-        return text_roles(card, lines, self._place(_places_of(card), label_places(card, lines)))
 
-    def ahead(self, card: Card, lines: Sequence[TextLine] | None) -> None:
-        """Make the copy that `cover` will need, if the card's text changes nothing."""
+        Parameters
+        ----------
+        lines : sequence of TextLine or None
+            All text of the picture; None when no witness looked.
+        """
+        return tuple(self._witnessed(card, lines) for card in cards)
+
+    def _witnessed(self, card: Card, lines: Sequence[TextLine] | None) -> Card:
+        places = replace(card, fields=tuple(Field(f.name, polygon=f.polygon) for f in card.fields))
+        placement = self._place(places, label_places(card, lines) if lines is not None else ())
+        texts = None if lines is None else text_roles(card, lines, placement)
+        outline = placement.polygon(placement.layout.outline) if placement is not None else card.outline
+        return replace(card, outline=outline, texts=texts)
+
+    def ahead(self, cards: Sequence[Card], lines: Sequence[TextLine] | None) -> None:
+        """Make the copy that `cover` will need, if the cards' text changes nothing."""
         try:
-            planned, _ = self._planned(card, self.texts(card, lines))
+            planned, _ = self._planned(self.witnessed(cards, lines))
             self._made = planned, self._copy(planned)
         except (Reject, Review):
             return  # `cover` says so, when it is known what the card says
 
     def cover(
         self,
-        card: Card,
+        cards: Sequence[Card],
         recogniser: CardRecogniser,
         timings: Timings,
-        texts: tuple[SeenText, ...] | None,
     ) -> Covered:
-        """Cover a located card by the policy, and prove the copy as the rules want it proven.
+        """Cover located cards by the policy, and prove the copy as the rules want it proven.
 
         Parameters
         ----------
-        texts : tuple of SeenText or None
-            All text of the picture, as a witness saw it (see `texts`); None when none looked.
+        cards : sequence of Card
+            With what a witness saw of them (see `witnessed`).
 
         Raises
         ------
@@ -132,7 +145,7 @@ class Redactor:
         """
         rules = self._rules
         with timings("plan"):
-            planned, placement = self._planned(card, texts)
+            planned, done = self._planned(cards)
         with timings("redact"):
             made = self._made
             copy = made[1] if made and made[0] == planned else self._copy(planned)
@@ -143,26 +156,37 @@ class Redactor:
                     shown = upright_copy(inspect(data, rules.limits), max_bytes=MAX_SENT_BYTES)
                     return recogniser.texts(Image(shown.data, shown.width, shown.height))
 
-                copy = prove_unreadable(
-                    copy, forbidden_texts(card, rules.policy), read_text, kept=kept_texts(card, rules.policy)
-                )
+                hidden = {
+                    f"{name} of card {number}": text
+                    for number, card in enumerate(cards)
+                    for name, text in forbidden_texts(card, rules.policy).items()
+                }
+                kept = [text for card in cards for text in kept_texts(card, rules.policy)]
+                copy = prove_unreadable(copy, hidden, read_text, kept=kept)
         findings = planned.findings
         if copy.proof.cells_planned == 0:
             findings = (*findings, "nothing_covered")
-        return Covered(_with_portrait(card, placement), planned.regions, copy, findings)
+        return Covered(done, planned.regions, copy, findings)
 
-    def _planned(self, card: Card, texts: tuple[SeenText, ...] | None) -> tuple[Plan, Placement | None]:
-        """Plan from no more of the card than decides: that the text has come in changes little of it."""
-        decisive = _Decisive(card, self._rules.policy)
-        return self._plan(decisive.card(), texts and decisive.texts(texts))
+    def _planned(self, cards: Sequence[Card]) -> tuple[Plan, tuple[Card, ...]]:
+        if len(cards) != 1:
+            raise Review("several_cards", "upload one card a picture")
+        planned, done = self._planned_card(cards[0])
+        return planned, (done,)
 
-    def _plan_of(self, card: Card, texts: tuple[SeenText, ...] | None) -> tuple[Plan, Placement | None]:
-        labels = tuple((text.name, text.polygon) for text in texts or () if text.role == "label")
+    def _planned_card(self, card: Card) -> tuple[Plan, Card]:
+        """Return what is shown and covered of a card, and the card with its outline and its portrait."""
+        planned, placement, outline = self._plan(_decisive(card, self._rules.policy))
+        known = replace(card, outline=outline.card) if outline is not None else card
+        return planned, _with_portrait(known, placement)
+
+    def _plan_of(self, card: Card) -> tuple[Plan, Placement | None, Outline | None]:
+        labels = tuple((text.name, text.polygon) for text in card.texts or () if text.role == "label")
         placement = place(card, labels)
         flat = flat_card(self._picture, placement) if placement is not None else None
         outline = card_outline(flat, placement) if placement is not None else None
-        planned = plan(card, self._rules.policy, self._picture, placement, texts, outline, flat)
-        return planned, placement
+        planned = plan(card, self._rules.policy, self._picture, placement, card.texts, outline, flat)
+        return planned, placement, outline
 
     def _copy(self, planned: Plan) -> RedactedCopy:
         # Nothing to cover: the policy keeps the surroundings and every field of this side, all located.
@@ -177,30 +201,20 @@ class Redactor:
         )
 
 
-def _places_of(card: Card) -> Card:
-    """Return the card with the places of its fields alone."""
-    return replace(card, fields=tuple(Field(field.name, polygon=field.polygon) for field in card.fields))
+def _decisive(card: Card, policy: Policy) -> Card:
+    """Return the card with what a plan is made from: places, and what a text says only where it is to be cut.
 
-
-class _Decisive:
-    """What a plan is made from: places, and what a text says only where it is to be cut."""
-
-    def __init__(self, card: Card, policy: Policy) -> None:
-        actions = {f.name: policy.action_for(card.type, card.side, f.name) for f in card.fields}
-        self._cut = {name for name, action in actions.items() if isinstance(action, Partial)}
-        self._card = card
-
-    def card(self) -> Card:
-        fields = tuple(Field(f.name, self._text(f), polygon=f.polygon) for f in self._card.fields)
-        return replace(self._card, fields=fields)
-
-    def texts(self, texts: tuple[SeenText, ...]) -> tuple[SeenText, ...]:
-        return tuple(
-            text if text.name in self._cut else replace(text, start=-1, characters=()) for text in texts
-        )
-
-    def _text(self, field: Field) -> str | None:
-        return field.text if field.name in self._cut or not field.text else "-"
+    Nothing else reaches the plan, so that it stands when more of the text has come in.
+    """
+    actions = {field.name: policy.action_for(card.type, card.side, field.name) for field in card.fields}
+    cut = {name for name, action in actions.items() if isinstance(action, Partial)}
+    fields = [
+        Field(f.name, f.text if f.name in cut or not f.text else "-", polygon=f.polygon) for f in card.fields
+    ]
+    texts = card.texts and tuple(
+        text if text.name in cut else replace(text, start=-1, characters=()) for text in card.texts
+    )
+    return replace(card, fields=tuple(fields), texts=texts)
 
 
 def _with_portrait(card: Card, placement: Placement | None) -> Card:

@@ -11,7 +11,7 @@ from cardveil.core.errors import RETRY_HINT, PermissionMissing, Reject, Retry, R
 from cardveil.core.frozen import replace
 from cardveil.pipeline.decided_policy import present_policy
 from cardveil.pipeline.renewal import covered, stored_verdict
-from cardveil.storage.sidecar import MAX_BYTES, card_of, read_sidecar
+from cardveil.storage.sidecar import MAX_BYTES, cards_of, read_sidecar
 
 if TYPE_CHECKING:
     from cardveil.pipeline.claim import Claim
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def finish(pipeline: Pipeline, claimed: Claim) -> None:
-    """Write the copy of an unfinished decision, from the card and by the policy that its sidecar records.
+    """Write the copy of an unfinished decision, from the cards and by the policy that its sidecar records.
 
     Until then there is no copy, which is never less than what was decided: whoever cannot do it leaves it to
     the next who comes.
@@ -34,16 +34,16 @@ def finish(pipeline: Pipeline, claimed: Claim) -> None:
     except (PermissionMissing, Reject):
         return
     document = read_sidecar(data, claimed.source.key)
-    card = card_of(document) if document else None
-    if document is None or card is None or claimed.data is None:
+    cards = cards_of(document) if document else ()
+    if document is None or not cards or claimed.data is None:
         return
     policy = present_policy(document, pipeline.rules.policy, decided=True)
     if policy is None:
         return
-    verdict = stored_verdict(document, Status.REDACTED, card, document["findings"])
+    verdict = stored_verdict(document, Status.REDACTED, cards, document["findings"])
     try:
         with pipeline.recognising(claimed.keys) as recogniser:
-            done = covered(verdict, card, claimed.data, replace(claimed.rules, policy=policy), recogniser)
+            done = covered(verdict, claimed.data, replace(claimed.rules, policy=policy), recogniser)
     except (Reject, Review):
         raise Retry("decision_unfinished", RETRY_HINT) from None
     if done.copy is None:

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from typing import Final
 
 from cardveil.card.findings import Status, status_of
-from cardveil.card.model import Call, Card, SeenText, VendorWarning
+from cardveil.card.model import Call, Card, Polygon, VendorWarning
 from cardveil.core.errors import Reject, Review
 from cardveil.core.frozen import dataclass, replace
 from cardveil.core.timing import Timings
@@ -36,13 +36,12 @@ class ProcessingResult:
 
     status: Status
     picture: Picture | None = None
-    card: Card | None = None
+    cards: tuple[Card, ...] = ()
     warnings: tuple[VendorWarning, ...] = ()
     findings: tuple[str, ...] = ()
     calls: tuple[Call, ...] = ()
     regions: tuple[Region, ...] = ()
     copy: RedactedCopy | None = None
-    texts: tuple[SeenText, ...] | None = None
 
 
 def examine(
@@ -76,7 +75,6 @@ def examine(
     timings = timings or Timings()
     picture: Picture | None = None
     recognition = Recognition()
-    texts: tuple[SeenText, ...] | None = None
     try:
         with timings("inspect"):
             picture = inspect(data, rules.limits)
@@ -86,18 +84,18 @@ def examine(
         if recognition.refusal:
             raise recognition.refusal
         _require_one_frame(picture)
-        if recognition.card is None:
+        if not recognition.cards:
             raise Reject("no_card", "upload a picture of an ID card or of a licence's main page")
         with timings("plan"):
-            texts = covering.texts(recognition.card, recognition.lines)
+            recognition = replace(recognition, cards=covering.witnessed(recognition.cards, recognition.lines))
         if status_of(findings) is Status.NEEDS_REVIEW:
-            return _without_copy(Status.NEEDS_REVIEW, picture, recognition, findings, texts)
-        done = covering.cover(recognition.card, recogniser, timings, texts)
+            return _without_copy(Status.NEEDS_REVIEW, picture, recognition, findings)
+        done = covering.cover(recognition.cards, recogniser, timings)
     except (Reject, Review) as refusal:
         status = Status.REJECTED if isinstance(refusal, Reject) else Status.NEEDS_REVIEW
         findings = tuple(dict.fromkeys([refusal.code, *_all_findings(recognition, hint, rules)]))
-        return _without_copy(status, picture, recognition, findings, texts)
-    return with_copy(_without_copy(Status.REDACTED, picture, recognition, findings, texts), done)
+        return _without_copy(status, picture, recognition, findings)
+    return with_copy(_without_copy(Status.REDACTED, picture, recognition, findings), done)
 
 
 def with_copy(verdict: ProcessingResult, done: Covered) -> ProcessingResult:
@@ -105,7 +103,7 @@ def with_copy(verdict: ProcessingResult, done: Covered) -> ProcessingResult:
     findings = tuple(dict.fromkeys((*verdict.findings, *done.findings)))
     if status_of(done.findings) is Status.NEEDS_REVIEW:
         return replace(verdict, status=Status.NEEDS_REVIEW, findings=findings)
-    return replace(verdict, card=done.card, findings=findings, regions=done.regions, copy=done.copy)
+    return replace(verdict, cards=done.cards, findings=findings, regions=done.regions, copy=done.copy)
 
 
 def redact_places(
@@ -172,10 +170,9 @@ def sidecar_of(
             crop=copy.crop,
         )
     return Sidecar(
-        texts=verdict.texts,
         source=source,
         status=verdict.status,
-        card=verdict.card,
+        cards=verdict.cards,
         warnings=verdict.warnings,
         findings=verdict.findings,
         redaction=done,
@@ -212,37 +209,44 @@ def _recognise(
         recognition = recogniser.recognise(
             image,
             hint,
-            lambda card, lines: covering.ahead(_scaled(card, fx, fy), _scaled_lines(lines, fx, fy)),
+            lambda cards, lines: covering.ahead(_scaled(cards, fx, fy), _scaled_lines(lines, fx, fy)),
         )
-    card = _scaled(recognition.card, fx, fy) if recognition.card else None
-    return replace(recognition, card=card, lines=_scaled_lines(recognition.lines, fx, fy))
+    cards = _scaled(recognition.cards, fx, fy)
+    return replace(recognition, cards=cards, lines=_scaled_lines(recognition.lines, fx, fy))
 
 
 def _scaled_lines(lines: tuple[TextLine, ...] | None, fx: float, fy: float) -> tuple[TextLine, ...] | None:
     return None if lines is None else tuple(line.scaled(fx, fy) for line in lines)
 
 
-def _scaled(card: Card, fx: float, fy: float) -> Card:
+def _scaled(cards: tuple[Card, ...], fx: float, fy: float) -> tuple[Card, ...]:
     if (fx, fy) == (1.0, 1.0):
-        return card
-    fields = tuple(
-        replace(field, polygon=field.polygon.scaled(fx, fy)) if field.polygon else field
-        for field in card.fields
+        return cards
+
+    def scaled(polygon: Polygon | None) -> Polygon | None:
+        return polygon.scaled(fx, fy) if polygon else None
+
+    return tuple(
+        replace(
+            card,
+            fields=tuple(replace(field, polygon=scaled(field.polygon)) for field in card.fields),
+            outline=scaled(card.outline),
+        )
+        for card in cards
     )
-    return replace(card, fields=fields)
 
 
 def _all_findings(recognition: Recognition, hint: Hint, rules: RedactionRules) -> tuple[str, ...]:
     findings = list(recognition.findings)
     if any(warning.name not in rules.harmless_warnings for warning in recognition.warnings):
         findings.append("warned")
-    card = recognition.card
-    if card and hint.card_type and card.type is not hint.card_type:
-        findings.append("wrong_card_type")
-    elif card and hint.side and card.side is not hint.side:
-        findings.append("wrong_side")
-    if card and _overlapped(card, recognition):
-        findings.append("cards_overlap")
+    for card in recognition.cards:
+        if hint.card_type and card.type is not hint.card_type:
+            findings.append("wrong_card_type")
+        elif hint.side and card.side is not hint.side:
+            findings.append("wrong_side")
+        if _overlapped(card, recognition):
+            findings.append("cards_overlap")
     return tuple(dict.fromkeys(findings))
 
 
@@ -262,14 +266,12 @@ def _without_copy(
     picture: Picture | None,
     recognition: Recognition,
     findings: tuple[str, ...],
-    texts: tuple[SeenText, ...] | None,
 ) -> ProcessingResult:
     return ProcessingResult(
         status,
         picture=picture,
-        card=recognition.card,
+        cards=recognition.cards,
         warnings=recognition.warnings,
         findings=findings,
         calls=recognition.calls,
-        texts=texts,
     )

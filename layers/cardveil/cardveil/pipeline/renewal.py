@@ -14,7 +14,7 @@ from cardveil.pipeline.covering import RedactionRules, Redactor
 from cardveil.pipeline.examine import ProcessingResult, with_copy
 from cardveil.recognition.interfaces import CardRecogniser
 from cardveil.redaction import inspect
-from cardveil.storage.sidecar import card_of, seen_texts_of
+from cardveil.storage.sidecar import cards_of
 
 #: Findings that come of the policy or of the covering. All others speak of the picture or of its recognition,
 #: which another policy does not change.
@@ -31,23 +31,22 @@ _OF_THE_POLICY: Final = frozenset(
 
 
 def stored_verdict(
-    document: Mapping[str, Any], status: Status, card: Card | None, findings: Sequence[str]
+    document: Mapping[str, Any], status: Status, cards: Sequence[Card], findings: Sequence[str]
 ) -> ProcessingResult:
-    """Return a verdict that keeps a sidecar's warnings, calls and texts, and says the rest anew."""
+    """Return a verdict that keeps a sidecar's warnings and calls, and says the rest anew."""
     return ProcessingResult(
         status,
-        card=card,
+        cards=tuple(cards),
         warnings=tuple(VendorWarning(w["code"], w["name"]) for w in document["warnings"]),
         findings=tuple(dict.fromkeys(findings)),
         calls=tuple(Call(c["api"], c["request_id"], c["elapsed_ms"]) for c in document["calls"]),
-        texts=seen_texts_of(document),
     )
 
 
 def covered(
-    verdict: ProcessingResult, card: Card, data: bytes, rules: RedactionRules, recogniser: CardRecogniser
+    verdict: ProcessingResult, data: bytes, rules: RedactionRules, recogniser: CardRecogniser
 ) -> ProcessingResult:
-    """Return a person's verdict with a copy that was made by the rules from the places of `card`.
+    """Return a person's verdict with a copy that was made by the rules from the places of its cards.
 
     Raises
     ------
@@ -55,11 +54,16 @@ def covered(
         When the picture cannot be read, a place is missing, or the copy cannot be proven.
     """
     picture = inspect(data, rules.limits)
-    done = Redactor(picture, rules).cover(card, recogniser, Timings(), verdict.texts)
+    done = Redactor(picture, rules).cover(verdict.cards, recogniser, Timings())
     # A person has looked already: what asks for one is settled.
     told = (code for code in done.findings if status_of([code]) is not Status.NEEDS_REVIEW)
     findings = tuple(dict.fromkeys((*verdict.findings, *told)))
-    return replace(verdict, picture=picture, findings=findings, regions=done.regions, copy=done.copy)
+    cards = tuple(
+        replace(card, outline=known.outline) for card, known in zip(verdict.cards, done.cards, strict=True)
+    )
+    return replace(
+        verdict, picture=picture, cards=cards, findings=findings, regions=done.regions, copy=done.copy
+    )
 
 
 def re_redact(
@@ -85,24 +89,25 @@ def re_redact(
     """
     before = tuple(document["findings"])
     findings = tuple(code for code in before if code not in _OF_THE_POLICY)
-    stored = card_of(document)
+    stored = cards_of(document)
     status = Status(document["status"])
     try:
         with timings("inspect"):
             picture = inspect(data, rules.limits)
     except (Reject, Review):
         return stored_verdict(document, status, stored, before)  # its findings say so already
-    if stored is None or status is Status.REJECTED or status_of(findings) is Status.NEEDS_REVIEW:
+    if not stored or status is Status.REJECTED or status_of(findings) is Status.NEEDS_REVIEW:
         return replace(stored_verdict(document, status, stored, before), picture=picture)
     # A portrait's place that was derived from the other fields' is derived again.
-    card = replace(
-        stored, fields=tuple(f for f in stored.fields if (f.name, f.sources) != (PORTRAIT, ("layout",)))
+    cards = tuple(
+        replace(card, fields=tuple(f for f in card.fields if (f.name, f.sources) != (PORTRAIT, ("layout",))))
+        for card in stored
     )
     try:
-        done = Redactor(picture, rules).cover(card, recogniser, timings, seen_texts_of(document))
+        done = Redactor(picture, rules).cover(cards, recogniser, timings)
     except (Reject, Review) as refusal:
         status = Status.REJECTED if isinstance(refusal, Reject) else Status.NEEDS_REVIEW
-        verdict = stored_verdict(document, status, card, (refusal.code, *findings))
+        verdict = stored_verdict(document, status, cards, (refusal.code, *findings))
         return replace(verdict, picture=picture)
-    verdict = stored_verdict(document, Status.REDACTED, done.card, findings)
+    verdict = stored_verdict(document, Status.REDACTED, done.cards, findings)
     return replace(with_copy(verdict, done), picture=picture)

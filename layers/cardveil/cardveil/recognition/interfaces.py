@@ -118,8 +118,8 @@ class Recognition:
 
     Attributes
     ----------
-    card : Card or None
-        The card, polygons in pixels of the picture that was recognised.
+    cards : tuple of Card
+        The cards, from the top; polygons in pixels of the picture that was recognised.
     refusal : Reject or Review, optional
         Why there is no card, or why a person must look.
     lines : tuple of TextLine, optional
@@ -128,7 +128,7 @@ class Recognition:
         there, which is not the same as a picture without text (an empty tuple).
     """
 
-    card: Card | None = None
+    cards: tuple[Card, ...] = ()
     warnings: tuple[VendorWarning, ...] = ()
     findings: tuple[str, ...] = ()
     calls: tuple[Call, ...] = ()
@@ -136,21 +136,21 @@ class Recognition:
     lines: tuple[TextLine, ...] | None = None
 
 
-#: Is told a card whose places are known, and what the witness saw (see `Recognition.lines`).
-Located = Callable[[Card, "tuple[TextLine, ...] | None"], None]
+#: Is told the cards whose places are known, and what the witness saw (see `Recognition.lines`).
+Located = Callable[[tuple[Card, ...], "tuple[TextLine, ...] | None"], None]
 
 
 class CardRecogniser(Protocol):
-    """Finds and reads the card of a picture, by whatever means."""
+    """Finds and reads the cards of a picture, by whatever means."""
 
     def recognise(self, image: Image, hint: Hint, located: Located | None = None) -> Recognition:
-        """Recognise the card.
+        """Recognise the cards.
 
         Parameters
         ----------
         located : callable, optional
-            Told the card and the witness's lines as soon as both are known, if the text is still to come;
-            what the card says and which findings it has may change until then.
+            Told the cards and the witness's lines as soon as both are known, if the text is still to come;
+            what the cards say and which findings they have may change until then.
 
         Raises
         ------

@@ -167,7 +167,7 @@ class _Attempt:
         if self._told and self._cloud.reader and located.fields:
             # While the text is waited for.
             card, _ = join(CardType.ID_CARD, Side.FRONT, located, None)
-            self._told(card, self._seen(card))
+            self._told((card,), self._seen(card))
         return located
 
     def _look(self, general: TextLocator) -> tuple[TextLine, ...]:
@@ -230,7 +230,7 @@ class _Attempt:
 
             self._findings.extend(findings_of(card, lines))
         return Recognition(
-            card=card,
+            cards=(card,) if card else (),
             warnings=tuple(warning for reading in self._readings for warning in reading.warnings),
             findings=tuple(dict.fromkeys(self._findings)),
             calls=tuple(Call(r.api, r.request_id, round(r.elapsed_ms, 1)) for r in self._readings),

@@ -10,8 +10,9 @@ from typing import Any, Final
 from cardveil.card.findings import Status
 from cardveil.card.model import Call, Card, CardType, Check, Field, Polygon, SeenText, Side, VendorWarning
 from cardveil.core.frozen import dataclass, fields
+from cardveil.storage.sidecar_upgrade import upgraded
 
-SCHEMA: Final = "cardveil.sidecar/1"
+SCHEMA: Final = "cardveil.sidecar/2"
 #: More than any card's sidecar has; what is larger is not read.
 MAX_BYTES: Final = 4 * 1024 * 1024
 
@@ -84,6 +85,8 @@ class Decision:
         The statuses.
     fields : tuple of str
         Names of the fields whose text or place was put right; never what they say.
+    cards : tuple of int
+        For each of `fields`, which card of the picture it is of, from 0; empty when all are of the first.
     settled : tuple of str
         Findings that the person has looked at.
     """
@@ -96,6 +99,7 @@ class Decision:
     after: str
     fields: tuple[str, ...] = ()
     settled: tuple[str, ...] = ()
+    cards: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +110,6 @@ class Sidecar:
     ----------
     history : sequence of Decision
         What persons have decided, oldest first.
-    texts : sequence of SeenText, optional
-        None when no witness looked.
     policy : mapping, optional
         The policy itself, as `redaction.as_document` gives it: files of policies change.
     chosen : str
@@ -118,7 +120,7 @@ class Sidecar:
 
     source: SourceFacts
     status: Status
-    card: Card | None
+    cards: Sequence[Card]
     warnings: Sequence[VendorWarning]
     findings: Sequence[str]
     redaction: RedactionDone | None
@@ -127,7 +129,6 @@ class Sidecar:
     policy_digest: str
     created_at: datetime
     history: Sequence[Decision] = ()
-    texts: Sequence[SeenText] | None = None
     policy: Mapping[str, Any] | None = None
     chosen: str = ""
     archived: int = 0
@@ -148,7 +149,7 @@ def to_json(sidecar: Sidecar) -> bytes:
             "orientation": source.orientation,
         },
         "status": sidecar.status.value,
-        "card": _card(sidecar.card),
+        "cards": [_card(card) for card in sidecar.cards],
         "warnings": [{"code": warning.code, "name": warning.name} for warning in sidecar.warnings],
         "findings": list(sidecar.findings),
         "redaction": _redaction(sidecar.redaction),
@@ -165,8 +166,6 @@ def to_json(sidecar: Sidecar) -> bytes:
         document["pipeline"]["chosen"] = sidecar.chosen
     if sidecar.archived:
         document["archived"] = sidecar.archived
-    if sidecar.texts is not None:
-        document["texts"] = [_seen_text(text) for text in sidecar.texts]
     if sidecar.history:
         document["history"] = [as_entry(decision) for decision in sidecar.history]
     import orjson  # only who writes or reads sidecars needs it: the library does neither
@@ -176,13 +175,15 @@ def to_json(sidecar: Sidecar) -> bytes:
 
 def as_entry(decision: Decision) -> dict[str, Any]:
     """Return a decision as it stands in a sidecar's history."""
-    return {each.name: getattr(decision, each.name) for each in fields(decision)}
+    entry = {each.name: getattr(decision, each.name) for each in fields(decision)}
+    return entry if decision.cards else {name: said for name, said in entry.items() if name != "cards"}
 
 
 def read_sidecar(data: bytes | None, key: str) -> Mapping[str, Any] | None:
     """Read a written sidecar; None when it is damaged, too large (no data), or about another source.
 
-    Every part that is read of it later is read here once, so that no reader meets a form that it cannot take.
+    One of an earlier schema is given in the form of today's. Every part that is read of it later is read here
+    once, so that no reader meets a form that it cannot take.
 
     Parameters
     ----------
@@ -192,7 +193,7 @@ def read_sidecar(data: bytes | None, key: str) -> Mapping[str, Any] | None:
     import orjson
 
     try:
-        document = orjson.loads(data or b"")
+        document = upgraded(orjson.loads(data or b""), SCHEMA)
         source, done, made_by = document["source"], document["redaction"], document["pipeline"]
         texts = (source["bucket"], source["etag"], made_by["version"], made_by["policy_digest"])
         sizes = [source[name] for name in ("width", "height", "orientation") if source[name] is not None]
@@ -210,42 +211,51 @@ def read_sidecar(data: bytes | None, key: str) -> Mapping[str, Any] | None:
         if done is not None:
             str(done["policy"]), done["output"]["key"].encode(), done["output"]["sha256"].encode()
             dict(done["proof"])
-        card_of(document), history_of(document), seen_texts_of(document), int(document.get("archived", 0))
+        cards_of(document), history_of(document), int(document.get("archived", 0))
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         return None
-    return document if whole and source["key"] == key else None
+    known = document["schema"] == SCHEMA and isinstance(document["cards"], list)
+    return document if whole and known and source["key"] == key else None
 
 
-def card_of(document: Mapping[str, Any]) -> Card | None:
-    """Read the card of a written sidecar; None when it has none."""
-    card = document["card"]
-    if card is None:
-        return None
-    return Card(CardType(card["type"]), Side(card["side"]), tuple(_read_field(f) for f in card["fields"]))
-
-
-def seen_texts_of(document: Mapping[str, Any]) -> tuple[SeenText, ...] | None:
-    """Read what a witness saw; None when none looked, or nobody asked (sidecars of earlier versions)."""
-    if "texts" not in document:
-        return None
+def cards_of(document: Mapping[str, Any]) -> tuple[Card, ...]:
+    """Read the cards of a written sidecar."""
     return tuple(
-        SeenText(
-            entry["role"],
-            entry["name"],
-            Polygon.of(entry["polygon"]),
-            entry["slack"],
-            entry["start"],
-            tuple(Polygon.of(polygon) for polygon in entry["characters"]),
+        Card(
+            CardType(card["type"]),
+            Side(card["side"]),
+            tuple(_read_field(field) for field in card["fields"]),
+            Polygon.of(card["outline"]) if card["outline"] else None,
+            # Where no witness looked, or nobody asked one (earlier versions), there are none.
+            tuple(_read_text(text) for text in card["texts"]) if "texts" in card else None,
         )
-        for entry in document["texts"]
+        for card in document["cards"]
     )
 
 
 def history_of(document: Mapping[str, Any]) -> tuple[Decision, ...]:
     """Read the decisions of a written sidecar, oldest first."""
     return tuple(
-        Decision(**{**entry, "fields": tuple(entry["fields"]), "settled": tuple(entry["settled"])})
+        Decision(
+            **{
+                **entry,
+                "fields": tuple(entry["fields"]),
+                "settled": tuple(entry["settled"]),
+                "cards": tuple(int(number) for number in entry.get("cards", ())),
+            }
+        )
         for entry in document.get("history", ())
+    )
+
+
+def _read_text(entry: Mapping[str, Any]) -> SeenText:
+    return SeenText(
+        entry["role"],
+        entry["name"],
+        Polygon.of(entry["polygon"]),
+        entry["slack"],
+        entry["start"],
+        tuple(Polygon.of(polygon) for polygon in entry["characters"]),
     )
 
 
@@ -270,14 +280,16 @@ def schema() -> dict[str, Any]:
     return document
 
 
-def _card(card: Card | None) -> dict[str, Any] | None:
-    if card is None:
-        return None
-    return {
+def _card(card: Card) -> dict[str, Any]:
+    document: dict[str, Any] = {
         "type": card.type.value,
         "side": card.side.value,
+        "outline": card.outline.as_lists() if card.outline else None,
         "fields": [_field(field) for field in card.fields],
     }
+    if card.texts is not None:
+        document["texts"] = [_seen_text(text) for text in card.texts]
+    return document
 
 
 def _field(field: Field) -> dict[str, Any]:

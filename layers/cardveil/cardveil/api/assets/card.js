@@ -21,14 +21,17 @@ const open = async (ref) => {
   }
 };
 const frameOf = () => { const { width, height } = state.open.answer.sidecar.source; return { width, height }; };
+/** The card that is shown: the first of the picture. */
+const cardOf = () => state.open.answer.sidecar.cards[0] || null;
 const kindOf = () => {
-  const { card } = state.open.answer.sidecar;
+  const card = cardOf();
   return state.open.kind || (card ? `${card.type}/${card.side}` : 'IDCard/front');
 };
 /** The fields as they would be sent: what the sidecar says, with what was changed here. */
 const fieldsNow = () => {
-  const { answer, changes } = state.open;
-  const known = answer.sidecar.card ? answer.sidecar.card.fields : [];
+  const { changes } = state.open;
+  const card = cardOf();
+  const known = card ? card.fields : [];
   const names = new Set(known.map((field) => field.name));
   const added = [...changes.keys()].filter((name) => !names.has(name)).map((name) => ({ name, text: null, score: null, polygon: null, checks: [] }));
   return [...known, ...added].map((field) => ({ ...field, ...changes.get(field.name) }));
@@ -53,7 +56,8 @@ const showCard = () => {
   const history = (sidecar.history || []).map((entry) => make('li', {},
     `${when(entry.at)}, ${entry.by}: ${word(`decision.${entry.decision}`)}`,
     entry.fields.length ? ` (${entry.fields.map((name) => word(`name.${name}`)).join(', ')})` : '', entry.reason ? ` — ${entry.reason}` : ''));
-  const kind = sidecar.card ? word(`kind.${sidecar.card.type}/${sidecar.card.side}`) : '';
+  const card = cardOf();
+  const kind = card ? word(`kind.${card.type}/${card.side}`) : '';
   $('card-body').replaceChildren(
     make('p', { class: 'row' }, badge(sidecar.status), kind, sidecar.redaction ? make('span', { class: 'note' }, `${word('policy')}: ${sidecar.redaction.policy}`) : null),
     ...list('findings', findings, 'findings'),
@@ -83,7 +87,7 @@ const showFields = () => {
   const { answer } = state.open;
   const mine = may('review') && may('read_text') && answer.sidecar.source.width;
   const rows = fieldsNow().map((field) => {
-    const masked = answer.masked.includes(field.name);
+    const masked = (answer.masked[0] || []).includes(field.name);
     const id = `text-${field.name}`;
     const checks = field.checks.map((one) => make('span', { class: `check ${one.passed ? '' : 'failed'}` }, `${one.passed ? '✓' : '✗'} ${word(`check.${one.name}`)}`));
     const text = masked ? make('span', { class: 'note' }, word('masked'))
@@ -172,7 +176,7 @@ const showActions = () => {
   const readable = Boolean(answer.sidecar.source.width);
   if (!place.firstChild) place.append(...actions(readable));
   $('accept').textContent = word(dirty ? 'save' : 'accept');
-  $('accept').disabled = !readable || !(answer.sidecar.card || state.open.kind);
+  $('accept').disabled = !readable || !(cardOf() || state.open.kind);
   $('discard').disabled = !dirty;
   $('changed').textContent = changes.size ? word('changed', { names: [...changes.keys()].map((name) => word(`name.${name}`)).join(', ') }) : '';
 };
@@ -180,7 +184,7 @@ const actions = (readable) => {
   const option = (value, text) => make('option', { value }, text);
   const known = new Set(fieldsNow().map((field) => field.name));
   const missing = FIELDS[kindOf()].filter((name) => !known.has(name));
-  const kinds = state.open.answer.sidecar.card ? null : make('p', { class: 'row' },
+  const kinds = cardOf() ? null : make('p', { class: 'row' },
     make('label', { for: 'kind' }, word('card_kind')),
     make('select', { id: 'kind', onchange: (event) => { state.open.kind = event.target.value; showCard(); } },
       option('', '—'), ...Object.keys(FIELDS).map((kind) => option(kind, word(`kind.${kind}`)))));
