@@ -15,7 +15,7 @@ from cardveil.api.refs import unknown
 from cardveil.card.findings import FINDINGS, Status
 from cardveil.card.model import Card, CardType, Field, Polygon, Side
 from cardveil.card.normalize import normalize
-from cardveil.core.errors import Reject, Review
+from cardveil.core.errors import FieldsMissing, Reject
 from cardveil.core.frozen import dataclass, replace
 from cardveil.pipeline.decided_policy import present_policy
 from cardveil.pipeline.examine import PIPELINE_VERSION, ProcessingResult, sidecar_of
@@ -30,6 +30,7 @@ from cardveil.storage.sidecar import Decision, SourceFacts, card_of, history_of,
 #: What a person's own word counts as, among the APIs that contributed to a field.
 PERSON: Final = "person"
 REJECTED: Final = "rejected_by_person"
+REOPENED: Final = "rejection_withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class _Change:
 
     decision: str
     reason: str
+    status: Status
     card: Card | None
     policy: Policy
     findings: tuple[str, ...]
@@ -82,7 +84,7 @@ def redacted_by(context: RequestContext, found: Found, policy: Policy) -> Found:
         if not current.document["redaction"]:
             return current
         findings = tuple(current.document["findings"])
-        change = _Change("policy", "", card_of(current.document), policy, findings)
+        change = _Change("policy", "", Status.REDACTED, card_of(current.document), policy, findings)
         return _commit(context, keys, current, change)
 
 
@@ -125,7 +127,9 @@ def _change(found: Found, request: ReviewRequest, policy: Policy) -> _Change:
     settled = tuple(code for code in findings if code not in FINDINGS or FINDINGS[code].review)
     card = card_of(document)
     if request.decision == "reject":
-        return _Change("reject", request.reason, card, policy, (REJECTED, *findings))
+        return _Change("reject", request.reason, Status.REJECTED, card, policy, (REJECTED, *findings))
+    if request.decision == "reopen":
+        return _reopened(found, request.reason, card, policy)
     if request.card_type or request.side:
         given = (
             CardType(request.card_type or (card.type if card else "IDCard")),
@@ -142,7 +146,20 @@ def _change(found: Found, request: ReviewRequest, policy: Policy) -> _Change:
         card, checked = check(_corrected(card, request.fields, size))
         kept = [code for code in checked if code in FINDINGS and not FINDINGS[code].review]
     names = tuple(dict.fromkeys(correction.name for correction in request.fields))
-    return _Change(request.decision, request.reason, card, policy, tuple(kept), names, settled)
+    return _Change(
+        request.decision, request.reason, Status.REDACTED, card, policy, tuple(kept), names, settled
+    )
+
+
+def _reopened(found: Found, reason: str, card: Card | None, policy: Policy) -> _Change:
+    """Take a rejection back: the card waits for a person again, and nothing is shown of it by this alone."""
+    history = history_of(found.document)
+    if not history or history[-1].decision != "reject":
+        raise Problem(409, "not_rejected", "read the card again: no person has rejected it")
+    findings = tuple(code for code in found.document["findings"] if code not in {REJECTED, REOPENED})
+    if history[-1].before == Status.REJECTED.value:
+        return _Change("reopen", reason, Status.REJECTED, card, policy, findings)
+    return _Change("reopen", reason, Status.NEEDS_REVIEW, card, policy, (REOPENED, *findings))
 
 
 def _corrected(card: Card, corrections: Sequence[FieldCorrection], size: tuple[float, float]) -> Card:
@@ -187,8 +204,8 @@ def _commit(context: RequestContext, keys: Keys, found: Found, change: _Change) 
         raise Problem(
             409, "source_changed", "wait for its result: another picture was uploaded under this key"
         )
-    status = Status.REJECTED if change.decision == "reject" else Status.REDACTED
-    verdict = _verdict(context, keys, found, change, status, data)
+    status = change.status
+    verdict = _verdict(context, keys, found, change, data)
     facts = document["source"]
     source = SourceFacts(
         facts["bucket"], facts["key"], facts["etag"], facts["size"],
@@ -220,10 +237,10 @@ def _commit(context: RequestContext, keys: Keys, found: Found, change: _Change) 
 
 
 def _verdict(
-    context: RequestContext, keys: Keys, found: Found, change: _Change, status: Status, data: bytes | None
+    context: RequestContext, keys: Keys, found: Found, change: _Change, data: bytes | None
 ) -> ProcessingResult:
-    verdict = stored_verdict(found.document, status, change.card, change.findings)
-    if status is Status.REJECTED:
+    verdict = stored_verdict(found.document, change.status, change.card, change.findings)
+    if change.status is not Status.REDACTED:
         return verdict
     if data is None or change.card is None:
         raise Reject("picture_too_large", "raise CARDVEIL_MAX_BYTES")
@@ -231,7 +248,7 @@ def _verdict(
     try:
         with context.pipeline.recognising(keys) as recogniser:
             return covered(verdict, change.card, data, rules, recogniser)
-    except Review as missing:
-        if missing.code != "fields_missing":
-            raise
-        raise Problem(409, missing.code, "mark the place of every field that the policy covers") from None
+    except FieldsMissing as missing:
+        faults = [{"where": ["fields", name], "what": "place_missing"} for name in missing.names]
+        what = "mark the place of every field that `faults` names: the policy covers it"
+        raise Problem(409, missing.code, what, faults=faults) from None
