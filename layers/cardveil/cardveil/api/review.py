@@ -191,7 +191,8 @@ def _put_right(field: Field, correction: FieldCorrection, size: tuple[float, flo
         polygon = Polygon.of(correction.polygon)
         left, top, right, bottom = polygon.bounds()
         if right <= 0 or bottom <= 0 or left >= size[0] or top >= size[1]:
-            raise Problem(422, "polygon_outside", "mark the field inside the picture")
+            faults = [{"where": ["fields", field.name], "what": "polygon_outside"}]
+            raise Problem(422, "polygon_outside", "mark the field inside the picture", faults=faults)
         changed["polygon"] = polygon
     return replace(field, **changed)  # type: ignore[arg-type]  # each value is of its own field's type
 
@@ -250,5 +251,5 @@ def _verdict(
             return covered(verdict, change.card, data, rules, recogniser)
     except FieldsMissing as missing:
         faults = [{"where": ["fields", name], "what": "place_missing"} for name in missing.names]
-        what = "mark the place of every field that `faults` names: the policy covers it"
+        what = "mark the place of every field that `faults` names"
         raise Problem(409, missing.code, what, faults=faults) from None

@@ -108,11 +108,9 @@ class FieldsMissing(Review):
         Of the fields; what a card says of them is nowhere here.
     """
 
-    def __init__(self, names: Iterable[str]) -> None:
-        self.names = tuple(sorted(names))
-        super().__init__(
-            "fields_missing", f"look at the card: not located were {', '.join(self.names)[:200]}"
-        )
+    def __init__(self, code: str, what_to_do: str, names: Iterable[str]) -> None:
+        super().__init__(code, what_to_do)
+        self.names = tuple(names)
 
 
 class PermissionMissing(Halt):

@@ -139,7 +139,10 @@ class _Planning:
         kept += self._labels()
         regions, missing = self._masked(kept)
         if missing and self._policy.incomplete == "review":
-            raise FieldsMissing(missing)
+            names = sorted(missing)
+            raise FieldsMissing(
+                "fields_missing", f"look at the card: not located were {', '.join(names)[:200]}", names
+            )
         if missing:
             return self._everything()
         regions += [
