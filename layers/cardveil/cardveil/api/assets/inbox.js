@@ -60,9 +60,17 @@ const partOf = (name) => {
 };
 const addressOf = (key) => `${location.pathname}${location.search}${key ? `#card=${encodeURIComponent(key)}` : ''}`;
 const address = (key) => { if ((partOf('card') || '') !== key) history.pushState(null, '', addressOf(key)); };
-/** Show what the address names. */
+/** Take a token out of the address, where it must not stay; null when it holds none. */
+const taken = () => {
+  const token = partOf('token');
+  if (token !== null) history.replaceState(null, '', addressOf(partOf('card')));
+  return token;
+};
+/** Show what the address names, as whoever it lets in. */
 const follow = () => {
+  const token = taken();
   const key = partOf('card');
+  if (token) { enter(token); return; }
   if (!state.token) return;
   if (!key) close();
   else if (!state.open || state.open.answer.sidecar.source.key !== key) open(refOf(key), key);

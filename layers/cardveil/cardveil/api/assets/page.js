@@ -34,8 +34,7 @@ addEventListener('keydown', (event) => {
   else if (event.key === 'p') step(-1);
 });
 
-const given = partOf('token');
-if (given) history.replaceState(null, '', addressOf(partOf('card')));
+const given = taken();
 speak(kept('language') || (navigator.language.startsWith('zh') ? 'zh' : 'en'));
 const token = given || kept('token');
 if (token) enter(token); else leave();
