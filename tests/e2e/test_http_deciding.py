@@ -112,7 +112,9 @@ class TestDeciding:
         assert told["sidecar"]["status"] == "needs_review"
         assert "positions_missing" in told["sidecar"]["findings"]
         strict = decide(api, told, "accept", policy="strict")
-        problem(strict, 409, "fields_missing")
+        missing = problem(strict, 409, "fields_missing")["faults"]
+        names = [fault["where"] for fault in missing if fault["what"] == "place_missing"]
+        assert names == [["fields", "authority"], ["fields", "valid_period"]]
         fields = [
             {"name": "authority", "polygon": [[300, 400], [700, 400], [700, 440], [300, 440]]},
             {"name": "valid_period", "polygon": [[300, 480], [700, 480], [700, 520], [300, 520]]},
@@ -143,6 +145,28 @@ class TestDeciding:
         ]
         listed = api.call("GET", "/v1/cards?prefix=inbox/three-times").json()["cards"]
         assert [(card["status"], card["decided"]) for card in listed] == [("redacted", True)]
+
+    def test_a_rejection_is_taken_back(self, api: Api, front: bytes) -> None:
+        told = api.submitted(front)
+        problem(decide(api, told, "reopen"), 409, "not_rejected")
+        rejected = decide(api, told, "reject", reason="a slip").json()
+        back = decide(api, rejected, "reopen").json()
+        jsonschema.validate(back["sidecar"], schema())
+        assert back["sidecar"]["status"] == "needs_review", "nothing is published by taking it back alone"
+        assert back["sidecar"]["redaction"] is None
+        assert back["sidecar"]["findings"] == ["rejection_withdrawn", *told["sidecar"]["findings"]]
+        assert back["sidecar"]["cards"] == rejected["sidecar"]["cards"]
+        problem(decide(api, back, "reopen"), 409, "not_rejected")
+        done = decide(api, back, "accept").json()["sidecar"]
+        assert (done["status"], done["findings"]) == ("redacted", told["sidecar"]["findings"])
+        assert [entry["decision"] for entry in done["history"]] == ["reject", "reopen", "accept"]
+
+    def test_what_was_no_card_stays_rejected_when_a_rejection_is_taken_back(self, api: Api) -> None:
+        told = api.submitted(b"no picture")
+        rejected = decide(api, told, "reject", reason="a slip").json()
+        back = decide(api, rejected, "reopen").json()["sidecar"]
+        jsonschema.validate(back, schema())
+        assert (back["status"], back["findings"]) == ("rejected", told["sidecar"]["findings"])
 
     def test_what_cannot_be_decided(self, api: Api, front: bytes) -> None:
         told = api.submitted(front)

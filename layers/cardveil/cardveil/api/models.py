@@ -107,7 +107,10 @@ class CardKind(_Fetched):
 class ReviewRequest(_Fetched):
     """What a person has decided over a card."""
 
-    decision: Literal["accept", "correct", "reject"]
+    decision: Annotated[
+        Literal["accept", "correct", "reject", "reopen"],
+        Field(description="`reopen` takes the last rejection back: the card waits for a person again."),
+    ]
     reason: Annotated[str, Field(max_length=500)] = ""
     version: Annotated[
         str, Field(pattern="^[0-9a-f-]{1,80}$", description="The version that the person looked at.")

@@ -16,8 +16,18 @@ from cardveil.api.openapi import document
 from cardveil.api.resolver import UrlResolver
 from cardveil.card.model import FIELDS
 
-#: One script in four files; a block keeps their names off the window.
-_SCRIPTS: Final = ("base.js", "inbox.js", "card.js", "page.js")
+#: One script in several files; a block keeps their names off the window.
+_SCRIPTS: Final = (
+    "base.js",
+    "drafts.js",
+    "inbox.js",
+    "sending.js",
+    "card.js",
+    "fields.js",
+    "marks.js",
+    "decide.js",
+    "page.js",
+)
 _STYLE: Final = "/*style*/"
 _SCRIPT: Final = "/*script*/"
 _WORDS: Final = "/*words*/"
@@ -55,7 +65,7 @@ def add_pages(app: UrlResolver) -> None:
         return Response(200, "application/json", orjson.dumps(api()).decode())
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 def _part(name: str) -> str:
     return (resources.files("cardveil.api") / "assets" / name).read_text("utf-8")
 

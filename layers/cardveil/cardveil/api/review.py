@@ -15,7 +15,7 @@ from cardveil.api.refs import unknown
 from cardveil.card.findings import FINDINGS, Status
 from cardveil.card.model import Card, CardType, Field, Polygon, Side
 from cardveil.card.normalize import normalize
-from cardveil.core.errors import Reject, Review
+from cardveil.core.errors import FieldsMissing, Reject
 from cardveil.core.frozen import dataclass, replace
 from cardveil.pipeline.decided_policy import present_policy
 from cardveil.pipeline.examine import PIPELINE_VERSION, ProcessingResult, sidecar_of
@@ -30,6 +30,7 @@ from cardveil.storage.sidecar import Decision, SourceFacts, cards_of, history_of
 #: What a person's own word counts as, among the APIs that contributed to a field.
 PERSON: Final = "person"
 REJECTED: Final = "rejected_by_person"
+REOPENED: Final = "rejection_withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class _Change:
 
     decision: str
     reason: str
+    status: Status
     cards: tuple[Card, ...]
     policy: Policy
     findings: tuple[str, ...]
@@ -82,7 +84,7 @@ def redacted_by(context: RequestContext, found: Found, policy: Policy) -> Found:
         if not current.document["redaction"]:
             return current
         findings = tuple(current.document["findings"])
-        change = _Change("policy", "", cards_of(current.document), policy, findings)
+        change = _Change("policy", "", Status.REDACTED, cards_of(current.document), policy, findings)
         return _commit(context, keys, current, change)
 
 
@@ -125,7 +127,9 @@ def _change(found: Found, request: ReviewRequest, policy: Policy) -> _Change:
     settled = tuple(code for code in findings if code not in FINDINGS or FINDINGS[code].review)
     cards = cards_of(document)
     if request.decision == "reject":
-        return _Change("reject", request.reason, cards, policy, (REJECTED, *findings))
+        return _Change("reject", request.reason, Status.REJECTED, cards, policy, (REJECTED, *findings))
+    if request.decision == "reopen":
+        return _reopened(found, request.reason, cards, policy)
     for kind in _kinds(request, cards):
         cards = _of_kind(cards, kind)
     if not cards:
@@ -144,7 +148,14 @@ def _change(found: Found, request: ReviewRequest, policy: Policy) -> _Change:
         kept = [code for code in told if code in FINDINGS and not FINDINGS[code].review]
     named = {(correction.card, correction.name): correction for correction in request.fields}
     return _Change(
-        request.decision, request.reason, cards, policy, tuple(kept), tuple(named.values()), settled
+        request.decision,
+        request.reason,
+        Status.REDACTED,
+        cards,
+        policy,
+        tuple(kept),
+        tuple(named.values()),
+        settled,
     )
 
 
@@ -170,6 +181,17 @@ def _of_kind(cards: tuple[Card, ...], kind: CardKind) -> tuple[Card, ...]:
 
 def _of_card(corrections: Sequence[FieldCorrection], number: int) -> Sequence[FieldCorrection]:
     return [correction for correction in corrections if correction.card == number]
+
+
+def _reopened(found: Found, reason: str, cards: tuple[Card, ...], policy: Policy) -> _Change:
+    """Take a rejection back: the card waits for a person again, and nothing is shown of it by this alone."""
+    history = history_of(found.document)
+    if not history or history[-1].decision != "reject":
+        raise Problem(409, "not_rejected", "read the card again: no person has rejected it")
+    findings = tuple(code for code in found.document["findings"] if code not in {REJECTED, REOPENED})
+    if history[-1].before == Status.REJECTED.value:
+        return _Change("reopen", reason, Status.REJECTED, cards, policy, findings)
+    return _Change("reopen", reason, Status.NEEDS_REVIEW, cards, policy, (REOPENED, *findings))
 
 
 def _corrected(card: Card, corrections: Sequence[FieldCorrection], size: tuple[float, float]) -> Card:
@@ -201,7 +223,8 @@ def _put_right(field: Field, correction: FieldCorrection, size: tuple[float, flo
         polygon = Polygon.of(correction.polygon)
         left, top, right, bottom = polygon.bounds()
         if right <= 0 or bottom <= 0 or left >= size[0] or top >= size[1]:
-            raise Problem(422, "polygon_outside", "mark the field inside the picture")
+            faults = [{"where": ["fields", field.name], "what": "polygon_outside"}]
+            raise Problem(422, "polygon_outside", "mark the field inside the picture", faults=faults)
         changed["polygon"] = polygon
     return replace(field, **changed)  # type: ignore[arg-type]  # each value is of its own field's type
 
@@ -214,8 +237,8 @@ def _commit(context: RequestContext, keys: Keys, found: Found, change: _Change) 
         raise Problem(
             409, "source_changed", "wait for its result: another picture was uploaded under this key"
         )
-    status = Status.REJECTED if change.decision == "reject" else Status.REDACTED
-    verdict = _verdict(context, keys, found, change, status, data)
+    status = change.status
+    verdict = _verdict(context, keys, found, change, data)
     facts = document["source"]
     source = SourceFacts(
         facts["bucket"], facts["key"], facts["etag"], facts["size"],
@@ -253,10 +276,10 @@ def _numbers(corrections: Sequence[FieldCorrection]) -> tuple[int, ...]:
 
 
 def _verdict(
-    context: RequestContext, keys: Keys, found: Found, change: _Change, status: Status, data: bytes | None
+    context: RequestContext, keys: Keys, found: Found, change: _Change, data: bytes | None
 ) -> ProcessingResult:
-    verdict = stored_verdict(found.document, status, change.cards, change.findings)
-    if status is Status.REJECTED:
+    verdict = stored_verdict(found.document, change.status, change.cards, change.findings)
+    if change.status is not Status.REDACTED:
         return verdict
     if data is None or not change.cards:
         raise Reject("picture_too_large", "raise CARDVEIL_MAX_BYTES")
@@ -264,7 +287,7 @@ def _verdict(
     try:
         with context.pipeline.recognising(keys) as recogniser:
             return covered(verdict, data, rules, recogniser)
-    except Review as missing:
-        if missing.code != "fields_missing":
-            raise
-        raise Problem(409, missing.code, "mark the place of every field that the policy covers") from None
+    except FieldsMissing as missing:
+        faults = [{"where": ["fields", name], "what": "place_missing"} for name in missing.names]
+        what = "mark the place of every field that `faults` names"
+        raise Problem(409, missing.code, what, faults=faults) from None

@@ -54,6 +54,7 @@ FINDINGS: Final[Mapping[str, Finding]] = MappingProxyType(
         "warned": Finding(True, "the vendor warned of the picture (see warnings): look at it"),
         "picture_blurred": Finding(True, "the picture is not sharp: take it again"),
         "rejected_by_person": Finding(True, "a person has rejected the card: ask for another picture"),
+        "rejection_withdrawn": Finding(True, "a person has taken a rejection back: decide over the card"),
         "text_outside": Finding(True, "there is text beside the card, and the policy keeps the surroundings"),
         "partial_not_located": Finding(
             False, "characters of a field were not located one by one: it is covered whole, not in part"

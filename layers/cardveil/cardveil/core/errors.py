@@ -10,6 +10,7 @@
     │   ├── SourceGone          the object is not there (any more)
     │   └── PolicyWeaker        a request asks for a copy that shows more than the card's policy does
     ├── Review                  a person must look: say so in its sidecar, publish no copy
+    │   └── FieldsMissing       something that the policy covers has no place in the picture
     └── Halt                    account or configuration: stop paying, do not retry, raise the alarm
         ├── PermissionMissing   the role may not do what the call does
         └── BudgetSpent         a sweep has made all the paid calls that it may make
@@ -22,7 +23,7 @@ raises it and never holds anything read from a card, a key or a credential: dead
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -96,6 +97,20 @@ class SourceGone(Reject):
 
 class PolicyWeaker(Reject):
     """A request asks for a copy that shows more than the policy does that the card has."""
+
+
+class FieldsMissing(Review):
+    """Something that the policy covers was not located.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Of the fields; what a card says of them is nowhere here.
+    """
+
+    def __init__(self, code: str, what_to_do: str, names: Iterable[str]) -> None:
+        super().__init__(code, what_to_do)
+        self.names = tuple(names)
 
 
 class PermissionMissing(Halt):

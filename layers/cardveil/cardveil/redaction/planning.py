@@ -8,7 +8,7 @@ from typing import Final
 
 from cardveil.card.layout import find_layout
 from cardveil.card.model import FIELDS, PORTRAIT, Card, Field, Polygon, SeenText
-from cardveil.core.errors import Review
+from cardveil.core.errors import FieldsMissing
 from cardveil.core.frozen import dataclass
 from cardveil.imaging.image import Picture
 from cardveil.redaction.card_outline import Outline
@@ -100,8 +100,8 @@ def plan(
 
     Raises
     ------
-    Review
-        ``fields_missing`` when something that must be covered was not located and the policy asks for review.
+    FieldsMissing
+        When something that must be covered was not located and the policy asks for review.
     """
     return _Planning(card, policy, picture, placement, texts, outline, flat).run()
 
@@ -133,8 +133,9 @@ class _Planning:
         kept += self._labels()
         regions, missing = self._masked(kept)
         if missing and self._policy.incomplete == "review":
-            raise Review(
-                "fields_missing", f"look at the card: not located were {', '.join(sorted(missing))[:200]}"
+            names = sorted(missing)
+            raise FieldsMissing(
+                "fields_missing", f"look at the card: not located were {', '.join(names)[:200]}", names
             )
         if missing:
             return self._everything()

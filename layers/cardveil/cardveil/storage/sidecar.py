@@ -80,7 +80,8 @@ class Decision:
     by : str
         The subject of the token that it was sent with.
     decision : str
-        ``accept``, ``correct``, ``reject`` or ``policy`` (redacted anew by another policy).
+        ``accept``, ``correct``, ``reject``, ``reopen`` (a rejection taken back) or ``policy`` (redacted
+        anew by another policy).
     before, after : str
         The statuses.
     fields : tuple of str

@@ -1,15 +1,13 @@
-// Words, elements and the API: what the other parts of the console stand on.
+// Words, elements, messages and the API: what the other parts of the console stand on.
 const WORDS = /*words*/;
 const FIELDS = /*fields*/;
 const BASE = location.pathname.endsWith('/') ? location.pathname : location.pathname + '/';
-// What fits, as Base64 and with room for the rest, into the 6 MB of one event.
-const LARGEST_INLINE = 4.2 * 1024 * 1024;
 const STATUSES = ['needs_review', 'redacted', 'rejected', 'pending'];
 const SVG = 'http://www.w3.org/2000/svg';
 const $ = (id) => document.getElementById(id);
 const state = { token: '', claims: null, language: 'en', cards: [], next: null, open: null, serial: 0 };
 
-// ---- words
+// ---- what the tab keeps
 const kept = (name, value) => {
   try {
     if (value === undefined) return sessionStorage.getItem(name);
@@ -17,12 +15,13 @@ const kept = (name, value) => {
   } catch { /* a browser that keeps nothing: the page works until it is closed */ }
   return null;
 };
-const word = (key, values = {}) => {
-  const found = key.split('.').reduce((at, part) => (at ? at[part] : undefined), WORDS[state.language]);
-  return (found ?? key.split('.').pop()).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? '');
-};
-const may = (role) => Boolean(state.claims && state.claims.roles.includes(role));
-const say = (text, bad = false) => { $('said').textContent = text; $('said').classList.toggle('bad', bad); };
+
+// ---- words
+const found = (key) => key.split('.').reduce((at, part) => (at ? at[part] : undefined), WORDS[state.language]);
+const word = (key, values = {}) => (found(key) ?? key.split('.').pop()).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? '');
+const nameOfField = (name) => word(`name.${name}`);
+const listed = (names) => names.map(nameOfField).join(word('comma'));
+const when = (time) => new Date(time).toLocaleString(state.language === 'zh' ? 'zh-CN' : 'en-GB', { dateStyle: 'medium', timeStyle: 'short' });
 
 const speak = (language) => {
   state.language = language;
@@ -38,8 +37,10 @@ const speak = (language) => {
     ...STATUSES.map((status) => make('option', { value: status }, word(`status.${status}`))),
   );
   $('status').value = chosen;
+  showSending();
   showList();
   if (state.open) showCard();
+  for (const [place, message] of messages) tell(place, message);
 };
 
 // ---- elements
@@ -54,26 +55,60 @@ const fill = (node, attributes, children) => {
   node.append(...children.filter((child) => child !== null && child !== undefined));
   return node;
 };
+const button = (key, onclick, attributes = {}) => make('button', { type: 'button', onclick, ...attributes }, word(key));
+
+// ---- messages, each beside what it is about
+const messages = new Map();
+/** Say something at a place (`token`, `list`, `card`, `decision`); `text` is called again in another language. */
+const say = (place, text, { bad = false, buttons = () => [] } = {}) => {
+  messages.set(place, { text, bad, buttons });
+  tell(place, messages.get(place));
+};
+const hush = (...places) => { for (const place of places) say(place, () => ''); };
+const tell = (place, { text, bad, buttons }) => {
+  const node = $(`said-${place}`);
+  node.classList.toggle('bad', bad);
+  node.replaceChildren(text(), ...buttons().flatMap((each) => [' ', each]));
+};
+
+/** Ask before something is lost; resolves to whether the person goes on. */
+const ask = (text, yes) => new Promise((resolve) => {
+  $('question-text').textContent = text;
+  $('question-yes').textContent = yes;
+  $('question').onclose = () => resolve($('question').returnValue === 'yes');
+  $('question').returnValue = 'no';
+  $('question').showModal();
+});
 
 // ---- the API
 const call = (method, path, body, onProgress) => new Promise((resolve, reject) => {
   const request = new XMLHttpRequest();
+  const token = state.token;
   request.open(method, BASE + path);
   // Both: where the platform checks signatures of its own, Authorization is not ours.
-  request.setRequestHeader('Authorization', `Bearer ${state.token}`);
-  request.setRequestHeader('X-Cardveil-Token', state.token);
+  request.setRequestHeader('Authorization', `Bearer ${token}`);
+  request.setRequestHeader('X-Cardveil-Token', token);
   if (body) request.setRequestHeader('Content-Type', 'application/json');
   if (onProgress) request.upload.onprogress = (event) => onProgress(event.loaded / event.total);
-  request.onerror = () => reject({ code: 'unreachable', text: word('unreachable') });
+  request.onerror = () => reject({ code: 'unreachable', status: 0, id: '', faults: [] });
   request.onload = () => {
     let answer = {};
     try { answer = JSON.parse(request.responseText); } catch { /* not ours: the status tells */ }
     if (request.status < 300) return resolve(answer);
-    if (request.status === 401) { leave(word('signed_out')); return reject({ code: 'signed_out', text: word('signed_out') }); }
-    const told = { why: answer.detail || word('unreachable'), code: answer.code || request.status, id: answer.request_id || '' };
-    return reject({ code: told.code, status: request.status, text: word('failed_call', told) });
+    const problem = { code: answer.code || 'unreachable', status: request.status, id: answer.request_id || '', faults: answer.faults || [] };
+    if (request.status === 401 && token === state.token) leave(problem.code);
+    return reject(problem);
   };
   request.send(body ? JSON.stringify(body) : null);
 });
-const failed = (problem) => { if (problem.text) say(problem.text, true); else throw problem; };
+/** What an answer of the API says, in the language of the page; the API's own words are English. */
+const why = ({ code, status, id }) => {
+  const text = found(`problem.${code}`) || found(`finding.${code}`) || found(`problem_status.${status}`) || word('problem.unreachable');
+  return id ? word('failed_call', { why: text, code, id }) : text;
+};
+/** Tell of what the API refused; whatever else was thrown is a fault of this page. */
+const refused = (problem) => { if (!problem || problem.status === undefined) throw problem; return problem; };
 const pathOf = (ref, rest = '') => `v1/cards/${encodeURIComponent(ref)}${rest}`;
+/** The form of a key that no proxy can change; the same as the API gives. */
+const refOf = (key) => `~${btoa(String.fromCharCode(...new TextEncoder().encode(key))).replace(/\+/g, '-').replace(/\//g, '_').replace(/=+$/, '')}`;
+const nameOf = (key) => key.split('/').pop();

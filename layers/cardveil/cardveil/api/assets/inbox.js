@@ -1,121 +1,162 @@
-// Coming and going, the list of cards, and pictures on their way.
+// Coming and going, the address, and the list of cards.
 // ---- coming and going
-const enter = (token) => {
+const claimsOf = (token) => {
   try {
     const bytes = Uint8Array.from(atob(token.split('.')[1].replace(/-/g, '+').replace(/_/g, '/')), (c) => c.charCodeAt(0));
-    state.claims = JSON.parse(new TextDecoder().decode(bytes));
-    if (!Array.isArray(state.claims.roles)) throw new Error('no roles');
-  } catch {
-    leave(word('signed_out'));
-    return;
+    const claims = JSON.parse(new TextDecoder().decode(bytes));
+    return Array.isArray(claims.roles) && typeof claims.sub === 'string' ? claims : null;
+  } catch { return null; }
+};
+const enter = async (token) => {
+  const claims = claimsOf(token);
+  if (!claims) return leave('token_malformed');
+  const other = leftBy(claims.sub);
+  if (other) {
+    if (!await ask(word('left_by', { name: other }), word('discard'))) return leave();
+    kept(`drafts ${other}`, null);
   }
+  state.claims = claims;
   state.token = token;
   kept('token', token);
+  drafts.load(claims.sub);
   $('enter').hidden = true;
   $('desk').hidden = false;
   $('leave').hidden = false;
-  $('who').textContent = state.claims.sub;
+  $('who').textContent = claims.sub;
   $('drop').hidden = !may('submit');
-  say('');
+  hush('token', 'list', 'card', 'decision');
   list();
+  follow();
 };
-const leave = (why = '') => {
-  Object.assign(state, { token: '', claims: null, cards: [], next: null, open: null });
+const may = (role) => Boolean(state.claims && state.claims.roles.includes(role));
+/** Close the desk; `code` says why, where it was not the person's own wish. Drafts stay for who comes back. */
+const leave = (code = '') => {
+  clearTimeout(waiting);
+  Object.assign(state, { token: '', claims: null, cards: [], next: null, serial: state.serial + 1, listing: state.listing + 1 });
   kept('token', null);
-  $('card-body').replaceChildren();
-  $('card-title').textContent = word('no_card_open');
+  close();
+  sending.length = 0;
+  showSending();
   $('desk').hidden = true;
   $('leave').hidden = true;
   $('who').textContent = '';
   $('enter').hidden = false;
+  $('token').setAttribute('aria-invalid', String(Boolean(code)));
   $('token').focus();
-  say(why, Boolean(why));
+  if (code) say('token', () => why({ code, status: 401 }), { bad: true }); else hush('token');
+};
+const signOut = async () => {
+  if (drafts.all.size && !await ask(word('leaving', { count: drafts.all.size }), word('leave'))) return;
+  drafts.clear();
+  history.replaceState(null, '', location.pathname + location.search);
+  leave();
+};
+
+// ---- the address: which card is open
+/** Read one part of the address's fragment; null when it is not there or not encoded as it must be. */
+const partOf = (name) => {
+  const part = location.hash.slice(1).split('&').find((each) => each.startsWith(`${name}=`));
+  try { return part ? decodeURIComponent(part.slice(name.length + 1)) : null; } catch { return null; }
+};
+const addressOf = (key) => `${location.pathname}${location.search}${key ? `#card=${encodeURIComponent(key)}` : ''}`;
+const address = (key) => { if ((partOf('card') || '') !== key) history.pushState(null, '', addressOf(key)); };
+/** Take a token out of the address, where it must not stay; null when it holds none. */
+const taken = () => {
+  const token = partOf('token');
+  if (token !== null) history.replaceState(null, '', addressOf(partOf('card')));
+  return token;
+};
+/** Show what the address names, as whoever it lets in. */
+const follow = () => {
+  const token = taken();
+  const key = partOf('card');
+  if (token) { enter(token); return; }
+  if (!state.token) return;
+  if (!key) close();
+  else if (!state.open || state.open.answer.sidecar.source.key !== key) open(refOf(key), key);
 };
 
 // ---- the list
+/** What is read at once, unasked: a page costs the bucket a request for each of its cards. */
+const MOST_PAGES = 10;
+Object.assign(state, { listing: 0 });
 const list = async (more = false) => {
   if (!may('read')) return;
-  const query = new URLSearchParams({ limit: '50' });
-  if ($('status').value) query.set('status', $('status').value);
-  if (more && state.next) query.set('cursor', state.next);
+  const listing = ++state.listing;
+  let cards = more ? state.cards : [];
+  let cursor = more ? state.next : null;
+  say('list', () => word('loading'));
   try {
-    const page = await call('GET', `v1/cards?${query}`);
-    state.cards = more ? [...state.cards, ...page.cards] : page.cards;
-    state.next = page.next;
+    for (let page = 0; page < MOST_PAGES && (page === 0 || cursor); page += 1) {
+      const query = new URLSearchParams({ limit: '100' });
+      if ($('status').value) query.set('status', $('status').value);
+      if (cursor) query.set('cursor', cursor);
+      const answer = await call('GET', `v1/cards?${query}`);
+      if (listing !== state.listing) return;
+      cards = [...cards, ...answer.cards];
+      cursor = answer.next;
+      if (cards.length >= state.cards.length || !cursor) Object.assign(state, { cards, next: cursor });
+      showList();
+    }
+    Object.assign(state, { cards, next: cursor });
     showList();
-    if (state.cards.some((card) => card.status === 'pending')) later();
-  } catch (problem) { failed(problem); }
+    hush('list');
+    later();
+  } catch (problem) { if (listing === state.listing) { refused(problem); say('list', () => why(problem), { bad: true }); } }
+};
+/** Take over what became of one card, without asking for all of them again. */
+const known = (answer) => {
+  const { source, status, created_at: created } = answer.sidecar;
+  const card = state.cards.find((each) => each.ref === answer.ref);
+  const now = { key: source.key, ref: answer.ref, status, decided: answer.decided, size: source.size };
+  if (card) Object.assign(card, now); else state.cards.push({ ...now, uploaded_at: created });
+  showList();
 };
 let waiting = 0;
+/** Ask again for cards that are under way: one request for each, for a few of them. */
 const later = () => {
   clearTimeout(waiting);
-  waiting = setTimeout(() => { if (state.token && !document.hidden) list(); else if (state.token) later(); }, 3000);
+  if (!state.cards.some((card) => card.status === 'pending')) return;
+  waiting = setTimeout(async () => {
+    if (!document.hidden) {
+      const listing = state.listing;
+      for (const card of state.cards.filter((each) => each.status === 'pending').slice(0, 5)) {
+        try {
+          const answer = await call('GET', `v1/cards?${new URLSearchParams({ limit: '1', prefix: card.key })}`);
+          if (listing !== state.listing) return;
+          Object.assign(card, answer.cards.find((each) => each.key === card.key));
+        } catch (problem) { refused(problem); return; }
+      }
+      showList();
+    }
+    later();
+  }, 3000);
 };
-const when = (time) => new Date(time).toLocaleString(state.language === 'zh' ? 'zh-CN' : 'en-GB', { dateStyle: 'medium', timeStyle: 'short' });
-const nameOf = (key) => key.split('/').pop();
+const order = (one, other) => (other.status === 'needs_review') - (one.status === 'needs_review')
+  || other.uploaded_at.localeCompare(one.uploaded_at) || one.key.localeCompare(other.key);
+/** The cards as they are listed: what needs a person first, then the newest. */
+const shownCards = () => state.cards.filter((card) => !$('status').value || card.status === $('status').value).sort(order);
 const badge = (status) => make('span', { class: `badge ${status}` }, word(`status.${status}`));
 const showList = () => {
-  const items = state.cards.map((card) => make('li', {}, make('button', {
+  const cards = shownCards();
+  const focused = document.activeElement && document.activeElement.closest('#list') ? document.activeElement.dataset.ref : null;
+  const items = cards.map((card) => make('li', {}, make('button', {
     type: 'button', 'data-ref': card.ref, 'aria-current': String(Boolean(state.open && state.open.answer.ref === card.ref)),
-    onclick: () => open(card.ref),
+    onclick: () => open(card.ref, card.key),
   }, make('span', { class: 'name' }, nameOf(card.key)),
-  make('span', { class: 'when' }, when(card.uploaded_at)), badge(card.status))));
+  make('span', { class: 'when' }, when(card.uploaded_at)),
+  drafts.has(card.ref) ? make('span', { class: 'badge unsaved' }, word('unsaved')) : null, badge(card.status))));
   $('list').replaceChildren(...items);
   if (!items.length && state.token) $('list').append(make('li', { class: 'note' }, word('no_cards')));
+  const waits = cards.filter((card) => card.status === 'needs_review').length;
+  $('order').textContent = items.length ? word('order', { count: waits }) : '';
   $('more').hidden = !state.next;
+  if (focused) for (const each of document.querySelectorAll('#list button')) if (each.dataset.ref === focused) each.focus();
 };
+const nextInNeed = () => shownCards().find((card) => card.status === 'needs_review' && !(state.open && card.ref === state.open.answer.ref));
 const step = (by) => {
-  const at = state.cards.findIndex((card) => state.open && card.ref === state.open.answer.ref);
-  const card = state.cards[at < 0 ? 0 : at + by];
-  if (card) open(card.ref);
-};
-
-// ---- sending pictures
-const send = async (file) => {
-  const line = make('li', {});
-  const text = make('span', {}, word('sent', { name: file.name }));
-  const bar = make('progress', { max: 1, value: 0, 'aria-label': file.name });
-  line.append(text, bar);
-  $('sending').append(line);
-  const onProgress = (share) => {
-    if (share < 1) bar.value = share;
-    else { bar.removeAttribute('value'); text.textContent = word('reading', { name: file.name }); }
-  };
-  try {
-    const ref = file.size <= LARGEST_INLINE ? await sendInline(file, onProgress) : await sendDirectly(file, onProgress);
-    const answer = await open(ref);
-    if (answer) text.textContent = word('done', { name: file.name, status: word(`status.${answer.sidecar.status}`) });
-  } catch (problem) {
-    text.textContent = word('not_sent', { name: file.name, why: problem.text || word('unreachable') });
-    failed(problem);
-  }
-  bar.remove();
-  list();
-};
-const usable = (name) => name.replace(/[\u0000-\u001f\u007f/\\]/g, '_').slice(-100) || 'picture';
-const sendInline = async (file, onProgress) => {
-  const bytes = new Uint8Array(await file.arrayBuffer());
-  let text = '';
-  for (let at = 0; at < bytes.length; at += 32768) text += String.fromCharCode(...bytes.subarray(at, at + 32768));
-  const source = { kind: 'image', base64: btoa(text), name: usable(file.name) };
-  return (await call('POST', 'v1/cards', { source }, onProgress)).ref;
-};
-const sendDirectly = async (file, onProgress) => {
-  const link = await call('POST', 'v1/uploads', { name: usable(file.name) });
-  await new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    request.open(link.method, link.url);
-    for (const [name, value] of Object.entries(link.headers)) request.setRequestHeader(name, value);
-    request.upload.onprogress = (event) => onProgress(event.loaded / event.total);
-    request.onload = () => (request.status < 300 ? resolve() : reject({ text: word('too_large') }));
-    request.onerror = () => reject({ text: word('too_large') });
-    request.send(file);
-  });
-  onProgress(1);
-  for (;;) {
-    try { return (await call('GET', pathOf(link.ref))).ref; } catch (problem) {
-      if (problem.code !== 'result_pending') throw problem;
-      await new Promise((resolve) => setTimeout(resolve, 1500));
-    }
-  }
+  const cards = shownCards();
+  const at = cards.findIndex((card) => state.open && card.ref === state.open.answer.ref);
+  const card = by > 0 && state.open && state.open.decided ? nextInNeed() : cards[at < 0 ? 0 : at + by];
+  if (card) open(card.ref, card.key);
 };
