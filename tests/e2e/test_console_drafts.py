@@ -167,7 +167,8 @@ def test_what_changed_meanwhile_is_shown_with_the_corrections(desk: Desk, api: A
     expect(desk.page.locator("#text-name")).to_have_value("王小明")
     desk.page.locator("#accept").click()
     expect(desk.said("decision")).to_contain_text("Done: redacted.")
-    texts = {field["name"]: field["text"] for field in desk.card("shared.jpg")["sidecar"]["cards"][0]["fields"]}
+    fields = desk.card("shared.jpg")["sidecar"]["cards"][0]["fields"]
+    texts = {field["name"]: field["text"] for field in fields}
     assert (texts["name"], texts["address"]) == ("王小明", "a person's own")
     expect(desk.page.locator("#accept")).to_have_text("Accept")
     expect(desk.listed("shared.jpg")).not_to_contain_text("not saved")
