@@ -123,7 +123,7 @@ def changes() -> Iterator[Change]:
     yield "one made empty", at(7, lambda _: [])
     yield "one no JSON", at(7, lambda _: [b"{"])
     yield "something beside", lambda m: m.content.update({f"{CHAINS}x/notes.txt": (b"", {})})
-    yield "the last head deleted", heads(lambda m, key: m.content.pop(key))
+    yield "the last head deleted", heads(lambda m, key: m.content.__delitem__(key))
     yield "a head filled", heads(lambda m, key: m.content.update({key: (b"x", {})}))
     yield "a head set back", heads(lambda m, key: m.content.update({f"{key[:-1]}0": m.content.pop(key)}))
 
@@ -258,12 +258,15 @@ def test_heads_that_cannot_be_deleted_are_tried_again() -> None:
     memory, ledger = MemoryBucket(), Ledger()
     enter(Ledger(), Instance(memory), "before")
     objects = Keeping(memory)
-    for name in "abc":
-        enter(ledger, objects, name)
-    assert len(memory.keys(HEADS)) == 4
+    for number in range(40):
+        enter(ledger, objects, str(number))
+    assert len(memory.keys(HEADS)) == 41
     objects.refuse = False
     enter(ledger, objects, "d")
     assert len(memory.keys(HEADS)) == 2
+    for number in range(100):
+        enter(ledger, objects, str(number))
+        assert len(memory.keys(HEADS)) <= 18
     assert kinds(memory) == set()
 
 

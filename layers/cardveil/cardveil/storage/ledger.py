@@ -31,6 +31,8 @@ FORM: Final = 1
 _MOST: Final = 1000
 #: Heads that one segment takes away at most; those of more are left to the next chain.
 _MOST_LINKS: Final = 500
+#: Heads that are no longer needed may stand about in this number: a request to delete each would be a third.
+_STALE: Final = 16
 _JSON_LINES: Final = "application/x-ndjson"
 _META: Final = {"kind": "ledger"}
 
@@ -202,7 +204,9 @@ class _Chain:
             raise
 
     def _take_away(self, objects: Objects, beside: Executor) -> dict[str, Future[None]]:
-        """Begin to delete the heads that are stale."""
+        """Begin to delete the heads that are stale, once they are some."""
+        if len(self._stale) < _STALE and self._last is not None and self._last.number > 1:
+            return {}
         stale, self._stale = self._stale, []
         prefix = heads_prefix(self._state_prefix)
         return {head: beside.submit(objects.delete, prefix + head) for head in stale}

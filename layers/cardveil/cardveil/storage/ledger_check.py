@@ -65,7 +65,8 @@ class Segment:
 
 def chains_of(objects: Objects, state_prefix: str) -> Iterator[tuple[str, list[str]]]:
     """Yield each chain with the keys of its objects, in their order; one chain's are held at a time."""
-    prefix, chain, keys = f"{ledger_prefix(state_prefix)}chains/", "", []
+    prefix, chain = f"{ledger_prefix(state_prefix)}chains/", ""
+    keys: list[str] = []
     for key in objects.list(prefix):
         found = key.removeprefix(prefix).partition("/")[0]
         if found != chain and keys:

@@ -62,6 +62,7 @@ const call = (method, path, body, onProgress) => new Promise((resolve, reject) =
   // Both: where the platform checks signatures of its own, Authorization is not ours.
   request.setRequestHeader('Authorization', `Bearer ${state.token}`);
   request.setRequestHeader('X-Cardveil-Token', state.token);
+  if (kept('purpose')) request.setRequestHeader('X-Cardveil-Purpose', kept('purpose'));
   if (body) request.setRequestHeader('Content-Type', 'application/json');
   if (onProgress) request.upload.onprogress = (event) => onProgress(event.loaded / event.total);
   request.onerror = () => reject({ code: 'unreachable', text: word('unreachable') });
@@ -70,6 +71,11 @@ const call = (method, path, body, onProgress) => new Promise((resolve, reject) =
     try { answer = JSON.parse(request.responseText); } catch { /* not ours: the status tells */ }
     if (request.status < 300) return resolve(answer);
     if (request.status === 401) { leave(word('signed_out')); return reject({ code: 'signed_out', text: word('signed_out') }); }
+    if (answer.code === 'purpose_missing' || answer.code === 'purpose_refused') {
+      // Where every look must say what it is for, it is asked once and stays in this tab.
+      const purpose = (window.prompt(word('purpose')) || '').trim();
+      if (/^[ -~]+$/.test(purpose)) { kept('purpose', purpose); return resolve(call(method, path, body, onProgress)); }
+    }
     const told = { why: answer.detail || word('unreachable'), code: answer.code || request.status, id: answer.request_id || '' };
     return reject({ code: told.code, status: request.status, text: word('failed_call', told) });
   };
