@@ -12,11 +12,13 @@ from cardveil.core.rate_limit import RateLimiter
 with uncollected():
     from cardveil.api.revoked import RevokedTokens
     from cardveil.handlers.http import answer
+    from cardveil.storage.ledger import Ledger
 
-#: One of each a process: calls are paced, and the list of revoked tokens read, for all its invocations.
-PACE, REVOKED = RateLimiter(), RevokedTokens()
+#: One of each a process, for all its invocations: calls are paced, the list of revoked tokens read, and the
+#: access ledger's chain continued.
+PACE, REVOKED, LEDGER = RateLimiter(), RevokedTokens(), Ledger()
 
 
 def main_handler(event: Any, context: Any) -> dict[str, Any]:
     """Take a function URL's event; whatever goes wrong is an answer too."""
-    return answer(event, read_context(context), os.environ, PACE, REVOKED)
+    return answer(event, read_context(context), os.environ, PACE, REVOKED, LEDGER)

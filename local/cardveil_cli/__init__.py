@@ -17,6 +17,7 @@ _COMMANDS: Final = {
     "put": ("cardveil_cli.commands.put", "Upload pictures to the local cloud."),
     "sweep": ("cardveil_cli.commands.sweep", "Bring what is missing or out of date up to date."),
     "erase": ("cardveil_cli.commands.erase", "Erase cards: every version of all that is stored."),
+    "ledger": ("cardveil_cli.commands.ledger", "Verify the access ledger, or show its entries."),
     "package": ("cardveil_cli.commands.package", "Build the zips as they are deployed."),
     "deploy": ("cardveil_cli.commands.deploy", "Bring the account to the state of serverless.yml."),
     "undeploy": ("cardveil_cli.commands.undeploy", "Remove what deploy has made."),

@@ -172,6 +172,8 @@ WRONG = {
     "breaker_probe_s": ["0", "86401"],
     "answers_kept_s": ["-1", "86401"],
     "sweep_execution": ["on", "Direct", ""],
+    "ledger": ["", "true", "Strict"],
+    "purpose": ["", "on", "Required"],
     "sweep_calls_per_second": ["0", "0.001", "1001"],
     "sweep_in_flight": ["0", "257"],
     "sweep_calls_per_run sweep_calls_per_day": ["-1", "1000000001"],
@@ -260,6 +262,12 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
     found = problems({**wrong, "CARDVEIL_SCHEME": "https", "PATH": "/bin"})
     assert set(found) == set(wrong)
     assert "SECRET" not in str(found)
+
+
+def test_purposes_need_a_ledger_that_keeps_them() -> None:
+    with pytest.raises(Halt, match="CARDVEIL_LEDGER"):
+        from_environment({"CARDVEIL_PURPOSE": "required"})
+    from_environment({"CARDVEIL_PURPOSE": "required", "CARDVEIL_LEDGER": "on"})
 
 
 @pytest.mark.parametrize("name", ["execution", "sweep_execution"])

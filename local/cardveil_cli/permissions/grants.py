@@ -61,6 +61,7 @@ def grants(settings: Settings, *, jobs: bool) -> tuple[Grant, ...]:
     noting = ("on_upload", "on_request", "on_schedule")
     wanted, erased = f"{settings.state_prefix}erasing/*", f"{settings.state_prefix}erased/*"
     kept_of_cards = (inbox, sidecars, redacted, sweeps, *(f"{settings.state_prefix}{n}/*" for n in _OF_CARDS))
+    ledger = f"{settings.state_prefix}ledger/"
     # Whoever made the key; COS's own key has an id that the account learns with its first use.
     key_id = settings.encryption.partition(":")[2]
     key = f"key/creatorUin/*/{key_id}" if key_id else "key/*"
@@ -104,6 +105,15 @@ def grants(settings: Settings, *, jobs: bool) -> tuple[Grant, ...]:
         Grant("cos:PutObject", (wanted,), everywhere, "note that a deleted source's results are to go"),
         Grant("cos:GetBucket", (erased,), noting, "see whether a card was erased before"),
         Grant("cos:GetObject", (erased,), noting, "read what remains of an erased card"),
+        Grant("cos:PutObject", (f"{ledger}*",), desk, "enter looks in the ledger", needs="ledger"),
+        Grant("cos:GetBucket", (f"{ledger}heads/*",), desk, "find the ends of chains", needs="ledger"),
+        Grant(
+            "cos:DeleteObject",
+            (f"{ledger}heads/*",),
+            desk,
+            "take away what says where a chain ended, once another says so",
+            needs="ledger",
+        ),
         Grant("cos:GetBucketObjectVersions", kept_of_cards, erasing, "find every version of a card"),
         Grant("cos:DeleteObject", (*kept_of_cards, wanted), erasing, "erase every version of a card"),
         Grant("cos:GetObject", (wanted, sweeps), erasing, "read what is to be erased, and who names it"),
@@ -157,6 +167,8 @@ def _needed(needs: str, settings: Settings, jobs: bool) -> bool:
         return jobs
     if needs == "sweep":
         return settings.sweep_execution != "off"
+    if needs == "ledger":
+        return settings.ledger != "off"
     if needs == "encryption=kms":
         return settings.encryption.startswith("kms")
     if needs == "general_ocr":

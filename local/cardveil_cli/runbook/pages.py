@@ -33,8 +33,8 @@ Made by `cardveil operations` from the code; a test finds what is missing here.
 JSON lines, one a card (`message: card`), one a failure (`failed`), one a metric (`metric`). Every line
 carries `function_request_id` and `function_name`. A key appears as the first 16 digits of its SHA-256
 (`key_digest`); nothing else of a card, a key, a credential or an event is ever written. Keep them as
-long as you must be able to say what happened to a picture: 30 days is a fair beginning. Index
-`message`, `level`, `metric.name`, `metric.value`, `metric.leaf`, `metric.code`, `metric.status`,
+long as you must be able to say what happened to a picture: at least six months (Cybersecurity Law art. 21).
+Index `message`, `level`, `metric.name`, `metric.value`, `metric.leaf`, `metric.code`, `metric.status`,
 `metric.outcome`, `metric.route`, `key_digest` and `code`.
 
 """

@@ -25,6 +25,7 @@ WATCHING: Final[Mapping[str, str]] = MappingProxyType(
         "PaidCallsStopped": "work that waits for the breaker; it is done once the account works again",
         "AnswersExpired": "answers paid for and never used; find the failure that no retry came back for",
         "CardErased": "by reason; `source_deleted` without anybody having deleted: find out who did",
+        "LedgerFailed": "looks refused (`strict`) or without an entry (`on`): see the last failure's code",
         "SweepTick": "by state; no tick for a day although sweeps are on: look at the timer",
         "SweepCards": "cards that a sweep handled",
         "SweepPaidCalls": "what a sweep has cost; its limits are settings",
@@ -100,6 +101,14 @@ ALARMS: Final = (
         "$1.n > 20",
         15,
         "somebody sends forged callbacks",
+    ),
+    Alarm(
+        "cardveil-ledger",
+        "LedgerFailed",
+        _count("LedgerFailed"),
+        "$1.n > 0",
+        5,
+        "the access ledger cannot be written: nobody sees a card, or looks leave no entry",
     ),
     Alarm(
         "cardveil-slow",

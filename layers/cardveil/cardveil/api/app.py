@@ -16,6 +16,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 
 from cardveil.api.auth import caller_of, role_of, unauthorised
 from cardveil.api.context import FunctionContext, RequestContext
+from cardveil.api.looks import Looking, looking
 from cardveil.api.pages import add_pages
 from cardveil.api.problems import MEDIA_TYPE, Problem, from_error, unexpected
 from cardveil.api.resolver import UrlResolver, body_of
@@ -48,6 +49,17 @@ class AccessLog:
     subject: str = ""
     decision: str = ""
     submitted: list[Submitted] = field(default_factory=list)
+    looking: Looking | None = None
+    unentered: CardveilError | None = None
+
+    @property
+    def code(self) -> str:
+        """The code of what was refused, empty for none."""
+        return self.refusal.code if self.refusal else ""
+
+    def without_entry(self, fault: CardveilError) -> None:
+        """Note what kept an entry of the ledger from being written."""
+        self.unentered = fault
 
 
 def routed(http_request: HttpRequest, event: Mapping[str, Any], access_log: AccessLog) -> dict[str, Any]:
@@ -102,7 +114,7 @@ def refused(refusal: Problem | CardveilError, invocation: Invocation) -> dict[st
 @lru_cache(maxsize=1)
 def application() -> UrlResolver:
     """Return the application: built at the first request, since its models take a tenth of a second."""
-    app = UrlResolver(lambda handler: _admit(app, handler))
+    app = UrlResolver(lambda handler: _admit(app, handler), lambda status: _conclude(app, status))
     add_routes(app)
     add_pages(app)
 
@@ -145,7 +157,18 @@ def _admit(app: UrlResolver, handler: Any) -> None:
     context = RequestContext(http_request.function, caller)
     if found and context.is_revoked():
         raise unauthorised("token_revoked", "ask for a new token")
+    function = http_request.function
+    context.looking = access_log.looking = looking(
+        handler.__name__, caller, http_request.headers, function.settings, function.invocation.request_id
+    )
+    context.on_fault = access_log.without_entry
     app.put_by(context=context)
+
+
+def _conclude(app: UrlResolver, status: int) -> None:
+    context: RequestContext = app.context["context"]
+    access_log: AccessLog = app.context["access_log"]
+    context.conclude(status, access_log.code)
 
 
 def _media_type(http_request: HttpRequest) -> str:

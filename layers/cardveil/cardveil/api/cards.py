@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from typing import Any
 
 from cardveil.api.context import RequestContext
+from cardveil.api.looks import LINKED
 from cardveil.api.problems import Problem
 from cardveil.api.refs import keys_meant, reference, unknown
 from cardveil.card.model import CardType, Side
 from cardveil.core.errors import SourceGone
 from cardveil.core.frozen import dataclass
+from cardveil.core.timing import iso
 from cardveil.storage.keys import keys_of
 from cardveil.storage.objects import Stored
 from cardveil.storage.sidecar import MAX_BYTES, read_sidecar
@@ -35,11 +36,6 @@ class Found:
     version: str
     decided: bool
     document: Mapping[str, Any]
-
-
-def iso(seconds: float, timespec: str = "seconds") -> str:
-    """Return a moment (seconds since the epoch) as ISO 8601 in UTC."""
-    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 def find(context: RequestContext, named: str) -> Found:
@@ -90,6 +86,7 @@ def is_decided(sidecar: Stored) -> bool:
 
 def response(context: RequestContext, found: Found, *, warnings: bool = True) -> dict[str, Any]:
     """Return what the caller may see of a card."""
+    context.saw(found.key)
     document: dict[str, Any] = dict(found.document)
     masked: list[list[str]] = [[] for _ in document["cards"]]
     if not warnings:
@@ -128,9 +125,11 @@ def _masked(context: RequestContext, card: Mapping[str, Any]) -> tuple[Mapping[s
 def _links(context: RequestContext, found: Found) -> dict[str, Any]:
     seconds = context.settings.link_seconds
     links: dict[str, Any] = {"expires_at": iso(context.now() + seconds)}
+    if context.settings.ledger == "strict":
+        return links  # what is read by a link leaves no entry
     done = found.document["redaction"]
-    if done and context.caller.may("read"):
+    if done and context.caller.may(LINKED["redacted"]):
         links["redacted"] = context.outbox.link(done["output"]["key"], seconds)
-    if context.caller.may("read_text"):
+    if context.caller.may(LINKED["source"]):
         links["source"] = context.inbox.link(found.key, seconds)
     return links

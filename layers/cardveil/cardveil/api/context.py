@@ -6,20 +6,24 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from http import HTTPStatus
 from typing import Final
 
 from cardveil.api.fetch_url import Fetcher
+from cardveil.api.looks import Looking
 from cardveil.api.problems import Problem
 from cardveil.api.revoked import RevokedTokens
 from cardveil.api.tokens import Caller
 from cardveil.core.context import Invocation
-from cardveil.core.errors import Halt
+from cardveil.core.errors import CardveilError, Halt
 from cardveil.core.rate_limit import RateLimiter
+from cardveil.core.timing import iso
 from cardveil.pipeline.factory import build_processor
 from cardveil.pipeline.jobs import CardProcessor
 from cardveil.pipeline.pipeline import Pipeline
 from cardveil.redaction import Policy, load_policy
 from cardveil.settings import Settings
+from cardveil.storage.ledger import Ledger
 from cardveil.storage.objects import CosObjects, Objects
 from cardveil.storage.source import Source
 
@@ -31,7 +35,7 @@ _FETCH_SHARE: Final = 0.4
 class FunctionContext:
     """What an invocation brings along, whoever calls; `on_metric` is called with the names of metrics.
 
-    The rate limiter and the revoked tokens are the process's own.
+    The rate limiter, the revoked tokens and the ledger's chain are the process's own.
     """
 
     settings: Settings
@@ -40,15 +44,26 @@ class FunctionContext:
     rate_limiter: RateLimiter
     on_metric: Callable[[str], None]
     revoked: RevokedTokens
+    ledger: Ledger = field(default_factory=Ledger)
 
 
 @dataclass
 class RequestContext:
-    """One request's caller, and what it works with; nothing here is kept for the next one."""
+    """One request's caller, and what it works with; nothing here is kept for the next one.
+
+    Attributes
+    ----------
+    looking : Looking or None
+        What the ledger is told of the request.
+    on_fault : callable
+        Called with what kept an entry from being written, where the request is answered all the same.
+    """
 
     function: FunctionContext
     caller: Caller
     now: Callable[[], float] = field(default=time.time)
+    looking: Looking | None = None
+    on_fault: Callable[[CardveilError], None] = field(default=lambda _: None)
 
     @property
     def settings(self) -> Settings:
@@ -114,6 +129,64 @@ class RequestContext:
     def is_revoked(self) -> bool:
         """Say whether the caller's token is revoked; raises what reading the bucket's list does."""
         return self.function.revoked.has(self.caller, self.settings, lambda: self.pipeline.sources)
+
+    def describe(self, *details: str) -> None:
+        """Note what the entry says beside the kind of look: codes alone."""
+        if self.looking:
+            self.looking.detail = ",".join(filter(None, (self.looking.detail, *details)))
+
+    def saw(self, key: str) -> None:
+        """Note a card that the answer shows."""
+        if self.looking:
+            self.looking.at(key)
+
+    def enter_first(self, key: str, *details: str) -> None:
+        """Enter what is about to be done to a card.
+
+        Raises
+        ------
+        CardveilError
+            When it cannot be entered, and must be: nothing may be done then.
+        """
+        self.describe(*details)
+        self.saw(key)
+        self._enter()
+
+    def conclude(self, status: int, code: str) -> None:
+        """Enter the look whose answer is ready, or that what was entered before was refused.
+
+        Raises
+        ------
+        CardveilError
+            When it cannot be entered, and must be: the answer may not be given then.
+        LookupError
+            When what was shown was not said.
+        """
+        looking = self.looking
+        if looking is None:
+            return
+        if looking.entered:
+            if status != HTTPStatus.OK:
+                self._enter(refused=code or str(status))
+        elif status == HTTPStatus.OK:
+            if looking.look.first or not (looking.cards or looking.look.kind == "list"):
+                raise LookupError("an answer shows a card of which nothing was noted")
+            self._enter()
+
+    def _enter(self, refused: str = "") -> None:
+        if self.looking is None:
+            return
+        entry = self.looking.entry(iso(self.now(), "milliseconds"), self.settings, refused)
+        try:
+            self.looking.mark = self.function.ledger.enter(
+                self.pipeline.sources, self.settings.state_prefix, [entry]
+            )
+        except CardveilError as fault:
+            self.function.on_metric("LedgerFailed")
+            if self.settings.ledger == "strict":
+                raise
+            self.on_fault(fault)
+        self.looking.entered = True
 
     def require(self, role: str) -> None:
         """Refuse a caller without a role.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from cardveil.api.cards import iso
 from cardveil.api.context import RequestContext
 from cardveil.api.refs import keys_meant, unknown
 from cardveil.core.errors import Retry
+from cardveil.core.timing import iso
 from cardveil.pipeline.erasing import eraser_of
 from cardveil.storage.eraser import Eraser
 from cardveil.storage.erasure import Task, Tombstone
@@ -29,9 +29,11 @@ def erase(context: RequestContext, named: str, reason: str) -> dict[str, Any]:
     for key in keys:
         task = eraser.task(key)
         if task or eraser.anything(key):
+            context.enter_first(key, reason)
             return _receipt(_erased(eraser, task or eraser.want(key, context.caller.subject, reason)))
     for key in keys:
         if stones := eraser.tombstones(key):
+            context.enter_first(key, reason)
             return _receipt(stones[-1])
     raise unknown()
 

@@ -39,6 +39,7 @@ def view(context: RequestContext, found: Found, kind: Literal["source", "redacte
         404 ``picture_missing``; 422 when it cannot be read as a picture.
     """
     upright = _upright(context, _bytes(context, found, kind))
+    context.saw(found.key)
     width, height, data, media_type = upright
     with _opened(data) as image:
         shown = image.size

@@ -7,10 +7,11 @@ import binascii
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-from cardveil.api.cards import is_decided, iso
+from cardveil.api.cards import is_decided
 from cardveil.api.context import RequestContext
 from cardveil.api.problems import Problem
 from cardveil.api.refs import reference
+from cardveil.core.timing import iso
 from cardveil.storage.keys import keys_of
 from cardveil.storage.objects import Entry
 from cardveil.storage.source import is_source
@@ -44,6 +45,7 @@ def page(
             for entry, card in zip(sources, pool.map(lambda e: _card(context, e), sources), strict=True):
                 if status in {None, card["status"]}:
                     cards.append(card)
+                    context.saw(entry.key)
                 if len(cards) == limit:
                     last = entry.key == found.entries[-1].key and found.marker is None
                     return {"cards": cards, "next": None if last else _cursor(entry.key)}

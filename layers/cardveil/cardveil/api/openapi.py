@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from cardveil.api.looks import PURPOSE_FORM
 from cardveil.api.models import ProblemAnswer
 from cardveil.api.problems import MEDIA_TYPE, STATUSES
 from cardveil.api.problems import title as title_of
@@ -18,6 +19,14 @@ _DESCRIPTION: Final = (
     "decide where the machine is not sure. Polygons are four points, in pixels of the upright picture, "
     "clockwise from the text's own top left. Every answer says `Cache-Control: no-store`."
 )
+_PURPOSE: Final = {
+    "in": "header",
+    "name": "X-Cardveil-Purpose",
+    "required": False,
+    "description": "What a look is for: a code that the access ledger keeps, no words. Wanted of every look "
+    "where `CARDVEIL_PURPOSE=required`.",
+    "schema": {"type": "string", "pattern": f"^{PURPOSE_FORM}$"},
+}
 #: What every route may answer: the event, the settings, the account.
 _ALWAYS: Final = (400, 500, 503)
 
@@ -69,6 +78,8 @@ def document(app: UrlResolver) -> dict[str, Any]:
         schemas.pop(unused, None)
     for item in found["paths"].values():
         for operation in item.values():
+            if operation.get("security"):
+                operation.setdefault("parameters", []).append(_PURPOSE)
             if "requestBody" not in operation and not operation.get("security"):
                 operation["responses"].pop("422", None)
     sidecar = schema()

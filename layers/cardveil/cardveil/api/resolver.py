@@ -19,7 +19,6 @@ from aws_lambda_powertools.shared.headers_serializer import BaseHeadersSerialize
 from aws_lambda_powertools.utilities.data_classes.common import BaseProxyEvent
 
 from cardveil.api.problems import Problem
-from cardveil.core.errors import CardveilError
 
 _PARAMETER: Final = re.compile(r"<(\w+)>")
 
@@ -58,14 +57,17 @@ class UrlResolver(ApiGatewayResolver):
     ----------
     admit : callable
         Called with the route of each request that has one; raises `Problem` to refuse it.
+    conclude : callable
+        Called with the status of the answer to each that was let in; raises to have it not given.
     """
 
-    def __init__(self, admit: Callable[[Callable[..., Any]], None]) -> None:
+    def __init__(self, admit: Callable[[Callable[..., Any]], None], conclude: Callable[[int], None]) -> None:
         # orjson refuses what is nested too deeply where the standard library runs out of stack.
         super().__init__(
             enable_validation=True, json_body_deserializer=orjson.loads, serializer=_to_text, debug=False
         )
         self._admit = admit
+        self._conclude = conclude
 
     @staticmethod
     def _compile_regex(rule: str, base_regex: str = "^{}$") -> re.Pattern[str]:
@@ -86,12 +88,14 @@ class UrlResolver(ApiGatewayResolver):
     def _call_route(self, route: Route, route_arguments: dict[str, str]) -> ResponseBuilder[Any]:
         try:
             self._admit(route.func)
-        except (Problem, CardveilError) as refusal:
+            answered = super()._call_route(route, route_arguments)
+            self._conclude(answered.response.status_code)
+        except Exception as refusal:
             handled = self._call_exception_handler(refusal, route)
             if handled is None:
                 raise
             return handled
-        return super()._call_route(route, route_arguments)
+        return answered
 
     def put_by(self, **what: Any) -> None:
         """Keep something for as long as the present request lasts; read it from `context`."""

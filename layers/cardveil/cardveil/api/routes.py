@@ -13,7 +13,6 @@ from cardveil.api import erase as erasures
 from cardveil.api import review as reviews
 from cardveil.api import submit as submissions
 from cardveil.api.auth import ALWAYS, requires_role
-from cardveil.api.cards import iso
 from cardveil.api.context import RequestContext
 from cardveil.api.models import (
     CardAnswer,
@@ -33,6 +32,7 @@ from cardveil.api.models import (
 from cardveil.api.openapi import described
 from cardveil.api.refs import reference
 from cardveil.api.resolver import UrlResolver
+from cardveil.core.timing import iso
 from cardveil.pipeline.examine import PIPELINE_VERSION
 from cardveil.storage.encryption import encryption_headers
 
@@ -72,6 +72,7 @@ def add_routes(app: UrlResolver) -> None:
     ) -> Response[Any]:
         if request.crops:
             context().require("read_text")
+        context().describe(*request.crops, *([f"policy:{request.policy}"] if request.policy else []))
         done = submissions.submit(context(), request, idempotency_key)
         app.context["access_log"].submitted.append(done)
         answer = cards.response(context(), done.found, warnings=request.warnings)
@@ -98,7 +99,9 @@ def add_routes(app: UrlResolver) -> None:
     @app.post("/v1/cards/<key>/review", **described("Decide over a card", CardAnswer, role="review"))
     @requires_role("review")
     def review(key: CardKey, request: Annotated[ReviewRequest, Body()]) -> Response[Any]:
-        found = reviews.review(context(), cards.find(context(), key), request)
+        found = cards.find(context(), key)
+        context().enter_first(found.key, request.decision)
+        found = reviews.review(context(), found, request)
         app.context["access_log"].decision = request.decision
         return _reply(CardAnswer, cards.response(context(), found))
 

@@ -180,5 +180,6 @@ def _result(context: RequestContext, key: str, outcome: Outcome, policy: Policy 
     has = present_policy(found.document, context.policy, decided=False)
     if has is None or not covers_as_much(policy, has):
         context.require("review")
+        context.enter_first(key)  # a person's decision
         return redacted_by(context, found, policy)
     return found

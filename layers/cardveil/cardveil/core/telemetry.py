@@ -36,6 +36,7 @@ METRICS: Final[Mapping[str, tuple[str, str]]] = {
     "PaidCallsStopped": ("Count", "sources left for later because the breaker is open"),
     "AnswersExpired": ("Count", "answers kept for a retry that never came, deleted by the schedule"),
     "CardErased": ("Count", "cards that the schedule erased, by reason"),
+    "LedgerFailed": ("Count", "entries of the access ledger that could not be written"),
     "SweepTick": ("Count", "ticks of a sweep, by the run's state and code after it"),
     "SweepCards": ("Count", "sources that a sweep's tick took up"),
     "SweepPaidCalls": ("Count", "recognition calls that a sweep's tick made or had made"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from typing import Final
 
 #: Every stage, in the order in which an undisturbed picture passes them.
@@ -39,3 +40,8 @@ class Timings:
         finally:
             spent = (time.perf_counter() - started) * 1000
             self.elapsed_ms[name] = round(self.elapsed_ms.get(name, 0.0) + spent, 2)
+
+
+def iso(seconds: float, timespec: str = "seconds") -> str:
+    """Return a moment (seconds since the epoch) as ISO 8601 in UTC."""
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec=timespec).replace("+00:00", "Z")

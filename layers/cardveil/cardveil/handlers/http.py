@@ -17,6 +17,7 @@ from cardveil.core.privacy import digest
 from cardveil.core.rate_limit import RateLimiter
 from cardveil.core.telemetry import Telemetry
 from cardveil.settings import Settings, from_environment
+from cardveil.storage.ledger import Ledger
 
 _HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -25,6 +26,10 @@ _HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _PREFLIGHT_S: Final = 600
+#: Headers that a page elsewhere may send.
+_ASKED: Final = (
+    "Authorization", "Content-Type", "Idempotency-Key", "X-Cardveil-Purpose", "X-Cardveil-Token"
+)  # fmt: skip
 
 
 def answer(
@@ -33,6 +38,7 @@ def answer(
     environment: Mapping[str, str],
     rate_limiter: RateLimiter | None = None,
     revoked: RevokedTokens | None = None,
+    ledger: Ledger | None = None,
 ) -> dict[str, Any]:
     """Answer one function-URL event; whatever goes wrong is an answer of its own.
 
@@ -42,6 +48,8 @@ def answer(
         The process's own, which outlives the invocation.
     revoked : RevokedTokens, optional
         The process's own, too.
+    ledger : Ledger, optional
+        The process's own, too: it goes on with the chain that it has begun.
     """
     started = time.perf_counter()
     settings, access_log, origin = Settings(), AccessLog(), ""
@@ -59,6 +67,7 @@ def answer(
                 rate_limiter or RateLimiter(),
                 telemetry.count,
                 revoked or RevokedTokens(),
+                ledger or Ledger(),
             ),
         )
         origin = http_request.headers.get("origin", "")
@@ -89,7 +98,7 @@ def _preflight(http_request: HttpRequest) -> dict[str, Any] | None:
         return None
     allowed = {
         "Access-Control-Allow-Methods": "GET, HEAD, POST, DELETE",
-        "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, X-Cardveil-Token",
+        "Access-Control-Allow-Headers": ", ".join(_ASKED),
         "Access-Control-Max-Age": str(_PREFLIGHT_S),
     }
     known = http_request.headers.get("origin") in http_request.function.settings.cors_origins
@@ -115,11 +124,16 @@ def _log(telemetry: Telemetry, access_log: AccessLog, status: int, started: floa
         telemetry.outcome(done.found.key, done.outcome, done.elapsed_ms)
     if isinstance(access_log.refusal, CardveilError):
         telemetry.failure(None, access_log.refusal)
+    if access_log.unentered:
+        telemetry.failure(None, access_log.unentered)
+    looking = access_log.looking
     telemetry.request(
         access_log.route or "none",
         status,
         elapsed_ms,
-        code=access_log.refusal.code if access_log.refusal else "",
+        # Where the ledger's end stands, in a place that who can write to the bucket cannot change.
+        ledger=looking.mark.text if looking and looking.mark else "",
+        code=access_log.code,
         fault=access_log.fault,
         decision=access_log.decision,
         caller=digest(access_log.subject) if access_log.subject else "",

@@ -235,6 +235,17 @@ class Settings:
     cors_origins: tuple[str, ...] = _setting(
         (), kinds.origins(), "origins of web pages elsewhere that may call the HTTP API"
     )
+    ledger: str = _setting(
+        "off",
+        kinds.choice("off", "on", "strict"),
+        "whether looks at cards over HTTP are entered in the bucket: `on` enters them, and links when made; "
+        "with `strict` no look is answered without its entry, and no links are given",
+    )
+    purpose: str = _setting(
+        "optional",
+        kinds.choice("optional", "required"),
+        "whether every look must say by the header `X-Cardveil-Purpose` what it is for",
+    )
     link_seconds: int = _setting(
         300, kinds.whole(10, 3600, "seconds"), "how long a link to an object, or for an upload, holds"
     )
@@ -325,6 +336,9 @@ def _disagreements(settings: Settings) -> Iterator[tuple[str, str]]:
         for other, second in outputs.items():
             if other != name and prefix.startswith(second):
                 yield name, f"set {name} and {other} to prefixes apart from each other"
+    if settings.purpose == "required" and settings.ledger == "off":
+        name = variable("ledger")
+        yield name, f"set {name} to on or strict: purposes are entered there"
     if "job" in (settings.execution, settings.sweep_execution) and not settings.job_secrets:
         name = variable("job_secrets")
         yield name, f"set {name}: jobs need a secret for their references"

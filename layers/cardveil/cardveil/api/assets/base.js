@@ -88,6 +88,7 @@ const call = (method, path, body, onProgress) => new Promise((resolve, reject) =
   // Both: where the platform checks signatures of its own, Authorization is not ours.
   request.setRequestHeader('Authorization', `Bearer ${token}`);
   request.setRequestHeader('X-Cardveil-Token', token);
+  if (kept('purpose')) request.setRequestHeader('X-Cardveil-Purpose', kept('purpose'));
   if (body) request.setRequestHeader('Content-Type', 'application/json');
   if (onProgress) request.upload.onprogress = (event) => onProgress(event.loaded / event.total);
   request.onerror = () => reject({ code: 'unreachable', status: 0, id: '', faults: [] });
@@ -97,6 +98,11 @@ const call = (method, path, body, onProgress) => new Promise((resolve, reject) =
     if (request.status < 300) return resolve(answer);
     const problem = { code: answer.code || 'unreachable', status: request.status, id: answer.request_id || '', faults: answer.faults || [] };
     if (request.status === 401 && token === state.token) leave(problem.code);
+    if (problem.code === 'purpose_missing' || problem.code === 'purpose_refused') {
+      // Where every look must say what it is for, it is asked once and stays in this tab.
+      const purpose = (window.prompt(word('purpose')) || '').trim();
+      if (/^[ -~]+$/.test(purpose)) { kept('purpose', purpose); return resolve(call(method, path, body, onProgress)); }
+    }
     return reject(problem);
   };
   request.send(body ? JSON.stringify(body) : null);

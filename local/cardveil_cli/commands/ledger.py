@@ -1,0 +1,163 @@
+"""`cardveil ledger`: is the access ledger whole, and who looked at what."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final
+
+import click
+import orjson
+
+from cardveil.core.errors import Halt
+from cardveil.settings import from_environment
+from cardveil.storage.keys import source_digest
+from cardveil.storage.ledger import Mark
+from cardveil.storage.ledger_check import chains_of, read_segment, verify
+from cardveil_cli.base import Command
+from cardveil_cli.commands.bucket import bucket_environment, invocation
+from cardveil_cli.commands.options import FOLDER, setting_option, settings_of
+from cardveil_cli.exits import ExitCode, tell
+
+if TYPE_CHECKING:
+    from cardveil.storage.objects import Objects
+
+_EXAMPLES = (
+    ("ledger verify --data out/cloud", "Read all segments of the local cloud's ledger and compare them."),
+    (
+        "ledger verify --bucket cards-1250000000 --region ap-shanghai --known ends.txt --ends ends.txt",
+        "Also compare with where it ended at the last verification, and keep where it ends now.",
+    ),
+    ("ledger show --card inbox/front.jpg --data out/cloud", "Who looked at a card."),
+)
+_MEANINGS: Final = {
+    "altered": "the bytes are not those that others name",
+    "missing": "it is named and not there",
+    "misplaced": "it says of itself that it stands elsewhere",
+    "unreadable": "it is no segment of a ledger",
+    "end_unknown": "nothing says that the chain ends here: its head was removed, or an instance was killed",
+    "stray": "it is no part of a ledger",
+}
+
+
+@click.command("ledger", cls=Command, examples=_EXAMPLES)
+@click.argument("action", type=click.Choice(["verify", "show"]))
+@click.option("--data", type=FOLDER, help="The ledger of the local cloud that runs on this folder.")
+@click.option(
+    "--bucket", help="Full name of a real bucket; the key pair comes from TENCENTCLOUD_SECRETID/KEY."
+)
+@click.option("--region", help="The bucket's region.")
+@setting_option("A CARDVEIL_ setting.")
+@click.option("--card", help="show: only entries about the card of this key.")
+@click.option("--by", help="show: only entries of this token's subject.")
+@click.option(
+    "--since", default="", metavar="TIME", help="show: only entries from then on, as 2026-11-28T09."
+)
+@click.option(
+    "--known", type=click.File("rb"), help="verify: where the chains ended at an earlier verification."
+)
+@click.option(
+    "--ends",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="verify: write where the chains end now; keep it where the bucket's writers cannot change it.",
+)
+@click.option("--json", "as_json", is_flag=True, help="JSON on standard output; entries one a line.")
+def command(
+    action: str,
+    data: Path | None,
+    bucket: str | None,
+    region: str | None,
+    settings: tuple[str, ...],
+    card: str | None,
+    by: str | None,
+    since: str,
+    known: IO[bytes] | None,
+    ends: Path | None,
+    as_json: bool,
+) -> ExitCode:
+    """Verify the access ledger, or show its entries in the order of their time.
+
+    verify ends with 3 when an entry was changed, removed or put elsewhere, and names the object.
+    """
+    environment = bucket_environment(data, bucket, region) | settings_of(settings)
+    chosen = from_environment(environment)
+    objects = _objects(environment)
+    if action == "show":
+        wanted = {"cards": source_digest(card)} if card else {}
+        for entry in _entries(objects, chosen.state_prefix):
+            if (
+                by in {None, entry.get("by")}
+                and str(entry.get("at", "")) >= since
+                and (not wanted or wanted["cards"] in entry.get("cards", ()))
+            ):
+                click.echo(orjson.dumps(entry) if as_json else _line(entry))
+        return ExitCode.DONE
+    return _verified(objects, chosen.state_prefix, _known(known), ends, as_json)
+
+
+def _verified(
+    objects: Objects, state_prefix: str, known: tuple[Mark, ...], ends: Path | None, as_json: bool
+) -> ExitCode:
+    found = verify(objects, state_prefix, known)
+    if as_json:
+        faults = [{"kind": fault.kind, "place": fault.place} for fault in found.faults]
+        document: dict[str, Any] = {
+            "chains": found.chains,
+            "segments": found.segments,
+            "entries": found.entries,
+            "faults": faults,
+        }
+        click.echo(orjson.dumps(document))
+    else:
+        click.echo(f"{found.entries} entries in {found.segments} segments of {found.chains} chains")
+    for fault in found.faults:
+        tell(f"{fault.kind}: {fault.place}: {_MEANINGS[fault.kind]}")
+    if not found.segments:
+        tell("there is no ledger in this bucket")
+    if found.faults or not found.segments:
+        return ExitCode.LEFT_OVER
+    if ends:
+        ends.write_text("".join(f"{mark.text}\n" for mark in found.ends), "utf-8")
+    return ExitCode.DONE
+
+
+def _known(file: IO[bytes] | None) -> tuple[Mark, ...]:
+    try:
+        return tuple(Mark.of(line.strip()) for line in (file.read().decode() if file else "").splitlines())
+    except ValueError:
+        raise click.UsageError("--known: give what --ends has written") from None
+
+
+def _entries(objects: Objects, state_prefix: str) -> Iterator[dict[str, Any]]:
+    """Yield all entries by their time; of each chain one segment is held."""
+    chains = [_of_chain(objects, keys) for _, keys in chains_of(objects, state_prefix)]
+    return heapq.merge(*chains, key=lambda entry: str(entry.get("at", "")))
+
+
+def _of_chain(objects: Objects, keys: list[str]) -> Iterator[dict[str, Any]]:
+    for key in keys:
+        try:
+            segment = read_segment(objects, key)
+        except ValueError:
+            tell(f"unreadable: {key}")
+            continue
+        yield from (dict(entry) for entry in (segment.entries if segment else ()))
+
+
+def _line(entry: dict[str, Any]) -> str:
+    cards = [str(card)[:16] for card in entry.get("cards", ())]
+    shown = " ".join(cards[:3]) + (f" and {len(cards) - 3} more" if len(cards) > 3 else "")
+    more = [f"{name}={entry[name]}" for name in ("detail", "why", "from", "refused") if entry.get(name)]
+    return "  ".join((str(entry.get("at")), str(entry.get("by")), str(entry.get("look")), shown, *more))
+
+
+def _objects(environment: dict[str, str]) -> Objects:
+    from cardveil.pipeline.factory import build_processor
+
+    settings = from_environment(environment)
+    if not settings.bucket:
+        raise Halt("setting_missing", "set CARDVEIL_BUCKET to the bucket's full name")
+    run = invocation("ledger", environment)
+    processor = build_processor(settings, environment, run, bucket=settings.bucket, region=run.region)
+    return processor.pipeline.sources
