@@ -125,7 +125,11 @@ def changes() -> Iterator[Change]:
     yield "something beside", lambda m: m.content.update({f"{CHAINS}x/notes.txt": (b"", {})})
     yield "the last head deleted", heads(lambda m, key: m.content.__delitem__(key))
     yield "a head filled", heads(lambda m, key: m.content.update({key: (b"x", {})}))
-    yield "a head set back", heads(lambda m, key: m.content.update({f"{key[:-1]}0": m.content.pop(key)}))
+    yield "a head altered", heads(lambda m, key: m.content.update({_altered(key): m.content.pop(key)}))
+
+
+def _altered(key: str) -> str:
+    return key[:-1] + ("1" if key[-1] == "0" else "0")
 
 
 @pytest.mark.parametrize("change", [each for _, each in changes()], ids=[name for name, _ in changes()])
