@@ -40,7 +40,7 @@ def test_a_job_is_submitted_called_back_and_finished(start: Start, front: bytes,
     bench = start(environment={**JOBS, "CARDVEIL_JOB_CALLBACK_FORMAT": form})
     sidecar = bench.run("李四.jpg", front)
     assert sidecar["status"] == "redacted"
-    called = {"ImageLicenseRec", "RecognizeMainlandIDCardOCR", "OCR"}
+    called = {"ImageLicenseRec", "IDCardOCR", "OCR"}
     assert {call["api"] for call in sidecar["calls"]} == called
     assert bench.cloud.usage.by_operation() == dict.fromkeys(called, 1)
     assert bench.listing(".cardveil/") == []
@@ -148,7 +148,7 @@ def test_a_stranger_s_message_in_a_queue_is_counted_and_dropped(start: Start, na
 
 
 def test_a_failing_account_stops_the_calls_of_all_functions(start: Start, front: bytes) -> None:
-    rule = Rule("error", "ocr", code="ResourceUnavailable.InArrears")
+    rule = Rule("error", "ci", "IDCardOCR", code="ResourcesSoldOut.ChargeStatusException")
     bench = start(faults=FaultRules([rule]))
     bench.upload("inbox/a.jpg", front)
     bench.settle()
@@ -179,6 +179,6 @@ def test_many_callbacks_at_a_time_do_not_stand_in_their_own_way(
     assert outcomes(bench) == ["accepted"] * 12
     assert bench.cloud.usage.by_operation() == {
         "ImageLicenseRec": 12,
-        "RecognizeMainlandIDCardOCR": 12,
+        "IDCardOCR": 12,
         "OCR": 12,
     }

@@ -27,12 +27,12 @@ class Counting(NoFaults):
 @pytest.mark.parametrize(
     ("file", "witness", "paid"),
     [
-        ("id-front-flat", "on", {"ci AILicenseRec": 1, "ocr RecognizeMainlandIDCardOCR": 1, "ci OCR": 1}),
-        ("id-front-flat", "off", {"ci AILicenseRec": 1, "ocr RecognizeMainlandIDCardOCR": 1}),
-        ("licence-photo", "on", {"ci AILicenseRec": 2, "ocr RecognizeMainlandIDCardOCR": 1, "ci OCR": 1}),
-        ("licence-photo", "off", {"ci AILicenseRec": 2, "ocr RecognizeMainlandIDCardOCR": 1}),
-        ("id-back-photo", "on", {"ci AILicenseRec": 1, "ocr RecognizeMainlandIDCardOCR": 1, "ci OCR": 1}),
-        ("id-back-photo", "off", {"ci AILicenseRec": 1, "ocr RecognizeMainlandIDCardOCR": 1, "ci OCR": 1}),
+        ("id-front-flat", "on", {"ci AILicenseRec": 1, "ci IDCardOCR": 1, "ci OCR": 1}),
+        ("id-front-flat", "off", {"ci AILicenseRec": 1, "ci IDCardOCR": 1}),
+        ("licence-photo", "on", {"ci AILicenseRec": 2, "ci IDCardOCR": 1, "ci OCR": 1}),
+        ("licence-photo", "off", {"ci AILicenseRec": 2, "ci IDCardOCR": 1}),
+        ("id-back-photo", "on", {"ci AILicenseRec": 1, "ci IDCardOCR": 1, "ci OCR": 1}),
+        ("id-back-photo", "off", {"ci AILicenseRec": 1, "ci IDCardOCR": 1, "ci OCR": 1}),
     ],
 )
 def test_a_picture_s_requests(start: Start, file: str, witness: str, paid: dict[str, int]) -> None:

@@ -201,7 +201,7 @@ def test_a_permission_that_the_deployer_lacks_is_named(folder: Path, tmp_path: P
         here.deploy(here.wanted())
 
 
-@pytest.mark.parametrize("action", ["cos:PutObject", "ocr:RecognizeMainlandIDCardOCR"])
+@pytest.mark.parametrize("action", ["cos:PutObject", "ci:CreateIDCardOCRJob"])
 def test_a_permission_that_a_role_lacks_is_named(folder: Path, tmp_path: Path, action: str) -> None:
     roles = {name: CamPolicy(without(document, action)) for name, document in role_policies().items()}
     with scene(folder, tmp_path, roles=roles) as here:
@@ -391,6 +391,26 @@ def test_an_entry_is_changed_and_what_is_left_is_told(folder: Path, tmp_path: Pa
         assert any(
             "reserve 2048 MB for its instances, 1024 before" in line for line in here.plan(other).lines()
         )
+
+
+def test_the_plan_says_where_pictures_go_and_refuses_what_leaves_the_country_unasked(
+    folder: Path, tmp_path: Path
+) -> None:
+    text, file = (ROOT / "serverless.yml").read_text("utf-8"), tmp_path / "serverless.yml"
+    far = text.replace("value: auto", "value: RecognizeMainlandIDCardOCR")
+    with scene(folder, tmp_path) as here:
+        file.write_text(far, "utf-8")
+        for arguments in (("--plan",), ()):
+            code, output = invoke(here, tmp_path, "deploy", "--file", str(file), *arguments)
+            assert code == (3 if arguments else 2)
+            assert "missing: settings: change CARDVEIL_TEXT_PROVIDER, or set CARDVEIL_CROSS_BORDER" in output
+        assert here.account.call("ListFunctions", Limit=20)["TotalCount"] == 0
+        file.write_text(far.replace("value: refused", "value: allowed"), "utf-8")
+        code, output = invoke(here, tmp_path, "deploy", "--plan", "--file", str(file))
+        told = (
+            "their text by RecognizeMainlandIDCardOCR in ap-singapore; sent to another country: ap-singapore"
+        )
+        assert (code, told in output) == (0, True)
 
 
 def test_the_plan_says_what_roles_and_ci_lack(folder: Path, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from cardveil_cloud.faults import NoFaults
 from cardveil_cloud.tencent_api.errors import ApiError
 
 OCR = "RecognizeMainlandIDCardOCR"
+FAR = {"CARDVEIL_TEXT_PROVIDER": OCR, "CARDVEIL_CROSS_BORDER": "allowed"}
 
 
 class Failing(NoFaults):
@@ -51,7 +52,7 @@ class Failing(NoFaults):
 def test_what_the_vendor_s_failures_come_to(
     tmp_path: Path, operation: str, error: Exception, status: int, code: str
 ) -> None:
-    with api_bench(tmp_path / "cloud", faults=Failing(operation, error)) as api:
+    with api_bench(tmp_path / "cloud", faults=Failing(operation, error), environment=FAR) as api:
         found = api.submit(kept("id-front-flat.jpg"))
         assert (found.status_code, found.json()["code"]) == (status, code)
         assert found.headers["Content-Type"] == "application/problem+json"
@@ -63,7 +64,8 @@ def test_what_the_vendor_s_failures_come_to(
 
 
 def test_what_the_vendor_says_of_a_picture_is_an_answer(tmp_path: Path) -> None:
-    with api_bench(tmp_path / "cloud", faults=Failing(OCR, ApiError("FailedOperation.ImageBlur"))) as api:
+    blurred = Failing(OCR, ApiError("FailedOperation.ImageBlur"))
+    with api_bench(tmp_path / "cloud", faults=blurred, environment=FAR) as api:
         sidecar = api.submit(kept("id-front-flat.jpg")).json()["sidecar"]
         assert sidecar["status"] == "needs_review"
         assert "picture_blurred" in sidecar["findings"]

@@ -116,13 +116,13 @@ def test_paid_calls_are_as_documented(done: Bench) -> None:
     by_file = {sample.file: [c["api"] for c in sidecar_of(done, sample)["calls"]] for sample in SAMPLES}
     assert sorted(by_file["id-front-flat.jpg"]) == [
         "AILicenseRec",
+        "IDCardOCR",
         "OCR",
-        "RecognizeMainlandIDCardOCR",
     ]
     assert sorted(by_file["id-back-photo.jpg"]) == [
         "AILicenseRec",
+        "IDCardOCR",
         "OCR",
-        "RecognizeMainlandIDCardOCR",
     ]
     assert by_file["licence-flat.jpg"].count("AILicenseRec") == 2
 

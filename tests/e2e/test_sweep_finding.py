@@ -23,9 +23,7 @@ def test_what_is_missing_is_done_once_and_what_changed_again(start: Start, front
     bench = start(environment={"CARDVEIL_SWEEP_EXECUTION": "off"})
     for name in ("a", "a-1.jpg", "仲/b.jpg", "c.txt"):
         put(bench, name, front)
-    plan = estimate(
-        made := context(bench, prices="AILicenseRec=1;RecognizeMainlandIDCardOCR=2;OCR=3"), select(made)
-    )
+    plan = estimate(made := context(bench, prices="AILicenseRec=1;IDCardOCR=2;OCR=3"), select(made))
     assert plan.as_dict()["cards"] == 3
     assert plan.as_dict()["money"] == 18
     assert calls(bench) == 0
@@ -168,7 +166,7 @@ def test_keys_and_statuses_choose(start: Start, front: bytes) -> None:
     assert dict(anew.reasons) == {"redacted": 1}
     assert bench.cloud.usage.of_picture(front) == {
         "AILicenseRec": 2,
-        "RecognizeMainlandIDCardOCR": 2,
+        "IDCardOCR": 2,
         "OCR": 2,
     }
     assert calls(bench) > paid

@@ -15,6 +15,7 @@ import orjson
 from cardveil.card.model import Card, Field
 from cardveil.core.errors import Halt
 from cardveil.settings import Settings, from_environment
+from cardveil.settings.regions import located
 from cardveil.storage.encryption import encryption_headers
 from cardveil_cli.commands.endpoint import Endpoint
 from cardveil_cli.permissions.calls import Call
@@ -175,7 +176,7 @@ def bench(
 def role_documents(environment: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """Return the policy of each function's role under some settings, by the function's key."""
     try:
-        settings = from_environment(environment)
+        settings = located(from_environment(environment), "ap-shanghai")
     except Halt:
         settings = Settings()  # the functions will refuse them
     place = Place("ap-shanghai", "1250000000", "cards-1250000000", settings.result_bucket)

@@ -45,12 +45,12 @@ def test_a_month_of_ten_thousand_cards_by_hand() -> None:
 
 def test_a_price_that_nobody_knows_is_named_and_not_taken_for_nothing() -> None:
     told = json.loads(run("--json"))
-    assert told["without_price"] == ["AILicenseRec", "OCR", "RecognizeMainlandIDCardOCR"]
+    assert told["without_price"] == ["AILicenseRec", "OCR"]
     assert told["sum"] == pytest.approx(sum(item["yuan"] or 0 for item in told["items"]), abs=0.01)
-    own = ["--price", "AILicenseRec=0.1", "--price", "OCR=0.1", "--price", "RecognizeMainlandIDCardOCR=0.1"]
+    own = ["--price", "AILicenseRec=0.1", "--price", "OCR=0.1"]
     more = json.loads(run("--json", *own))
     assert more["without_price"] == []
-    assert more["sum"] == pytest.approx(told["sum"] + 3000)
+    assert more["sum"] == pytest.approx(told["sum"] + 2000)
     assert "not known" in run()
     assert "not known" not in run(*own)
 
@@ -59,7 +59,7 @@ def test_settings_decide_over_the_calls() -> None:
     off = json.loads(run("--json", "--set", "CARDVEIL_WITNESS=off"))
     assert [item["name"] for item in off["items"]][:2] == [
         "AILicenseRec calls",
-        "RecognizeMainlandIDCardOCR calls",
+        "IDCardOCR calls",
     ]
 
 

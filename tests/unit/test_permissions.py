@@ -15,7 +15,8 @@ from cardveil_cli.permissions.grants import grants
 from cardveil_cli.permissions.write import calls_by_function, files
 
 ROOT = Path(__file__).parents[2]
-PLACE = Place("ap-shanghai", "1250000000", "cards-1250000000")
+REGION = "ap-shanghai"
+PLACE = Place(REGION, "1250000000", "cards-1250000000")
 FUNCTIONS = ("on_upload", "on_callback", "on_schedule", "on_request")
 
 
@@ -35,8 +36,8 @@ def test_every_call_has_its_permission_under_some_settings(
     function: str, calls: dict[str, tuple[Call, ...]]
 ) -> None:
     everything = [
-        *grants(Settings(sweep_execution="invoke"), jobs=True),
-        *grants(Settings(text_provider="IDCardOCR", encryption="kms"), jobs=True),
+        *grants(Settings(sweep_execution="invoke"), REGION, jobs=True),
+        *grants(Settings(encryption="kms"), "ap-singapore", jobs=True),
     ]
     assert missing(function, calls[function], everything) == []
     # The check itself notices what is taken away.
@@ -45,7 +46,7 @@ def test_every_call_has_its_permission_under_some_settings(
 
 
 def test_a_permission_that_nothing_calls_is_refused(calls: dict[str, tuple[Call, ...]]) -> None:
-    granted = grants(Settings(), jobs=False)
+    granted = grants(Settings(), REGION, jobs=False)
     extra = replace(granted[0], action="cos:PutBucketPolicy")
     with pytest.raises(UngroundedError, match="cos:PutBucketPolicy"):
         function_policy("on_upload", calls["on_upload"], [*granted, extra], PLACE)
@@ -62,12 +63,14 @@ def test_a_call_that_nobody_has_judged_is_refused(tmp_path: Path) -> None:
 
 def test_settings_decide_what_is_granted() -> None:
     def actions(settings: Settings, *, jobs: bool = False) -> set[str]:
-        return {grant.action for grant in grants(settings, jobs=jobs)}
+        return {grant.action for grant in grants(settings, REGION, jobs=jobs)}
 
-    assert "ci:CreateIDCardOCRJob" not in actions(Settings())
-    in_region = actions(Settings(text_provider="IDCardOCR"))
-    assert "ci:CreateIDCardOCRJob" in in_region
-    assert "ocr:RecognizeMainlandIDCardOCR" not in in_region
+    near, far = "ci:CreateIDCardOCRJob", "ocr:RecognizeMainlandIDCardOCR"
+    assert {near, far} & actions(Settings()) == {near}
+    abroad = Settings(text_provider="RecognizeMainlandIDCardOCR", cross_border="allowed")
+    assert {near, far} & actions(abroad) == {far}
+    assert {near, far} & {each.action for each in grants(Settings(), "ap-singapore", jobs=False)} == {far}
+    assert not {near, far} & actions(Settings(text_provider="none"))
     assert "ci:CreateOCRJob" not in actions(Settings(general_ocr=False))
     assert "ci:CreateOCRJob" in actions(Settings(general_ocr=False, proof="recognise"))
     keys = {"kms:GenerateDataKey", "kms:Decrypt"}

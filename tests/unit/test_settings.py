@@ -93,6 +93,7 @@ WRONG = {
     "source_deleted": ["", "delete", "Erase"],
     "policy": ["strcit", "", "Strict", "../x.yml", "a/../b.yml", "strict.txt", "x\n.yml", "/etc/passwd"],
     "text_provider": ["idcardocr", "", "IDCardOCR,none"],
+    "cross_border": ["on", "", "Allowed", "allowed "],
     "general_ocr witness": ["", "maybe", "2"],
     "proof": ["", "none"],
     "card_rules": [

@@ -8,6 +8,7 @@ import pytest
 
 from cardveil.core.errors import Halt
 from cardveil.settings import Settings, from_environment
+from cardveil.settings.regions import located
 from cardveil.sweep.estimate import Estimate, calls_of
 from cardveil.sweep.selection import selection_of, selection_of_message
 
@@ -66,22 +67,23 @@ def test_no_message_selects_the_inbox() -> None:
 
 
 def test_a_sweeps_cost_follows_the_rules_by_key() -> None:
-    settings = from_environment(
+    chosen = from_environment(
         {
             "CARDVEIL_CARD_RULES": "inbox/licences/=DriverLicense;inbox/backs/=IDCard/back",
-            "CARDVEIL_PRICES": "AILicenseRec=0.1; RecognizeMainlandIDCardOCR = 0.15",
+            "CARDVEIL_PRICES": "AILicenseRec=0.1; IDCardOCR = 0.15",
             "CARDVEIL_SWEEP_CALLS_PER_SECOND": "2",
             "CARDVEIL_SWEEP_CALLS_PER_RUN": "5",
             "CARDVEIL_WITNESS": "off",
         }
     )
+    settings = located(chosen, "ap-shanghai")
     assert calls_of("inbox/licences/a.jpg", settings) == {"AILicenseRec": 1}
-    assert calls_of("inbox/backs/a.jpg", settings) == {"RecognizeMainlandIDCardOCR": 1, "OCR": 1}
+    assert calls_of("inbox/backs/a.jpg", settings) == {"IDCardOCR": 1, "OCR": 1}
     found = Estimate(settings, card_s=0.1)
     for key in ("inbox/a.jpg", "inbox/b.jpg", "inbox/licences/c.jpg"):
         found.add("missing", calls_of(key, settings))
     told = found.as_dict()
-    assert told["calls"] == {"AILicenseRec": 3, "RecognizeMainlandIDCardOCR": 2}
+    assert told["calls"] == {"AILicenseRec": 3, "IDCardOCR": 2}
     assert told["money"] == 0.6
     assert found.seconds == 1.5
     assert told["within_budget"]

@@ -11,6 +11,7 @@ import click
 import orjson
 
 from cardveil.settings import APIS, Settings, from_environment
+from cardveil.settings.regions import located
 from cardveil.sweep.estimate import calls_of
 from cardveil_cli.base import Command
 from cardveil_cli.commands.options import setting_option, settings_of
@@ -22,7 +23,7 @@ _REQUESTS: Final = 13
 _LOG_DAYS: Final = 30
 _EXAMPLES = (
     ("cost --cards 10000", "Fronts of ID cards, with the settings as they are."),
-    ("cost --cards 10000 --set CARDVEIL_TEXT_PROVIDER=IDCardOCR", "With other settings."),
+    ("cost --cards 10000 --set CARDVEIL_WITNESS=off", "With other settings."),
     ("cost --cards 10000 --price AILicenseRec=0.02 --price OCR=0.01", "With prices of your own contract."),
 )
 
@@ -103,6 +104,7 @@ def own_prices(pairs: Iterable[str]) -> dict[str, float]:
 
 @click.command("cost", cls=Command, examples=_EXAMPLES)
 @click.option("--cards", type=click.IntRange(1), default=10_000, show_default=True, help="Cards a month.")
+@click.option("--region", default="ap-shanghai", show_default=True, help="The bucket's region.")
 @click.option("--price", "own", multiple=True, metavar="API=YUAN", help="Your price of one call.")
 @click.option(
     "--prefix", default="inbox/", show_default=True, help="Where the cards lie, for CARDVEIL_CARD_RULES."
@@ -127,6 +129,7 @@ def own_prices(pairs: Iterable[str]) -> dict[str, float]:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 def command(
     cards: int,
+    region: str,
     own: tuple[str, ...],
     prefix: str,
     megabytes: float,
@@ -141,7 +144,7 @@ def command(
     Counted is what an upload needs when nothing fails: no retries, no taxes, no traffic out of the cloud.
     `cardveil deploy --plan` says what timers cost when nothing is uploaded.
     """
-    prices, chosen = list_prices(), from_environment(settings_of(settings))
+    prices, chosen = list_prices(), located(from_environment(settings_of(settings)), region)
     usage = Usage(cards, megabytes, seconds, memory, log_kilobytes, prefix)
     items = bill(usage, chosen, prices, own_prices(own))
     known = sum(item.yuan for item in items if item.yuan is not None)

@@ -119,7 +119,7 @@ def command(
             for line in lines:
                 _tell(kind, line, as_json)
         if looked.blocking and not only_plan:
-            raise DeployError("nothing was made: first what is missing of the roles")
+            raise DeployError("nothing was made: first what is missing")
         run(Planner(found.account, found.state).plan(), only_plan, as_json)
         if not only_plan:
             for name, url in function_urls(found.account, found.state):

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from cardveil.core.errors import Halt
 from cardveil.settings import PREFIX, Settings, from_environment, problems
+from cardveil.settings.regions import abroad, located, region_of
 from cardveil_cli.commands.prices import list_prices
 from cardveil_cli.deploy.account import Account
 from cardveil_cli.deploy.errors import DeployError
@@ -70,15 +72,23 @@ def checked(account: Account, deployment: Deployment, file: Path, variables: Map
     DeployError
         If the bucket is not there, or must not be used.
     """
+    region = account.access.region
     settings = settings_of(deployment)
     buckets = dict.fromkeys(("", settings.result_bucket))
     found = Findings([*map(account.bucket_state, buckets)])
     bound, missing = account.ci_state()
     found.lines += bound
     found.missing += missing
-    for role in roles_of(account.access, _needed(account.access.region, deployment, settings)):
-        {"lacks": found.missing, "gone": found.blocking}.get(role.state, found.lines).append(role.text)
-    found.lines.append("settings: in order, the same in all functions")
+    try:
+        settings = located(settings, region)
+    except Halt as refused:
+        # Told with all else, and nothing is made: which permissions are wanted is not known until then.
+        found.blocking.append(f"settings: {refused.what_to_do}")
+    else:
+        for role in roles_of(account.access, _needed(region, deployment, settings)):
+            {"lacks": found.missing, "gone": found.blocking}.get(role.state, found.lines).append(role.text)
+        found.lines.append("settings: in order, the same in all functions")
+        found.lines.append(where_it_goes(settings, region))
     found.lines += [
         f"not used: {name} is set here, and {file.name} does not name it" for name in unused(file, variables)
     ]
@@ -90,10 +100,20 @@ def checked(account: Account, deployment: Deployment, file: Path, variables: Map
     return found
 
 
+def where_it_goes(settings: Settings, region: str) -> str:
+    """Say who reads pictures under settings that are `located`, and what of them leaves the country."""
+    reader = settings.text_provider
+    read = f"pictures: read in {region}"
+    if reader != "none":
+        read += f", their text by {reader} in {region_of(reader, settings, region)}"
+    away = ", ".join(f"{each.region} ({each.setting})" for each in abroad(settings, region))
+    return f"{read}; " + (f"sent to another country: {away}" if away else "nothing leaves the country")
+
+
 def _needed(region: str, deployment: Deployment, settings: Settings) -> dict[str, Mapping[str, Any]]:
     """Return the policy that each role must have at least, by the role's name."""
     place = Place(region, settings.bucket.rpartition("-")[2], settings.bucket, settings.result_bucket)
-    granted = grants(settings, jobs=bool(settings.job_secrets))
+    granted = grants(settings, region, jobs=bool(settings.job_secrets))
     return {
         spec.role: granted_policy(key, granted, place)
         for key, spec in deployment.functions.items()

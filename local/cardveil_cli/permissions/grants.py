@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from cardveil.settings import Settings
+from cardveil.settings.regions import located
 
 #: The notes under the state prefix that functions keep: not what `cardveil deploy` puts beside them.
 _NOTES: Final = ("leases/*", "staged/*", "answers/*", "jobs/*", "unread/*", "breaker.json", "breaker-probe/*")
@@ -39,14 +40,22 @@ class Grant:
     needs: str = ""
 
 
-def grants(settings: Settings, *, jobs: bool) -> tuple[Grant, ...]:
+def grants(settings: Settings, region: str, *, jobs: bool) -> tuple[Grant, ...]:
     """Return all grants under the given settings.
 
     Parameters
     ----------
+    region
+        Of the bucket: it decides who reads the text, where the settings leave that open.
     jobs
         Whether jobs may be submitted (a secret for their references is set).
+
+    Raises
+    ------
+    Halt
+        ``cross_border`` (see `located`).
     """
+    settings = located(settings, region)
     inbox = f"{settings.inbox_prefix}*"
     sidecars = f"results:{settings.sidecar_prefix}*"
     redacted = f"results:{settings.redacted_prefix}*"

@@ -37,8 +37,10 @@ def policies_of(
     ------
     UngroundedError
         If grants and code disagree.
+    Halt
+        ``cross_border`` (see `located`).
     """
-    granted = grants(settings, jobs=jobs)
+    granted = grants(settings, place.region, jobs=jobs)
     return {key: function_policy(key, called, granted, place) for key, called in calls.items()}
 
 
@@ -50,7 +52,7 @@ def files(root: Path, place: Place, settings: Settings, *, jobs: bool) -> dict[s
         for key, document in policies_of(calls, place, settings, jobs=jobs).items()
     }
     names = [f"cardveil-{key.replace('_', '-')}" for key in calls]
-    granted = grants(settings, jobs=jobs)
+    granted = grants(settings, place.region, jobs=jobs)
     keys = [grant for grant in granted if grant.action.startswith("kms:")]
     found["deployer.json"] = as_text(deployer_policy(place, names, settings.state_prefix, keys))
     found["operator.json"] = as_text(operator_policy(place, names))

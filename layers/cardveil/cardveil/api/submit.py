@@ -156,7 +156,7 @@ def _stored(
 
 def _reads_on_upload(context: RequestContext, key: str, data: bytes, request: SubmitRequest) -> bool:
     """Say whether the text provider can read the picture as it is stored."""
-    if context.settings.text_provider != API or request.card_type == CardType.DRIVER_LICENSE.value:
+    if context.pipeline.settings.text_provider != API or request.card_type == CardType.DRIVER_LICENSE.value:
         return False
     try:
         return sent_copy(data, key, context.pipeline.rules, Timings()).key is not None

@@ -71,6 +71,9 @@ FINDINGS: Final[Mapping[str, Finding]] = MappingProxyType(
         "witness_missing": Finding(
             False, "nothing looked for text that belongs to no field: the copy shows located fields only"
         ),
+        "sent_abroad": Finding(
+            False, "the picture was sent to another country to be read: `calls` name the region"
+        ),
         "proof_failed": Finding(True, "the copy could not be proven and was not written"),
         "low_score": Finding(False, "a field was read with little confidence: compare before relying on it"),
         "glare_over_field": Finding(

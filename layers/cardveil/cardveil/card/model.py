@@ -196,8 +196,9 @@ class VendorWarning:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One paid call, as the sidecar remembers it."""
+    """One paid call, as the sidecar remembers it; `region` is where it was answered, empty if not known."""
 
     api: str
     request_id: str
     elapsed_ms: float
+    region: str = ""

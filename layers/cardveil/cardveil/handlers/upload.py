@@ -14,6 +14,7 @@ from cardveil.core.frozen import dataclass
 from cardveil.core.importing import uncollected
 from cardveil.core.rate_limit import RateLimiter
 from cardveil.settings import Settings, from_environment, kinds
+from cardveil.settings.regions import SHORT
 from cardveil.storage.source import Source, not_ours
 
 if TYPE_CHECKING:
@@ -21,12 +22,6 @@ if TYPE_CHECKING:
 
 #: Deletions for good, and by a delete marker where versions are kept.
 _REMOVED: Final = "cos:ObjectRemove:"
-#: COS's short region codes, as old events carry them in `cosBucket.region`.
-_SHORT_REGIONS: Final = {
-    "tj": "ap-beijing-1", "bj": "ap-beijing", "gz": "ap-guangzhou", "sh": "ap-shanghai", "cd": "ap-chengdu",
-    "hk": "ap-hongkong", "sg": "ap-singapore", "spg": "ap-singapore", "ca": "na-toronto",
-    "ger": "eu-frankfurt", "de": "eu-frankfurt",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +210,7 @@ def _region(bucket: Mapping[str, Any], own: str) -> str:
     try:
         return str(kinds.region().parse(named if isinstance(named, str) else ""))
     except ValueError:
-        return own or _SHORT_REGIONS.get(str(bucket.get("region")), "")
+        return own or SHORT.get(str(bucket.get("region")), "")
 
 
 def _etag(text: str) -> str:

@@ -28,6 +28,7 @@ from cardveil.recognition.paid_calls import CachedRecognizers, PaidCalls
 from cardveil.recognition.recognizer import CloudRecogniser, Stage
 from cardveil.redaction import Limits, load_policy, memory_of
 from cardveil.settings import Settings
+from cardveil.settings.regions import FAR, NEAR, is_abroad, located, region_of
 from cardveil.storage.circuit_breaker import BreakerGuard, CircuitBreaker
 from cardveil.storage.job_store import JobNotes
 from cardveil.storage.leases import Leases
@@ -71,6 +72,8 @@ class RecognizerFactory:
     rate_limiter: RateLimiter
     per_second: float
     witness: bool = False
+    region_of: Callable[[str], str] = lambda _: ""
+    is_abroad: Callable[[str], bool] = lambda _: False
 
     def __call__(
         self, stage: Stage, answers: ResponseCache, guard: BreakerGuard, options: ProcessOptions
@@ -90,6 +93,8 @@ class RecognizerFactory:
             RetryPolicy(1, self.retry_policy.remaining_s),
             stage,
             witness,
+            self.region_of,
+            self.is_abroad,
         )
 
 
@@ -121,8 +126,9 @@ def build_processor(
     Raises
     ------
     Halt
-        When a setting or the credentials are missing or wrong.
+        When a setting or the credentials are missing or wrong; ``cross_border`` (see `located`).
     """
+    settings = located(settings, region)
     credentials = credentials_from(environment)
     rate_limiter = rate_limiter or RateLimiter()
     # Only the local cloud is spoken to in plain HTTP, through its proxy; otherwise the environment's proxies
@@ -158,6 +164,8 @@ def build_processor(
             rate_limiter,
             settings.calls_per_second,
             settings.witness,
+            partial(region_of, settings=settings, home=region),
+            partial(is_abroad, region),
         ),
         invocation=invocation,
     )
@@ -174,8 +182,8 @@ def build_processor(
 def _text_reader(
     settings: Settings, credentials: Credentials, client: Any, bucket: str, proxy: str | None
 ) -> TextReader | None:
-    if settings.text_provider == "IDCardOCR":
+    if settings.text_provider == NEAR:
         return CiIdCardReader(client, bucket)
-    if settings.text_provider == "RecognizeMainlandIDCardOCR":
+    if settings.text_provider == FAR:
         return MainlandIdCardReader(partial(ocr_client, settings, credentials, proxy))
     return None

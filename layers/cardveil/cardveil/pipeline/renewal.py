@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from cardveil.card.findings import Status, status_of
-from cardveil.card.model import PORTRAIT, Call, Card, VendorWarning
+from cardveil.card.model import PORTRAIT, Card, VendorWarning
 from cardveil.core.errors import Reject, Review
 from cardveil.core.frozen import replace
 from cardveil.core.timing import Timings
@@ -14,7 +14,7 @@ from cardveil.pipeline.covering import RedactionRules, Redactor
 from cardveil.pipeline.examine import ProcessingResult, with_copy
 from cardveil.recognition.interfaces import CardRecogniser
 from cardveil.redaction import inspect
-from cardveil.storage.sidecar import cards_of
+from cardveil.storage.sidecar import calls_of, cards_of
 
 #: Findings that come of the policy or of the covering. All others speak of the picture or of its recognition,
 #: which another policy does not change.
@@ -39,7 +39,7 @@ def stored_verdict(
         cards=tuple(cards),
         warnings=tuple(VendorWarning(w["code"], w["name"]) for w in document["warnings"]),
         findings=tuple(dict.fromkeys(findings)),
-        calls=tuple(Call(c["api"], c["request_id"], c["elapsed_ms"]) for c in document["calls"]),
+        calls=calls_of(document),
     )
 
 

@@ -21,12 +21,17 @@ API: Final = "IDCardOCR"
 #: Element names of each side (CI `IDCardOCR` and API 3.0 `RecognizeMainlandIDCardOCR` use the same).
 FRONT_NAMES: Final = ("Name", "Sex", "Nation", "Birth", "Address", "IdNum")
 BACK_NAMES: Final = ("Authority", "ValidDate")
-#: All warnings are asked for: they cost nothing. It must be a JSON string: the SDK sends a dict wrongly.
+#: All warnings are asked for, and that several cards are refused: it costs nothing. It must be a JSON string:
+#: the SDK sends a dict wrongly.
 _CONFIG: Final = orjson.dumps(
     dict.fromkeys(
-        ("CopyWarn", "BorderCheckWarn", "ReshootWarn", "DetectPsWarn", "TempIdWarn", "InvalidDateWarn"), True
+        (
+            "CopyWarn", "BorderCheckWarn", "ReshootWarn", "DetectPsWarn", "TempIdWarn", "InvalidDateWarn",
+            "MultiCardDetect",
+        ),
+        True,
     )
-).decode()
+).decode()  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,8 @@ class CloudRecogniser:
         Used for pictures that do not stand in the bucket as they are sent.
     witness : TextLocator, optional
         Reads all text of every picture, with a deadline of its own: a card is finished without it if need be.
+    region_of, is_abroad : callable
+        Where an API reads pictures, and whether that is outside the country of the bucket.
     """
 
     locator: Locator
@@ -57,6 +59,8 @@ class CloudRecogniser:
     retry_policy: RetryPolicy
     stage: Stage
     witness: TextLocator | None = None
+    region_of: Callable[[str], str] = lambda _: ""
+    is_abroad: Callable[[str], bool] = lambda _: False
 
     def recognise(self, image: Image, hint: Hint, located: Located | None = None) -> Recognition:
         """Recognise the card; `Reject` and `Review` of the vendor become the answer's `refusal`."""
@@ -229,11 +233,17 @@ class _Attempt:
             from cardveil.recognition.witness import findings_of  # `_seen` has imported it
 
             self._findings.extend(findings_of(card, lines))
+        calls = tuple(
+            Call(r.api, r.request_id, round(r.elapsed_ms, 1), self._cloud.region_of(r.api))
+            for r in self._readings
+        )
+        if any(call.region and self._cloud.is_abroad(call.region) for call in calls):
+            self._findings.append("sent_abroad")
         return Recognition(
             cards=(card,) if card else (),
             warnings=tuple(warning for reading in self._readings for warning in reading.warnings),
             findings=tuple(dict.fromkeys(self._findings)),
-            calls=tuple(Call(r.api, r.request_id, round(r.elapsed_ms, 1)) for r in self._readings),
+            calls=calls,
             refusal=refusal if isinstance(refusal, Reject | Review) else None,
             lines=lines,
         )

@@ -73,10 +73,16 @@ class Settings:
         "what is covered: a packaged policy, or a file beside the function",
     )
     text_provider: str = _setting(
-        "RecognizeMainlandIDCardOCR",
-        kinds.choice("RecognizeMainlandIDCardOCR", "IDCardOCR", "none"),
-        "who reads the text: `RecognizeMainlandIDCardOCR` (Singapore), `IDCardOCR` (the bucket's region), or "
-        "`none` (the text that `AILicenseRec` gives)",
+        "auto",
+        kinds.choice("auto", "RecognizeMainlandIDCardOCR", "IDCardOCR", "none"),
+        "who reads the text: `RecognizeMainlandIDCardOCR` (Singapore), `IDCardOCR` (the bucket's region), "
+        "`none` (the text that `AILicenseRec` gives), or `auto`: `IDCardOCR`, and in Singapore the other",
+    )
+    cross_border: str = _setting(
+        "refused",
+        kinds.choice("refused", "allowed"),
+        "whether pictures of cards, and what they say, may be sent out of the bucket's country: to a text "
+        "provider, or to the queue or URL that is told of jobs; Hong Kong is outside the mainland",
     )
     general_ocr: bool = _setting(
         True,

@@ -154,10 +154,7 @@ def to_json(sidecar: Sidecar) -> bytes:
         "warnings": [{"code": warning.code, "name": warning.name} for warning in sidecar.warnings],
         "findings": list(sidecar.findings),
         "redaction": _redaction(sidecar.redaction),
-        "calls": [
-            {"api": call.api, "request_id": call.request_id, "elapsed_ms": call.elapsed_ms}
-            for call in sidecar.calls
-        ],
+        "calls": [{each.name: getattr(call, each.name) for each in fields(call)} for call in sidecar.calls],
         "pipeline": {"version": sidecar.pipeline_version, "policy_digest": sidecar.policy_digest},
         "created_at": sidecar.created_at.isoformat(timespec="seconds"),
     }
@@ -207,8 +204,7 @@ def read_sidecar(data: bytes | None, key: str) -> Mapping[str, Any] | None:
         Status(document["status"])
         for warning in document["warnings"]:
             VendorWarning(int(warning["code"]), str(warning["name"]))
-        for call in document["calls"]:
-            Call(str(call["api"]), str(call["request_id"]), float(call["elapsed_ms"]))
+        calls_of(document)
         if done is not None:
             str(done["policy"]), done["output"]["key"].encode(), done["output"]["sha256"].encode()
             dict(done["proof"])
@@ -231,6 +227,16 @@ def cards_of(document: Mapping[str, Any]) -> tuple[Card, ...]:
             tuple(_read_text(text) for text in card["texts"]) if "texts" in card else None,
         )
         for card in document["cards"]
+    )
+
+
+def calls_of(document: Mapping[str, Any]) -> tuple[Call, ...]:
+    """Read the paid calls of a written sidecar; those of earlier versions do not say where they went."""
+    return tuple(
+        Call(
+            str(call["api"]), str(call["request_id"]), float(call["elapsed_ms"]), str(call.get("region", ""))
+        )
+        for call in document["calls"]
     )
 
 

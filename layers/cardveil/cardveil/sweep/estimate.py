@@ -15,6 +15,11 @@ def calls_of(key: str, settings: Settings) -> Counter[str]:
     """Return the paid calls that a source is expected to cost, by API.
 
     What the settings' rules do not tell is taken for the front of an ID card: a listing has no metadata.
+
+    Parameters
+    ----------
+    settings
+        As `located` gives them.
     """
     rule = next((rule for rule in settings.card_rules if key.startswith(rule.prefix)), None)
     text = {} if settings.text_provider == "none" else {settings.text_provider: 1}

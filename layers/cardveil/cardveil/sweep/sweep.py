@@ -15,6 +15,7 @@ from cardveil.pipeline.examine import PIPELINE_VERSION
 from cardveil.pipeline.factory import build_processor
 from cardveil.pipeline.pipeline import Pipeline
 from cardveil.settings import Settings, variable
+from cardveil.settings.regions import located
 from cardveil.storage.erasure import want_as_deleted
 from cardveil.storage.vendor import credentials_from, scf_client
 from cardveil.sweep.context import LEASE_S, SweepContext, ready
@@ -48,6 +49,7 @@ def build_context(
     """
     if not settings.bucket:
         raise Halt("setting_invalid", f"set {variable('bucket')} to the bucket to sweep")
+    settings = located(settings, invocation.region)
     build = partial(
         build_processor,
         settings,
