@@ -40,7 +40,7 @@ def test_a_front_is_read_and_redacted(start: Start, front: bytes) -> None:
     assert sidecar["cards"][0]["type"] == "IDCard"
     assert {call["api"] for call in sidecar["calls"]} == {"AILicenseRec", "IDCardOCR", "OCR"}
     assert {call["region"] for call in sidecar["calls"]} == {"ap-shanghai"}, "nothing leaves the country"
-    assert sidecar["findings"] == []
+    assert "sent_abroad" not in sidecar["findings"]
     assert {region["field"] for region in sidecar["redaction"]["regions"]} == {
         "name", "birth_date", "address", "id_number", "portrait",
     }  # fmt: skip
@@ -72,7 +72,7 @@ def test_the_text_provider_is_a_setting(start: Start, front: bytes, provider: st
 
 def test_what_may_leave_the_country_says_where_it_went(start: Start, front: bytes) -> None:
     sidecar = start(environment=FAR).run("a.jpg", front)
-    assert (sidecar["status"], sidecar["findings"]) == ("redacted", ["sent_abroad"])
+    assert (sidecar["status"], "sent_abroad" in sidecar["findings"]) == ("redacted", True)
     regions = {call["api"]: call["region"] for call in sidecar["calls"]}
     home = {"AILicenseRec": "ap-shanghai", "OCR": "ap-shanghai"}
     assert regions == {**home, "RecognizeMainlandIDCardOCR": "ap-singapore"}
