@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.requests import Request
@@ -63,7 +64,7 @@ def test_a_budget_holds_and_what_is_free_goes_on(start: Start, front: bytes) -> 
 
 
 #: The OCR API tells an account that is in arrears from others, and has a quota.
-FAR = {"text_provider": "RecognizeMainlandIDCardOCR", "cross_border": "allowed"}
+FAR: dict[str, Any] = {"text_provider": "RecognizeMainlandIDCardOCR", "cross_border": "allowed"}
 
 
 class Refusing(NoFaults):
