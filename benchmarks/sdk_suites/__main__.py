@@ -24,7 +24,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from qcloud_cos import CosConfig, CosS3Client
+from tests.support.cloud_fixture import kept, known
 
+from cardveil_cli.samples.bundled import kept_pictures
 from cardveil_cloud.ci.recognition import TableRecogniser
 from cardveil_cloud.options import Options, Ready
 from cardveil_cloud.server import LocalCloud
@@ -37,8 +40,15 @@ REPOSITORIES: Final = {
 #: What is taken of each repository.
 _PATHS: Final = {"python": ("ut",), "node": ("sdk", "test", "demo", "index.js", "package.json")}
 _LIMIT_S: Final = 500
-_REGION: Final = "ap-shanghai"
+#: The Python suite names this one here and there.
+_REGION: Final = "ap-guangzhou"
 _APP_ID: Final = "1250000000"
+#: The bucket that the Node suite finds, and where temporary credentials may write in it.
+_BUCKET: Final = f"node-{_APP_ID}"
+_GRANTED: Final = "nodejs-sdk/test/"
+#: What the Python suite finds in a bucket of its own: invented cards under its names.
+_CI_BUCKET: Final = f"cos-python-v5-test-ci-{_APP_ID}"
+_SEEDS: Final = {"shenfenzheng.jpeg": "id-front-flat.jpg", "ocr.jpeg": "id-front-flat.jpg"}
 
 
 def main() -> int:
@@ -84,6 +94,7 @@ def run_python(source: Path, folder: Path) -> dict[str, str]:
             "COS_APPID": ready.app_id,
             "TRAVIS_FLAG": "true",
             "ERR_HOST": "localhost:9",
+            "ErrRegion": _REGION,
             "TEST_CI": "true",
             "USE_CREDENTIAL_INST": "false",
             **{
@@ -117,16 +128,18 @@ def run_node(source: Path, folder: Path) -> dict[str, str]:
     install = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
     subprocess.run(install, cwd=source, check=True, timeout=300, capture_output=True)
     results = folder / "results"
-    with local_cloud(folder / "cloud") as (cloud, ready), credentials(cloud) as issuer:
+    with local_cloud(folder / "cloud") as (cloud, ready), credentials(cloud, ready) as issuer:
         environment = {
             "SecretId": ready.secret_id,
             "SecretKey": ready.secret_key,
-            "Bucket": f"node-{ready.app_id}",
+            "Bucket": _BUCKET,
             "Region": ready.region,
             "Uin": "100000000001",
             "nodejssdkStsUrl": issuer,
             "SUITE": str(source),
             "SUITE_PROXY": ready.proxy_url,
+            "http_proxy": ready.proxy_url,
+            "no_proxy": "127.0.0.1",
         }
         mocha = source / "node_modules" / "mocha" / "bin" / "_mocha"
         preload = HERE / "node_preload.js"
@@ -161,25 +174,43 @@ def finished(command: list[str], folder: Path, environment: Mapping[str, str]) -
 
 @contextmanager
 def local_cloud(data: Path) -> Iterator[tuple[LocalCloud, Ready]]:
-    """Run a local cloud without functions; archived objects are restored at once."""
+    """Run a local cloud without functions that recognises what the suites find in it."""
     cloud = LocalCloud(
         data,
-        recogniser_factory=lambda: TableRecogniser({}),
+        recogniser_factory=lambda: TableRecogniser({shown.read(): known(shown) for shown in kept_pictures()}),
         region=_REGION,
         app_id=_APP_ID,
+        bucket=_BUCKET,
         options=Options(ocr_rate=None),
     )
     with cloud.running() as ready:
+        cloud.store.create_bucket(_CI_BUCKET)
+        for key, file in _SEEDS.items():
+            cloud.store.put(_CI_BUCKET, key, kept(file))
         yield cloud, ready
 
 
+class Granted:
+    """What the suite's temporary credentials may do: all below one prefix."""
+
+    def allows(self, action: str, resource: str) -> bool:  # noqa: ARG002 - whatever the action
+        """Say whether a resource is below the prefix."""
+        return resource.startswith(f"cos/{_BUCKET}/{_GRANTED}")
+
+
 @contextmanager
-def credentials(cloud: LocalCloud) -> Iterator[str]:
+def credentials(cloud: LocalCloud, ready: Ready) -> Iterator[str]:
     """Serve temporary credentials as the Node suite's own example server does; gives its URL."""
+    signer = CosS3Client(
+        CosConfig(Region=ready.region, SecretId=ready.secret_id, SecretKey=ready.secret_key, Scheme="http")
+    )
+    signed = signer.get_auth(Method="PUT", Bucket=_BUCKET, Key="1.txt", SignHost=False)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            pair = cloud.call(lambda: cloud.credentials.issue_temporary(1800.0, None))
+            if self.path == "/uploadSign":
+                return self._answer({"signMap": {"PutObject": signed}})
+            pair = cloud.call(lambda: cloud.credentials.issue_temporary(1800.0, Granted()))
             now = int(pair.expires or 0) - 1800
             document: dict[str, Any] = {
                 "startTime": now,
@@ -190,6 +221,9 @@ def credentials(cloud: LocalCloud) -> Iterator[str]:
                     "sessionToken": pair.token,
                 },
             }
+            return self._answer(document)
+
+        def _answer(self, document: dict[str, Any]) -> None:
             body = json.dumps(document).encode()
             self.send_response(200)
             self.send_header("content-length", str(len(body)))
