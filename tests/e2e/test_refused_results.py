@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import orjson
 import pytest
 from PIL import ExifTags, Image
+from tests.support.api_fixture import SECRET, api_bench, problem
 from tests.support.chaos.pictures import NumberRecogniser, picture
-from tests.support.cloud_fixture import Bench
+from tests.support.cloud_fixture import Bench, kept
 from tests.support.hostile import Forbidden, forbidding
 from tests.support.sweep_fixture import put
 
@@ -129,6 +131,24 @@ def test_what_is_refused_of_every_card_is_the_account_s(start: Start, prefix: st
         bench.invoke(event(bench, "inbox/good.jpg"))
     assert '"leaf":"Halt"' in bench.logs()
     assert bench.listing(".cardveil/unread/") == []
+
+
+def test_over_http_too(tmp_path: Path) -> None:
+    """The one is told as refused, and the others are told."""
+    forbidden = Forbidden("sidecars/denied/")
+    with api_bench(tmp_path, policies=forbidding(forbidden, {"CARDVEIL_TOKEN_SECRETS": SECRET})) as api:
+        for name in ("denied/a.jpg", "good.jpg"):
+            put(api.bench, name, kept("id-front-flat.jpg"))
+        assert api.bench.deliver("inbox/good.jpg") == {"redacted": 1}
+        cards = api.call("GET", "/v1/cards").json()["cards"]
+        assert [(card["key"], card["status"]) for card in cards] == [
+            (_KEY, "needs_review"),
+            ("inbox/good.jpg", "redacted"),
+        ]
+        problem(api.call("GET", "/v1/cards/inbox%2Fdenied%2Fa.jpg"), 409, "result_refused")
+        assert unalarmed(api.bench)
+        forbidden.prefix = "sidecars/"
+        problem(api.call("GET", "/v1/cards/inbox%2Fgood.jpg"), 500, "permission_missing")
 
 
 def test_no_probe_stays(start: Start) -> None:
