@@ -32,7 +32,7 @@ def render(name: str, content: Content) -> bytes:
         Name of the root element.
     content
         Text (escaped here), ``None`` for an empty element, or child elements as ``(name, content)`` pairs in
-        order; a name may repeat.
+        order; a name may repeat, and may be followed by attributes as they are to be written.
     """
     parts = ["<?xml version='1.0' encoding='utf-8' ?>\n"]
     _write(parts, name, content)
@@ -49,7 +49,7 @@ def _write(parts: list[str], name: str, content: Content) -> None:
     else:
         for child, inner in content:
             _write(parts, child, inner)
-    parts.append(f"</{name}>")
+    parts.append(f"</{name.partition(' ')[0]}>")
 
 
 def parse(body: bytes) -> ElementTree.Element:

@@ -118,12 +118,18 @@ def test_what_a_policy_misses_is_judged_by_each_anew(scene: MakeScene) -> None:
     assert here.vendor.paid == {"locate": 1, "read": 1}
 
 
-def test_a_sidecar_that_was_exchanged_meanwhile_gives_no_places(scene: MakeScene) -> None:
-    """Its head and its content are asked for one after the other; another may write between the two."""
+@pytest.mark.parametrize("of_this_key", [False, True])
+def test_a_sidecar_that_was_exchanged_meanwhile_gives_no_places(scene: MakeScene, of_this_key: bool) -> None:
+    """Its head and its content are asked for one after the other; another may write between the two.
+
+    What was written may be about another picture of the same key: the source was replaced and done meanwhile.
+    """
     here, other = scene(0), scene(10)
     for one in (here, other):
         one.instance().process(one.source)
     theirs = orjson.loads(other.memory.content[sidecar_key(other)][0])
+    if of_this_key:
+        theirs["source"]["key"] = here.shown.key
     rewritten(here, **theirs)
     assert under(here, "strict") == "finished"
     assert here.vendor.paid == {"locate": 2, "read": 2}

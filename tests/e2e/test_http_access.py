@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import time
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 import yaml
+from click.testing import CliRunner
 from tests.support.api_fixture import SECRET, Api, api_bench, problem
 from tests.support.cloud_fixture import bench
 
@@ -17,8 +20,10 @@ from cardveil.api.app import application
 from cardveil.api.auth import role_of
 from cardveil.api.tokens import ROLES, mint
 from cardveil.settings import from_environment
+from cardveil_cli import group
 
 ROOT = Path(__file__).parents[2]
+LIST = ".cardveil/revoked-tokens.txt"
 
 
 def routes() -> list[tuple[str, str, str]]:
@@ -79,11 +84,43 @@ class TestWhoMayCall:
         with api_bench(tmp_path / "cloud") as api:
             token = api.token("read")
             digest = hashlib.sha256(token.encode()).hexdigest()
-            api.bench.upload(".cardveil/revoked-tokens.txt", f"{digest}  # lost\n".encode())
+            api.bench.upload(LIST, f"{digest}  # lost\n".encode())
             headers = {"Authorization": f"Bearer {token}"}
             problem(api.call("GET", "/v1/cards", roles=(), headers=headers), 401, "token_revoked")
             assert api.call("GET", "/v1/health", roles=(), headers=headers).status_code == 200
             assert api.call("GET", "/v1/cards", roles=("read",)).status_code == 200
+
+    def test_tokens_that_the_command_revokes(self, tmp_path: Path) -> None:
+        """By the whole token, which stands on no command line, or by its `jti`; what was there stays."""
+        with api_bench(tmp_path / "cloud") as api:
+            data = tmp_path / "data"
+            data.mkdir()
+            (data / "endpoint.json").write_bytes(api.bench.endpoint.to_line())
+            whole, named = api.token("read"), api.token("read")
+            claims = named.split(".")[1]
+            jti = orjson.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["jti"]
+            api.bench.upload(LIST, b"an-older-one # lost")
+            for typed, given, said in (
+                (["-"], f"{whole}\n", "1 revoked, 0 were revoked before"),
+                ([jti, "an-older-one"], "", "1 revoked, 1 were revoked before"),
+            ):
+                done = CliRunner().invoke(
+                    group, ["token", "revoke", *typed, "--data", str(data)], input=given
+                )
+                assert (done.exit_code, done.output.strip()) == (0, said)
+            lines = (api.bench.get(LIST) or b"").decode().splitlines()
+            digest = hashlib.sha256(whole.encode()).hexdigest()
+            assert [line.split(" ")[0] for line in lines] == ["an-older-one", digest, jti]
+            for token in (whole, named):
+                headers = {"Authorization": f"Bearer {token}"}
+                problem(api.call("GET", "/v1/cards", roles=(), headers=headers), 401, "token_revoked")
+            assert api.call("GET", "/v1/cards", roles=("read",)).status_code == 200
+
+    @pytest.mark.parametrize("typed", [["a.b.c"], ["#"], ["-"], ["x" * 129], ["密"]])
+    def test_ids_that_are_none(self, typed: list[str]) -> None:
+        done = CliRunner().invoke(group, ["token", "revoke", *typed, "--data", "nowhere"])
+        assert done.exit_code == 2
+        assert "a.b.c" not in done.output
 
     def test_without_a_secret_only_health_answers(self, tmp_path: Path) -> None:
         with bench(tmp_path / "cloud") as cloud:

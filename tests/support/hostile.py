@@ -36,21 +36,36 @@ KINDS: Final[dict[str, tuple[str, bytes | None]]] = {
 _BATCH: Final = 6
 
 
+@dataclass
+class Forbidden:
+    """What a bucket's policy forbids: one action, or all if none is named; a test may lift it."""
+
+    prefix: str
+    action: str = ""
+    lifted: bool = False
+
+
 @dataclass(frozen=True)
 class Forbidding:
     """A role's policy under a bucket that forbids some of its objects, whatever the role may do."""
 
     role: Policy
-    prefix: str
+    forbidden: Forbidden
 
     def allows(self, action: str, resource: str) -> bool:
-        return f"/{self.prefix}" not in resource and self.role.allows(action, resource)
+        """Say whether the role may, and the bucket does not forbid it."""
+        forbidden = self.forbidden
+        meant = f"/{forbidden.prefix}" in resource and forbidden.action in {"", action}
+        return not (meant and not forbidden.lifted) and self.role.allows(action, resource)
 
 
-def forbidding(prefix: str, environment: dict[str, str] | None = None) -> dict[str, Forbidding]:
+def forbidding(
+    forbidden: Forbidden | str, environment: dict[str, str] | None = None
+) -> dict[str, Forbidding]:
     """Return the policies of all functions' roles, under a bucket that forbids what begins with a prefix."""
+    what = Forbidden(forbidden) if isinstance(forbidden, str) else forbidden
     documents = role_documents({"CARDVEIL_SCHEME": "http", **(environment or {})})
-    return {key: Forbidding(CamPolicy(document), prefix) for key, document in documents.items()}
+    return {key: Forbidding(CamPolicy(document), what) for key, document in documents.items()}
 
 
 @dataclass

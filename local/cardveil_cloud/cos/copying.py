@@ -18,7 +18,7 @@ from cardveil_cloud.cos.call import COS_HOST, Call
 from cardveil_cloud.cos.conditions import check_conditions
 from cardveil_cloud.cos.encryption import check_readable, encrypted
 from cardveil_cloud.cos.errors import CosError
-from cardveil_cloud.cos.records import Attributes, ObjectInfo
+from cardveil_cloud.cos.records import OBJECT_TYPE, Attributes, ObjectInfo
 from cardveil_cloud.cos.store import ObjectStore
 
 _CONDITIONS = "x-cos-copy-source-"
@@ -118,6 +118,7 @@ def _attributes(headers: Mapping[str, str], source: ObjectInfo, *, onto_itself: 
         raise CosError("InvalidRequest")
     # How the source is encrypted says nothing of the copy.
     plain = source.attributes.headers.items() - encryption_headers(source.attributes).items()
+    plain = {(name, value) for name, value in plain if name != OBJECT_TYPE}
     kept = given.headers if replaced else {**dict(plain), **encryption_headers(given)}
     tags = given.tags if _is_replaced(headers, "x-cos-tagging-directive") else source.attributes.tags
     return replace(given, headers=kept, tags=tags)

@@ -11,6 +11,8 @@ from types import MappingProxyType
 DEFAULT_STORAGE_CLASS = "STANDARD"
 #: Storage classes whose bytes are not at hand until they were restored.
 ARCHIVED = frozenset({"ARCHIVE", "DEEP_ARCHIVE"})
+#: What an object says that was begun by an Append Object.
+OBJECT_TYPE, APPENDABLE = "x-cos-object-type", "appendable"
 #: The version of what was written while versions were not kept.
 NULL_VERSION = "null"
 

@@ -13,7 +13,16 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from cardveil_cloud.cos import buckets, multipart, objects, restoring, versioning
+from cardveil_cloud.cos import (
+    acl,
+    appending,
+    bucket_policy,
+    buckets,
+    multipart,
+    objects,
+    restoring,
+    versioning,
+)
 from cardveil_cloud.cos.attributes import KEPT_HEADERS
 from cardveil_cloud.cos.call import Call, Target
 from cardveil_cloud.cos.configurations import CORS, ENCRYPTION, LIFECYCLE, TAGGING
@@ -46,10 +55,12 @@ _RESPONSE = tuple(f"response-{name}" for name in KEPT_HEADERS)
 _OBJECT: Mapping[tuple[str, str], Operation] = {
     ("PUT", "uploadId"): Operation("UploadPart", multipart.upload_part, ("partNumber",)),
     ("PUT", "tagging"): Operation("PutObjectTagging", objects.put_object_tagging, _VERSION),
+    ("PUT", "acl"): Operation("PutObjectACL", acl.put_object_acl, _VERSION),
     ("PUT", ""): Operation("PutObject", objects.put_object),
     ("GET", "uploadId"): Operation(
         "ListParts", multipart.list_parts, ("max-parts", "part-number-marker", "encoding-type")
     ),
+    ("GET", "acl"): Operation("GetObjectACL", acl.get_object_acl, _VERSION),
     ("GET", "tagging"): Operation("GetObjectTagging", objects.get_object_tagging, _VERSION),
     ("GET", ""): Operation("GetObject", objects.get_object, (*_VERSION, *_RESPONSE)),
     ("HEAD", ""): Operation("HeadObject", objects.head_object, _VERSION),
@@ -58,6 +69,7 @@ _OBJECT: Mapping[tuple[str, str], Operation] = {
     ("DELETE", ""): Operation("DeleteObject", objects.delete_object, _VERSION),
     ("POST", "uploads"): Operation("InitiateMultipartUpload", multipart.initiate),
     ("POST", "uploadId"): Operation("CompleteMultipartUpload", multipart.complete),
+    ("POST", "append"): Operation("AppendObject", appending.append_object, ("position",)),
     ("POST", "restore"): Operation("PostObjectRestore", restoring.restore, _VERSION),
 }
 _COPY = Operation("PutObjectCopy", put_object_copy, action="cos:PutObject")
@@ -67,6 +79,8 @@ _BUCKET: Mapping[tuple[str, str], Operation] = {
     ("PUT", "cors"): Operation("PutBucketCORS", CORS.put),
     ("PUT", "lifecycle"): Operation("PutBucketLifecycle", LIFECYCLE.put),
     ("PUT", "encryption"): Operation("PutBucketEncryption", ENCRYPTION.put),
+    ("PUT", "acl"): Operation("PutBucketACL", acl.put_bucket_acl),
+    ("PUT", "policy"): Operation("PutBucketPolicy", bucket_policy.put_policy),
     ("PUT", ""): Operation("PutBucket", buckets.put_bucket),
     ("GET", "versioning"): Operation("GetBucketVersioning", versioning.get_versioning),
     ("GET", "versions"): Operation(
@@ -78,6 +92,8 @@ _BUCKET: Mapping[tuple[str, str], Operation] = {
     ("GET", "cors"): Operation("GetBucketCORS", CORS.get),
     ("GET", "lifecycle"): Operation("GetBucketLifecycle", LIFECYCLE.get),
     ("GET", "encryption"): Operation("GetBucketEncryption", ENCRYPTION.get),
+    ("GET", "acl"): Operation("GetBucketACL", acl.get_bucket_acl),
+    ("GET", "policy"): Operation("GetBucketPolicy", bucket_policy.get_policy),
     ("GET", "location"): Operation("GetBucketLocation", buckets.get_location),
     ("GET", "uploads"): Operation(
         "ListMultipartUploads",
@@ -90,6 +106,7 @@ _BUCKET: Mapping[tuple[str, str], Operation] = {
     ("DELETE", "cors"): Operation("DeleteBucketCORS", CORS.delete),
     ("DELETE", "lifecycle"): Operation("DeleteBucketLifecycle", LIFECYCLE.delete),
     ("DELETE", "encryption"): Operation("DeleteBucketEncryption", ENCRYPTION.delete),
+    ("DELETE", "policy"): Operation("DeleteBucketPolicy", bucket_policy.delete_policy),
     ("DELETE", ""): Operation("DeleteBucket", buckets.delete_bucket),
     ("POST", "delete"): Operation("DeleteMultipleObjects", buckets.delete_objects),
 }
@@ -111,14 +128,17 @@ _SERVICE: Mapping[tuple[str, str], Operation] = {
 #: Methods that any resource has, and what the name of an operation begins with for each.
 _VERBS = {"GET": "Get", "PUT": "Put", "POST": "Post", "HEAD": "Head", "DELETE": "Delete"}
 #: The vendor's request headers that are acted on here, or that change nothing of an answer (a limit of speed,
-#: an SDK's mark of a retry). By any other COS might do something that this service would not.
+#: an SDK's mark of a retry, what the SDKs' own tests send). By any other COS might do something that this
+#: service would not.
 _UNDERSTOOD = re.compile(
     r"x-cos-(?:meta-.+|security-token|acl|storage-class|tagging|tagging-directive|metadata-directive|"
-    r"forbid-overwrite|traffic-limit|sdk-retry|copy-source(?:-range|-if-(?:none-)?match|-if-(?:un)?modified-since)?|"
+    r"forbid-overwrite|traffic-limit|sdk-retry|test|copy-source(?:-range|-if-(?:none-)?match|-if-(?:un)?modified-since)?|"
     r"(?:copy-source-)?server-side-encryption(?:-cos-kms-key-id|-context|-customer-(?:algorithm|key|key-md5))?)|"
     r"x-ci-security-token"
 )
 _VENDORS = re.compile(r"(?:x-cos-|x-ci-|pic-operations).*")
+#: Operations that read who is granted what from headers.
+_GRANTING = frozenset({"PutBucketACL", "PutObjectACL"})
 #: Operations that change nothing, whatever further parameters say.
 _READS = frozenset({"GetObject", "HeadObject"})
 
@@ -150,7 +170,8 @@ def operation_of(method: str, target: Target, headers: Mapping[str, str]) -> Ope
         if not free or is_subresource(name):
             raise _not_built(method, kind, name)
     for name in headers:
-        if _VENDORS.fullmatch(name) and not _UNDERSTOOD.fullmatch(name):
+        granting = name in acl.GRANT_HEADERS and operation.name in _GRANTING
+        if _VENDORS.fullmatch(name) and not granting and not _UNDERSTOOD.fullmatch(name):
             raise CosError(
                 "NotImplemented",
                 f"{operation.name} with {_shown(name)} is not implemented by the local cloud.",

@@ -100,6 +100,7 @@ class ObjectStore(Storage):
         attributes: Attributes = _NO_ATTRIBUTES,
         *,
         forbid_overwrite: bool = False,
+        instead_of: str | None = None,
         origin: outbox.Origin | None = None,
     ) -> ObjectInfo:
         """Store an object, all at once, in place of an older one.
@@ -110,13 +111,15 @@ class ObjectStore(Storage):
             The bytes, or a finished blob of `writer`, which belongs to the store from here on.
         forbid_overwrite
             Only create; without effect on a bucket that was ever versioned.
+        instead_of
+            The blob that must be the present one, empty for none.
         origin
             Of the event that is put into the outbox; without one there is no event.
 
         Raises
         ------
         CosError
-            ``NoSuchBucket``, ``FileAlreadyExists``.
+            ``NoSuchBucket``, ``FileAlreadyExists``, ``PositionNotEqualToLength``.
         """
         blob = self.take(body) if isinstance(body, bytes) else body
         info = ObjectInfo(
@@ -130,6 +133,10 @@ class ObjectStore(Storage):
             blob=blob.id,
         )
         with self.change(added=[blob.id]) as (db, removed):
+            if instead_of is not None:
+                present = versions.find(db, bucket, key, "")
+                if (present.blob if present else "") != instead_of:
+                    raise CosError("PositionNotEqualToLength")
             return self.insert(db, removed, info, forbid_overwrite=forbid_overwrite, origin=origin)
 
     def insert(
@@ -243,6 +250,21 @@ class ObjectStore(Storage):
             _, _, column = as_columns(replace(info.attributes, tags=tags))
             _update(db, info, "tags = ?", column)
             return info
+
+    def set_acl(self, bucket: str, key: str, body: bytes, version: str = "") -> None:
+        """Keep the access control list of an object, or of one version; raises as `head`."""
+        with self._index.writing() as db:
+            info = _object(db, bucket, key, version)
+            place = (bucket, key.encode(), info.number)
+            db.execute("INSERT OR REPLACE INTO acls VALUES (?, ?, ?, ?)", (*place, body))
+
+    def acl(self, bucket: str, key: str, version: str = "") -> bytes | None:
+        """The access control list of an object, or of one version, as it was kept; raises as `head`."""
+        with self.reading() as db:
+            place = (bucket, key.encode(), _object(db, bucket, key, version).number)
+            query = "SELECT body FROM acls WHERE bucket = ? AND key = ? AND number = ?"
+            row = db.execute(query, place).fetchone()
+            return None if row is None else bytes(row["body"])
 
     def restore(
         self,

@@ -184,7 +184,7 @@ def _insert(db: sqlite3.Connection, table: str, info: ObjectInfo) -> None:
 
 def _drop(db: sqlite3.Connection, removed: MutableSequence[str], info: ObjectInfo) -> None:
     place = (info.bucket, info.key.encode(), info.number)
-    for table in ("objects", "versions"):
+    for table in ("objects", "versions", "acls"):
         query = f"DELETE FROM {table} WHERE bucket = ? AND key = ? AND number = ?"  # noqa: S608
         db.execute(query, place)
     if info.blob:

@@ -24,7 +24,7 @@ from cardveil.api.routes import add_routes
 from cardveil.api.submit import Submitted
 from cardveil.api.tokens import Caller
 from cardveil.core.context import Invocation
-from cardveil.core.errors import CardveilError
+from cardveil.core.errors import CardveilError, Halt
 
 _JSON: Final = "application/json"
 
@@ -119,6 +119,9 @@ def application() -> UrlResolver:
     add_pages(app)
 
     def known(refusal: Problem | CardveilError) -> Response[Any]:
+        context = app.context.get("context")
+        if isinstance(refusal, Halt) and refusal.about and isinstance(context, RequestContext):
+            refusal = context.pipeline.judged(refusal)
         return _response(app, refusal)
 
     def invalid(refusal: RequestValidationError) -> Response[Any]:

@@ -11,6 +11,7 @@ from cardveil.api.cards import is_decided
 from cardveil.api.context import RequestContext
 from cardveil.api.problems import Problem
 from cardveil.api.refs import reference
+from cardveil.core.errors import Halt, Review
 from cardveil.core.timing import iso
 from cardveil.storage.keys import keys_of
 from cardveil.storage.objects import Entry
@@ -58,11 +59,18 @@ def page(
 
 
 def _card(context: RequestContext, entry: Entry) -> dict[str, Any]:
-    sidecar = context.pipeline.results.current(keys_of(entry.key, context.settings))
+    absent = "pending"
+    try:
+        sidecar = context.pipeline.results.current(keys_of(entry.key, context.settings))
+    except Halt as refusal:
+        error = context.pipeline.judged(refusal)
+        if not isinstance(error, Review):
+            raise error from None
+        sidecar, absent = None, "needs_review"  # of this one, and the others are told
     return {
         "key": entry.key,
         "ref": reference(entry.key),
-        "status": sidecar.meta.get("x-cos-meta-status", "pending") if sidecar else "pending",
+        "status": sidecar.meta.get("x-cos-meta-status", absent) if sidecar else absent,
         "decided": is_decided(sidecar) if sidecar else False,
         "size": entry.size,
         "uploaded_at": iso(entry.modified, "milliseconds"),

@@ -54,18 +54,30 @@ class RevokedTokens:
         with self._lock:
             if self._read is None or self._read[0] != place or self._clock() - self._read[1] >= _HOLDS_S:
                 # The time before the reading: what is written meanwhile is not missed for longer.
-                self._read = place, self._clock(), _ids(bucket(), key)
+                self._read = place, self._clock(), ids_of(read_list(bucket(), key))
             return self._read[2]
 
 
-def _ids(objects: Objects, key: str) -> frozenset[str]:
+def read_list(objects: Objects, key: str) -> str:
+    """Return the list as it stands, with its remarks; empty where there is none.
+
+    Raises
+    ------
+    Halt
+        ``revoked_unreadable``.
+    """
     try:
         _, data = objects.get(key, max_bytes=_MAX_BYTES)
         lines = data.decode("utf-8-sig") if data is not None else None
     except SourceGone:
-        return frozenset()
+        return ""
     except UnicodeDecodeError:
         lines = None
     if lines is None:
         raise Halt("revoked_unreadable", f"write {NAME} in UTF-8, with one token's id a line, below 1 MB")
+    return lines
+
+
+def ids_of(lines: str) -> frozenset[str]:
+    """Return the ids of a list."""
     return frozenset(filter(None, (line.partition("#")[0].strip() for line in lines.splitlines())))

@@ -35,6 +35,9 @@ FINDINGS: Final[Mapping[str, Finding]] = MappingProxyType(
         "source_refused": Finding(
             True, "this object may not be read, others may: see the bucket's policy and its key of KMS"
         ),
+        "result_refused": Finding(
+            True, "this card's results or notes may not be written, others' may: see the bucket's policy"
+        ),
         "several_cards": Finding(True, "more than one card is in the picture: upload one card a picture"),
         "fields_missing": Finding(True, "fields that the policy covers were not located: mark them by hand"),
         "portrait_missing": Finding(True, "the portrait's place could not be derived: mark it by hand"),

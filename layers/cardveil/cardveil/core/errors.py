@@ -39,6 +39,11 @@ class CardveilError(Exception):
         One sentence for the person who reads it.
     api, vendor_code, request_id : str, optional
         Which call failed, with what code, under which id (safe to show and needed by the vendor's support).
+
+    Attributes
+    ----------
+    about : str
+        The object's key, or the prefix, that a refused request named; told to nobody, and part of no text.
     """
 
     def __init__(
@@ -56,6 +61,7 @@ class CardveilError(Exception):
         self.api = api
         self.vendor_code = vendor_code
         self.request_id = request_id
+        self.about = ""
 
     @classmethod
     def leaf(cls) -> str:

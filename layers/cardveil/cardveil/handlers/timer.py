@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from cardveil.core.context import Invocation
-from cardveil.core.errors import CardveilError, Halt, TakenByAnother
+from cardveil.core.errors import CardveilError, Halt, Review, TakenByAnother
 from cardveil.core.frozen import dataclass
 from cardveil.core.importing import uncollected
 from cardveil.core.rate_limit import RateLimiter
@@ -164,10 +165,11 @@ def expire_answers(run: TimerRun, counts: Counter[str], failures: list[CardveilE
     for key in objects.list(f"{run.settings.state_prefix}answers/"):
         if run.over:
             return
-        if expired(objects, key, run.now()):
-            objects.delete(key)
-            run.telemetry.metric("AnswersExpired", 1)
-            counts["answers_expired"] += 1
+        with of_this_object(run, counts):
+            if expired(objects, key, run.now()):
+                objects.delete(key)
+                run.telemetry.metric("AnswersExpired", 1)
+                counts["answers_expired"] += 1
 
 
 def tidy_after_the_killed(run: TimerRun, counts: Counter[str], failures: list[CardveilError]) -> None:  # noqa: ARG001
@@ -179,18 +181,37 @@ def tidy_after_the_killed(run: TimerRun, counts: Counter[str], failures: list[Ca
     for source in dict.fromkeys(digests_under(pipeline.sources, prefix, "leases", "staged")):
         if run.over:
             return
-        lease_prefix = f"{prefix}leases/{source}/"
-        if pipeline.leases.held(lease_prefix):
-            continue  # looked at first, since on versioned buckets every claim succeeds
-        lease = pipeline.leases.take(lease_prefix, run.invocation.remaining_s())
-        if lease is None:
-            continue
-        try:
-            if run.processor.notes.get(source) is None:
-                delete_under(pipeline.sources, f"{prefix}staged/{source}/")
-        finally:
-            pipeline.leases.clear(lease_prefix)
-        counts["tidied"] += 1
+        with of_this_object(run, counts):
+            counts["tidied"] += _tidied(run, source)
+
+
+def _tidied(run: TimerRun, source: str) -> bool:
+    """Tidy after what was done with a source, unless somebody is at work on it."""
+    pipeline, prefix = run.processor.pipeline, run.settings.state_prefix
+    lease_prefix = f"{prefix}leases/{source}/"
+    if pipeline.leases.held(lease_prefix):
+        return False  # looked at first, since on versioned buckets every claim succeeds
+    if pipeline.leases.take(lease_prefix, run.invocation.remaining_s()) is None:
+        return False
+    try:
+        if run.processor.notes.get(source) is None:
+            delete_under(pipeline.sources, f"{prefix}staged/{source}/")
+    finally:
+        pipeline.leases.clear(lease_prefix)
+    return True
+
+
+@contextmanager
+def of_this_object(run: TimerRun, counts: Counter[str], key: str = "") -> Iterator[None]:
+    """Go on where what is refused is one object's alone; raises what is the account's."""
+    try:
+        yield
+    except Halt as refusal:
+        error = run.processor.pipeline.judged(refusal)
+        if not isinstance(error, Review):
+            raise error from None
+        run.telemetry.failure(key or None, error)
+        counts["refused"] += 1
 
 
 def finish_erasures(run: TimerRun, counts: Counter[str], failures: list[CardveilError]) -> None:  # noqa: ARG001
@@ -201,10 +222,11 @@ def finish_erasures(run: TimerRun, counts: Counter[str], failures: list[Cardveil
     for task in eraser.tasks():
         if run.over:
             return
-        done = eraser.carry_out(task)
-        counts["erasure_busy" if done is None else f"erasure_{done.state}"] += 1
-        if done and done.state == "erased":
-            run.telemetry.metric("CardErased", 1, reason=done.reason)
+        with of_this_object(run, counts, task.key):
+            done = eraser.carry_out(task)
+            counts["erasure_busy" if done is None else f"erasure_{done.state}"] += 1
+            if done and done.state == "erased":
+                run.telemetry.metric("CardErased", 1, reason=done.reason)
 
 
 #: In the order in which they run; what is to be erased is not finished before.

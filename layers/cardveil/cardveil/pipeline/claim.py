@@ -134,7 +134,7 @@ def claim(pipeline: Pipeline, source: Source, timings: Timings, options: Process
             yield claimed
         finally:
             with timings("release"):
-                pipeline.leases.release(claimed.lease, keys.lease_prefix)
+                _give_back(pipeline, claimed.lease, keys.lease_prefix)
                 for tidying in claimed.tidying:
                     tidying.result()
         # Answered while the lease was given back.
@@ -206,8 +206,18 @@ def _taken_and_fetched(
             refusal=refusal,
         )
     except BaseException:
-        pipeline.leases.release(lease, keys.lease_prefix)
+        _give_back(pipeline, lease, keys.lease_prefix)
         raise
+
+
+def _give_back(pipeline: Pipeline, lease: Lease, prefix: str) -> None:
+    try:
+        pipeline.leases.release(lease, prefix)
+    except Halt as refusal:
+        error = pipeline.judged(refusal)
+        if not isinstance(error, Review):
+            raise error from None
+        # This one may not be deleted: it runs out by itself.
 
 
 def _read(
@@ -226,7 +236,7 @@ def _read(
     except SourceGone:
         raise
     except CardveilError as error:
-        refusal = pipeline.judged(source.key, error)
+        refusal = pipeline.judged(error)
         if not isinstance(refusal, Reject | Review):
             raise refusal from None
         return _told_of(pipeline, source), None, refusal

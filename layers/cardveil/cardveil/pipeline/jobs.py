@@ -93,6 +93,8 @@ class CardProcessor:
                 return outcome or pipeline.recognise_and_publish(claimed)
         except SourceGone:
             return Outcome("gone")
+        except Halt as refusal:
+            return pipeline.refused(source.key, refusal)
 
     def arrived(self, user_data: str | None, job_id: str, timings: Timings) -> tuple[Arrival, Outcome | None]:
         """Take a callback: believe its signature, then nothing but what CI itself says of the job.
@@ -158,6 +160,8 @@ class CardProcessor:
         except SourceGone:
             self.notes.drop(note)
             return Outcome("gone")
+        except Halt as refusal:
+            return pipeline.refused(note.key, refusal)  # the note stands: the job is finished once it can be
 
     def due(self, notes: list[JobNote]) -> list[tuple[JobNote, Job | None]]:
         """Say which of some jobs are to be finished now; those that CI takes too long for are cancelled."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -20,6 +20,7 @@ from cardveil.core.context import Invocation
 from cardveil.core.errors import (
     RETRY_HINT,
     CardveilError,
+    Halt,
     PermissionMissing,
     PolicyWeaker,
     Reject,
@@ -44,13 +45,16 @@ from cardveil.redaction import BUILT_IN
 from cardveil.settings import Settings
 from cardveil.settings.kinds import CardRule
 from cardveil.storage.circuit_breaker import BreakerGuard, CircuitBreaker
-from cardveil.storage.keys import Keys
+from cardveil.storage.keys import Keys, keys_of
 from cardveil.storage.leases import Leases
 from cardveil.storage.objects import Objects, Stored
 from cardveil.storage.response_cache import ResponseCache
 from cardveil.storage.results import Results, unread
 from cardveil.storage.sidecar import MAX_BYTES, SourceFacts, read_sidecar, to_json
 from cardveil.storage.source import Source
+
+if TYPE_CHECKING:
+    from cardveil.storage.refusals import Refusals
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,8 @@ class Pipeline:
                 return self.existing_outcome(claimed) or self.recognise_and_publish(claimed)
         except SourceGone:
             return Outcome("gone")
+        except Halt as refusal:
+            return self.refused(source.key, refusal)
 
     def claim(
         self, source: Source, timings: Timings | None = None, options: ProcessOptions | None = None
@@ -122,11 +128,30 @@ class Pipeline:
         """Hold the source for as long as the block lasts; see `claim.claim`."""
         return claim(self, source, timings or Timings(), options or ProcessOptions())
 
-    def judged(self, key: str, error: CardveilError) -> CardveilError:
-        """Return an error met with a source as the object's or the account's; see `Refusals.judged`."""
-        from cardveil.storage.refusals import Refusals  # of no use to a picture that can be read
+    @property
+    def refusals(self) -> Refusals:
+        """What judges refusals."""
+        from cardveil.storage.refusals import Refusals  # of no use to a picture of which nothing is refused
 
-        return Refusals(self.sources, self.settings.inbox_prefix).judged(key, error)
+        return Refusals(self.sources, self.results.objects, self.settings)
+
+    def judged(self, error: CardveilError) -> CardveilError:
+        """Return an error as one object's or the account's; see `Refusals.judged`."""
+        return self.refusals.judged(error)
+
+    def refused(self, key: str, refusal: Halt) -> Outcome:
+        """Note, for the sweeps, a source of which something may not be read or written: it waits for that.
+
+        Raises
+        ------
+        CardveilError
+            What is the account's, or cannot be told apart now.
+        """
+        error = self.judged(refusal)
+        if not isinstance(error, Review):
+            raise error from None
+        self._note_unread(keys_of(key, self.settings), error)
+        return Outcome("unread", Status.NEEDS_REVIEW, (error.code,))
 
     def existing_outcome(self, claimed: Claim) -> Outcome | None:
         """Say that there is nothing to do, if so: it was finished before, or a person has decided.
@@ -189,7 +214,14 @@ class Pipeline:
             if "source_gone" in result.findings:
                 # Not the source, then, but the copy of it that was staged.
                 raise Retry("staged_copy_gone", RETRY_HINT)
-            self._publish(claimed, result)
+            try:
+                self._publish(claimed, result)
+            except Halt as refusal:
+                error = self.judged(refusal)
+                if not isinstance(error, Review):
+                    raise error from None
+                # What was paid for is kept: it may be permitted soon.
+                return self._publish_refusal(claimed, error)
             claimed.tidying.extend(answers.forget())
             claimed.look_again()
         finally:
@@ -229,18 +261,19 @@ class Pipeline:
 
         Only what its key alone forbids is final: of all else the same object may be readable tomorrow.
         """
-        waits = isinstance(refusal, Review)
-        status = Status.NEEDS_REVIEW if waits else Status.REJECTED
-        outcome = Outcome("unread" if waits else "finished", status, (refusal.code,))
-        if waits:
+        if isinstance(refusal, Review):
+            status, outcome = Status.NEEDS_REVIEW, Outcome("unread", Status.NEEDS_REVIEW, (refusal.code,))
             if claimed.made is not None and claimed.version.waits(claimed.made, refusal.code):
                 return outcome
-            note = orjson.dumps({"code": refusal.code})
-            self.sources.put(
-                claimed.keys.unread, note, media_type="application/json", meta={"kind": "unread"}
-            )
-        self._publish(claimed, ProcessingResult(status, findings=(refusal.code,)))
+            self._note_unread(claimed.keys, refusal)
+        else:
+            status, outcome = Status.REJECTED, Outcome("finished", Status.REJECTED, (refusal.code,))
+        self._publish(claimed, ProcessingResult(status, findings=(refusal.code,)), refusal)
         return outcome
+
+    def _note_unread(self, keys: Keys, refusal: Review) -> None:
+        note = orjson.dumps({"code": refusal.code})
+        self.sources.put(keys.unread, note, media_type="application/json", meta={"kind": "unread"})
 
     def _reusable_sidecar(self, claimed: Claim) -> Mapping[str, Any] | None:
         """Return the sidecar from which the source can be redacted anew, None where it must be recognised."""
@@ -264,8 +297,10 @@ class Pipeline:
         key, timings = claimed.source.key, claimed.timings
         return examine(claimed.data, hint, recogniser, claimed.rules, key=key, timings=timings)
 
-    def _publish(self, claimed: Claim, result: ProcessingResult) -> None:
-        """Write the copy, then the sidecar: with it the source is in its final state."""
+    def _publish(
+        self, claimed: Claim, result: ProcessingResult, refusal: Reject | Review | None = None
+    ) -> None:
+        """Write the copy, then the sidecar: with it the source is in its final state, or waits for it."""
         stored, keys, policy = claimed.stored, claimed.keys, claimed.rules.policy
         source = SourceFacts(self.sources.bucket, claimed.source.key, stored.etag, stored.size)
         sidecar = sidecar_of(result, source, policy, keys.redacted)
@@ -273,7 +308,7 @@ class Pipeline:
         copy = (result.copy.data, result.copy.media_type) if result.copy else None
         with claimed.timings("publish"):
             replaces = claimed.made is not None
-            waits = claimed.refusal.code if isinstance(claimed.refusal, Review) else ""
+            waits = refusal.code if isinstance(refusal, Review) else ""
             self.results.commit(
                 keys, claimed.version, result.status, document, copy, replaces=replaces, unread=waits
             )

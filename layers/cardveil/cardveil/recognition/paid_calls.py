@@ -78,7 +78,8 @@ class PaidCalls:
         except Halt as halt:
             if elsewhere is not None and isinstance(halt, PermissionMissing):
                 return self.call(elsewhere, api)
-            if halt.api:
+            # Where the bucket refuses a staged copy no service was asked.
+            if halt.api and not halt.about:
                 self.guard.refused(halt)
             raise
         except (Reject, Review):

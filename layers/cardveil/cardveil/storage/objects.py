@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from functools import partial
 from typing import Any, BinaryIO, Final, Protocol, TypeVar
 from urllib.parse import unquote
 
-from cardveil.core.errors import Reject, SourceGone, TakenByAnother
+from cardveil.core.errors import Halt, Reject, SourceGone, TakenByAnother
 from cardveil.core.frozen import dataclass
 from cardveil.core.retry import RetryPolicy
 from cardveil.storage import bodies
@@ -108,7 +109,7 @@ class CosObjects:
     def head(self, key: str) -> Stored | None:
         """Return an object's head, None when there is no such object."""
         try:
-            return self._call(_HEAD, partial(self._headed, key))
+            return self._call(_HEAD, key, partial(self._headed, key))
         except SourceGone:
             return None
 
@@ -138,7 +139,7 @@ class CosObjects:
                 raise bodies.unreadable(_GET)
             return stored, None
 
-        return self._call(_GET, once)
+        return self._call(_GET, key, once)
 
     def fetch(self, key: str, file: BinaryIO) -> None:
         """Copy an object's content into a file, in pieces; raises what `get` does."""
@@ -149,7 +150,7 @@ class CosObjects:
             headers, stream = self._opened(key)
             bodies.copy(stream, headers, _GET, file)
 
-        self._call(_GET, once)
+        self._call(_GET, key, once)
 
     def put(self, key: str, data: bytes, *, media_type: str, meta: Mapping[str, str]) -> None:
         """Write one of our own outputs: always marked as ours, so that it can never be taken for a source."""
@@ -196,7 +197,7 @@ class CosObjects:
         A lost answer shows as a conflict with oneself, so this is never tried twice.
         """
         try:
-            with vendor_errors(_PUT):
+            with refusals_about(key), vendor_errors(_PUT):
                 self.client.put_object(
                     Bucket=self.bucket,
                     Key=key,
@@ -210,7 +211,7 @@ class CosObjects:
     def delete(self, key: str) -> None:
         """Delete an object; one that is gone already is fine."""
         _require_addressable(key)
-        self._call(_DELETE, partial(self.client.delete_object, Bucket=self.bucket, Key=key))
+        self._call(_DELETE, key, partial(self.client.delete_object, Bucket=self.bucket, Key=key))
 
     def page(self, prefix: str, marker: str = "", limit: int = _PAGE) -> Page:
         """List what stands under a prefix after `marker`, at most `limit` (1 to 1000) objects."""
@@ -222,7 +223,7 @@ class CosObjects:
             EncodingType="url",
             MaxKeys=limit,
         )
-        return self._call(_LIST, lambda: _page(listed()))
+        return self._call(_LIST, prefix, lambda: _page(listed()))
 
     def entries(self, prefix: str, after: str = "") -> Iterator[Entry]:
         """Yield what stands under a prefix after the key `after`, in the order of the keys' UTF-8 bytes.
@@ -293,16 +294,27 @@ class CosObjects:
             Metadata=dict(meta),
             **more,
         )
-        self._call(_PUT, put)
+        self._call(_PUT, key, put)
 
-    def _call(self, api: str, action: Callable[[], T]) -> T:
-        """Make a request, and make it again as the retry policy allows."""
+    def _call(self, api: str, about: str, action: Callable[[], T]) -> T:
+        """Make a request about a key or a prefix, and make it again as the retry policy allows."""
 
         def once() -> T:
             with vendor_errors(api):
                 return action()
 
-        return self.retry_policy.call(once)
+        with refusals_about(about):
+            return self.retry_policy.call(once)
+
+
+@contextmanager
+def refusals_about(key: str) -> Iterator[None]:
+    """Note in a refusal what was asked for, by which it is judged whose it is."""
+    try:
+        yield
+    except Halt as refusal:
+        refusal.about = key
+        raise
 
 
 def _require_addressable(key: str) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from cardveil.core.errors import SourceGone
 from cardveil.core.frozen import dataclass
-from cardveil.storage.objects import CosObjects
+from cardveil.storage.objects import CosObjects, refusals_about
 from cardveil.storage.vendor import vendor_errors
 
 _LIST: Final = "cos:GetBucketObjectVersions"
@@ -51,7 +51,7 @@ def versions_under(objects: CosObjects, prefix: str) -> Iterator[Version]:
             MaxKeys=_PAGE,
             EncodingType="url",
         )
-        page = _call(objects, _LIST, listed)
+        page = _call(objects, _LIST, prefix, listed)
         found = [
             Version(unquote(str(each["Key"])), _id(each), str(each["IsLatest"]).lower() == "true", marker)
             for kind, marker in (("Version", False), ("DeleteMarker", True))
@@ -79,7 +79,7 @@ def delete_version(objects: CosObjects, version: Version) -> None:
     """Delete one version for good; one that is gone already is fine."""
     named = {"VersionId": version.id} if version.id else {}
     deleted = partial(objects.client.delete_object, Bucket=objects.bucket, Key=version.key, **named)
-    _call(objects, _DELETE, deleted)
+    _call(objects, _DELETE, version.key, deleted)
 
 
 def read_version(objects: CosObjects, version: Version, max_bytes: int) -> bytes:
@@ -92,7 +92,7 @@ def read_version(objects: CosObjects, version: Version, max_bytes: int) -> bytes
         return data
 
     try:
-        return b"" if version.marker else _call(objects, _GET, once)
+        return b"" if version.marker else _call(objects, _GET, version.key, once)
     except SourceGone:
         return b""
 
@@ -101,9 +101,10 @@ def _id(listed: dict[str, Any]) -> str:
     return str(listed.get("VersionId") or "")
 
 
-def _call(objects: CosObjects, api: str, action: Callable[[], Any]) -> Any:
+def _call(objects: CosObjects, api: str, about: str, action: Callable[[], Any]) -> Any:
     def once() -> Any:
         with vendor_errors(api):
             return action()
 
-    return objects.retry_policy.call(once)
+    with refusals_about(about):
+        return objects.retry_policy.call(once)

@@ -108,13 +108,20 @@ class ChangeDetector:
         policy, pipeline = chosen.policy_digest, chosen.pipeline
         if policy not in {"", made_by["policy"]} or pipeline not in {"", made_by["pipeline"]}:
             return None
-        version = Version(source.etag, self.policy_digest, PIPELINE_VERSION, source_digest(source.key))
+        version = self._version(source)
         if not version.made(sidecar):
             return (_change(version, sidecar), source) if "outdated" in chosen.states else None
         if version.decided(sidecar) or made_by["status"] not in chosen.forced:
             return None
         written = pair.sidecar.modified if pair.sidecar else 0.0
         return (made_by["status"], source) if written < self.started_at - 1 else None
+
+    def is_made(self, source: Entry, sidecar: Stored) -> bool:
+        """Say whether a sidecar is what is wanted of a source as it is."""
+        return self._version(source).made(sidecar)
+
+    def _version(self, source: Entry) -> Version:
+        return Version(source.etag, self.policy_digest, PIPELINE_VERSION, source_digest(source.key))
 
     def _selected(self, pair: Pair) -> bool:
         source, chosen = pair.source, self.selection

@@ -13,7 +13,7 @@ from cardveil.core.errors import BudgetSpent, CardveilError, Halt, Reject, Revie
 from cardveil.core.timing import Timings
 from cardveil.pipeline.pipeline import Outcome
 from cardveil.storage.circuit_breaker import stops_everybody
-from cardveil.storage.keys import digests_under, source_digest
+from cardveil.storage.keys import digests_under, keys_of, source_digest
 from cardveil.storage.leases import Lease
 from cardveil.storage.objects import Entry
 from cardveil.sweep.budget import Budget
@@ -30,6 +30,8 @@ from cardveil.sweep.worker_pool import Done, Engine
 
 #: Seconds between two checkpoints.
 _CHECKPOINT_S: Final = 5.0
+#: Outcomes of a source that waits for nothing any more.
+_ENDED: Final = frozenset({"finished", "renewed", "already", "gone"})
 #: After so many failures on end nothing new is begun: it is not the cards.
 _STALLED: Final = 20
 #: Nothing is begun in an invocation's last seconds: cards under way end, checkpoint and report are written.
@@ -143,7 +145,7 @@ class Tick:
 
     def _need(self, pair: Pair) -> str | None:
         need = self._detector.by_listing(pair)
-        if need is None and self._unread and source_digest(pair.source.key) in self._unread:
+        if need is None and self._is_noted(pair.source.key):
             need = "look"  # it may have been restored, or been permitted, without any change to see
         if need is None and self._left.of(pair.source.key):
             need = "tidy"
@@ -163,8 +165,12 @@ class Tick:
             if needed is None and self._left.of(pair.source.key):
                 self._left.tidy(pair.source.key)
             if needed is None or need == "tidy":
+                self._settle(pair.source)
                 return Done("current")
             reason, source = needed
+            noted = self._is_noted(source.key)
+            if noted and context.processor.pipeline.refusals.still_refused(source.key):
+                return Done("unread", reason)
             calls = context.calls_for(reason, source.key)
             if calls.total() and self._budget.spent:
                 return Done("over_budget", reason)
@@ -174,19 +180,42 @@ class Tick:
                     return Done("unfinished", reason)
                 outcome = self._execute(task, timings)
                 self._probing = False
+            if noted and outcome.kind in _ENDED:
+                context.processor.pipeline.sources.delete(keys_of(source.key, context.settings).unread)
         except CardveilError as error:
-            return self._failed(pair, reason, error)
+            try:
+                outcome = self._refused(pair, error)
+            except CardveilError as judged:
+                return self._failed(pair.source.key, reason, judged)
         if context.telemetry:
             context.telemetry.outcome(pair.source.key, outcome, timings.elapsed_ms)
         return _done(outcome, reason, time.monotonic() - started)
 
-    def _failed(self, pair: Pair, reason: str, error: CardveilError) -> Done:
+    def _is_noted(self, key: str) -> bool:
+        return bool(self._unread) and source_digest(key) in self._unread
+
+    def _settle(self, source: Entry) -> None:
+        """Take away what a finished source was noted for, and the note; it waits for nothing any more."""
+        pipeline = self.context.processor.pipeline
+        if not self._is_noted(source.key):
+            return
+        keys = keys_of(source.key, self.context.settings)
+        made = pipeline.results.current(keys)
+        if made is not None and self._detector.is_made(source, made):
+            self._left.tidy(source.key)
+            pipeline.sources.delete(keys.unread)
+
+    def _refused(self, pair: Pair, error: CardveilError) -> Outcome:
+        """Account for a source of which something is refused; raises all else."""
+        if isinstance(error, Halt):
+            return self.context.processor.pipeline.refused(pair.source.key, error)
+        raise error
+
+    def _failed(self, key: str, reason: str, error: CardveilError) -> Done:
         if isinstance(error, BudgetSpent):
             return Done("over_budget", reason)
-        if isinstance(error, Halt):
-            error = self.context.processor.pipeline.judged(pair.source.key, error)
         if self.context.telemetry:
-            self.context.telemetry.failure(pair.source.key, error)
+            self.context.telemetry.failure(key, error)
         if stops_everybody(error):
             with self._lock:
                 self._halt = self._halt or error
