@@ -302,3 +302,14 @@ def test_an_animation_of_one_frame_is_a_picture(kit: Any, name: str) -> None:
 def test_other_animations_are_refused(kit: Any, build: Callable[[Any], bytes], code: str) -> None:
     with pytest.raises(CardveilError, match=code):
         redact(inspect(build(kit)), kit.region(BOX))
+
+
+def test_of_a_file_of_several_photographs_the_first_is_taken(kit: Any) -> None:
+    """An MPO, as stereo cameras and portrait modes write it: a JPEG with others behind it."""
+    first, second = Image.fromarray(_pixels(kit)), Image.new("RGB", (160, 96), (1, 2, 250))
+    source = kit.pillow(first, "MPO", save_all=True, append_images=[second], quality=90)
+    assert source.count(b"\xff\xd8\xff") == 2
+    copy = redact(inspect(source), kit.region(BOX))
+    assert copy.data.count(b"\xff\xd8\xff") == 1
+    assert copy.data.endswith(b"\xff\xd9")
+    assert (_seen(copy.data)[OUTSIDE] == _seen(source)[OUTSIDE]).all()

@@ -85,6 +85,7 @@ def test_grey_and_cmyk(kit: Any, mode: str, orientation: int) -> None:
     [
         ("bmp", 1),  # which has no orientation
         *((k, o) for k in ("png", "png-grey", "png-16", "webp", "webp-alpha") for o in range(1, 9)),
+        *((k, o) for k in ("tiff", "tiff-jpeg", "tiff-g4") for o in range(1, 9)),
     ],
 )
 def test_other_formats(kit: Any, kind: str, orientation: int) -> None:
@@ -97,6 +98,12 @@ def _encoded(kit: Any, kind: str, pixels: Any, orientation: int) -> bytes:
     image = Image.fromarray(pixels)
     if kind == "bmp":
         return bytes(kit.pillow(image, "BMP"))
+    if kind.startswith("tiff"):
+        how = {"tiff": "tiff_lzw", "tiff-jpeg": "jpeg", "tiff-g4": "group4"}[kind]
+        if kind == "tiff-g4":
+            # Without dithering, which carries every pixel's rounding on to all that follow.
+            image = image.convert("1", dither=Image.Dither.NONE)
+        return bytes(kit.pillow(image, "TIFF", compression=how, tiffinfo={274: orientation}))
     if kind == "png-16":
         wide = pixels[..., 0].astype(np.uint16) * 257
         return bytes(kit.with_orientation(kit.pillow(Image.fromarray(wide), "PNG"), orientation))
@@ -121,7 +128,7 @@ def test_a_png_made_from_a_jpeg_keeps_no_ringing(kit: Any) -> None:
     assert kit.naive(sources[0], TILTED) != kit.naive(sources[1], TILTED)
 
 
-@pytest.mark.parametrize("kind", ["jpeg", "jpeg-grey", "png", "png-16", "webp", "bmp"])
+@pytest.mark.parametrize("kind", ["jpeg", "jpeg-grey", "png", "png-16", "webp", "bmp", "tiff"])
 def test_nothing_outside_what_is_shown_decides_anything(kit: Any, kind: str) -> None:
     """Whatever else lies on the table: pictures that differ in all that is not shown give one copy."""
     orientation = 1 if kind == "bmp" else 6

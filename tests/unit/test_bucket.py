@@ -120,6 +120,37 @@ def test_no_source_can_be_named_as_another_s_results() -> None:
     assert len({keys.sidecar for keys in all_keys}) == len({keys.redacted for keys in all_keys}) == len(names)
 
 
+def test_a_copy_of_another_format_is_called_so() -> None:
+    for name in ("a.heic", "A.HEIC", "b/c.heif", "d.hif", "e.avif"):
+        keys = keys_of(f"inbox/{name}", SETTINGS)
+        assert keys.redacted == f"redacted/{name}.redacted.jpg"
+        assert (keys.sidecar, keys.former) == (f"sidecars/{name}.json", f"redacted/{name}")
+    # Phones' exports are called so, and are the same pictures still.
+    assert keys_of("inbox/a.heic.jpg", SETTINGS).redacted == "redacted/a.heic.jpg"
+    assert keys_of("inbox/a.heic.jpg", SETTINGS).former == ""
+
+
+def test_no_two_copies_share_a_key_however_sources_are_called() -> None:
+    names = [
+        f"{stem}{ending}{more}"
+        for stem in ("a", "a.jpg", "b.heic/c", ".heic", "")
+        for ending in ("", ".heic", ".heic.redacted", ".avif", ".jpg", ".heic.jpg")
+        for more in ("", ".redacted.jpg", ".redacted.jpg.redacted.jpg", ".REDACTED.JPG")
+    ]
+    sources = {f"inbox/{name}" for name in names if name}
+    found = [keys_of(source, SETTINGS) for source in sources]
+    assert len({keys.redacted for keys in found}) == len(sources)
+    # Where a copy stood once, none of another source's stands now.
+    assert not {keys.former for keys in found if keys.former} & {keys.redacted for keys in found}
+
+
+def test_a_copy_of_another_format_has_no_longer_key_than_cos_takes() -> None:
+    longest = "inbox/" + "x" * (MAX_KEY_BYTES - 11) + ".heic"
+    keys = keys_of(longest, SETTINGS)
+    assert keys.redacted == f"redacted/{source_digest(longest)}"
+    assert keys.former == ""
+
+
 def test_a_lease_is_held_by_one(now: Now) -> None:
     bucket = Memory()
     mine, yours = Leases(bucket, "me", now), Leases(bucket, "you", now)

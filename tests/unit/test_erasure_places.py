@@ -28,7 +28,7 @@ def test_every_key_of_a_source_is_erased() -> None:
     settings = Settings()
     keys = keys_of("inbox/a.jpg", settings)
     prefixes = tuple(state_of("inbox/a.jpg", settings).values())
-    apart = {"sidecar", "redacted", "lease_prefix"}
+    apart = {"sidecar", "redacted", "former", "lease_prefix"}
     for field in fields(Keys):
         assert field.name in apart or getattr(keys, field.name).startswith(prefixes), field.name
     assert {"sidecar", "redacted", *state_of("inbox/a.jpg", settings)} <= set(STEPS)

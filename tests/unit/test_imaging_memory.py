@@ -26,6 +26,7 @@ WIDTH, HEIGHT = 2400, 1600
 MEASURE = """
 import resource, sys
 import PIL.BmpImagePlugin, PIL.JpegImagePlugin, PIL.PngImagePlugin, PIL.WebPImagePlugin, PIL.ImageFilter
+import PIL.TiffImagePlugin
 from cardveil.card.model import Polygon
 from cardveil.core.errors import CardveilError
 from cardveil.redaction import Region, inspect, redact, upright_copy
@@ -87,6 +88,13 @@ KINDS: dict[str, Any] = {
     "png palette": lambda p: _pillow(Image.fromarray(p).quantize(16), "PNG", compress_level=1),
     "webp": lambda p: _pillow(Image.fromarray(p), "WEBP", lossless=True, quality=0, method=0),
     "bmp": lambda p: _pillow(Image.fromarray(p), "BMP"),
+    "tiff": lambda p: _pillow(Image.fromarray(p), "TIFF", compression="tiff_lzw"),
+    "tiff of jpeg": lambda p: _pillow(Image.fromarray(p), "TIFF", compression="jpeg"),
+    "tiff of four planes": lambda p: _pillow(Image.fromarray(p).convert("CMYK"), "TIFF"),
+    "tiff grey": lambda p: _pillow(Image.fromarray(p).convert("L"), "TIFF", compression="tiff_lzw"),
+    "tiff fax": lambda p: _pillow(Image.fromarray(p).convert("1"), "TIFF", compression="group4"),
+    "tiff transparent": lambda p: _pillow(_transparent(p), "TIFF", compression="tiff_lzw"),
+    "tiff sixteen bits": lambda p: _pillow(Image.fromarray(p[..., 0].astype(np.uint16) * 257), "TIFF"),
 }
 
 

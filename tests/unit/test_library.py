@@ -95,7 +95,7 @@ def test_the_policy_s_colour_is_used() -> None:
     (picture(), [Polygon.box(900, 900, 950, 950)], "rejected", "region_outside"),
     (picture()[:200], [BOX], "rejected", "picture_truncated"),
     (b"", [BOX], "rejected", "empty_file"),
-    (b"%PDF-1.4", [BOX], "rejected", "format_not_supported"),
+    (b"%PDF-1.4", [BOX], "rejected", "document_of_pages"),
     (picture(), [BOX] * 1001, "rejected", "too_many_regions"),
 ])  # fmt: skip
 def test_what_cannot_be_redacted_gives_no_copy_and_a_reason(

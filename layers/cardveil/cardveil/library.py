@@ -16,6 +16,7 @@ from cardveil.pipeline.examine import ProcessingResult, examine, redact_places
 from cardveil.recognition.interfaces import CardRecogniser, Hint
 from cardveil.redaction import Limits, Picture, Policy, RedactedCopy, Region, load_policy
 from cardveil.redaction import inspect as inspect_bytes
+from cardveil.redaction.documents import is_document
 
 #: A picture: its bytes, or the path of its file.
 Source = bytes | bytearray | memoryview | str | PathLike[str]
@@ -43,6 +44,8 @@ class Result:
         Why, as codes; `FINDINGS` says what most of them mean, the runbook what all of them ask for.
     cards : tuple of Card
         What a recogniser found. They hold personal data.
+    pages : tuple of Result
+        Of a PDF or a TIFF of several pages: what became of each page, in pixels of the page as it was drawn.
     """
 
     status: Status
@@ -50,6 +53,7 @@ class Result:
     regions: tuple[Region, ...] = ()
     findings: tuple[str, ...] = ()
     cards: tuple[Card, ...] = ()
+    pages: tuple[Result, ...] = ()
 
 
 def inspect(picture: Source, *, limits: Limits = _LIMITS) -> Picture:
@@ -81,7 +85,7 @@ def redact(
     Parameters
     ----------
     picture : bytes or path
-        A JPEG, PNG, BMP or lossless WebP file.
+        A JPEG, PNG, TIFF, BMP or lossless WebP file; with a recogniser also a PDF (needs `pypdfium2`).
     places : iterable of Region, Polygon, four (x, y) pairs or {"name", "polygon"}, optional
         What to cover, in pixels of the upright picture. All else is shown: of the policy, only its colour is
         used.
@@ -124,6 +128,10 @@ def redact(
         if regions is not None:
             return _result(redact_places(data, regions, rules))
         assert recogniser is not None  # noqa: S101 - one of the two was given
+        if is_document(data):
+            from cardveil.pipeline.document import examine_document  # pictures need none of it
+
+            return _result(examine_document(data, hint, recogniser, rules))
         return _result(examine(data, hint, recogniser, rules))
     except Reject as refusal:
         return Result(Status.REJECTED, findings=(refusal.code,))
@@ -132,7 +140,8 @@ def redact(
 
 
 def _result(done: ProcessingResult) -> Result:
-    return Result(done.status, done.copy, done.regions, done.findings, done.cards)
+    pages = tuple(_result(page) for page in done.pages)
+    return Result(done.status, done.copy, done.regions, done.findings, done.cards, pages)
 
 
 def _bytes_of(picture: Source, limits: Limits) -> bytes:

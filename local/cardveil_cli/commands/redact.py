@@ -13,7 +13,7 @@ import click
 from cardveil.card.findings import Status
 from cardveil.core.errors import CardveilError
 from cardveil.pipeline.covering import RedactionRules
-from cardveil.redaction import Limits, coefficient_path_available, inspect, load_policy
+from cardveil.redaction import Limits, coefficient_path_available, load_policy
 from cardveil_cli.base import Command
 from cardveil_cli.commands.fields_file import FieldsFile, read_fields
 from cardveil_cli.commands.redact_report import Report
@@ -22,6 +22,7 @@ from cardveil_cli.exits import Debugging, ExitCode, shown
 from cardveil_cli.files.finding import Found, find, resolved
 from cardveil_cli.files.naming import stems_of
 from cardveil_cli.files.out_folder import OutFolder
+from cardveil_cloud.heif.convert import to_jpeg
 from cardveil_ocr.adapter import embedded_recogniser, hint_of_names
 
 _EXAMPLES = (
@@ -92,7 +93,7 @@ def command(
     changed nor removed: it knows its own results by a manifest in --out. What was done is not done again.
     """
     try:
-        rules = RedactionRules(load_policy(policy), Limits(), proof=proof)
+        rules = RedactionRules(load_policy(policy), Limits(), proof=proof, converter=to_jpeg)
     except CardveilError as error:
         raise click.UsageError(f"--policy: {error.what_to_do}") from None
     own = read_fields(fields) if fields else None
@@ -142,7 +143,7 @@ def _check(found: Found, own: FieldsFile | None, rules: RedactionRules) -> None:
         raise click.UsageError("--fields goes with one picture: its polygons are that picture's")
     try:
         data = read_source(found.sources[0], rules.limits.max_bytes).data
-        picture = inspect(data or b"", rules.limits)
+        picture = rules.opened(data or b"")
     except (OSError, CardveilError):
         return  # told as that picture's outcome
     own.check_frame(picture.width, picture.height)

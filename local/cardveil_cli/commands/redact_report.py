@@ -115,6 +115,7 @@ def _document(outcome: Outcome) -> dict[str, object]:
         "output": outcome.output,
         "ms": outcome.ms,
         "earlier": outcome.earlier,
+        **({"pages": outcome.pages} if outcome.pages else {}),
     }
 
 

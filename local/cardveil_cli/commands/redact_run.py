@@ -13,6 +13,7 @@ from typing import Final
 from cardveil.card.findings import Status
 from cardveil.core.errors import CardveilError, Reject
 from cardveil.pipeline.covering import RedactionRules
+from cardveil.pipeline.document import examine_document
 from cardveil.pipeline.examine import (
     PIPELINE_VERSION,
     ProcessingResult,
@@ -21,6 +22,7 @@ from cardveil.pipeline.examine import (
     sidecar_of,
 )
 from cardveil.recognition.interfaces import CardRecogniser, Hint
+from cardveil.redaction.documents import is_document
 from cardveil.storage.sidecar import SourceFacts, to_json
 from cardveil_cli.commands.fields_file import FieldsFile
 from cardveil_cli.exits import shown
@@ -40,6 +42,8 @@ _ENDINGS: Final = {
     "image/png": (".png",),
     "image/bmp": (".bmp", ".dib"),
     "image/webp": (".webp",),
+    "image/tiff": (".tif", ".tiff"),
+    "application/pdf": (".pdf",),
 }
 
 
@@ -55,6 +59,8 @@ class Outcome:
         Whether an earlier run did it, and nothing was to be done now.
     fault
         What stopped it, where its code does not tell.
+    pages
+        How many a document has that was done now; 0 for a picture.
     """
 
     file: str
@@ -64,6 +70,7 @@ class Outcome:
     ms: float = 0.0
     earlier: bool = False
     fault: BaseException | None = None
+    pages: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +132,8 @@ class RedactRun:
         except Exception as fault:  # noqa: BLE001 - told, counted, and the other pictures go on
             return ended(FAILED, "unexpected_fault", fault=fault)
         copy = self._copy_of(record)
-        return Outcome(file, record.status, record.findings, copy, _ms(self.clock() - started))
+        ms, pages = _ms(self.clock() - started), len(verdict.pages)
+        return Outcome(file, record.status, record.findings, copy, ms, pages=pages)
 
     def request(self) -> str:
         """Return the digest of all that decides over a result besides the source."""
@@ -152,6 +160,8 @@ class RedactRun:
     def _verdict(self, content: Content) -> ProcessingResult:
         if content.data is None:
             return ProcessingResult(Status.REJECTED, findings=("picture_too_large",))
+        if self.fields is None and is_document(content.data):
+            return examine_document(content.data, self.hint, self.recogniser, self.rules)
         if self.fields is None:
             return examine(content.data, self.hint, self.recogniser, self.rules)
         try:

@@ -15,8 +15,8 @@ from cardveil_cli.files.manifest import FILE_NAME, Manifest, manifest_of
 
 #: A file of a folder that is called so is taken for a picture, whatever it holds; others by what they hold.
 _ENDINGS: Final = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".webp", ".heic", ".heif", ".tif", ".tiff"}
-    | {".gif", ".avif", ".jxl", ".jp2", ".pdf"}
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".webp", ".heic", ".heif", ".hif", ".tif"}
+    | {".tiff", ".gif", ".avif", ".jxl", ".jp2", ".pdf"}
 )
 #: Enough to tell a format by its first bytes.
 _HEAD: Final = 4096

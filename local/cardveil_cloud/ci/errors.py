@@ -36,6 +36,7 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType(
         "SecretidNotExist": "The key does not exist.",
         "SignatureExpired": "The signature has expired.",
         "InvalidHost": "The host is invalid.",
+        "InvalidImageFormat": "The image format is not supported, or the image is damaged.",
         "InvalidArgument": "Invalid Argument.",
         "InternalError": "An internal error has occurred.",
         "MethodNotAllowed": "The specified method is not allowed against this resource.",

@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from starlette.responses import Response
 
 from cardveil_cloud import xml
-from cardveil_cloud.ci import general_ocr, id_card_ocr, license_rec
+from cardveil_cloud.ci import conversion, general_ocr, id_card_ocr, license_rec
 from cardveil_cloud.ci.engine import RecognitionEngine
 from cardveil_cloud.ci.errors import CiError, error_response
 from cardveil_cloud.ci.names import Language
@@ -73,6 +73,8 @@ class CiService:
     async def process(self, call: CiCall) -> Response:
         """Answer one call; refusals are answers too."""
         try:
+            if call.process == "imageMogr2":
+                return await self._converted(call)
             operation = self._operations.get(call.process)
             if operation is None:
                 raise CiError("NotImplemented")
@@ -88,6 +90,10 @@ class CiService:
             headers={"x-ci-request-id": call.request_id},
             media_type="application/xml",
         )
+
+    async def _converted(self, call: CiCall) -> Response:
+        made = await conversion.to_jpeg(call.data or b"", int(call.params["quality"] or conversion.QUALITY))
+        return Response(made, headers={"x-ci-request-id": call.request_id}, media_type="image/jpeg")
 
     async def _license_rec(self, call: CiCall) -> list[tuple[str, Content]]:
         card_type = license_rec.card_type_of(call.params)

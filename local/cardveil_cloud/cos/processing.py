@@ -22,6 +22,9 @@ _ACTIONS: Final = {
     ("PUT", "IDCardOCR"): "ci:CreateIDCardOCRJob",
     ("GET", "OCR"): "ci:CreateOCRJob",
 }
+#: "imageMogr2": operations one after the other; of them, this converts and sets the quality.
+_RULE: Final = "imageMogr2/"
+_CONVERSION: Final = re.compile(r"imageMogr2/format/jpe?g(?:/quality/(?P<quality>100|[1-9]?[0-9]))?")
 
 
 def check_process(call: Call) -> None:
@@ -47,6 +50,37 @@ def check_process(call: Call) -> None:
     call.principal.require(_ACTIONS[method, process], resource)
     if call.key:
         call.principal.require("cos:GetObject", resource)
+
+
+def picture_rule(call: Call) -> str:
+    """Return the rule of basic picture processing that a request's query is, empty where it is none.
+
+    Raises
+    ------
+    CosError
+        ``AccessDenied``, ``InvalidArgument`` (no CI here), ``NotImplemented`` for other operations.
+    """
+    rule = next((name for name in call.query if name.startswith(_RULE)), "")
+    if not rule:
+        return ""
+    if call.request.method != "GET" or not call.key or not _CONVERSION.fullmatch(rule):
+        raise CosError("NotImplemented", "This picture processing is not implemented by the local cloud.")
+    if call.context.ci is None:
+        raise CosError("InvalidArgument")
+    call.principal.require("cos:GetObject", f"cos/{call.bucket}/{call.key}")
+    return rule
+
+
+async def convert(call: Call, rule: str) -> Response:
+    """Hand the object to CI's basic processing; `CosError` when bucket or object is missing."""
+    ci = call.context.ci
+    if ci is None:
+        raise CosError("InvalidArgument")
+    info, data = await run_in_threadpool(call.context.store.get, call.bucket, call.key)
+    check_readable(call.principal, info.attributes)
+    quality = _CONVERSION.fullmatch(rule)
+    params = {"quality": quality["quality"] or ""} if quality else {}
+    return await ci.process(CiCall("imageMogr2", params, call.bucket, call.key, "GET", data, call.request_id))
 
 
 async def process(call: Call) -> Response:

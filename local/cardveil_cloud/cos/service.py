@@ -22,7 +22,7 @@ from cardveil_cloud.cos.cors import headers_for, preflight
 from cardveil_cloud.cos.errors import CosError, error_response
 from cardveil_cloud.cos.form import post_object
 from cardveil_cloud.cos.outbox import Outbox
-from cardveil_cloud.cos.processing import check_process, process
+from cardveil_cloud.cos.processing import check_process, convert, picture_rule, process
 from cardveil_cloud.cos.routing import is_form, operation_of, resource_of
 from cardveil_cloud.cos.signature import verify
 from cardveil_cloud.cos.store import ObjectStore
@@ -141,6 +141,8 @@ class CosService:
         )
         call = Call(context, request, target, principal, request_id)
         process_name = target.query.get("ci-process")
+        if process_name is None and (rule := picture_rule(call)):
+            return await self._run("ci", "imageMogr2", request, partial(convert, call, rule))
         if process_name is not None:
             check_process(call)
         if process_name is None or request.method == "PUT":

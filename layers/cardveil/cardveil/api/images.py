@@ -13,7 +13,7 @@ from cardveil.api.context import RequestContext
 from cardveil.api.problems import Problem
 from cardveil.card.model import PORTRAIT, Card, Point, Polygon
 from cardveil.core.errors import SourceGone
-from cardveil.redaction import Placement, inspect, place, upright_copy
+from cardveil.redaction import Placement, place, upright_copy
 from cardveil.storage.keys import keys_of
 from cardveil.storage.sidecar import cards_of
 
@@ -38,7 +38,7 @@ def view(context: RequestContext, found: Found, kind: Literal["source", "redacte
     Problem
         404 ``picture_missing``; 422 when it cannot be read as a picture.
     """
-    upright = _upright(context, _bytes(context, found, kind))
+    upright = _upright(context, found.key, _bytes(context, found, kind))
     context.saw(found.key)
     width, height, data, media_type = upright
     with _opened(data) as image:
@@ -58,7 +58,7 @@ def crops(context: RequestContext, found: Found, wanted: Sequence[str]) -> list[
     cards = cards_of(found.document)
     if not cards or not found.document["source"]["width"]:
         return [{} for _ in cards]
-    frame_width, _, data, _ = _upright(context, _bytes(context, found, "source"))
+    frame_width, _, data, _ = _upright(context, found.key, _bytes(context, found, "source"))
     with _opened(data) as image:
         return [_crops(image, image.width / frame_width, card, wanted) for card in cards]
 
@@ -77,7 +77,7 @@ def quality(context: RequestContext, found: Found) -> dict[str, Any] | None:
     """Return how sharp the least sharp card is (0 to 100), and how many pixels wide that one is."""
     if not found.document["source"]["width"]:
         return None
-    frame_width, _, data, _ = _upright(context, _bytes(context, found, "source"))
+    frame_width, _, data, _ = _upright(context, found.key, _bytes(context, found, "source"))
     outlines = [_card_outline(place(card)) for card in cards_of(found.document)]
     with _opened(data) as image:
         scale = image.width / frame_width
@@ -107,8 +107,8 @@ def _bytes(context: RequestContext, found: Found, kind: str) -> bytes:
     return data
 
 
-def _upright(context: RequestContext, data: bytes) -> tuple[int, int, bytes, str]:
-    picture = inspect(data, context.pipeline.rules.limits)
+def _upright(context: RequestContext, key: str, data: bytes) -> tuple[int, int, bytes, str]:
+    picture = context.pipeline.converting(context.pipeline.rules, key).opened(data)
     copy = upright_copy(picture, max_bytes=_MAX_VIEW_BYTES, max_pixels=_MAX_VIEW_PIXELS)
     return picture.width, picture.height, copy.data, copy.media_type
 

@@ -283,7 +283,7 @@ def _verdict(
         return verdict
     if data is None or not change.cards:
         raise Reject("picture_too_large", "raise CARDVEIL_MAX_BYTES")
-    rules = replace(context.pipeline.rules, policy=change.policy)
+    rules = replace(context.pipeline.converting(context.pipeline.rules, found.key), policy=change.policy)
     try:
         with context.pipeline.recognising(keys) as recogniser:
             return covered(verdict, data, rules, recogniser)

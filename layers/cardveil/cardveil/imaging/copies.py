@@ -66,10 +66,7 @@ def upright_copy(picture: Picture, *, max_bytes: int, max_pixels: int | None = N
     if fits and plain and (picture.jpeg is None or len(picture.jpeg.components) < 4):
         return UprightCopy(picture.data, picture.media_type, picture.width, picture.height, 1.0)
     image = decoding.decode(picture, halved=area > HALVED)
-    if image.mode.startswith("I"):
-        # Sixteen bits to eight: Pillow's own conversion clips instead.
-        image = image.convert("I").point(lambda value: value / 257).convert("L")
-    image = decoding.upright(image, picture.orientation)
+    image = decoding.upright(decoding.in_eight_bits(image), picture.orientation)
     if max_pixels is not None and image.width * image.height > max_pixels:
         image = _smaller(image, (max_pixels / (image.width * image.height)) ** 0.5)
     while True:

@@ -5,19 +5,28 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cardveil.core.errors import Reject
 from cardveil.core.frozen import dataclass, field
 from cardveil.imaging import containers, exif, icc, jpeg
 from cardveil.imaging.jpeg import JpegHeader
-from cardveil.imaging.limits import Limits, corrupt, memory_bounded, truncated, unsupported
+from cardveil.imaging.limits import Limits, corrupt, memory_bounded, of_pages, truncated, unsupported
 from cardveil.imaging.orientation import upright_size
 from cardveil.imaging.turbojpeg_library import coefficient_path_available
 
+if TYPE_CHECKING:
+    from cardveil.imaging.tiff import Directory
+
 #: What a format is called in HTTP and COS.
 MEDIA_TYPES: Final[Mapping[str, str]] = MappingProxyType(
-    {"jpeg": "image/jpeg", "png": "image/png", "bmp": "image/bmp", "webp": "image/webp"}
+    {
+        "jpeg": "image/jpeg",
+        "png": "image/png",
+        "bmp": "image/bmp",
+        "webp": "image/webp",
+        "tiff": "image/tiff",
+    }
 )
 _ICC: Final = b"ICC_PROFILE\x00"
 #: JPEGs of more pixels are decoded at half their size for recognisers: none takes more, and memory is short.
@@ -33,7 +42,7 @@ class Picture:
     data : bytes
         The whole file as it was received.
     format : str
-        ``jpeg``, ``png``, ``bmp`` or ``webp``, from the bytes.
+        ``jpeg``, ``png``, ``bmp``, ``webp`` or ``tiff``, from the bytes.
     width, height : int
         Size of the upright picture in pixels: what a person sees and all polygons refer to.
     orientation : int
@@ -104,7 +113,8 @@ def inspect(data: bytes, limits: Limits = Limits()) -> Picture:  # noqa: B008 - 
     Reject
         ``empty_file``, ``not_a_picture``, ``picture_truncated``, ``picture_too_large``,
         ``picture_has_no_pixels``,
-        ``picture_animated``, ``format_not_supported``, ``picture_corrupt`` or ``too_many_scans``.
+        ``picture_animated``, ``document_of_pages``, ``format_not_supported``, ``picture_corrupt`` or
+        ``too_many_scans``.
     """
     if not data:
         raise Reject("empty_file", "upload the picture again: the file is empty")
@@ -198,13 +208,38 @@ def _contained(data: bytes, name: str, contents: containers.Contents) -> Picture
     )
 
 
+def _read_tiff(data: bytes, limits: Limits) -> containers.Contents:
+    from cardveil.imaging.tiff import read_tiff  # of no use to the pictures of phones
+
+    return read_tiff(data, limits)
+
+
 _CONTAINERS: Final[
     tuple[tuple[str, Callable[[bytes], bool], Callable[[bytes, Limits], containers.Contents]], ...]
 ] = (
     ("png", lambda data: data[:8] == containers.PNG_SIGNATURE, containers.read_png),
     ("webp", lambda data: data[:4] == b"RIFF" and data[8:12] == b"WEBP", containers.read_webp),
     ("bmp", lambda data: data[:2] == b"BM", containers.read_bmp),
+    ("tiff", lambda data: data[:4] in (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"), _read_tiff),
 )
+
+
+def tiff_page(data: bytes, directory: Directory, limits: Limits) -> Picture:
+    """Return one page of a TIFF as a picture; raises as `inspect`."""
+    from cardveil.imaging.tiff import read_page
+
+    try:
+        picture = _contained(data, "tiff", read_page(data, directory, limits))
+    except struct.error:
+        raise truncated() from None
+    limits.check_memory(picture.stored_width * picture.stored_height * picture.cost + 2 * len(data))
+    return picture
+
+
+def is_pdf(data: bytes) -> bool:
+    """Say whether a file is a PDF: its mark may stand behind other bytes, but behind no picture's."""
+    known = data[:2] == b"\xff\xd8" or any(each[1](data) for each in _CONTAINERS)
+    return b"%PDF-" in data[:1024] and not known
 
 
 def _unknown(data: bytes) -> Reject:
@@ -217,12 +252,10 @@ def _unknown(data: bytes) -> Reject:
             # pillow-heif unpacks to 25 MB, 22 of them an encoder: the runtime layer would pass its 40 MB.
             return unsupported("HEIC (choose 'most compatible' in the phone's camera settings)")
         return unsupported("a video or an AVIF")
-    if b"%PDF-" in data[:1024]:
-        return unsupported("a PDF (export the page as a picture)")
-    if data[:4] in (b"II*\x00", b"MM\x00*"):
-        return unsupported("a TIFF or a raw photograph")
+    if is_pdf(data):
+        return of_pages()
     if data[:2] == b"\xff\x0a" or data[:12] == b"\x00\x00\x00\x0cJXL \r\n\x87\n":
         return unsupported("JPEG XL")
     if data[:12] == b"\x00\x00\x00\x0cjP  \r\n\x87\n" or data[:4] == b"\xff\x4f\xff\x51":
         return unsupported("JPEG 2000")
-    return Reject("not_a_picture", "upload a JPEG, PNG, BMP or WebP photograph")
+    return Reject("not_a_picture", "upload a JPEG, PNG, TIFF, BMP or WebP photograph")

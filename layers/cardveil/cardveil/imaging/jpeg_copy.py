@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from cardveil.imaging import exif
 from cardveil.imaging.jpeg import (
     APP0,
+    APP2,
     APP14,
     DHT,
     DQT,
@@ -18,16 +20,31 @@ from cardveil.imaging.jpeg import (
 )
 from cardveil.imaging.limits import truncated
 
+_ICC: Final = b"ICC_PROFILE\x00"
+
 
 def without_metadata(data: bytes, header: JpegHeader) -> bytes:
     """Return the JPEG with nothing but what decoding needs: no APPn but the colour marks, no trailer."""
-    kept = [b"\xff\xd8"]
+    return _rebuilt(data, header, profile=False)
+
+
+def with_orientation(data: bytes, header: JpegHeader, orientation: int) -> bytes:
+    """Return the JPEG with its profile and this EXIF orientation (1 to 8), and no other metadata."""
+    body = b"" if orientation == 1 else exif.minimal(orientation)
+    said = b"\xff\xe1" + (len(body) + 2).to_bytes(2, "big") + body if body else b""
+    return _rebuilt(data, header, said, profile=True)
+
+
+def _rebuilt(data: bytes, header: JpegHeader, said: bytes = b"", *, profile: bool) -> bytes:
+    kept = [b"\xff\xd8", said]
+    kept_markers = FRAMES | {DQT, DHT, DRI}
     for part in segments(data):
+        coloured = profile and part.marker == APP2
         if part.marker == APP0 and part.body[:5] == b"JFIF\x00":
             kept.append(JFIF)
         elif part.marker == APP14 and part.body[:5] == b"Adobe" and len(part.body) >= 12:
             kept.append(b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00" + part.body[11:12])
-        elif part.marker in FRAMES or part.marker in (DQT, DHT, DRI):
+        elif part.marker in kept_markers or (coloured and part.body.startswith(_ICC)):
             kept.append(data[part.start : part.end])
     kept.append(data[header.scan_start : ending(data, header.scan_start)])
     return b"".join(kept)

@@ -120,6 +120,16 @@ def truncated() -> Reject:
     return Reject("picture_truncated", "upload the whole picture again: the file ends too early")
 
 
+def of_pages() -> Reject:
+    """Build the refusal of a document where a picture is wanted."""
+    return Reject(
+        "document_of_pages",
+        "upload each page of the PDF or TIFF as a picture of its own, or use `cardveil redact` on a machine",
+    )
+
+
 def unsupported(name: str) -> Reject:
     """Build the refusal of a format that is understood but not redacted."""
-    return Reject("format_not_supported", f"upload a JPEG, PNG, BMP or WebP photograph instead of {name}")
+    return Reject(
+        "format_not_supported", f"upload a JPEG, PNG, TIFF, BMP or WebP photograph instead of {name}"
+    )

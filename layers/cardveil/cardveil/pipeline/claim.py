@@ -258,7 +258,7 @@ def _rules(
     pipeline: Pipeline, source: Source, options: ProcessOptions, stored: Stored, made: Stored | None
 ) -> tuple[RedactionRules, Version, bool]:
     """Return what the source is redacted by, as far as it has a policy of its own, and by what version."""
-    rules = options.rules or pipeline.rules
+    rules = pipeline.converting(options.rules or pipeline.rules, source.key)
     digest = rules.policy.digest
     version = Version(stored.etag, digest, PIPELINE_VERSION, source_digest(source.key))
     choice = choice_of(rules.policy, stored, version, made, options.chosen)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from cardveil.card.model import PORTRAIT, Card, Field
 from cardveil.core.errors import Reject, Review
@@ -34,6 +34,9 @@ from cardveil.redaction import (
     upright_copy,
 )
 
+if TYPE_CHECKING:
+    from cardveil.redaction.documents import Converter
+
 T = TypeVar("T")
 #: 7 MB after Base64 is the limit of every recognition API used (their pages, "Input Parameters").
 MAX_SENT_BYTES: Final = 7 * 1024 * 1024 * 3 // 4 - 1024
@@ -49,12 +52,29 @@ class RedactionRules:
         ``geometry`` or ``recognise`` (see `Settings.proof`).
     harmless_warnings : frozenset of str
         Vendor warnings that do not send a card to review.
+    converter : callable, optional
+        Makes JPEGs of HEIC and AVIF; without it they are refused.
     """
 
     policy: Policy
     limits: Limits
     proof: str = "geometry"
     harmless_warnings: frozenset[str] = frozenset()
+    converter: Converter | None = None
+
+    def opened(self, data: bytes) -> Picture:
+        """Inspect a source; HEIC and AVIF are converted first, see `imaging.conversion.opened`.
+
+        Raises
+        ------
+        Reject
+            As `inspect`, and what the converter raises.
+        """
+        if data[4:8] != b"ftyp":
+            return inspect(data, self.limits)
+        from cardveil.redaction.documents import opened  # of no use to any other picture
+
+        return opened(data, self.limits, self.converter)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,12 +19,11 @@ from cardveil.redaction import (
     RedactedCopy,
     Region,
     as_document,
-    inspect,
     place,
     redact,
     upright_copy,
 )
-from cardveil.storage.sidecar import RedactionDone, RegionDone, Sidecar, SourceFacts
+from cardveil.storage.sidecar import PageDone, RedactionDone, RegionDone, Sidecar, SourceFacts
 
 #: To be raised whenever the same source would be given another result; older results are then out of date.
 PIPELINE_VERSION: Final = "2"
@@ -32,7 +31,13 @@ PIPELINE_VERSION: Final = "2"
 
 @dataclass(frozen=True, slots=True)
 class ProcessingResult:
-    """What became of a picture; `copy` is there exactly when `status` is ``redacted``."""
+    """What became of a picture; `copy` is there exactly when `status` is ``redacted``.
+
+    Attributes
+    ----------
+    pages : tuple of ProcessingResult
+        Of a document: what became of each page; places are in pixels of the page as it was drawn.
+    """
 
     status: Status
     picture: Picture | None = None
@@ -42,6 +47,7 @@ class ProcessingResult:
     calls: tuple[Call, ...] = ()
     regions: tuple[Region, ...] = ()
     copy: RedactedCopy | None = None
+    pages: tuple[ProcessingResult, ...] = ()
 
 
 def examine(
@@ -77,8 +83,10 @@ def examine(
     recognition = Recognition()
     try:
         with timings("inspect"):
-            picture = inspect(data, rules.limits)
+            picture = rules.opened(data)
         covering = Redactor(picture, rules)
+        if picture.data is not data:
+            key = None  # what stands there is not what was made of it
         recognition = _recognise(picture, hint, recogniser, key, timings, covering)
         findings = _all_findings(recognition, hint, rules)
         if recognition.refusal:
@@ -118,7 +126,7 @@ def redact_places(
     """
     timings = timings or Timings()
     with timings("inspect"):
-        picture = inspect(data, rules.limits)
+        picture = rules.opened(data)
     _require_one_frame(picture)
     with timings("redact"):
         copy = redact(picture, regions, fill=rules.policy.fill)
@@ -134,7 +142,7 @@ def sent_copy(data: bytes, key: str, rules: RedactionRules, timings: Timings) ->
         When the picture cannot be read.
     """
     with timings("inspect"):
-        picture = inspect(data, rules.limits)
+        picture = rules.opened(data)
     with timings("upright"):
         upright = upright_copy(picture, max_bytes=MAX_SENT_BYTES)
     return Image(upright.data, upright.width, upright.height, key if upright.data == data else None)
@@ -170,6 +178,7 @@ def sidecar_of(
             crop=copy.crop,
         )
     return Sidecar(
+        pages=tuple(_page_done(page) for page in verdict.pages),
         source=source,
         status=verdict.status,
         cards=verdict.cards,
@@ -181,6 +190,19 @@ def sidecar_of(
         policy_digest=policy.digest,
         policy=as_document(policy),
         created_at=now or datetime.now(timezone.utc),
+    )
+
+
+def _page_done(page: ProcessingResult) -> PageDone:
+    picture, copy = page.picture, page.copy
+    return PageDone(
+        picture.width if picture else None,
+        picture.height if picture else None,
+        page.status,
+        page.findings,
+        page.cards,
+        tuple(RegionDone(r.field, r.polygon, r.action) for r in page.regions),
+        copy.crop if copy else None,
     )
 
 

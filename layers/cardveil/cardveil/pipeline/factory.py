@@ -168,6 +168,7 @@ def build_processor(
             partial(is_abroad, region),
         ),
         invocation=invocation,
+        converted=partial(_converted, sources, settings.max_bytes),
     )
     return CardProcessor(
         pipeline=pipeline,
@@ -177,6 +178,12 @@ def build_processor(
         retry_policy=retry_policy,
         rate_limiter=rate_limiter,
     )
+
+
+def _converted(objects: CosObjects, max_bytes: int, key: str) -> bytes:
+    from cardveil.storage.converted import as_jpeg  # most pictures are decoded here
+
+    return as_jpeg(objects, key, max_bytes=max_bytes)
 
 
 def _text_reader(

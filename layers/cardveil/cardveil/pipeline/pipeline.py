@@ -54,6 +54,7 @@ from cardveil.storage.sidecar import MAX_BYTES, SourceFacts, read_sidecar, to_js
 from cardveil.storage.source import Source
 
 if TYPE_CHECKING:
+    from cardveil.redaction.documents import Converted
     from cardveil.storage.refusals import Refusals
 
 
@@ -90,6 +91,8 @@ class Pipeline:
     recogniser : callable
         Builds the recogniser of one source from the means to stage a copy of it, the answers that were paid
         for before, the breaker's guard, and the call's options.
+    converted : callable, optional
+        Has CI make a JPEG of the source of this key.
     """
 
     settings: Settings
@@ -101,6 +104,7 @@ class Pipeline:
     recogniser: Callable[[Stage, ResponseCache, BreakerGuard, ProcessOptions], CardRecogniser]
     invocation: Invocation
     sleep: Callable[[float], None] = field(default=time.sleep)
+    converted: Callable[[str], bytes] | None = None
 
     def process(
         self, source: Source, timings: Timings | None = None, *, options: ProcessOptions | None = None
@@ -127,6 +131,19 @@ class Pipeline:
     ) -> AbstractContextManager[Claim]:
         """Hold the source for as long as the block lasts; see `claim.claim`."""
         return claim(self, source, timings or Timings(), options or ProcessOptions())
+
+    def converting(self, rules: RedactionRules, key: str) -> RedactionRules:
+        """Return the rules for one source, with CI as its converter: no such decoder is in this process."""
+        converted = self.converted
+        if converted is None:
+            return rules
+
+        def convert(_data: bytes, _facts: object) -> Converted:
+            from cardveil.redaction.documents import Converted
+
+            return Converted(converted(key), upright=False)
+
+        return replace(rules, converter=convert)
 
     @property
     def refusals(self) -> Refusals:

@@ -13,7 +13,6 @@ from cardveil.core.timing import Timings
 from cardveil.pipeline.covering import RedactionRules, Redactor
 from cardveil.pipeline.examine import ProcessingResult, with_copy
 from cardveil.recognition.interfaces import CardRecogniser
-from cardveil.redaction import inspect
 from cardveil.storage.sidecar import calls_of, cards_of
 
 #: Findings that come of the policy or of the covering. All others speak of the picture or of its recognition,
@@ -53,7 +52,7 @@ def covered(
     Reject, Review
         When the picture cannot be read, a place is missing, or the copy cannot be proven.
     """
-    picture = inspect(data, rules.limits)
+    picture = rules.opened(data)
     done = Redactor(picture, rules).cover(verdict.cards, recogniser, Timings())
     # A person has looked already: what asks for one is settled.
     told = (code for code in done.findings if status_of([code]) is not Status.NEEDS_REVIEW)
@@ -93,7 +92,7 @@ def re_redact(
     status = Status(document["status"])
     try:
         with timings("inspect"):
-            picture = inspect(data, rules.limits)
+            picture = rules.opened(data)
     except (Reject, Review):
         return stored_verdict(document, status, stored, before)  # its findings say so already
     if not stored or status is Status.REJECTED or status_of(findings) is Status.NEEDS_REVIEW:

@@ -17,6 +17,7 @@ BUILT_IN: Final = ("strict", "standard", "minimal")
 INCOMPLETE: Final = ("review", "mask_card", "mask_picture")
 OUTSIDE: Final = ("mask", "crop", "keep")
 REST: Final = ("mask", "keep")
+PAGES: Final = ("mask", "keep", "review")
 #: Beside the layout's zone, which is covered as well: so all ink was covered on every invented card.
 USUAL_MARGIN: Final = 0.6
 
@@ -52,6 +53,9 @@ class Policy:
     rest : str
         What lies on the card and is no field: ``mask`` shows kept fields and printed labels alone, ``keep``
         the card's ground as well, as far as a witness read all text on it.
+    pages_without_card : str
+        Of a document: ``mask`` covers such a page whole, ``keep`` shows it whole, ``review`` leaves the
+        document to a person.
     """
 
     name: str
@@ -62,6 +66,7 @@ class Policy:
     incomplete: str
     outside: str = "mask"
     rest: str = "mask"
+    pages_without_card: str = "mask"
 
     def action_for(self, card_type: CardType, side: Side, field: str) -> Action:  # noqa: ARG002
         """Return what is done to a field; one that the policy does not know is masked.
@@ -80,6 +85,7 @@ def policy_of(
     incomplete: str = "review",
     outside: str = "mask",
     rest: str = "mask",
+    pages_without_card: str = "mask",
 ) -> Policy:
     """Make a policy with its digest; what is not given is at its safe default."""
     canonical = {
@@ -94,9 +100,12 @@ def policy_of(
         "rest": rest,
         "schema": "cardveil.policy/2",
     }
+    if pages_without_card != "mask":
+        # Results by policies that never spoke of pages stay right.
+        canonical["pages_without_card"] = pages_without_card
     digest = hashlib.sha256(json.dumps(canonical, sort_keys=True).encode("ascii")).hexdigest()
     kept = MappingProxyType({card_type: MappingProxyType(each) for card_type, each in rules.items()})
-    return Policy(name, digest, kept, margin_mm, fill, incomplete, outside, rest)
+    return Policy(name, digest, kept, margin_mm, fill, incomplete, outside, rest, pages_without_card)
 
 
 @cache
@@ -123,7 +132,12 @@ def from_document(document: Mapping[str, Any]) -> Policy:
             for kind, fields in said.pop("cards").items()
         }
         policy = policy_of(str(said.pop("name")), rules, **{**said, "fill": colour_of(said["fill"])})
-        known = (policy.outside in OUTSIDE, policy.rest in REST, policy.incomplete in INCOMPLETE)
+        known = (
+            policy.outside in OUTSIDE,
+            policy.rest in REST,
+            policy.incomplete in INCOMPLETE,
+            policy.pages_without_card in PAGES,
+        )
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError("no policy") from error
     if not all(known) or not isinstance(policy.margin_mm, int | float) or policy.margin_mm < 0:

@@ -12,6 +12,7 @@ from cardveil.redaction.policy import (
     BUILT_IN,
     INCOMPLETE,
     OUTSIDE,
+    PAGES,
     REST,
     Action,
     Partial,
@@ -57,7 +58,7 @@ def load_policy(source: str | Path) -> Policy:
 
 def _parse(text: str) -> Policy:
     root = _compose(text)
-    known = {"name", "margin_mm", "fill", "incomplete", "outside", "rest", "cards"}
+    known = {"name", "margin_mm", "fill", "incomplete", "outside", "rest", "pages_without_card", "cards"}
     items = _mapping(root, known, "setting")
     if "cards" not in items:
         raise _invalid(root.start_mark.line + 1, "`cards` is missing")
@@ -70,7 +71,13 @@ def _parse(text: str) -> Policy:
         given["margin_mm"] = _number(items["margin_mm"])
     if "fill" in items:
         given["fill"] = colour_of(_text(items["fill"], _COLOUR, 'a quoted colour such as "#000000"'))
-    for key, values in (("incomplete", INCOMPLETE), ("outside", OUTSIDE), ("rest", REST)):
+    choices = (
+        ("incomplete", INCOMPLETE),
+        ("outside", OUTSIDE),
+        ("rest", REST),
+        ("pages_without_card", PAGES),
+    )
+    for key, values in choices:
         if key in items:
             given[key] = _one_of(items[key], values)
     return policy_of(name, rules, **given)

@@ -6,6 +6,7 @@ It is made of the orders of a policy's parts, so that no policy counts as strict
 - ``outside``: ``keep``, then ``mask`` and ``crop``, which show equally little
 - ``rest``: ``keep``, then ``mask``
 - ``incomplete``: ``mask_card``, ``mask_picture``, ``review``, which publishes nothing
+- ``pages_without_card``: ``keep``, ``mask``, ``review``, which publishes nothing
 - ``margin_mm``: by size. The colour of the cover is part of no order.
 """
 
@@ -19,6 +20,7 @@ from cardveil.redaction.policy import Action, Partial, Policy, policy_of
 
 _OUTSIDE: Final[Mapping[str, int]] = {"keep": 0, "crop": 1, "mask": 1}
 _REST: Final[Mapping[str, int]] = {"keep": 0, "mask": 1}
+_PAGES: Final[Mapping[str, int]] = {"keep": 0, "mask": 1, "review": 2}
 _INCOMPLETE: Final[Mapping[str, int]] = {"mask_card": 0, "mask_picture": 1, "review": 2}
 
 
@@ -28,6 +30,7 @@ def covers_as_much(policy: Policy, other: Policy) -> bool:
         policy.margin_mm >= other.margin_mm
         and _OUTSIDE[policy.outside] >= _OUTSIDE[other.outside]
         and _REST[policy.rest] >= _REST[other.rest]
+        and _PAGES[policy.pages_without_card] >= _PAGES[other.pages_without_card]
         and _INCOMPLETE[policy.incomplete] >= _INCOMPLETE[other.incomplete]
         and all(_hides(_of(policy, *field), _of(other, *field)) for field in _fields(policy, other))
     )
@@ -50,6 +53,7 @@ def stricter(policy: Policy, other: Policy) -> Policy:
         incomplete=max(policy.incomplete, other.incomplete, key=_INCOMPLETE.__getitem__),
         outside=max(policy.outside, other.outside, key=_OUTSIDE.__getitem__),
         rest=max(policy.rest, other.rest, key=_REST.__getitem__),
+        pages_without_card=max(policy.pages_without_card, other.pages_without_card, key=_PAGES.__getitem__),
     )
 
 
@@ -62,6 +66,7 @@ def as_document(policy: Policy) -> dict[str, Any]:
         "incomplete": policy.incomplete,
         "outside": policy.outside,
         "rest": policy.rest,
+        **({"pages_without_card": policy.pages_without_card} if policy.pages_without_card != "mask" else {}),
         "cards": {
             kind.value: {
                 name: {"partial": {"keep_first": action.keep_first, "keep_last": action.keep_last}}

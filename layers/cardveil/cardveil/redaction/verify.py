@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from cardveil.card.geometry import signed_area
-from cardveil.core.errors import proof_failed
+from cardveil.core.errors import Reject, proof_failed
 from cardveil.core.frozen import dataclass
 from cardveil.imaging import exif, jpeg, jpeg_copy
 from cardveil.redaction.grid import Cover, Outline, Outlines, is_convex, union
@@ -81,7 +81,9 @@ def check(data: bytes, format_: str, expected: Expected) -> tuple[str, ...]:
     Review
         ``proof_failed``, naming the check.
     """
-    names, size = {"jpeg": _jpeg, "png": _png, "webp": _webp, "bmp": _bmp}[format_](data, expected)
+    names, size = {"jpeg": _jpeg, "png": _png, "webp": _webp, "bmp": _bmp, "tiff": _tiff}[format_](
+        data, expected
+    )
     if size != (expected.width, expected.height):
         raise proof_failed("the copy has another size than its source")
     return tuple(dict.fromkeys(names))
@@ -208,6 +210,20 @@ def _bmp(data: bytes, _expected: Expected) -> Found:
     if total != len(data) or offset + pixels != len(data):
         raise proof_failed("the copy does not end where its picture ends")
     return ["BMP"], (width, height)
+
+
+def _tiff(data: bytes, expected: Expected) -> Found:
+    from cardveil.imaging import tiff
+
+    try:
+        pages = tiff.parsed(data)
+        # What is written again from its pictures alone is the same: there is nothing else in it.
+        same = len(pages) == 1 and tiff.write(pages, expected.profile) == data
+    except (Reject, struct.error):
+        raise proof_failed("the copy cannot be read") from None
+    if not same:
+        raise proof_failed("the copy holds a tag that is not its picture's")
+    return ["TIFF", *(["ICC"] if expected.profile is not None else [])], tiff.size_of(pages[0])
 
 
 def _segment(marker: int, body: bytes) -> bytes:

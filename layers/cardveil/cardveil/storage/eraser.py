@@ -139,7 +139,9 @@ class Eraser:
         yield "source", self.sources, versions_of(self.sources, key)
         for kind, prefix in state_of(key, self.settings).items():
             yield kind, self.sources, list(versions_under(self.sources, prefix))
-        yield "redacted", self.results, versions_of(self.results, keys.redacted)
+        copies = versions_of(self.results, keys.redacted)
+        former = versions_of(self.results, keys.former) if keys.former else []
+        yield "redacted", self.results, [*copies, *former]
         yield "sidecar", self.results, versions_of(self.results, keys.sidecar)
 
     def _checkpoints(self, key: str) -> list[Version]:

@@ -14,11 +14,21 @@ from cardveil.storage.objects import Objects
 from cardveil.storage.source import is_addressable
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+#: What copies of other formats than their sources are called besides; and the sources that have such, or are
+#: called as such a copy is: what is added to all of them, no two copies share.
+_AS_JPEG: Final = ".redacted.jpg"
+_CONVERTED: Final = re.compile(r".*\.(?:heic|heif|hif|avif)(?:\.redacted\.jpg)*", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The keys that belong to one source."""
+    """The keys that belong to one source.
+
+    Attributes
+    ----------
+    former : str
+        Where a copy of it stood before version 0.2, empty where it stands there still.
+    """
 
     sidecar: str
     redacted: str
@@ -28,6 +38,7 @@ class Keys:
     answers: str
     history: str
     unread: str
+    former: str = ""
 
 
 def source_digest(key: str) -> str:
@@ -42,11 +53,14 @@ def keys_of(source: str, settings: Settings) -> Keys:
     and for the one source whose results' keys would be too long for COS, or could not be
     asked for. Only a digest has the form of one: a
     source that is named like a digest has its results named by its own, or it could write over another's.
+    Copies of what is called a HEIC or an AVIF are JPEGs, and called so.
     """
     relative = source.removeprefix(settings.inbox_prefix)
     whole = source_digest(source)
+    ending = _AS_JPEG if _CONVERTED.fullmatch(relative) else ""
     longest = max(
-        len(settings.sidecar_prefix.encode()) + len(".json"), len(settings.redacted_prefix.encode())
+        len(settings.sidecar_prefix.encode()) + len(".json"),
+        len(settings.redacted_prefix.encode()) + len(ending),
     )
     too_long = longest + len(relative.encode()) > MAX_KEY_BYTES
     if (
@@ -55,10 +69,11 @@ def keys_of(source: str, settings: Settings) -> Keys:
         or not is_addressable(source)
         or _DIGEST.fullmatch(relative)
     ):
-        relative = whole
+        relative, ending = whole, ""
+    plain = f"{settings.redacted_prefix}{relative}"
     return Keys(
         sidecar=f"{settings.sidecar_prefix}{relative}.json",
-        redacted=f"{settings.redacted_prefix}{relative}",
+        redacted=f"{plain}{ending}",
         lease_prefix=f"{settings.state_prefix}leases/{whole}/",
         staged_prefix=f"{settings.state_prefix}staged/{whole}/",
         # One name a source: a crash leaves a copy that the next submission writes over.
@@ -66,6 +81,8 @@ def keys_of(source: str, settings: Settings) -> Keys:
         answers=f"{settings.state_prefix}answers/{whole}/kept",
         history=f"{settings.state_prefix}history/{whole}/",
         unread=f"{settings.state_prefix}unread/{whole}/note",
+        # What is called as a copy is might be one by now.
+        former=plain if ending and not plain.lower().endswith(_AS_JPEG) else "",
     )
 
 

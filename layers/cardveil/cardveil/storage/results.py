@@ -106,6 +106,7 @@ class Results:
         """Remove the results of a source that is not there any more."""
         self.objects.delete(keys.sidecar)
         self.objects.delete(keys.redacted)
+        self._withdraw_former(keys)
 
     def commit(
         self,
@@ -135,6 +136,7 @@ class Results:
         """
         if replaces:
             self._unsettle(keys)
+        self._withdraw_former(keys)
         if copy:
             self._put_copy(keys, copy)
         else:
@@ -153,6 +155,7 @@ class Results:
         `pipeline.decisions`.
         """
         told = {"status": status.value, **version.as_meta(), "decided": "yes"}
+        self._withdraw_former(keys)
         if self.objects.head(keys.redacted):
             self._unsettle(keys)
             self.objects.delete(keys.redacted)
@@ -187,6 +190,10 @@ class Results:
     def _withdraw(self, keys: Keys) -> None:
         if self.objects.head(keys.redacted):
             self.objects.delete(keys.redacted)
+
+    def _withdraw_former(self, keys: Keys) -> None:
+        if keys.former and self.objects.head(keys.former):
+            self.objects.delete(keys.former)
 
 
 def unread(sidecar: Stored) -> str:

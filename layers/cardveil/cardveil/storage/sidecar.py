@@ -70,6 +70,19 @@ class RedactionDone:
 
 
 @dataclass(frozen=True, slots=True)
+class PageDone:
+    """One page of a document; sizes and places are in pixels of the page as it was drawn."""
+
+    width: int | None
+    height: int | None
+    status: Status
+    findings: Sequence[str]
+    cards: Sequence[Card]
+    regions: tuple[RegionDone, ...]
+    crop: tuple[int, int, int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What a person decided over a card.
 
@@ -117,6 +130,8 @@ class Sidecar:
         The packaged policy that a machine's request has chosen; empty for the settings' alone.
     archived : int
         How many decisions before `history` stand in the archive; see `storage.archive`.
+    pages : sequence of PageDone
+        Of a document, whose cards stand there and not in `cards`.
     """
 
     source: SourceFacts
@@ -133,6 +148,7 @@ class Sidecar:
     policy: Mapping[str, Any] | None = None
     chosen: str = ""
     archived: int = 0
+    pages: Sequence[PageDone] = ()
 
 
 def to_json(sidecar: Sidecar) -> bytes:
@@ -158,6 +174,8 @@ def to_json(sidecar: Sidecar) -> bytes:
         "pipeline": {"version": sidecar.pipeline_version, "policy_digest": sidecar.policy_digest},
         "created_at": sidecar.created_at.isoformat(timespec="seconds"),
     }
+    if sidecar.pages:
+        document["pages"] = [_page(page) for page in sidecar.pages]
     if sidecar.policy is not None:
         document["pipeline"]["policy"] = dict(sidecar.policy)
     if sidecar.chosen:
@@ -287,6 +305,24 @@ def schema() -> dict[str, Any]:
     return document
 
 
+def _page(page: PageDone) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "width": page.width,
+        "height": page.height,
+        "status": page.status.value,
+        "findings": list(page.findings),
+        "cards": [_card(card) for card in page.cards],
+        "regions": [_region(region) for region in page.regions],
+    }
+    if page.crop is not None:
+        document["crop"] = list(page.crop)
+    return document
+
+
+def _region(region: RegionDone) -> dict[str, Any]:
+    return {"field": region.field, "polygon": region.polygon.as_lists(), "action": region.action}
+
+
 def _card(card: Card) -> dict[str, Any]:
     document: dict[str, Any] = {
         "type": card.type.value,
@@ -328,10 +364,7 @@ def _redaction(done: RedactionDone | None) -> dict[str, Any] | None:
         return None
     document: dict[str, Any] = {
         "policy": done.policy,
-        "regions": [
-            {"field": region.field, "polygon": region.polygon.as_lists(), "action": region.action}
-            for region in done.regions
-        ],
+        "regions": [_region(region) for region in done.regions],
         "output": {"key": done.output_key, "sha256": done.output_sha256},
         "path": done.path,
         "proof": dict(done.proof),

@@ -1,0 +1,81 @@
+"""Runs as a process of its own: a file on standard input, a JPEG on standard output; imports nothing of ours.
+
+It exits with 3 for a damaged file, 4 for one that takes too much memory, 5 for one that is not converted; of
+some damaged files libheif dies, which is why it is here.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import resource
+import sys
+from typing import Any
+
+_CORRUPT, _TOO_LARGE, _UNSUPPORTED = 3, 4, 5
+
+
+def main() -> int:
+    """Convert the one file."""
+    told = json.loads(sys.argv[1])
+    seconds, memory = math.ceil(told["limits"]["seconds"]), int(told["limits"]["memory"])
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    sys.path[:] = told["path"]
+    data = sys.stdin.buffer.read()
+    try:
+        made = _converted(data, told)
+    except ImportError:
+        return _UNSUPPORTED
+    except MemoryError:
+        return _TOO_LARGE
+    except (OSError, ValueError, SyntaxError, EOFError, RuntimeError):
+        return _CORRUPT
+    if made is None:
+        return _UNSUPPORTED
+    sys.stdout.buffer.write(made)
+    sys.stdout.buffer.flush()
+    return 0
+
+
+def _converted(data: bytes, told: dict[str, Any]) -> bytes | None:
+    from PIL import Image
+
+    Image.MAX_IMAGE_PIXELS = None  # held to before
+    image = _of_avif(data, told["orientation"]) if told["avif"] else _of_heic(data)
+    profile = image.info.get("icc_profile")
+    if "A" in image.mode and image.getchannel("A").getextrema()[0] != 255:
+        return None  # what lies under its transparency, viewers show or do not
+    out = io.BytesIO()
+    image.convert("RGB").save(out, "JPEG", quality=told["quality"], subsampling=0, icc_profile=profile)
+    return out.getvalue()
+
+
+def _of_heic(data: bytes) -> Any:
+    import pi_heif
+
+    # It turns the picture as its container says, and names no other turn any more.
+    return pi_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=True).to_pillow()
+
+
+def _of_avif(data: bytes, orientation: int) -> Any:
+    from PIL import Image
+
+    image = Image.open(io.BytesIO(data), formats=("AVIF",))
+    image.load()
+    profile = image.info.get("icc_profile")
+    ways = Image.Transpose
+    way = {
+        2: ways.FLIP_LEFT_RIGHT, 3: ways.ROTATE_180, 4: ways.FLIP_TOP_BOTTOM, 5: ways.TRANSPOSE,
+        6: ways.ROTATE_270, 7: ways.TRANSVERSE, 8: ways.ROTATE_90,
+    }.get(orientation)  # fmt: skip
+    turned = image if way is None else image.transpose(way)
+    turned.info["icc_profile"] = profile
+    return turned
+
+
+if __name__ == "__main__":
+    sys.exit(main())
