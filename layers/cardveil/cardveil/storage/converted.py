@@ -6,7 +6,7 @@ from typing import Final
 
 from cardveil.core.errors import Halt, Reject
 from cardveil.storage import bodies
-from cardveil.storage.objects import CosObjects
+from cardveil.storage.objects import CosObjects, refusals_about
 from cardveil.storage.vendor import vendor_errors
 
 #: The primary picture of a HEIC or an AVIF, with next to no loss ("imageMogr2", CI documentation).
@@ -32,7 +32,7 @@ def as_jpeg(objects: CosObjects, key: str, *, max_bytes: int) -> bytes:
     conf, rule = objects.client.get_conf(), {_TO_JPEG: ""}
 
     def once() -> bytes:
-        with vendor_errors(_API):
+        with refusals_about(key), vendor_errors(_API):
             answer = objects.client.send_request(
                 method="GET",
                 url=conf.uri(bucket=objects.bucket, path=key),
