@@ -94,9 +94,10 @@ def corpus() -> Iterator[tuple[str, bytes]]:
         yield "avif", _saved(picture(seed), "AVIF", exif=block, xmp=CANARY, quality=80)
     for seed in range(24):
         yield "pdf of a scan", scan(sheet(FRONT if seed % 2 else None, (1300, 860 + 8 * seed)), rotate=0)
-        images = [sheet(size=(60 + seed, 80)), picture(seed), sheet(size=(90, 70 + seed))]
+        first = sheet(FRONT) if seed % 4 == 0 else picture(seed)
+        images = [first, picture(seed), sheet(size=(90, 70 + seed))]
         yield "pdf of pages", pages(images, [0, 90, 180])
-        many = [picture(seed), picture(seed + 1)]
+        many = [first, picture(seed + 1)]
         yield "tiff of pages", _saved(many[0], "TIFF", save_all=True, append_images=many[1:], tiffinfo=told)
 
 

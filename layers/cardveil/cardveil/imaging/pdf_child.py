@@ -63,7 +63,10 @@ def _write_page(page: Any, told: dict[str, Any]) -> None:
     )
     if min(width, height) * scale < 1:
         raise ValueError("a page without a pixel")
-    image = page.render(scale=scale, may_draw_forms=True, draw_annots=True).to_pil().convert("RGB")
+    # pdfium's sizes are rounded up, and a hair is a row more.
+    image = (
+        page.render(scale=scale * (1 - 1e-6), may_draw_forms=True, draw_annots=True).to_pil().convert("RGB")
+    )
     page.close()
     out = io.BytesIO()
     image.save(out, "JPEG", quality=95, subsampling=0)
