@@ -46,6 +46,12 @@ def main() -> None:
     _write("webp-lossy.webp", _pillow(image, "WEBP", quality=50))
     _write("webp-lossless.webp", _pillow(image.quantize(8).convert("RGB"), "WEBP", lossless=True))
     _write("webp-alpha.webp", _pillow(image.convert("RGBA"), "WEBP", quality=50, exif=exif[6:] + CANARY))
+    told = {270: CANARY.decode(), 65000: CANARY.decode()}
+    _write("tiff-lzw.tif", _pillow(image, "TIFF", compression="tiff_lzw", tiffinfo={**told, 274: 6}))
+    _write("tiff-jpeg.tif", _pillow(image, "TIFF", compression="jpeg", tiffinfo=told))
+    _write("tiff-fax.tif", _pillow(image.convert("1"), "TIFF", compression="group4", tiffinfo=told))
+    _write("tiff-cmyk.tif", _pillow(image.resize((30, 22)).convert("CMYK"), "TIFF", tiffinfo=told))
+    _write("tiff-sixteen.tif", _pillow(Image.fromarray(grey), "TIFF", compression="tiff_lzw"))
 
 
 def _cv(image: Image.Image, options: list[int]) -> bytes:

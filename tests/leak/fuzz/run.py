@@ -129,6 +129,9 @@ def try_one(data: bytes, rng: random.Random) -> str:
 
 def _beside_the_picture(data: bytes) -> bytes:
     """Return a copy without its coded picture and quantisation, into which a mutation can move anything."""
+    if data[:2] == b"II":
+        with Image.open(io.BytesIO(data)) as image:
+            return data[: min(image.tag_v2[273])]
     start = {b"BM": b"", b"\xff\xd8": b"\xff\xda", b"\x89P": b"IDAT", b"RI": b"VP8L"}[data[:2]]
     head = data[: data.find(start)] if start else data[:54]
     at = head.find(b"\xff\xdb") if start == b"\xff\xda" else -1
