@@ -1,4 +1,4 @@
-"""The console on phones, tablets and screens: nothing is cut off, thumbs reach it, and pictures are zoomed."""
+"""The console on phones, tablets and screens: nothing is cut off, a thumb reaches it, pictures zoom."""
 
 from __future__ import annotations
 
