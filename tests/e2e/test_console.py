@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import Browser, Page, Response, Route, expect
 from tests.support.api_fixture import Api, api_bench
 from tests.support.cloud_fixture import kept
-from tests.support.console_fixture import CHROMIUM, Desk, chromium, desk_on, pictures_shown, without_faults
+from tests.support.console_fixture import Desk, needs_browser, pictures_shown, without_faults
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Debian's package chromium is missing")
+pytestmark = needs_browser
 
 
 @pytest.fixture(scope="module")
@@ -24,18 +24,6 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
         found.upload("licence.jpg", kept("licence-flat.jpg"))
         found.upload("back.jpg", kept("id-back-photo.jpg"))
         found.upload("text.jpg", b"not a picture")
-        yield found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def desk(browser: Browser, api: Api) -> Iterator[Desk]:
-    with desk_on(browser, api) as found:
         yield found
 
 

@@ -9,11 +9,11 @@ import pytest
 from playwright.sync_api import Browser, FilePayload, Route, expect
 from tests.support.api_fixture import SECRET, Api, api_bench
 from tests.support.cloud_fixture import kept
-from tests.support.console_fixture import CHROMIUM, Desk, chromium, desk_on
+from tests.support.console_fixture import Desk, desk_on, needs_browser
 
 from cardveil.api.tokens import ROLES, mint
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Debian's package chromium is missing")
+pytestmark = needs_browser
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +23,6 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
         found.bench.upload("inbox/front.jpg", kept("id-front-flat.jpg"))
         found.upload("back.jpg", kept("id-back-photo.jpg"))
         yield found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 from tests.support.api_fixture import SECRET, Api, api_bench
 from tests.support.cloud_fixture import kept
-from tests.support.console_fixture import CHROMIUM, Desk, chromium, desk_on
+from tests.support.console_fixture import Desk, needs_browser
 
 import cardveil
 from cardveil.api.problems import STATUSES
@@ -23,7 +23,6 @@ from cardveil.card.model import FIELDS
 from cardveil.recognition.warnings import API_WARNINGS, CI_WARNINGS
 from cardveil_cli.runbook.codes import codes
 
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="Debian's package chromium is missing")
 PACKAGE = Path(cardveil.__file__).parent
 ODD = "a+b c#1&x=%41 照片.jpg"
 
@@ -39,19 +38,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
         yield found
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def desk(browser: Browser, api: Api) -> Iterator[Desk]:
-    with desk_on(browser, api) as found:
-        yield found
-
-
-@needs_chromium
+@needs_browser
 def test_what_needs_a_person_comes_first_then_the_newest(desk: Desk) -> None:
     desk.enter()
     names = desk.page.locator("#list .name")
@@ -61,7 +48,7 @@ def test_what_needs_a_person_comes_first_then_the_newest(desk: Desk) -> None:
     expect(names).to_have_text([ODD, "a-first.jpg"])
 
 
-@needs_chromium
+@needs_browser
 def test_a_card_has_an_address(desk: Desk) -> None:
     desk.enter(card=f"&card={quote(f'inbox/{ODD}', safe='')}")
     desk.opened(ODD)
@@ -80,7 +67,7 @@ def test_a_card_has_an_address(desk: Desk) -> None:
     expect(desk.page.locator("#card-title")).to_have_text("No card is open")
 
 
-@needs_chromium
+@needs_browser
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_refusal_names_the_fields_where_they_stand(desk: Desk, language: str) -> None:
     words = json.loads((PACKAGE / "api" / "assets" / "words.json").read_text("utf-8"))[language]
@@ -108,7 +95,7 @@ def test_a_refusal_names_the_fields_where_they_stand(desk: Desk, language: str) 
     expect(desk.said("decision")).not_to_contain_text(words["problem"]["fields_missing"])
 
 
-@needs_chromium
+@needs_browser
 def test_a_rejection_is_taken_back_later(desk: Desk) -> None:
     desk.enter()
     desk.open("back.jpg")
@@ -123,7 +110,7 @@ def test_a_rejection_is_taken_back_later(desk: Desk) -> None:
     expect(desk.page.locator("#reopen")).to_be_hidden()
 
 
-@needs_chromium
+@needs_browser
 def test_covered_and_kept_are_told_apart_without_colours(desk: Desk) -> None:
     desk.enter()
     desk.open("a-first.jpg")
@@ -139,7 +126,7 @@ def test_covered_and_kept_are_told_apart_without_colours(desk: Desk) -> None:
     expect(desk.page.locator(".legend")).to_have_text("coveredshown")
 
 
-@needs_chromium
+@needs_browser
 def test_a_file_that_is_no_picture_is_not_said_to_be_hidden(desk: Desk) -> None:
     desk.enter()
     desk.open("text.jpg")
@@ -147,7 +134,7 @@ def test_a_file_that_is_no_picture_is_not_said_to_be_hidden(desk: Desk) -> None:
     expect(desk.page.locator("#accept")).to_be_disabled()
 
 
-@needs_chromium
+@needs_browser
 def test_what_is_wrong_with_a_token(desk: Desk, api: Api) -> None:
     ended = mint(SECRET, "tester", ["read"], lifetime_s=900, now=1_000_000_000)
     strange = mint("x" * 32, "tester", ["read"], lifetime_s=900, now=1_000_000_000)
