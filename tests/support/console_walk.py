@@ -87,9 +87,10 @@ class Walk:
     def _key(self) -> None:
         names = self._page.locator("#list .name").all_inner_texts()
         key, by = self._random.choice((("n", 1), ("p", -1)))
-        at = names.index(self._card) + by if self._card in names else 0
-        if 0 <= at < len(names):
-            self._card = names[at]
+        at = names.index(self._card) + by
+        if not 0 <= at < len(names) or names[at] not in CARDS:
+            return
+        self._card = names[at]
         self._page.locator("#card-title").focus()
         self._page.keyboard.press(key)
         self._desk.opened(self._card)

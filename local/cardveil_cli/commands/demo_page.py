@@ -35,6 +35,12 @@ polygon { fill: url(#covered); stroke: var(--mark); stroke-width: 2; vector-effe
 table { border-collapse: collapse; width: 100%; font-size: .9rem; margin-top: .5rem; }
 td, th { border: 1px solid var(--line); padding: .1rem .5rem; text-align: left; vertical-align: top; }
 th { white-space: nowrap; }
+@media (max-width: 40rem) {
+  table, tbody, tr, th, td { display: block; border: 0; padding: 0; }
+  tr { border-bottom: 1px solid var(--line); padding: .25rem 0; }
+  tr:first-child, td:empty { display: none; }
+  td::before { content: attr(data-label) ": "; color: var(--soft); }
+}
 """
 #: Lines across what the policy covers, so that it is seen without colours too.
 _HATCH: Final = (
@@ -155,10 +161,12 @@ def _figure(file: str, sidecar: dict[str, Any], caption: str) -> str:
 
 
 def _fields(sidecar: dict[str, Any]) -> str:
-    rows = "".join(
-        f'<tr><th scope="row">{escape(field["name"])}<td>{escape(field["text"] or "")}<td>'
-        f"{escape(field['normalized'] or '')}<td>{'' if field['score'] is None else round(field['score'])}"
-        for card in sidecar["cards"]
-        for field in card["fields"]
-    )
-    return rows and f"<table><tr><th>field<th>text<th>normalised<th>score{rows}</table>"
+    heads = ("text", "normalised", "score")
+    rows = ""
+    for field in (field for card in sidecar["cards"] for field in card["fields"]):
+        score = "" if field["score"] is None else str(round(field["score"]))
+        said = zip(heads, (field["text"] or "", field["normalized"] or "", score), strict=True)
+        cells = "".join(f'<td data-label="{head}">{escape(text)}</td>' for head, text in said)
+        rows += f'<tr><th scope="row">{escape(field["name"])}</th>{cells}</tr>'
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("field", *heads))
+    return rows and f"<table><tr>{head}</tr>{rows}</table>"
