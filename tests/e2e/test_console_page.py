@@ -200,7 +200,7 @@ def test_the_token_leaves_the_address_and_the_page(desk: Desk, api: Api) -> None
 
 
 def fits(page: Page) -> None:
-    """Wait until there is nothing to scroll sideways for: Firefox takes a new window's size a moment later."""
+    """Wait until there is nothing to scroll sideways for: a new size may come a moment later."""
     page.wait_for_function("() => document.documentElement.scrollWidth <= innerWidth")
 
 
