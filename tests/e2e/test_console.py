@@ -355,11 +355,11 @@ def test_a_rejected_card_s_corrections_come_back_with_it(desk: Desk, api: Api) -
 
 
 #: Of each walk.
-_STEPS = 10
+_STEPS = 8
 
 
 def test_no_walk_loses_what_was_typed(browser: Browser, api: Api, request: pytest.FixtureRequest) -> None:
-    count = request.config.getoption("--walks", default=15)
+    count = request.config.getoption("--walks", default=6)
     first = request.config.getoption("--first-walk", default=1)
     lost = {}
     for name in CARDS:

@@ -30,6 +30,7 @@ class Walk:
         self._page = desk.page
         self._random = Random(seed)
         self._card = ""
+        self._decided = False
         self.texts: dict[str, dict[str, str]] = {name: {} for name in CARDS}
         self.moved: dict[str, set[str]] = {name: set() for name in CARDS}
         self.done: list[str] = []
@@ -41,10 +42,13 @@ class Walk:
             step = self._random.choice(self._steps())
             self.done.append(step.__name__)
             step()
+            if step in self._leaving():
+                self._decided = False
             self._kept()
         for name in CARDS:
-            self._open(name)
-            self._kept()
+            if self.texts[name] or self.moved[name]:
+                self._open(name)
+                self._kept()
 
     def _steps(self) -> list[Callable[[], None]]:
         # What changes something is likelier than what could lose it.
@@ -54,6 +58,10 @@ class Walk:
             self._revert, self._discard_and_undo, self._stay, self._token_ends, self._someone_else,
             self._save,
         ]  # fmt: skip
+
+    def _leaving(self) -> tuple[Callable[[], None], ...]:
+        """Return the steps after which a card was opened anew."""
+        return self._open, self._key, self._reload, self._back, self._token_ends
 
     def _kept(self) -> None:
         expect(self._page.locator("#card-title")).to_have_text(self._card)
@@ -87,6 +95,9 @@ class Walk:
     def _key(self) -> None:
         names = self._page.locator("#list .name").all_inner_texts()
         key, by = self._random.choice((("n", 1), ("p", -1)))
+        if self._decided:
+            # From there N leads to the next card in need, wherever that stands.
+            key, by = "p", -1
         at = names.index(self._card) + by
         if not 0 <= at < len(names) or names[at] not in CARDS:
             return
@@ -173,6 +184,7 @@ class Walk:
             if not self._page.locator("#said-decision.bad").count():
                 self.texts[self._card].clear()
                 self.moved[self._card].clear()
+                self._decided = True
                 return
             self._kept()
         raise AssertionError("refused twice")
