@@ -91,6 +91,7 @@ class Retention:
         save: Callable[[Progress], None] = lambda _: None,
     ) -> Progress:
         """Go on with a run until it ends or `over` says so; `counts` takes what was done, by kind."""
+        counts["listed"] += 0  # that it ran
         for phase in PHASES[PHASES.index(progress.phase) :]:
             if phase != progress.phase:
                 progress = replace(progress, phase=phase, after="")
