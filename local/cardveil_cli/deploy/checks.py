@@ -114,7 +114,7 @@ def where_it_goes(settings: Settings, region: str) -> str:
 def _kept(settings: Settings, deployment: Deployment, missing: list[str]) -> list[str]:
     """Say how long what is kept; terms without a timer that carries them out are no terms."""
     if not settings.retention:
-        return ["retention: none, everything stays until it is erased"]
+        return []
     timed = {trigger.function for trigger in deployment.timers if trigger.enabled}
     if "on_schedule" not in timed:
         missing.append("retention: no timer runs on_schedule, so nothing is removed")

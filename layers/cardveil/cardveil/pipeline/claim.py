@@ -149,7 +149,7 @@ def _withdraw(pipeline: Pipeline, source: Source, keys: Keys) -> None:
 
     with held(pipeline, keys.lease_prefix):
         sidecar = pipeline.results.current(keys)
-        if sidecar and is_retired(pipeline.sources, pipeline.settings, source.key, sidecar):
+        if is_retired(pipeline.sources, pipeline.settings, source.key, sidecar):
             return  # its term has ended, and its results have terms of their own
         if pipeline.sources.head(source.key) is None:
             pipeline.results.withdraw(keys)

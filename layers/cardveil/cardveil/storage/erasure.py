@@ -112,7 +112,7 @@ def want_as_deleted(
         return False
     keys = keys_of(key, settings)
     sidecar = results.head(keys.sidecar)
-    if sidecar is not None and is_retired(objects, settings, key, sidecar, deleted_at):
+    if is_retired(objects, settings, key, sidecar, deleted_at):
         return False
     left = sidecar is not None or results.head(keys.redacted) is not None
     if not left and tombstones(objects, settings, key):

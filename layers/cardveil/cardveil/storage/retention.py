@@ -64,6 +64,7 @@ class _Found:
     kind: str
     entry: Entry
     digest: str
+    name: str
     due: bool
 
 
@@ -118,12 +119,17 @@ class Retention:
     def _listed(self, phase: str, after: str) -> Iterator[Entry]:
         if not any(term.kind == phase for term in self.settings.retention):
             return iter(())
-        prefix = {
-            "source": self.settings.inbox_prefix,
-            "copy": self.settings.redacted_prefix,
-            "sidecar": self.settings.sidecar_prefix,
-        }[phase]
-        return (self.sources if phase == "source" else self.results).entries(prefix, after)
+        return (self.sources if phase == "source" else self.results).entries(self._prefix(phase), after)
+
+    def _prefix(self, phase: str) -> str:
+        settings = self.settings
+        prefixes = (settings.inbox_prefix, settings.redacted_prefix, settings.sidecar_prefix)
+        return dict(zip(PHASES, prefixes, strict=True))[phase]
+
+    def _name(self, phase: str, entry: Entry) -> str:
+        """Return what the names of a card's objects have in common."""
+        name = entry.key.removeprefix(self._prefix(phase))
+        return name.removesuffix(".json") if phase == "sidecar" else name
 
     def _found(self, phase: str, entry: Entry, now: float) -> _Found | None:
         """Say whether an object is due, or, of a source, will be soon."""
@@ -148,15 +154,12 @@ class Retention:
             return None
         due = age >= term * DAY_S
         if due or (phase == "source" and age >= term * DAY_S - TOLD_BEFORE_S):
-            return _Found(phase, entry, digest, due)
+            return _Found(phase, entry, digest, self._name(phase, entry), due)
         return None
 
     def _card_of(self, phase: str, entry: Entry) -> tuple[str, str | None]:
         """Return the digest of the source's key of a result, and the key where it is known."""
-        if phase == "copy":
-            relative = entry.key.removeprefix(self.settings.redacted_prefix)
-        else:
-            relative = entry.key.removeprefix(self.settings.sidecar_prefix).removesuffix(".json")
+        relative = self._name(phase, entry)
         if not _DIGEST.fullmatch(relative):
             key = f"{self.settings.inbox_prefix}{relative}"
             return source_digest(key), key
@@ -200,15 +203,18 @@ class Retention:
             return {"changed": 1}
         if found.kind == "sidecar" and self._source_is_there(found):
             return {"source_there": 1}  # without it the source would be recognised again
-        if found.kind == "source" and self._sidecar(found):
+        if found.kind == "source" and (self._sidecar(found) or self._copy(found)):
             retire(self.sources, self.settings, found.digest, now.etag, self.leases.now())
         for version in versions_of(objects, found.entry.key):
             delete_version(objects, version)
+        notes = []
         if found.kind == "sidecar":
-            history = f"{self.settings.state_prefix}history/{found.digest}/"
-            for place in (history, retired_key(self.settings, found.digest)):
-                for version in list(versions_under(self.sources, place)):
-                    delete_version(self.sources, version)
+            notes.append(f"{self.settings.state_prefix}history/{found.digest}/")
+        if found.kind != "source" and not self._sidecar(found) and not self._copy(found):
+            notes.append(retired_key(self.settings, found.digest))
+        for place in notes:
+            for version in list(versions_under(self.sources, place)):
+                delete_version(self.sources, version)
         return {found.kind: 1}
 
     def _source_is_there(self, found: _Found) -> bool:
@@ -227,13 +233,18 @@ class Retention:
         return said == {"status": "needs_review", "decided": None}
 
     def _sidecar(self, found: _Found) -> Stored | None:
-        """Return the head of a source's sidecar, by whichever name it has."""
-        relative = found.entry.key.removeprefix(self.settings.inbox_prefix)
-        for name in (relative, found.digest):
+        return self._result(found, self.settings.sidecar_prefix, ".json")
+
+    def _copy(self, found: _Found) -> Stored | None:
+        return self._result(found, self.settings.redacted_prefix, "")
+
+    def _result(self, found: _Found, prefix: str, ending: str) -> Stored | None:
+        """Return the head of a result of the same card, by whichever name it has."""
+        for name in (found.name, found.digest):
             try:
-                sidecar = self.results.head(f"{self.settings.sidecar_prefix}{name}.json")
+                head = self.results.head(f"{prefix}{name}{ending}")
             except Reject:
                 continue  # a key that cannot be asked for has its results named by its digest
-            if sidecar:
-                return sidecar
+            if head:
+                return head
         return None

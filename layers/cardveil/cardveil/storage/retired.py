@@ -36,12 +36,14 @@ def retire(objects: Objects, settings: Settings, digest: str, etag: str, now: fl
 
 
 def is_retired(
-    objects: Objects, settings: Settings, key: str, sidecar: Stored, deleted_at: float | None = None
+    objects: Objects, settings: Settings, key: str, sidecar: Stored | None, deleted_at: float | None = None
 ) -> bool:
-    """Say whether it was retention that removed the source from which a sidecar was made.
+    """Say whether it was retention that removed a source.
 
     Parameters
     ----------
+    sidecar : Stored or None
+        The head of its sidecar, if there is one: it must be of the source that was removed.
     deleted_at : float, optional
         When the source was deleted: a person's deletion of what was uploaded anew comes later.
     """
@@ -55,4 +57,4 @@ def is_retired(
         return False  # as if there were none: the results go with their source
     if deleted_at is not None and not at - _EARLIER_S <= deleted_at <= at + _LATER_S:
         return False
-    return sidecar.meta.get(_SOURCE_ETAG) == etag
+    return sidecar is None or sidecar.meta.get(_SOURCE_ETAG) == etag
