@@ -43,7 +43,7 @@ def command(
 ) -> ExitCode:
     """Remove what was kept for its term (CARDVEIL_RETENTION), as the schedule does once a day.
 
-    It ends with 3 where something due was left: somebody is at work on it. The same command goes on.
+    It ends with 3 where something due was left: somebody is at work on it, or it is forbidden.
     """
     from cardveil.pipeline.retaining import retention_of, tick
 
@@ -62,4 +62,4 @@ def command(
         click.echo(orjson.dumps(dict(sorted(counts.items()))))
     else:
         click.echo(", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())))
-    return ExitCode.LEFT_OVER if counts["busy"] else ExitCode.DONE
+    return ExitCode.LEFT_OVER if counts["busy"] + counts["refused"] else ExitCode.DONE

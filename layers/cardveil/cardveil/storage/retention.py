@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from cardveil.core.errors import Reject, SourceGone
+from cardveil.core.errors import PermissionMissing, Reject, SourceGone
 from cardveil.core.frozen import dataclass, replace
 from cardveil.core.threads import background_tasks
 from cardveil.settings import Settings
@@ -34,6 +34,8 @@ _BESIDE: Final = 8
 _BATCH: Final = 32
 #: Objects after which it is written down how far a run has come.
 _STRIDE: Final = 2000
+#: Objects of one tick that may be refused before it is taken for the role's lack.
+_MOST_REFUSED: Final = 20
 #: The claim of whoever removes, in seconds.
 _LEASE_S: Final = 60.0
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
@@ -177,7 +179,13 @@ class Retention:
             with background_tasks() as beside:
                 done = [beside.submit(self._one, each) for each in found[start : start + _BESIDE]]
             for each in done:
-                counts.update(each.result())
+                try:
+                    counts.update(each.result())
+                except PermissionMissing:
+                    # One object that is forbidden does not keep the others; a role that may do nothing does.
+                    counts["refused"] += 1
+                    if counts["refused"] > _MOST_REFUSED:
+                        raise
 
     def _one(self, found: _Found) -> Mapping[str, int]:
         """Deal with one object; return what is to be counted."""
