@@ -13,9 +13,9 @@ from cardveil.storage.keys import Keys, keys_of
 PACKAGE = Path(__file__).parents[2] / "layers" / "cardveil" / "cardveil"
 #: Under the state prefix: what is erased with a card, what is searched for its key, and what names no card
 #: but by a digest.
-ERASED = {"answers", "history", "jobs", "staged", "unread", "erasing"}
-SEARCHED = {"sweeps"}
-NAMELESS = {"leases", "erased", "breaker", "breaker-probe"}
+ERASED = {"answers", "history", "jobs", "staged", "unread", "erasing", "retired"}
+SEARCHED = {"sweeps", "retention"}
+NAMELESS = {"leases", "erased", "breaker", "breaker-probe", "holds", "ledger"}
 
 
 def test_every_folder_of_the_state_is_judged() -> None:
