@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from cardveil.core.errors import PermissionMissing, Reject, SourceGone
@@ -17,7 +17,7 @@ from cardveil.core.frozen import dataclass, replace
 from cardveil.core.threads import background_tasks
 from cardveil.settings import Settings
 from cardveil.storage.holds import hold_of
-from cardveil.storage.keys import source_digest
+from cardveil.storage.keys import copies_called, source_called, source_digest
 from cardveil.storage.leases import Leases
 from cardveil.storage.objects import CosObjects, Entry, Stored
 from cardveil.storage.retired import retire, retired_key
@@ -131,7 +131,7 @@ class Retention:
     def _name(self, phase: str, entry: Entry) -> str:
         """Return what the names of a card's objects have in common."""
         name = entry.key.removeprefix(self._prefix(phase))
-        return name.removesuffix(".json") if phase == "sidecar" else name
+        return source_called(name) if phase == "copy" else name.removesuffix(".json" * (phase == "sidecar"))
 
     def _found(self, phase: str, entry: Entry, now: float) -> _Found | None:
         """Say whether an object is due, or, of a source, will be soon."""
@@ -241,16 +241,18 @@ class Retention:
         return said == {"status": "needs_review", "decided": None}
 
     def _sidecar(self, found: _Found) -> Stored | None:
-        return self._result(found, self.settings.sidecar_prefix, ".json")
+        prefix = self.settings.sidecar_prefix
+        return self._first(f"{prefix}{name}.json" for name in (found.name, found.digest))
 
     def _copy(self, found: _Found) -> Stored | None:
-        return self._result(found, self.settings.redacted_prefix, "")
+        prefix = self.settings.redacted_prefix
+        return self._first(f"{prefix}{name}" for name in (*copies_called(found.name), found.digest))
 
-    def _result(self, found: _Found, prefix: str, ending: str) -> Stored | None:
-        """Return the head of a result of the same card, by whichever name it has."""
-        for name in (found.name, found.digest):
+    def _first(self, keys: Iterable[str]) -> Stored | None:
+        """Return the head of a card's result, by whichever name it has."""
+        for key in keys:
             try:
-                head = self.results.head(f"{prefix}{name}{ending}")
+                head = self.results.head(key)
             except Reject:
                 continue  # a key that cannot be asked for has its results named by its digest
             if head:
