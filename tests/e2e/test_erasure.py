@@ -119,7 +119,7 @@ def test_nothing_is_left_of_a_card(tmp_path: Path, front: bytes, versions: bool)
         receipt = answer.json()
         assert (receipt["state"], receipt["reason"], receipt["by"]) == ("erased", "requested", "tester")
         assert receipt["source_sha256"] == source_digest(KEY)
-        kinds = {"source", "sidecar", "redacted", "job", "staged", "answers", "history", "unread"}
+        kinds = {"source", "sidecar", "redacted", "job", "staged", "answers", "history", "unread", "retired"}
         assert set(receipt["removed"]) == kinds
         assert receipt["removed"]["source"] == (2 if versions else 1)
         bench.settle()

@@ -12,6 +12,7 @@ from cardveil.api.refs import reference
 
 READER: Final = ("read",)
 DESK: Final = ("submit", "read", "read_text", "review")
+HOLDER: Final = ("hold",)
 ALL: Final = (*DESK, "erase")
 
 
@@ -52,10 +53,10 @@ def ten_kinds(api: Api, data: bytes, name: str, purpose: str = "") -> list[Taken
     take("source", "GET", f"{path}/pictures/source")
     take("copy", "GET", f"{path}/pictures/redacted", roles=READER)
     correction = {"decision": "correct", "version": version, "fields": [{"name": "name", "text": "李四"}]}
-    version = take("decision", "POST", f"{path}/review", correction)["version"]
-    take("decision", "POST", f"{path}/review", {"decision": "reject", "version": version})
+    take("decision", "POST", f"{path}/review", correction)
+    take("hold", "POST", f"{path}/hold", {"reason": "case:1"}, roles=HOLDER)
+    take("release", "DELETE", f"{path}/hold", roles=HOLDER)
     source = {"kind": "object", "key": key}
     take("submission", "POST", "/v1/cards", {"source": source, "crops": ["card"]})
-    take("submission", "POST", "/v1/cards", {"source": source}, roles=("submit",))
     take("erasure", "DELETE", f"{path}?reason=test_data", roles=ALL)
     return taken

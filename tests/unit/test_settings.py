@@ -174,6 +174,20 @@ WRONG = {
     "answers_kept_s": ["-1", "86401"],
     "sweep_execution": ["on", "Direct", ""],
     "ledger": ["", "true", "Strict"],
+    "retention": [
+        "source",
+        "source=30",
+        "source=30m",
+        "source=0d",
+        "copies=30d",
+        "source=30d;source=31d",
+        "ledger=183d",
+        "inbox/:ledger=3y",
+        ":source=3d",
+        "inbox/*:source=3d",
+        "source=101y",
+        "source=-1d",
+    ],
     "purpose": ["", "on", "Required"],
     "sweep_calls_per_second": ["0", "0.001", "1001"],
     "sweep_in_flight": ["0", "257"],
@@ -263,6 +277,25 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
     found = problems({**wrong, "CARDVEIL_SCHEME": "https", "PATH": "/bin"})
     assert set(found) == set(wrong)
     assert "SECRET" not in str(found)
+
+
+def test_the_term_of_the_longest_prefix_decides() -> None:
+    text = "inbox/hr/:source=7d;source=30d;copy=1y;sidecar=1y;ledger=3y"
+    settings = from_environment({"CARDVEIL_RETENTION": text})
+    assert settings.term("inbox/hr/a.jpg", "source") == 7
+    assert settings.term("inbox/hr/a.jpg", "copy") == 365
+    assert settings.term("inbox/a.jpg", "source") == 30
+    assert settings.term("", "ledger") == 3 * 365
+    assert Settings().term("inbox/a.jpg", "source") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["sidecar=30d", "source=30d;sidecar=29d", "source=30d;sidecar=30d;inbox/a/:source=31d", "x/:source=3d"],
+)
+def test_terms_must_agree(text: str) -> None:
+    with pytest.raises(Halt, match="CARDVEIL_RETENTION"):
+        from_environment({"CARDVEIL_RETENTION": text})
 
 
 def test_purposes_need_a_ledger_that_keeps_them() -> None:

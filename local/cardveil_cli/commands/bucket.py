@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import uuid4
 
 import click
 
 from cardveil.core.context import Invocation
+from cardveil.core.errors import Halt
+from cardveil.settings import from_environment
 from cardveil_cli.commands.endpoint import Endpoint
+from cardveil_cli.commands.options import FOLDER
+
+if TYPE_CHECKING:
+    from cardveil.pipeline.jobs import CardProcessor
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 #: A terminal's work has no time limit: ten years.
 _NO_LIMIT_S: Final = 3.2e8
@@ -49,3 +57,30 @@ def invocation(command: str, environment: Mapping[str, str]) -> Invocation:
         app_id=environment.get("TENCENTCLOUD_APPID", ""),
         deadline=time.monotonic() + _NO_LIMIT_S,
     )
+
+
+def bucket_options(function: _Function) -> _Function:
+    """Add the options that say which bucket is meant; see `bucket_environment`."""
+    data = click.option("--data", type=FOLDER, help="In the local cloud that runs on this folder.")
+    bucket = click.option(
+        "--bucket", help="Full name of a real bucket; the key pair comes from TENCENTCLOUD_SECRETID/KEY."
+    )
+    region = click.option("--region", help="The bucket's region.")
+    return data(bucket(region(function)))
+
+
+def processor_of(command: str, environment: Mapping[str, str]) -> CardProcessor:
+    """Return what works on the bucket of an environment, as a function would.
+
+    Raises
+    ------
+    Halt
+        ``setting_missing`` when no bucket is named.
+    """
+    from cardveil.pipeline.factory import build_processor
+
+    settings = from_environment(environment)
+    if not settings.bucket:
+        raise Halt("setting_missing", "set CARDVEIL_BUCKET to the bucket's full name")
+    run = invocation(command, environment)
+    return build_processor(settings, environment, run, bucket=settings.bucket, region=run.region)

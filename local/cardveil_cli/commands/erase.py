@@ -11,13 +11,13 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 import orjson
 
-from cardveil.core.errors import Halt, Retry
+from cardveil.core.errors import Retry
 from cardveil.settings import Settings, from_environment
 from cardveil.storage.erasure import REASONS, SOURCE_DELETED
 from cardveil.storage.source import is_source
 from cardveil_cli.base import Command
-from cardveil_cli.commands.bucket import bucket_environment, invocation
-from cardveil_cli.commands.options import FOLDER, setting_option, settings_of
+from cardveil_cli.commands.bucket import bucket_environment, bucket_options, processor_of
+from cardveil_cli.commands.options import setting_option, settings_of
 from cardveil_cli.exits import ExitCode, tell
 
 if TYPE_CHECKING:
@@ -43,11 +43,7 @@ _EXAMPLES = (
     help="Why; stands in the receipt that remains.",
 )
 @click.option("--by", default=getpass.getuser, help="Who erases; stands in the receipt. You, by default.")
-@click.option("--data", type=FOLDER, help="Erase in the local cloud that runs on this folder.")
-@click.option(
-    "--bucket", help="Full name of a real bucket; the key pair comes from TENCENTCLOUD_SECRETID/KEY."
-)
-@click.option("--region", help="The bucket's region.")
+@bucket_options
 @setting_option("A CARDVEIL_ setting.")
 @click.option("--dry-run", is_flag=True, help="Say which cards are known; erase nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Receipts as JSON lines on standard output.")
@@ -69,9 +65,9 @@ def command(
     """
     environment = bucket_environment(data, bucket, region) | settings_of(settings)
     known = from_environment(environment)
-    eraser = _eraser(known, environment)
+    eraser = _eraser(environment)
     counts: Counter[str] = Counter()
-    for key in _keys(keys, manifest, known):
+    for key in listed(keys, manifest, known):
         if dry_run:
             state, stone = "known" if eraser.anything(key) else "unknown", None
         else:
@@ -83,8 +79,8 @@ def command(
             tell(f"nothing is stored of card {sum(counts.values())} of the list")
     if not as_json:
         click.echo(", ".join(f"{count} {state}" for state, count in sorted(counts.items())))
-    left = counts["erasing"] + counts["failed"]
-    return ExitCode.LEFT_OVER if left or counts["unknown"] else ExitCode.DONE
+    left = sum(counts[state] for state in ("erasing", "failed", "held", "unknown"))
+    return ExitCode.LEFT_OVER if left else ExitCode.DONE
 
 
 def _erased(eraser: Eraser, key: str, by: str, reason: str) -> tuple[str, Tombstone | None]:
@@ -94,6 +90,9 @@ def _erased(eraser: Eraser, key: str, by: str, reason: str) -> tuple[str, Tombst
         if task is None and not eraser.anything(key):
             stones = eraser.tombstones(key)
             return ("erased", stones[-1]) if stones else ("unknown", None)
+        if hold := eraser.hold(key):
+            tell(f"a card of the list is on hold for {hold.reason}: release it first")
+            return "held", None
         stone = eraser.carry_out(task or eraser.want(key, by, reason))
     except Retry as error:
         tell(str(error))
@@ -101,17 +100,13 @@ def _erased(eraser: Eraser, key: str, by: str, reason: str) -> tuple[str, Tombst
     return (stone.state, stone) if stone else ("erasing", None)
 
 
-def _eraser(settings: Settings, environment: dict[str, str]) -> Eraser:
+def _eraser(environment: dict[str, str]) -> Eraser:
     from cardveil.pipeline.erasing import eraser_of
-    from cardveil.pipeline.factory import build_processor
 
-    if not settings.bucket:
-        raise Halt("setting_missing", "set CARDVEIL_BUCKET to the bucket's full name")
-    run = invocation("erase", environment)
-    return eraser_of(build_processor(settings, environment, run, bucket=settings.bucket, region=run.region))
+    return eraser_of(processor_of("erase", environment))
 
 
-def _keys(keys: tuple[str, ...], manifest: IO[str] | None, settings: Settings) -> Iterator[str]:
+def listed(keys: tuple[str, ...], manifest: IO[str] | None, settings: Settings) -> Iterator[str]:
     """Yield the keys of the command line, or those of the file as they are read."""
     if bool(keys) == (manifest is not None):
         raise click.UsageError("name KEYS or a --manifest")

@@ -10,14 +10,13 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import click
 import orjson
 
-from cardveil.core.errors import Halt
 from cardveil.settings import from_environment
 from cardveil.storage.keys import source_digest
 from cardveil.storage.ledger import Mark
 from cardveil.storage.ledger_check import chains_of, read_segment, verify
 from cardveil_cli.base import Command
-from cardveil_cli.commands.bucket import bucket_environment, invocation
-from cardveil_cli.commands.options import FOLDER, setting_option, settings_of
+from cardveil_cli.commands.bucket import bucket_environment, bucket_options, processor_of
+from cardveil_cli.commands.options import setting_option, settings_of
 from cardveil_cli.exits import ExitCode, tell
 
 if TYPE_CHECKING:
@@ -43,11 +42,7 @@ _MEANINGS: Final = {
 
 @click.command("ledger", cls=Command, examples=_EXAMPLES)
 @click.argument("action", type=click.Choice(["verify", "show"]))
-@click.option("--data", type=FOLDER, help="The ledger of the local cloud that runs on this folder.")
-@click.option(
-    "--bucket", help="Full name of a real bucket; the key pair comes from TENCENTCLOUD_SECRETID/KEY."
-)
-@click.option("--region", help="The bucket's region.")
+@bucket_options
 @setting_option("A CARDVEIL_ setting.")
 @click.option("--card", help="show: only entries about the card of this key.")
 @click.option("--by", help="show: only entries of this token's subject.")
@@ -82,7 +77,7 @@ def command(
     """
     environment = bucket_environment(data, bucket, region) | settings_of(settings)
     chosen = from_environment(environment)
-    objects = _objects(environment)
+    objects = processor_of("ledger", environment).pipeline.sources
     if action == "show":
         wanted = {"cards": source_digest(card)} if card else {}
         for entry in _entries(objects, chosen.state_prefix):
@@ -150,14 +145,3 @@ def _line(entry: dict[str, Any]) -> str:
     shown = " ".join(cards[:3]) + (f" and {len(cards) - 3} more" if len(cards) > 3 else "")
     more = [f"{name}={entry[name]}" for name in ("detail", "why", "from", "refused") if entry.get(name)]
     return "  ".join((str(entry.get("at")), str(entry.get("by")), str(entry.get("look")), shown, *more))
-
-
-def _objects(environment: dict[str, str]) -> Objects:
-    from cardveil.pipeline.factory import build_processor
-
-    settings = from_environment(environment)
-    if not settings.bucket:
-        raise Halt("setting_missing", "set CARDVEIL_BUCKET to the bucket's full name")
-    run = invocation("ledger", environment)
-    processor = build_processor(settings, environment, run, bucket=settings.bucket, region=run.region)
-    return processor.pipeline.sources

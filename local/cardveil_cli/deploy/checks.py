@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cardveil.core.errors import Halt
-from cardveil.settings import PREFIX, Settings, from_environment, problems
+from cardveil.settings import PREFIX, Settings, from_environment, problems, table, variable
 from cardveil.settings.regions import abroad, located, region_of
 from cardveil_cli.commands.prices import list_prices
 from cardveil_cli.deploy.account import Account
@@ -89,6 +89,7 @@ def checked(account: Account, deployment: Deployment, file: Path, variables: Map
             {"lacks": found.missing, "gone": found.blocking}.get(role.state, found.lines).append(role.text)
         found.lines.append("settings: in order, the same in all functions")
         found.lines.append(where_it_goes(settings, region))
+    found.lines += _kept(settings, deployment, found.missing)
     found.lines += [
         f"not used: {name} is set here, and {file.name} does not name it" for name in unused(file, variables)
     ]
@@ -108,6 +109,16 @@ def where_it_goes(settings: Settings, region: str) -> str:
         read += f", their text by {reader} in {region_of(reader, settings, region)}"
     away = ", ".join(f"{each.region} ({each.setting})" for each in abroad(settings, region))
     return f"{read}; " + (f"sent to another country: {away}" if away else "nothing leaves the country")
+
+
+def _kept(settings: Settings, deployment: Deployment, missing: list[str]) -> list[str]:
+    """Say how long what is kept; terms without a timer that carries them out are no terms."""
+    if not settings.retention:
+        return []
+    timed = {trigger.function for trigger in deployment.timers if trigger.enabled}
+    if "on_schedule" not in timed:
+        missing.append("retention: no timer runs on_schedule, so nothing is removed")
+    return [f"retention: {table()[variable('retention')].kind.show(settings.retention)}"]
 
 
 def _needed(region: str, deployment: Deployment, settings: Settings) -> dict[str, Mapping[str, Any]]:

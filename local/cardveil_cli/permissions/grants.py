@@ -14,7 +14,7 @@ from cardveil.settings.regions import located
 _NOTES: Final = ("leases/*", "staged/*", "answers/*", "jobs/*", "unread/*", "breaker.json", "breaker-probe/*")
 _LISTED: Final = ("leases/*", "staged/*", "answers/*", "jobs/*", "unread/*", "breaker-probe/*")
 #: The folders of those that hold what cards say, or their pictures and keys.
-_OF_CARDS: Final = ("jobs", "staged", "answers", "history", "unread", "erasing")
+_OF_CARDS: Final = ("jobs", "staged", "answers", "history", "unread", "erasing", "retired", "retention")
 _WORKERS: Final = ("on_upload", "on_callback", "on_schedule", "on_request")
 
 
@@ -70,7 +70,8 @@ def grants(settings: Settings, region: str, *, jobs: bool) -> tuple[Grant, ...]:
     noting = ("on_upload", "on_request", "on_schedule")
     wanted, erased = f"{settings.state_prefix}erasing/*", f"{settings.state_prefix}erased/*"
     kept_of_cards = (inbox, sidecars, redacted, sweeps, *(f"{settings.state_prefix}{n}/*" for n in _OF_CARDS))
-    ledger = f"{settings.state_prefix}ledger/"
+    ledger, run = f"{settings.state_prefix}ledger/", f"{settings.state_prefix}retention/*"
+    retired, holds = f"{settings.state_prefix}retired/*", f"{settings.state_prefix}holds/*"
     # Whoever made the key; COS's own key has an id that the account learns with its first use.
     key_id = settings.encryption.partition(":")[2]
     key = f"key/creatorUin/*/{key_id}" if key_id else "key/*"
@@ -123,6 +124,28 @@ def grants(settings: Settings, region: str, *, jobs: bool) -> tuple[Grant, ...]:
             "take away what says where a chain ended, once another says so",
             needs="ledger",
         ),
+        Grant(
+            "cos:GetObject", (retired,), everywhere, "tell a source whose term had ended from a deleted one"
+        ),
+        Grant("cos:GetObject", (holds,), erasing, "see whether a card is on hold"),
+        Grant("cos:PutObject", (holds,), desk, "hold a card"),
+        Grant("cos:DeleteObject", (holds,), desk, "release a card"),
+        Grant(
+            "cos:GetBucket", (sidecars, redacted, inbox, run), sweeper, "find what is due", needs="retention"
+        ),
+        Grant("cos:GetObject", (sidecars, run), sweeper, "see whose a result is, go on", needs="retention"),
+        Grant("cos:PutObject", (retired, run), sweeper, "note what is removed", needs="retention"),
+        Grant("cos:DeleteObject", (run,), sweeper, "let another go on with it", needs="retention"),
+        *(
+            Grant(action, (f"{ledger}*",), sweeper, "remove segments whose term has ended", needs="retention")
+            for action in (
+                "cos:GetBucket",
+                "cos:GetBucketObjectVersions",
+                "cos:GetObject",
+                "cos:DeleteObject",
+            )
+        ),
+        Grant("cos:PutObject", (f"{ledger}*",), sweeper, "enter that they were removed", needs="retention"),
         Grant("cos:GetBucketObjectVersions", kept_of_cards, erasing, "find every version of a card"),
         Grant("cos:DeleteObject", (*kept_of_cards, wanted), erasing, "erase every version of a card"),
         Grant("cos:GetObject", (wanted, sweeps), erasing, "read what is to be erased, and who names it"),
@@ -176,6 +199,8 @@ def _needed(needs: str, settings: Settings, jobs: bool) -> bool:
         return jobs
     if needs == "sweep":
         return settings.sweep_execution != "off"
+    if needs == "retention":
+        return bool(settings.retention)
     if needs == "ledger":
         return settings.ledger != "off"
     if needs == "encryption=kms":

@@ -25,6 +25,8 @@ WATCHING: Final[Mapping[str, str]] = MappingProxyType(
         "PaidCallsStopped": "work that waits for the breaker; it is done once the account works again",
         "AnswersExpired": "answers paid for and never used; find the failure that no retry came back for",
         "CardErased": "by reason; `source_deleted` without anybody having deleted: find out who did",
+        "RetentionRemoved": "by kind; what is `held` stayed: see whether the holds still have their reasons",
+        "ReviewDue": "decide over them in the console: within a week their sources go, and nobody can",
         "LedgerFailed": "looks refused (`strict`) or without an entry (`on`): see the last failure's code",
         "SweepTick": "by state; no tick for a day although sweeps are on: look at the timer",
         "SweepCards": "cards that a sweep handled",
@@ -109,6 +111,14 @@ ALARMS: Final = (
         "$1.n > 0",
         5,
         "the access ledger cannot be written: nobody sees a card, or looks leave no entry",
+    ),
+    Alarm(
+        "cardveil-review-due",
+        "ReviewDue",
+        _count("ReviewDue"),
+        "$1.n > 0",
+        60,
+        "cards wait for a person whose sources go within a week",
     ),
     Alarm(
         "cardveil-slow",

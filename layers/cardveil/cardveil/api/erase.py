@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cardveil.api.context import RequestContext
+from cardveil.api.problems import Problem
 from cardveil.api.refs import keys_meant, unknown
 from cardveil.core.errors import Retry
 from cardveil.core.timing import iso
@@ -22,13 +23,15 @@ def erase(context: RequestContext, named: str, reason: str) -> dict[str, Any]:
     Raises
     ------
     Problem
-        404 ``card_unknown`` when nothing is, or ever was, known of it.
+        404 ``card_unknown`` when nothing is, or ever was, known of it; 409 ``card_held``.
     """
     eraser = eraser_of(context.processor)
     keys = keys_meant(named, context.settings)
     for key in keys:
         task = eraser.task(key)
         if task or eraser.anything(key):
+            if hold := eraser.hold(key):
+                raise Problem(409, "card_held", f"release it first: it is on hold for {hold.reason}")
             context.enter_first(key, reason)
             return _receipt(_erased(eraser, task or eraser.want(key, context.caller.subject, reason)))
     for key in keys:

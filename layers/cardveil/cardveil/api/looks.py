@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
+from cardveil.api.models import CODE_FORM, CODE_LENGTH
 from cardveil.api.problems import Problem
 from cardveil.api.tokens import Caller
 from cardveil.settings import Settings
@@ -16,9 +17,6 @@ from cardveil.storage.keys import source_digest
 from cardveil.storage.ledger import Mark
 
 PURPOSE_HEADER: Final = "x-cardveil-purpose"
-#: A code and no sentence, since it stays for years: words of a caller's own might name the person. Without
-#: so many digits in a row as a telephone's or an ID card's number has.
-PURPOSE_FORM: Final = r"(?!.*[0-9]{9})[A-Za-z][A-Za-z0-9._:/#-]{0,63}"
 #: The client's address as the platform gives it; what proxies before it say, anybody can say.
 _ADDRESS: Final = "x-scf-remote-addr"
 
@@ -53,6 +51,8 @@ LOOKS: Final[Mapping[str, Look]] = MappingProxyType(
         "redacted_view": Look("copy"),
         "review": Look("decision", first=True, links=True),
         "erase": Look("erasure", first=True),
+        "hold": Look("hold", first=True),
+        "release": Look("release", first=True),
     }
 )
 #: Routes that show nothing of a card, and why.
@@ -146,7 +146,7 @@ def looking(
     if look is None or settings.ledger == "off":
         return None
     purpose = headers.get(PURPOSE_HEADER, "").strip()
-    if purpose and not re.fullmatch(PURPOSE_FORM, purpose):
+    if purpose and not (len(purpose) <= CODE_LENGTH and re.fullmatch(CODE_FORM, purpose)):
         raise Problem(
             422, "purpose_refused", "give a code in X-Cardveil-Purpose, as kyc-check or ticket:1234, no words"
         )

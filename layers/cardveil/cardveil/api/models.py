@@ -7,6 +7,10 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+#: A code of a caller's own, which stays for years: no words, which might name the person, and not so many
+#: digits in a row as the number of a telephone or of an ID card has.
+CODE_FORM: Final = r"[A-Za-z][0-9]{0,8}([A-Za-z._:/#-][0-9]{0,8})*"
+CODE_LENGTH: Final = 64
 #: The synchronous event is at most 6 MB in all (SCF, "Limits"), so a picture in it is smaller still.
 MAX_BASE64: Final = 6 * 1024 * 1024
 #: An A4 copy takes six cards; a person may mark as many.
@@ -233,6 +237,24 @@ class ErasureAnswer(_Told):
     reason: str
     at: str
     removed: dict[str, int]
+
+
+class HoldRequest(_Fetched):
+    """Why a card must stay as it is."""
+
+    reason: Annotated[
+        str, Field(pattern=f"^{CODE_FORM}$", max_length=CODE_LENGTH, description="A code: case:2026-17.")
+    ]
+
+
+class HoldAnswer(_Told):
+    """A hold: whether it stands, who set it, why and when."""
+
+    source_sha256: str
+    held: bool
+    by: str
+    reason: str
+    at: str
 
 
 class HealthAnswer(_Told):

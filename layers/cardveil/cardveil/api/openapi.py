@@ -6,8 +6,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from cardveil.api.looks import PURPOSE_FORM
-from cardveil.api.models import ProblemAnswer
+from cardveil.api.models import CODE_FORM, CODE_LENGTH, ProblemAnswer
 from cardveil.api.problems import MEDIA_TYPE, STATUSES
 from cardveil.api.problems import title as title_of
 from cardveil.api.resolver import UrlResolver
@@ -25,7 +24,7 @@ _PURPOSE: Final = {
     "required": False,
     "description": "What a look is for: a code that the access ledger keeps, no words. Wanted of every look "
     "where `CARDVEIL_PURPOSE=required`.",
-    "schema": {"type": "string", "pattern": f"^{PURPOSE_FORM}$"},
+    "schema": {"type": "string", "pattern": f"^{CODE_FORM}$", "maxLength": CODE_LENGTH},
 }
 #: What every route may answer: the event, the settings, the account.
 _ALWAYS: Final = (400, 500, 503)

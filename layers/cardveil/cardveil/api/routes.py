@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from cardveil.api import cards, images, jobs, listing
 from cardveil.api import erase as erasures
+from cardveil.api import hold as holding
 from cardveil.api import review as reviews
 from cardveil.api import submit as submissions
 from cardveil.api.auth import ALWAYS, requires_role
@@ -20,6 +21,8 @@ from cardveil.api.models import (
     ErasureAnswer,
     ErasureReason,
     HealthAnswer,
+    HoldAnswer,
+    HoldRequest,
     JobAnswer,
     JobRequest,
     ReviewRequest,
@@ -120,6 +123,20 @@ def add_routes(app: UrlResolver) -> None:
     @requires_role("read")
     def redacted_view(key: CardKey) -> Response[Any]:
         return _reply(ViewAnswer, images.view(context(), cards.find(context(), key), "redacted"))
+
+    @app.post(
+        "/v1/cards/<key>/hold",
+        **described("Hold a card: nothing of it is removed", HoldAnswer, role="hold"),
+    )
+    @requires_role("hold")
+    def hold(key: CardKey, request: Annotated[HoldRequest, Body()]) -> Response[Any]:
+        return _reply(HoldAnswer, holding.hold(context(), key, request.reason))
+
+    # Before the next one, whose key takes everything.
+    @app.delete("/v1/cards/<key>/hold", **described("Release a card from its hold", HoldAnswer, role="hold"))
+    @requires_role("hold")
+    def release(key: CardKey) -> Response[Any]:
+        return _reply(HoldAnswer, holding.let_go(context(), key))
 
     @app.delete(
         "/v1/cards/<key>",

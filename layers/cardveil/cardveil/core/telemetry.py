@@ -36,6 +36,8 @@ METRICS: Final[Mapping[str, tuple[str, str]]] = {
     "PaidCallsStopped": ("Count", "sources left for later because the breaker is open"),
     "AnswersExpired": ("Count", "answers kept for a retry that never came, deleted by the schedule"),
     "CardErased": ("Count", "cards that the schedule erased, by reason"),
+    "RetentionRemoved": ("Count", "objects whose term had ended, by what they were, or why they stayed"),
+    "ReviewDue": ("Count", "cards that wait for a person and whose source goes within a week"),
     "LedgerFailed": ("Count", "entries of the access ledger that could not be written"),
     "SweepTick": ("Count", "ticks of a sweep, by the run's state and code after it"),
     "SweepCards": ("Count", "sources that a sweep's tick took up"),

@@ -13,11 +13,11 @@ from cardveil.core.importing import uncollected
 from cardveil.settings import Settings
 
 if TYPE_CHECKING:
-    from cardveil.storage.source import Source
+    from cardveil.handlers.upload import EventRecord
 
 
 def note_deletions(
-    sources: list[Source],
+    deleted: list[EventRecord],
     counts: Counter[str],
     settings: Settings,
     invocation: Invocation,
@@ -29,13 +29,16 @@ def note_deletions(
         from cardveil.storage.erasure import want_as_deleted
 
     failures: list[CardveilError] = []
-    for source in sources:
+    for happened in deleted:
+        source = happened.source
         try:
             pipeline = build_processor(
                 settings, environment, invocation, bucket=source.bucket, region=source.region
             ).pipeline
             results = pipeline.results.objects
-            wanted = want_as_deleted(pipeline.sources, results, settings, source.key, time.time())
+            wanted = want_as_deleted(
+                pipeline.sources, results, settings, source.key, time.time(), happened.at
+            )
         except CardveilError as error:
             failures.append(error)
         else:

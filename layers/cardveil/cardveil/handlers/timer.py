@@ -229,8 +229,25 @@ def finish_erasures(run: TimerRun, counts: Counter[str], failures: list[Cardveil
                 run.telemetry.metric("CardErased", 1, reason=done.reason)
 
 
+def retain(run: TimerRun, counts: Counter[str], failures: list[CardveilError]) -> None:  # noqa: ARG001
+    """Remove what was kept for its term: a run a day, over as many ticks as it takes."""
+    if not run.settings.retention:
+        return
+    from cardveil.pipeline.retaining import tick
+
+    # At most half of the time: sweeps come after it.
+    until_s = (run.invocation.remaining_s() + run.until_s) / 2
+    done = tick(run.processor, run.now(), lambda: run.invocation.remaining_s() < until_s)
+    for kind, number in done.items():
+        counts[f"retention_{kind}"] += number
+        if kind == "review_due":
+            run.telemetry.metric("ReviewDue", number)
+        elif kind != "listed":
+            run.telemetry.metric("RetentionRemoved", number, kind=kind)
+
+
 #: In the order in which they run; what is to be erased is not finished before.
-SWEEPS: Final = (finish_erasures, finish_overdue, expire_answers, tidy_after_the_killed)
+SWEEPS: Final = (finish_erasures, finish_overdue, expire_answers, tidy_after_the_killed, retain)
 
 
 def _batches(notes: Iterator[JobNote]) -> Iterator[list[JobNote]]:

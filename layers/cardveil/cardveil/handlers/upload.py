@@ -26,10 +26,11 @@ _REMOVED: Final = "cos:ObjectRemove:"
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """One record of a COS event: what happened (`name`), and to which object."""
+    """One record of a COS event: what happened (`name`), to which object, and when (epoch seconds)."""
 
     name: str
     source: Source
+    at: float | None = None
 
 
 def process_event(
@@ -60,7 +61,7 @@ def process_event(
     counts: Counter[str] = Counter()
     failures: list[CardveilError] = []
     ours: list[Source] = []
-    deleted: list[Source] = []
+    deleted: list[EventRecord] = []
     for record in records_of(event):
         try:
             happened = read_record(record, region=invocation.region)
@@ -70,7 +71,7 @@ def process_event(
         if reason := passed_over(happened, settings):
             counts[reason] += 1
         elif happened.name.startswith(_REMOVED):
-            deleted.append(happened.source)
+            deleted.append(happened)
         else:
             ours.append(happened.source)
     if deleted:
@@ -197,7 +198,8 @@ def _read(record: Mapping[str, Any], region: str) -> EventRecord:
     source.key.encode()  # half of a surrogate pair is part of no key
     if not source.bucket or not isinstance(what["eventName"], str):
         raise ValueError
-    return EventRecord(what["eventName"], source)
+    at = what.get("eventTime")
+    return EventRecord(what["eventName"], source, float(at) if isinstance(at, int) and at > 0 else None)
 
 
 def _is_map(value: Any) -> bool:

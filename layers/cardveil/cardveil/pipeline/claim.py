@@ -145,8 +145,12 @@ def claim(pipeline: Pipeline, source: Source, timings: Timings, options: Process
 def _withdraw(pipeline: Pipeline, source: Source, keys: Keys) -> None:
     """Take a gone source's results away, unless it is back: the lease was given back meanwhile."""
     from cardveil.storage.erasure import SOURCE_DELETED, want  # hardly ever needed
+    from cardveil.storage.retired import is_retired
 
     with held(pipeline, keys.lease_prefix):
+        sidecar = pipeline.results.current(keys)
+        if is_retired(pipeline.sources, pipeline.settings, source.key, sidecar):
+            return  # its term has ended, and its results have terms of their own
         if pipeline.sources.head(source.key) is None:
             pipeline.results.withdraw(keys)
             # For the versions of them, where the bucket keeps any.

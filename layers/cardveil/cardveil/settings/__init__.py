@@ -8,7 +8,7 @@ from typing import Any, Final
 from cardveil.core.errors import Halt
 from cardveil.core.frozen import dataclass, field, fields
 from cardveil.settings import kinds
-from cardveil.settings.kinds import CardRule, Kind
+from cardveil.settings.kinds import CardRule, Kind, Term
 
 PREFIX: Final = "CARDVEIL_"
 #: Packaged policies, vendor warnings and paid APIs by name: a test compares them with their own tables.
@@ -66,6 +66,13 @@ class Settings:
         kinds.choice("erase", "keep"),
         "what becomes of the results and older versions of a source that somebody deletes: the schedule "
         "erases them too, or they are kept",
+    )
+    retention: tuple[Term, ...] = _setting(
+        (),
+        kinds.retention(),
+        "how long what is kept after it was written, by kind or by the prefix of the source's key: "
+        "`source=30d;copy=365d;sidecar=365d;ledger=3y;inbox/hr/:source=7d`; the schedule removes what is "
+        "due, but for cards on hold; what is not named stays",
     )
     policy: str = _setting(
         "standard",
@@ -256,6 +263,11 @@ class Settings:
         300, kinds.whole(10, 3600, "seconds"), "how long a link to an object, or for an upload, holds"
     )
 
+    def term(self, key: str, kind: str) -> int | None:
+        """Return how many days what belongs to a source is kept, None where it stays."""
+        found = (term for term in self.retention if term.kind == kind and key.startswith(term.prefix))
+        return next((term.days for term in found), None)
+
     @property
     def output_prefixes(self) -> tuple[str, str, str]:
         """The prefixes under which the package itself writes."""
@@ -342,6 +354,13 @@ def _disagreements(settings: Settings) -> Iterator[tuple[str, str]]:
         for other, second in outputs.items():
             if other != name and prefix.startswith(second):
                 yield name, f"set {name} and {other} to prefixes apart from each other"
+    for prefix in dict.fromkeys(term.prefix for term in settings.retention):
+        source, sidecar = (settings.term(prefix, kind) for kind in ("source", "sidecar"))
+        if prefix and not prefix.startswith(settings.inbox_prefix):
+            yield variable("retention"), f"set {variable('retention')} for prefixes in the inbox"
+        if sidecar is not None and (source is None or sidecar < source):
+            # A source without its sidecar would be recognised, and paid for, again.
+            yield variable("retention"), f"set {variable('retention')}: a sidecar stays as long as its source"
     if settings.purpose == "required" and settings.ledger == "off":
         name = variable("ledger")
         yield name, f"set {name} to on or strict: purposes are entered there"

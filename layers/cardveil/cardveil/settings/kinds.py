@@ -13,6 +13,11 @@ from cardveil.core.frozen import dataclass
 MAX_KEY_BYTES: Final = 850
 #: Shortest secret that is taken: 32 characters of hexadecimal are 128 bits.
 _SECRET_CHARACTERS: Final = 32
+#: What a retention may be set for.
+KEPT: Final = ("source", "copy", "sidecar", "ledger")
+#: Six months, the shortest term of logs (Cybersecurity Law, article 21).
+LEDGER_DAYS: Final = 184
+_LONGEST_TERM_DAYS: Final = 100 * 365
 _LABEL: Final = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _HOST: Final = rf"{_LABEL}(\.{_LABEL})+"
 _LOOPBACK: Final = r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?"
@@ -27,6 +32,15 @@ class CardRule:
     prefix: str
     card_type: CardType
     side: Side | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """How long objects of one kind are kept, of the cards whose source's key begins with `prefix`."""
+
+    prefix: str
+    kind: str
+    days: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +290,36 @@ def card_rules() -> Kind:
     return Kind(
         parse,
         "prefix=CardType[/side] with IDCard or DriverLicense, front or back, separated by semicolons",
+        show,
+    )
+
+
+def retention() -> Kind:
+    """How long what is kept; the longest prefix that fits decides, and stands first."""
+
+    def parse(raw: str) -> tuple[Term, ...]:
+        terms = []
+        for part in _parts(raw, ";"):
+            what, equals, term = (each.strip() for each in part.rpartition("="))
+            prefix, colon, kind = what.rpartition(":")
+            found = re.fullmatch(r"([1-9][0-9]{0,4})([dy])", term)
+            if not equals or not found or kind not in KEPT or (colon and (not prefix or kind == "ledger")):
+                raise ValueError
+            days = int(found[1]) * (365 if found[2] == "y" else 1)
+            if days > _LONGEST_TERM_DAYS or (kind == "ledger" and days < LEDGER_DAYS):
+                raise ValueError
+            terms.append(Term(_prefix(prefix), kind, days))
+        if len({(term.prefix, term.kind) for term in terms}) != len(terms):
+            raise ValueError
+        return tuple(sorted(terms, key=lambda term: len(term.prefix), reverse=True))
+
+    def show(terms: tuple[Term, ...]) -> str:
+        return ";".join(f"{t.prefix}{':' if t.prefix else ''}{t.kind}={t.days}d" for t in terms)
+
+    return Kind(
+        parse,
+        "[prefix:]kind=term, separated by semicolons, with source, copy, sidecar or ledger, and a term as "
+        f"30d or 3y, at least {LEDGER_DAYS}d for the ledger",
         show,
     )
 

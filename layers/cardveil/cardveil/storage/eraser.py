@@ -26,15 +26,17 @@ from cardveil.storage.erasure import (
     tombstones,
     want,
 )
+from cardveil.storage.holds import Hold, hold_of
 from cardveil.storage.job_store import JobNotes
 from cardveil.storage.keys import keys_of, source_digest
 from cardveil.storage.leases import Leases
 from cardveil.storage.objects import CosObjects
+from cardveil.storage.retired import retired_key
 from cardveil.storage.versions import Version, delete_version, read_version, versions_of, versions_under
 
 #: The steps in their order; a kill between any two is mended by doing all of them again.
 STEPS: Final = (
-    "source", "lease", "job", "staged", "answers", "history", "unread", "redacted", "sidecar",
+    "source", "lease", "job", "staged", "answers", "history", "unread", "retired", "redacted", "sidecar",
     "checkpoints", "tombstone", "release", "task",
 )  # fmt: skip
 #: A checkpoint with the most keys that a selection may name.
@@ -73,6 +75,10 @@ class Eraser:
         """Say whether anything is stored of a source."""
         return any(found for _, _, found in self._everything(key))
 
+    def hold(self, key: str) -> Hold | None:
+        """Return the hold that keeps a card from being erased, None when there is none."""
+        return hold_of(self.sources, self.settings, source_digest(key))
+
     def task(self, key: str) -> Task | None:
         """Return the erasure of a source that is under way, None when there is none."""
         return task_of(self.sources, self.settings, key)
@@ -86,12 +92,14 @@ class Eraser:
         return tombstones(self.sources, self.settings, key)
 
     def carry_out(self, task: Task) -> Tombstone | None:
-        """Erase; None while somebody is at work on the source, and what is left is done by the next try.
+        """Erase; None while somebody is at work on the source, or the card is on hold: the rest is for later.
 
         A source that was found deleted and is there again was uploaded anew: it and its results are left.
         """
         key, keys = task.key, keys_of(task.key, self.settings)
         self.step("source")
+        if self.hold(key):
+            return None
         if self._is_back(task):
             return self._dropped(task)
         found = Counter({kind: len(versions) for kind, _, versions in self._everything(key) if versions})
@@ -145,11 +153,12 @@ class Eraser:
         yield "sidecar", self.results, versions_of(self.results, keys.sidecar)
 
     def _checkpoints(self, key: str) -> list[Version]:
-        """Return the checkpoints and reports of sweeps that name a source: such a run begins anew."""
+        """Return the checkpoints and reports that name a source: such a run begins anew."""
         named = orjson.dumps(key)[1:-1]
         return [
             version
-            for version in versions_under(self.sources, f"{self.settings.state_prefix}sweeps/")
+            for kind in ("sweeps/", "retention/")
+            for version in versions_under(self.sources, f"{self.settings.state_prefix}{kind}")
             if named in read_version(self.sources, version, _MAX_CHECKPOINT_BYTES)
         ]
 
@@ -186,4 +195,5 @@ def state_of(key: str, settings: Settings) -> dict[str, str]:
         "answers": keys.answers.removesuffix("kept"),
         "history": keys.history,
         "unread": keys.unread.removesuffix("note"),
+        "retired": retired_key(settings, digest),
     }

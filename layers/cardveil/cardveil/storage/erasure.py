@@ -19,6 +19,7 @@ from cardveil.core.frozen import dataclass, fields
 from cardveil.settings import Settings
 from cardveil.storage.keys import keys_of, source_digest
 from cardveil.storage.objects import Objects
+from cardveil.storage.retired import is_retired
 
 #: Why something may be erased. Words of a caller's own might name the person, and stay for good.
 REASONS: Final = (
@@ -87,17 +88,33 @@ def want(objects: Objects, settings: Settings, key: str, by: str, reason: str, n
     return task
 
 
-def want_as_deleted(objects: Objects, results: Objects, settings: Settings, key: str, now: float) -> bool:
+def want_as_deleted(
+    objects: Objects,
+    results: Objects,
+    settings: Settings,
+    key: str,
+    now: float,
+    deleted_at: float | None = None,
+) -> bool:
     """Write down that a source which somebody deleted takes its results along; say whether there is need.
 
-    False where the source is there (again), where its erasure is under way, or was what deleted it.
+    False where the source is there (again), where its erasure is under way, or was what deleted it, or where
+    its term had ended: what retention removes leaves the results their own terms.
+
+    Parameters
+    ----------
+    deleted_at : float, optional
+        When it was deleted (seconds since the epoch), where that is known.
     """
     if settings.source_deleted != "erase" or objects.head(key) is not None:
         return False
     if objects.head(task_key(settings, key)) is not None:
         return False
     keys = keys_of(key, settings)
-    left = results.head(keys.sidecar) is not None or results.head(keys.redacted) is not None
+    sidecar = results.head(keys.sidecar)
+    if is_retired(objects, settings, key, sidecar, deleted_at):
+        return False
+    left = sidecar is not None or results.head(keys.redacted) is not None
     if not left and tombstones(objects, settings, key):
         return False
     want(objects, settings, key, "cos", SOURCE_DELETED, now)

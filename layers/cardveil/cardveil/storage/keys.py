@@ -86,6 +86,17 @@ def keys_of(source: str, settings: Settings) -> Keys:
     )
 
 
+def copies_called(relative: str) -> tuple[str, ...]:
+    """Return the names below the prefix of copies that the copy of ``inbox/<relative>`` may have."""
+    return (relative, f"{relative}{_AS_JPEG}") if _CONVERTED.fullmatch(relative) else (relative,)
+
+
+def source_called(copy: str) -> str:
+    """Return the name below the inbox of the source whose copy is called so below theirs; see `keys_of`."""
+    plain = copy.removesuffix(_AS_JPEG)
+    return plain if plain != copy and _CONVERTED.fullmatch(plain) else copy
+
+
 def digests_under(objects: Objects, state_prefix: str, *kinds: str) -> Iterator[str]:
     """Yield the digest of a source for each of the objects of these kinds that are kept about sources."""
     for kind in kinds:

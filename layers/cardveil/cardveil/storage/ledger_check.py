@@ -14,6 +14,8 @@ from cardveil.core.frozen import dataclass
 from cardveil.storage.ledger import FORM, Mark, heads_prefix, ledger_prefix, segment_key
 from cardveil.storage.objects import Objects
 
+#: The look of an entry that names the last segment of a chain's removed beginning.
+TRIMMED: Final = "trimmed"
 _MAX_BYTES: Final = 64 * 1024 * 1024
 _DIGEST_BYTES: Final = 32
 
@@ -123,6 +125,8 @@ class _Check:
         self.faults: list[Fault] = []
         self._named: list[Mark] = []
         self._doubted: set[Mark] = set()
+        self._trimmed: dict[str, Mark] = {}
+        self._gaps: list[Mark] = []
 
     def heads(self) -> list[Mark]:
         """Return what the heads name."""
@@ -146,7 +150,7 @@ class _Check:
                 self._fault("stray", key)
                 continue
             for gone in range(expected, number):
-                self._missing(chain, gone)
+                self._gaps.append(Mark(chain, gone, ""))
                 digests += bytes(_DIGEST_BYTES)
                 before = ""
             expected = number + 1
@@ -164,7 +168,10 @@ class _Check:
             header = segment.header
             self._named += [Mark.of(text) for text in header.get("links", ())]
             self._doubted.update(Mark.of(text) for text in header.get("doubted", ()))
-        except (ValueError, TypeError, AttributeError):
+            for entry in segment.entries:
+                if entry.get("look") == TRIMMED:
+                    self._trim(Mark.of(entry["trimmed"]))
+        except (ValueError, TypeError, AttributeError, KeyError):
             self._fault("unreadable", key)
             return ""
         self.entries += len(segment.entries)
@@ -175,8 +182,20 @@ class _Check:
             self._fault("altered", segment_key(self._state_prefix, place.chain, max(1, place.number - 1)))
         return segment.sha256
 
+    def _trim(self, mark: Mark) -> None:
+        if mark.number > self._trimmed.get(mark.chain, Mark("", 0, "")).number:
+            self._trimmed[mark.chain] = mark
+
+    def _is_trimmed(self, mark: Mark) -> bool:
+        """Say whether a segment is one of those that were removed when their term had ended."""
+        trimmed = self._trimmed.get(mark.chain)
+        return trimmed is not None and mark.number <= trimmed.number
+
     def compare(self, named: list[Mark]) -> None:
         """Compare what was read with all that names it, and see whether each chain's end is named."""
+        for gap in self._gaps:
+            if not self._is_trimmed(gap):
+                self._missing(gap.chain, gap.number)
         marks = {*named, *self._named}
         later = {*self.heads()}
         reached: Counter[str] = Counter()
@@ -184,7 +203,7 @@ class _Check:
             found = self._digest(mark)
             if found == mark.sha256 or (mark in later - marks and found is None):
                 reached[mark.chain] = max(reached[mark.chain], mark.number)
-            elif mark not in self._doubted:
+            elif mark not in self._doubted and not (found is None and self._is_trimmed(mark)):
                 kind = "missing" if found is None else "altered"
                 self._fault(kind, segment_key(self._state_prefix, mark.chain, mark.number))
         for chain, digests in self.digests.items():

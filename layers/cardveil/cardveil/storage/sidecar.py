@@ -195,6 +195,16 @@ def as_entry(decision: Decision) -> dict[str, Any]:
     return entry if decision.cards else {name: said for name, said in entry.items() if name != "cards"}
 
 
+def read_source_key(data: bytes | None) -> str | None:
+    """Return the key of the source that a written sidecar is about, None where it cannot be read."""
+    import orjson
+
+    try:
+        return str(orjson.loads(data or b"")["source"]["key"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return None
+
+
 def read_sidecar(data: bytes | None, key: str) -> Mapping[str, Any] | None:
     """Read a written sidecar; None when it is damaged, too large (no data), or about another source.
 
