@@ -27,11 +27,7 @@ def test_the_list_of_a_bucket(cos_client: CosS3Client, cos_bucket: str) -> None:
     assert (before["Owner"]["ID"], grants(before)) == (OWNER, [(OWNER, "FULL_CONTROL")])
     cos_client.put_bucket_acl(Bucket=cos_bucket, ACL="public-read", GrantWrite=f'id="{OTHER}"')
     everybody = "http://cam.qcloud.com/groups/global/AllUsers"
-    assert grants(cos_client.get_bucket_acl(Bucket=cos_bucket)) == [
-        (OWNER, "FULL_CONTROL"),
-        (everybody, "READ"),
-        (OTHER, "WRITE"),
-    ]
+    assert grants(cos_client.get_bucket_acl(Bucket=cos_bucket)) == [(everybody, "READ"), (OTHER, "WRITE")]
     policy = {
         "Owner": {"ID": OWNER},
         "AccessControlList": {
@@ -73,6 +69,17 @@ def test_lists_that_are_none(
     cos.store.put(cos_bucket, "x", b"")
     answer = cos.request("PUT", cos_bucket, key, params={"acl": ""}, headers=headers, data=body)
     assert (answer.status_code, f"<Code>{code}</Code>" in answer.text) == (400, True)
+
+
+def test_a_list_that_comes_with_what_is_made(cos: CosServer, cos_client: CosS3Client) -> None:
+    cos_client.create_bucket(Bucket="listed-1250000000", ACL="public-read")
+    cos_client.put_object(Bucket="listed-1250000000", Key="x", Body=b"", ACL="private")
+    for key, told in (("", "public-read"), ("x", "private")):
+        answer = cos.request("GET", "listed-1250000000", key, params={"acl": ""})
+        assert answer.headers["x-cos-acl"] == told
+    for key in ("", "y"):
+        refused = cos.request("PUT", "other-1250000000", key, headers={"x-cos-acl": "everybody"}, data=b"")
+        assert "<Code>InvalidArgument</Code>" in refused.text
 
 
 def test_of_nothing_there_is_no_list(cos_client: CosS3Client, cos_bucket: str) -> None:
@@ -137,6 +144,14 @@ class TestAppending:
             cos_client.append_object(Bucket=cos_bucket, Key="log", Position=position, Data=b"x")
         assert refused.value.get_error_code() == "PositionNotEqualToLength"
         assert cos.store.get(cos_bucket, "log")[1] == b"four"
+
+    def test_it_has_no_versions(self, cos: CosServer, cos_client: CosS3Client, cos_bucket: str) -> None:
+        cos.store.set_versioning(cos_bucket, "Enabled")
+        cos_client.append_object(Bucket=cos_bucket, Key="log", Position=0, Data=b"one ")
+        cos_client.append_object(Bucket=cos_bucket, Key="log", Position=4, Data=b"two")
+        ((info, latest),) = cos.store.list_versions(cos_bucket).entries
+        assert (info.version, info.size, latest) == ("null", 7, True)
+        assert cos.store.get(cos_bucket, "log")[1] == b"one two"
 
     def test_what_was_not_begun_so(self, cos: CosServer, cos_client: CosS3Client, cos_bucket: str) -> None:
         cos.store.put(cos_bucket, "x", b"whole")

@@ -39,7 +39,8 @@ GRANT_HEADERS: Final[Mapping[str, str]] = {
     "x-cos-grant-full-control": "FULL_CONTROL",
 }
 _PERMISSIONS: Final = frozenset(GRANT_HEADERS.values())
-_NAME: Final = "acl"
+#: What a bucket's list is called among its configurations.
+NAME: Final = "acl"
 #: What a canned list grants to everybody.
 _GROUP: Final = "http://cam.qcloud.com/groups/global/AllUsers"
 _PUBLIC: Final[Mapping[str, tuple[str, ...]]] = {
@@ -55,13 +56,13 @@ Grants = tuple[tuple[str, str], ...]
 async def put_bucket_acl(call: Call) -> Response:
     """PUT Bucket acl."""
     document = await _asked(call, BUCKETS, "private")
-    await run_in_threadpool(call.context.store.configure, call.bucket, _NAME, document)
+    await run_in_threadpool(call.context.store.configure, call.bucket, NAME, document)
     return Response()
 
 
 async def get_bucket_acl(call: Call) -> Response:
     """GET Bucket acl."""
-    kept = await run_in_threadpool(call.context.store.configuration, call.bucket, _NAME)
+    kept = await run_in_threadpool(call.context.store.configuration, call.bucket, NAME)
     return _told(call, kept, "private")
 
 
@@ -78,7 +79,21 @@ async def get_object_acl(call: Call) -> Response:
     return _told(call, kept, "default")
 
 
-async def _asked(call: Call, canned: frozenset[str], default: str) -> bytes:
+def canned(headers: Mapping[str, str], known: frozenset[str], default: str) -> bytes | None:
+    """Read the canned list that comes with what is made; None where it is what it would be anyway.
+
+    Raises
+    ------
+    CosError
+        ``InvalidArgument``.
+    """
+    name = headers.get("x-cos-acl") or default
+    if name not in known:
+        raise CosError("InvalidArgument")
+    return None if name == default else _kept(name, [], listed=False)
+
+
+async def _asked(call: Call, known: frozenset[str], default: str) -> bytes:
     """Read the list of a request, from its headers or from its body.
 
     Raises
@@ -89,7 +104,7 @@ async def _asked(call: Call, canned: frozenset[str], default: str) -> bytes:
     given = {name: call.headers[name] for name in GRANT_HEADERS if call.headers.get(name)}
     name = call.headers.get("x-cos-acl", "")
     if name or given:
-        if name and name not in canned:
+        if name and name not in known:
             raise CosError("InvalidArgument")
         grants = [
             (_grantee(each), GRANT_HEADERS[header])
@@ -135,7 +150,8 @@ def _told(call: Call, kept: bytes | None, default: str) -> Response:
     grants: Grants = tuple((who, what) for who, what in document["grants"])
     if not document["listed"]:
         public = tuple((_GROUP, what) for what in _PUBLIC.get(document["acl"], ()))
-        grants = ((owner, "FULL_CONTROL"), *public, *grants)
+        # The owner's own is listed where no other is granted anything by name.
+        grants = (*public, *grants) if grants else ((owner, "FULL_CONTROL"), *public)
     content: list[tuple[str, xml.Content]] = [
         ("Owner", [("ID", owner), ("DisplayName", owner)]),
         ("AccessControlList", [("Grant", _grant(who, what)) for who, what in grants]),

@@ -1,4 +1,7 @@
-"""Handler of Append Object: bytes that are added to the end of an object which was begun so."""
+"""Handler of Append Object: bytes that are added to the end of an object which was begun so.
+
+Such an object has no versions, in a bucket that keeps them either (document 436/7741).
+"""
 
 from __future__ import annotations
 
@@ -51,8 +54,6 @@ async def append_object(call: Call) -> Response:
 
 def _before(call: Call) -> ObjectInfo | None:
     """Return the object that is added to, None where there is none yet."""
-    if call.context.store.bucket(call.bucket).ever_versioned:
-        raise CosError("InvalidRequest", "Objects of a bucket with versions cannot be appended to.")
     try:
         info = call.context.store.head(call.bucket, call.key)
     except CosError as error:

@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from cardveil_cloud import xml
+from cardveil_cloud.cos import acl
 from cardveil_cloud.cos.attributes import tags_from_xml
 from cardveil_cloud.cos.bodies import receive_xml
 from cardveil_cloud.cos.call import Call
@@ -92,7 +93,10 @@ async def put_bucket(call: Call) -> Response:
     stem, _, app_id = call.bucket.rpartition("-")
     if app_id != call.context.app_id or not _NAME.fullmatch(stem) or len(call.bucket) > _MAX_NAME:
         raise CosError("InvalidBucketName")
+    granted = acl.canned(call.headers, acl.BUCKETS, "private")
     await run_in_threadpool(call.context.store.create_bucket, call.bucket)
+    if granted is not None:
+        await run_in_threadpool(call.context.store.configure, call.bucket, acl.NAME, granted)
     return Response()
 
 

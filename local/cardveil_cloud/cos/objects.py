@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from cardveil_cloud import xml
+from cardveil_cloud.cos import acl
 from cardveil_cloud.cos.attributes import (
     KEPT_HEADERS,
     as_header_value,
@@ -37,6 +38,7 @@ _CHUNK = 256 * 1024
 async def put_object(call: Call) -> Response:
     """PUT Object."""
     attributes = encrypted(call.context, call.principal, call.bucket, from_headers(call.headers, call.key))
+    granted = acl.canned(call.headers, acl.OBJECTS, "default")
     body = await receive_body(call)
     info = await run_in_threadpool(
         call.context.store.put,
@@ -47,6 +49,8 @@ async def put_object(call: Call) -> Response:
         forbid_overwrite=call.forbid_overwrite,
         origin=call.origin("ObjectCreated:Put"),
     )
+    if granted is not None:
+        await run_in_threadpool(call.context.store.set_acl, call.bucket, call.key, granted)
     await call.tell()
     return Response(headers=stored_headers(info))
 

@@ -140,7 +140,7 @@ _VENDORS = re.compile(r"(?:x-cos-|x-ci-|pic-operations).*")
 #: Operations that read who is granted what from headers.
 _GRANTING = frozenset({"PutBucketACL", "PutObjectACL"})
 #: Operations that change nothing, whatever further parameters say.
-_READS = frozenset({"GetObject", "HeadObject"})
+_READS = frozenset({"GetObject", "HeadObject", "GetObjectACL"})
 
 
 def operation_of(method: str, target: Target, headers: Mapping[str, str]) -> Operation:

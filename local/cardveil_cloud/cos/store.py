@@ -112,7 +112,7 @@ class ObjectStore(Storage):
         forbid_overwrite
             Only create; without effect on a bucket that was ever versioned.
         instead_of
-            The blob that must be the present one, empty for none.
+            The blob that must be the present one, empty for none: no version of it is kept.
         origin
             Of the event that is put into the outbox; without one there is no event.
 
@@ -137,7 +137,15 @@ class ObjectStore(Storage):
                 present = versions.find(db, bucket, key, "")
                 if (present.blob if present else "") != instead_of:
                     raise CosError("PositionNotEqualToLength")
-            return self.insert(db, removed, info, forbid_overwrite=forbid_overwrite, origin=origin)
+            unversioned = instead_of is not None
+            return self.insert(
+                db,
+                removed,
+                info,
+                forbid_overwrite=forbid_overwrite,
+                origin=origin,
+                unversioned=unversioned,
+            )
 
     def insert(
         self,
@@ -147,11 +155,14 @@ class ObjectStore(Storage):
         *,
         forbid_overwrite: bool,
         origin: outbox.Origin | None,
+        unversioned: bool = False,
     ) -> ObjectInfo:
         """Put an object's row in, inside a `change`, and return it; same errors as `put`."""
         holder = _bucket(db, info.bucket)
         if forbid_overwrite and not holder.ever_versioned and versions.find(db, info.bucket, info.key, ""):
             raise CosError("FileAlreadyExists")
+        if unversioned:
+            holder = replace(holder, versioning="")
         stored = versions.add(db, removed, holder, info, self.now())
         outbox.note(db, origin, (info.bucket, info.key), self.now(), stored)
         return stored
