@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 from tests.support.samples import CONDITIONS, Sample, fonts, kept_pictures, make_sample
 from tests.support.samples.generate import CARD_KINDS
 
-from cardveil.card.id_number import PROVINCES, inspect, is_valid
+from cardveil.card.id_number import PROVINCES, inspect, is_valid, repair
 from cardveil.card.model import FIELDS, PORTRAIT
 from cardveil.card.normalize import normalize
 from cardveil.core.errors import Halt
@@ -95,7 +95,7 @@ def test_a_missing_font_names_its_package() -> None:
 
 def test_the_kept_pictures_are_what_their_truth_says() -> None:
     kept = kept_pictures()
-    assert len(kept) == 8
+    assert len(kept) == 10
     assert {(card.type, card.side) for picture in kept for card in picture.cards} == set(FIELDS)
     for picture in kept:
         data = picture.read()
@@ -103,17 +103,33 @@ def test_the_kept_pictures_are_what_their_truth_says() -> None:
         with Image.open(io.BytesIO(data)) as image:
             assert image.getexif().get(0x0112, 1) == picture.orientation
             assert ImageOps.exif_transpose(image).size == (picture.width, picture.height)
-        assert bool(picture.cards) == (picture.verdict == "redacted")
+        assert bool(picture.cards) == (picture.verdict != "rejected")
         for card in picture.cards:
             for field in card.fields:
                 expected = None if field.name == PORTRAIT else normalize(field.name, field.text or "")
                 assert field.normalized == expected
 
 
+def test_what_needs_a_person_says_why_by_its_own_truth() -> None:
+    truth = {
+        picture.file: {field.name: field.normalized or field.text or "" for field in picture.cards[0].fields}
+        for picture in kept_pictures()
+        if picture.verdict == "needs_review"
+    }
+    front, licence = truth.pop("id-front-contradicting.jpg"), truth.pop("licence-glare.jpg")
+    assert truth == {}
+    assert is_valid(front["id_number"])
+    assert inspect(front["id_number"]).birth_date != front["birth_date"]
+    assert not is_valid(licence["licence_number"])
+    assert repair(licence["licence_number"]) is None
+    for number in (front["id_number"], licence["licence_number"]):
+        assert number[:2] not in PROVINCES
+
+
 def test_no_kept_picture_is_called_as_a_copy_is() -> None:
     names = [Path(picture.file).stem for picture in kept_pictures()]
     assert not [name for name in names if "." in name]
-    assert {picture.verdict for picture in kept_pictures()} == {"redacted", "rejected"}
+    assert {picture.verdict for picture in kept_pictures()} == {"redacted", "rejected", "needs_review"}
 
 
 def test_the_kept_pictures_cover_the_kinds_of_file() -> None:

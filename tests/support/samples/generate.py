@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from random import Random
 from typing import Final, Literal
@@ -13,7 +13,7 @@ from tests.support.samples.backgrounds import KINDS, background
 from tests.support.samples.card_drawing import draw_card
 from tests.support.samples.fonts import TYPEFACES
 from tests.support.samples.negatives import NEGATIVES, negative
-from tests.support.samples.people import invent
+from tests.support.samples.people import Person, invent
 from tests.support.samples.poses import Corners, Pose, corners_of
 from tests.support.samples.scenes import lay, truth_of
 
@@ -46,6 +46,7 @@ def make_sample(
     negative_kind: str | None = None,
     orientation: int | None = None,
     size: tuple[int, int] | None = None,
+    altered: Callable[[Person], Person] | None = None,
 ) -> Sample:
     """Make one sample.
 
@@ -58,6 +59,8 @@ def make_sample(
     kind, negative_kind, orientation, size
         Which card, which picture without a card, which EXIF orientation, width and height in pixels; by the
         seed if not given.
+    altered
+        Changes what is printed, so that a card contradicts itself.
 
     Raises
     ------
@@ -74,7 +77,7 @@ def make_sample(
         picture = negative(what, width, height, part, random.choice(TYPEFACES[part]), random)
         return Sample(f"negative-{what}-{part}-{seed:04}", condition, picture, _no_ink(width, height), ())
     kinds = (ID_FRONT, random.choice((ID_BACK, LICENCE))) if condition == "two" else (card_kind,)
-    sample = _scene(condition, kinds, width, height, part, random)
+    sample = _scene(condition, kinds, width, height, part, random, altered)
     name = f"{condition}-{'-'.join(_short(k) for k in kinds)}-{part}-{seed:04}"
     sample = _afterwards(replace(sample, name=name), random)
     if condition == "exif":
@@ -114,7 +117,13 @@ def _no_ink(width: int, height: int) -> Picture:
 
 
 def _scene(
-    condition: str, kinds: tuple[CardKind, ...], width: int, height: int, part: Part, random: Random
+    condition: str,
+    kinds: tuple[CardKind, ...],
+    width: int,
+    height: int,
+    part: Part,
+    random: Random,
+    altered: Callable[[Person], Person] | None,
 ) -> Sample:
     flat = condition == "flat"
     if flat or condition == "scan":
@@ -126,6 +135,7 @@ def _scene(
     for number, kind in enumerate(kinds):
         layout = layout_of(*kind)
         person = invent(random, rare=condition == "rare")
+        person = altered(person) if altered else person
         frame = (0.0, number * height / len(kinds), float(width), height / len(kinds))
         if flat:
             corners = _filling(layout.width, layout.height, width, height)
