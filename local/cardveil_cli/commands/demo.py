@@ -19,8 +19,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from cardveil.core.privacy import digest
 from cardveil_cli.base import Command
-from cardveil_cli.commands.demo_page import Shown, page
+from cardveil_cli.commands.demo_page import Shown, Times, page
 from cardveil_cli.commands.endpoint import Endpoint
 from cardveil_cli.commands.options import FOLDER
 from cardveil_cli.exits import ExitCode, shown, tell
@@ -29,19 +30,22 @@ from cardveil_cli.files.manifest import Record
 from cardveil_cli.files.out_folder import ConflictError, OutFolder, Result
 from cardveil_cli.samples.bundled import KeptPicture, kept_pictures
 
-#: Seconds to wait for the cloud to be ready, and for all cards to be done.
+#: Seconds to wait for the cloud to be ready, for a card to be done, and for its line in the log.
 _START_S: Final = 60.0
-_WAIT_S: Final = 240.0
+_WAIT_S: Final = 120.0
+_LINE_S: Final = 2.0
+#: Seconds between two looks.
+_LOOK_S: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    """One sample after its way through the functions; `elapsed_ms` is from upload to sidecar."""
+    """One sample after its way through the functions."""
 
     sample: KeptPicture
     sidecar: dict[str, Any]
     copy: bytes | None
-    elapsed_ms: float
+    times: Times
 
 
 _EXAMPLES = (("demo", "A table, and pictures, sidecars and a page in out/demo."),)
@@ -100,35 +104,52 @@ def _cloud(data: Path) -> Iterator[Endpoint]:
 
 
 def _process(endpoint: Endpoint, console: Console, data: Path) -> list[_Done]:
+    """Send one sample after the other: together they would wait, and their times would tell of that."""
     client = endpoint.cos_client()
     samples = kept_pictures()
-    started: dict[str, float] = {}
-    done: dict[str, _Done] = {}
+    log = data / "logs" / "on_upload.log"
+    done: list[_Done] = []
     with _progress(console) as progress:
-        task = progress.add_task("uploading", total=len(samples))
+        task = progress.add_task("recognising and redacting", total=len(samples))
         for sample in samples:
-            started[sample.file] = time.perf_counter()
+            started = time.perf_counter()
             client.put_object(Bucket=endpoint.bucket, Key=f"inbox/{sample.file}", Body=sample.read())
+            sidecar = _sidecar(client, endpoint.bucket, sample.file, log)
+            whole = (time.perf_counter() - started) * 1000
+            redaction = sidecar["redaction"]
+            copy = _get(client, endpoint.bucket, redaction["output"]["key"]) if redaction else None
+            done.append(_Done(sample, sidecar, copy, _times(log, f"inbox/{sample.file}", whole)))
             progress.advance(task)
-        progress.reset(task, description="recognising and redacting", total=len(samples))
-        deadline = time.monotonic() + _WAIT_S
-        while len(done) < len(samples) and time.monotonic() < deadline:
-            for sample in samples:
-                key = f"sidecars/{sample.file}.json"
-                if sample.file in done or not client.object_exists(endpoint.bucket, key):
-                    continue
-                elapsed_ms = (time.perf_counter() - started[sample.file]) * 1000
-                sidecar = orjson.loads(_get(client, endpoint.bucket, key))
-                redaction = sidecar["redaction"]
-                copy = _get(client, endpoint.bucket, redaction["output"]["key"]) if redaction else None
-                done[sample.file] = _Done(sample, sidecar, copy, elapsed_ms)
-                progress.advance(task)
-            time.sleep(0.1)
-    missing = [sample.file for sample in samples if sample.file not in done]
-    if missing:
-        log = _kept_log(data / "logs" / "on_upload.log")
-        raise click.ClickException(f"no result after {_WAIT_S:.0f} s for: {', '.join(missing)}; log: {log}")
-    return [done[sample.file] for sample in samples]
+    return done
+
+
+def _sidecar(client: Any, bucket: str, file: str, log: Path) -> dict[str, Any]:
+    """Wait for a sample's sidecar and return it."""
+    key, deadline = f"sidecars/{file}.json", time.monotonic() + _WAIT_S
+    while not client.object_exists(bucket, key):
+        if time.monotonic() > deadline:
+            kept = _kept_log(log)
+            raise click.ClickException(f"no result after {_WAIT_S:.0f} s for: {file}; log: {kept}")
+        time.sleep(_LOOK_S)
+    sidecar: dict[str, Any] = orjson.loads(_get(client, bucket, key))
+    return sidecar
+
+
+def _times(log: Path, key: str, whole_ms: float) -> Times:
+    """Return a sample's times; its line stands in the log a moment after its sidecar is there."""
+    deadline = time.monotonic() + _LINE_S
+    while time.monotonic() < deadline:
+        for line in log.read_text("utf-8", "replace").splitlines() if log.is_file() else ():
+            if digest(key) not in line or '"stages_ms"' not in line:
+                continue
+            try:
+                stages = orjson.loads(line[line.index("{") :])["stages_ms"]
+            except (orjson.JSONDecodeError, ValueError):
+                continue  # the line is being written
+            recognised = float(stages.get("recognise", 0.0))
+            return Times(recognised, sum(stages.values()) - recognised, whole_ms)
+        time.sleep(_LOOK_S)
+    return Times(None, None, whole_ms)
 
 
 def _kept_log(log: Path) -> str:
@@ -153,7 +174,7 @@ def _save(done: list[_Done], folder: OutFolder) -> None:
         if item.copy:
             copy = f"{stem}.copy.{ending}"
             files[copy] = item.copy
-        items.append(Shown(item.sample.file, copy, item.sidecar, item.elapsed_ms))
+        items.append(Shown(item.sample.file, copy, item.sidecar, item.times))
     files["index.html"] = page(items).encode()
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     record = Record(
@@ -175,8 +196,8 @@ def _check(folder: OutFolder, names: Iterable[str]) -> None:
 
 def _table(done: list[_Done]) -> Table:
     table = Table(title="Sample cards")
-    for heading in ("file", "status", "fields found", "milliseconds", "findings"):
-        table.add_column(heading, justify="right" if heading in {"fields found", "milliseconds"} else "left")
+    for heading in ("file", "status", "fields found", "recognition ms", "all ms", "findings"):
+        table.add_column(heading, justify="left" if heading in {"file", "status", "findings"} else "right")
     colours = {"redacted": "green", "needs_review": "yellow", "rejected": "red"}
     for item in done:
         status, cards = item.sidecar["status"], item.sidecar["cards"]
@@ -184,7 +205,8 @@ def _table(done: list[_Done]) -> Table:
             item.sample.file,
             f"[{colours[status]}]{status}[/]",
             str(sum(len(card["fields"]) for card in cards)),
-            f"{item.elapsed_ms:.0f}",
+            "" if item.times.recognised is None else f"{item.times.recognised:.0f}",
+            f"{item.times.whole:.0f}",
             ", ".join(item.sidecar["findings"]),
         )
     return table
