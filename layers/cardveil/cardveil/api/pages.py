@@ -22,6 +22,7 @@ _SCRIPTS: Final = (
     "drafts.js",
     "inbox.js",
     "sending.js",
+    "viewer.js",
     "card.js",
     "fields.js",
     "marks.js",

@@ -33,8 +33,7 @@ const open = async (ref, key) => {
     present(answer, { source: original, copy });
     known(answer);
     $('card-title').focus({ preventScroll: true });
-    $('card').scrollIntoView({ block: 'nearest' });
-    if (innerWidth < 900) scrollTo(0, 0);
+    scrollTo(0, 0);
   } catch (problem) {
     refused(problem);
     if (serial !== state.serial) return;
@@ -46,13 +45,18 @@ const open = async (ref, key) => {
 /** Put a card on the page, with what its person had changed of it. */
 const present = (answer, pictures) => {
   const older = settle(answer);
-  state.open = { answer, pictures, chosen: null, faults: new Map(), saving: false, decided: false };
+  const before = state.open;
+  state.open = { answer, pictures, chosen: null, faults: new Map(), saving: false, decided: false, views: { source: whole(), copy: whole() } };
+  // A decision leaves the same picture in view; all else is seen as a whole first.
+  if (before && before.pictures.source === pictures.source) state.open.views = before.views;
+  else if (before) forget(before.pictures);
   $('desk').classList.add('opened');
   showCard();
   if (older) say('card', () => word('changed_meanwhile'));
 };
 const close = () => {
   state.serial += 1;
+  if (state.open) forget(state.open.pictures);
   state.open = null;
   for (const id of ['card-body', 'actions', 'card-history']) $(id).replaceChildren();
   $('card-title').textContent = word('no_card_open');
@@ -85,15 +89,23 @@ const showCard = () => {
   showFields();
   showActions();
   showMarks();
+  showViews();
 };
+/** The picture once for all places that show it or a part of it. */
+const addressOfPicture = (picture) => {
+  picture.blob ??= URL.createObjectURL(new Blob([Uint8Array.from(atob(picture.base64), (c) => c.charCodeAt(0))], { type: picture.media_type }));
+  return picture.blob;
+};
+const forget = (pictures) => { for (const { picture } of Object.values(pictures)) if (picture && picture.blob) URL.revokeObjectURL(picture.blob); };
 const sourceMissing = () => word(!may('read_text') ? 'source_hidden' : 'source_unreadable');
 const figure = (name, { picture, problem }, none) => {
   if (!picture) return make('figure', { id: `figure-${name}` }, make('figcaption', {}, word(name)), make('p', { class: problem ? 'none bad' : 'none' }, problem ? why(problem) : none()));
-  const image = make('img', { alt: word(name), src: `data:${picture.media_type};base64,${picture.base64}`, width: picture.shown_width, height: picture.shown_height });
+  const image = make('img', { alt: word(name), draggable: 'false', src: addressOfPicture(picture), width: picture.shown_width, height: picture.shown_height });
   const marked = name === 'source' || !state.open.pictures.source.picture;
   const { width, height } = frameOf();
   const marks = marked ? draw('svg', { id: 'marks', viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: 'none', role: 'group', 'aria-label': word('fields') }) : null;
-  return make('figure', { id: `figure-${name}` }, make('figcaption', {}, word(name)), make('div', { class: 'frame' }, image, marks), marked ? legend() : null);
+  const caption = make('figcaption', { class: 'row' }, word(name), zoomButtons(name));
+  return make('figure', { id: `figure-${name}` }, caption, viewer(name, make('div', { class: 'sheet' }, image, marks)), marked ? legend() : null);
 };
 /** Says what the outlines mean: by stroke and filling, not by colour alone. */
 const legend = () => make('p', { class: 'legend note' }, ...['covered', 'partly', 'kept'].filter((action) => fieldsNow().some((field) => actionOf(field.name) === action)).map((action) => make('span', { class: `tag ${action}` }, word(`action.${action}`))));

@@ -42,6 +42,7 @@ const rejecting = () => {
   const give = (reason) => { keep({ ...draftNow(), reason }); $('reason').value = reason; hush('decision'); $('reject').focus(); };
   say('decision', () => word('say_why'), { bad: true, buttons: () => REASONS.map((name) => button(`reasons.${name}`, () => give(word(`reasons.${name}`)))) });
   $('reason').focus();
+  $('said-decision').scrollIntoView({ block: 'nearest' });
 };
 const discard = () => {
   const { ref } = state.open.answer;

@@ -41,19 +41,35 @@ const fieldRow = (field) => {
       'aria-invalid': String(faults.has(name)), onfocus: () => choose(name), oninput: (event) => { change(name, { text: event.target.value }); showChanged(name); },
     }) : make('span', {}, field.text || '');
   const checks = field.checks.map((one) => make('span', { class: `check ${one.passed ? '' : 'failed'}` }, `${one.passed ? '✓' : '✗'} ${word(`check.${one.name}`)}`));
+  const strip = field.polygon && editable() && !field.again ? stripOf(name, field.polygon) : null;
   const notes = [...checks, field.polygon ? null : make('span', { class: 'check' }, word('not_located')), field.again ? make('span', { class: 'check' }, word('second_place')) : null];
   return make('li', { 'data-field': name, class: `field ${chosen === name ? 'chosen' : ''}` },
     make('div', { class: 'what' }, make(typed ? 'label' : 'span', { class: 'label', for: typed ? `text-${name}` : null }, nameOfField(name)), ' ', tag(name)),
-    make('div', { class: 'text' }, text, make('p', { class: 'problem bad', id: mine ? `problem-${name}` : null }, faults.has(name) ? word(`fault.${faults.get(name)}`) : '')),
+    make('div', { class: 'text' }, text, make('p', { class: 'problem bad', id: mine ? `problem-${name}` : null }, faults.has(name) ? word(`fault.${faults.get(name)}`) : ''), strip),
     make('div', { class: 'note' }, field.score === null ? null : make('span', { class: 'check' }, word('score_of', { score: Math.round(field.score) })), ...notes),
     make('div', { class: 'buttons' },
       mine ? button('mark', () => mark(name), { class: 'mark', 'aria-label': `${word('mark')}: ${nameOfField(name)}` }) : null,
       mine ? button('undo', () => revert(name), { class: 'revert', hidden: !draftNow().fields[name], 'aria-label': `${word('undo')}: ${nameOfField(name)}` }) : null));
 };
+/** The part of the picture around a field's place, as an SVG names it. */
+const boxAround = (polygon) => {
+  const [xs, ys] = [0, 1].map((axis) => polygon.map((point) => point[axis]));
+  const room = 0.25 * (Math.max(...ys) - Math.min(...ys));
+  return [Math.min(...xs) - room, Math.min(...ys) - room, Math.max(...xs) - Math.min(...xs) + 2 * room, Math.max(...ys) - Math.min(...ys) + 2 * room].join(' ');
+};
+/** The field's place cut out of the picture, to be compared while its text is typed; seen with the chosen field. */
+const stripOf = (name, polygon) => {
+  const { picture } = state.open.pictures.source;
+  return picture ? draw('svg', { class: 'strip', viewBox: boxAround(polygon), role: 'img', 'aria-label': `${word('source')}: ${nameOfField(name)}` },
+    draw('image', { href: addressOfPicture(picture), ...frameOf(), preserveAspectRatio: 'none' })) : null;
+};
 const showChanged = (name) => {
   const row = rowOf(name);
-  const undo = row && row.querySelector('.revert');
+  if (!row) return;
+  const undo = row.querySelector('.revert');
+  const strip = row.querySelector('.strip');
   if (undo) undo.hidden = !draftNow().fields[name];
+  if (strip) fill(strip, { viewBox: boxAround(placed().find((field) => field.name === name).polygon) }, []);
 };
 const revert = (name) => {
   const draft = structuredClone(draftNow());

@@ -157,6 +157,7 @@ const nextInNeed = () => shownCards().find((card) => card.status === 'needs_revi
 const step = (by) => {
   const cards = shownCards();
   const at = cards.findIndex((card) => state.open && card.ref === state.open.answer.ref);
-  const card = by > 0 && state.open && state.open.decided ? nextInNeed() : cards[at < 0 ? 0 : at + by];
+  const inNeed = by > 0 && state.open && state.open.decided ? nextInNeed() : null;
+  const card = inNeed || cards[at < 0 ? 0 : at + by];
   if (card) open(card.ref, card.key);
 };

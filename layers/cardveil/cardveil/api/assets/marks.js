@@ -12,7 +12,10 @@ const mark = (name) => {
   state.open.chosen = null;
   choose(name);
   const first = document.querySelector('#marks .handle');
-  if (first) first.focus();
+  if (!first) return;
+  if (NARROW.matches) lookAt(chosenField().polygon);
+  $('figure-source').scrollIntoView({ block: 'nearest' });
+  first.focus({ preventScroll: true });
 };
 const placed = () => fieldsNow().filter((field) => field.polygon);
 const chosenField = () => (editable() && state.open.pictures.source.picture && !state.open.saving
@@ -33,7 +36,7 @@ const showMarks = () => {
   const hatch = draw('pattern', { id: 'hatch', patternUnits: 'userSpaceOnUse' }, draw('path', {}));
   svg.replaceChildren(draw('defs', {}, hatch), ...polygons, ...corners);
   placeMarks();
-  if (focused !== null && chosen) svg.querySelector(`.handle[data-corner="${focused}"]`).focus();
+  if (focused !== null && chosen) svg.querySelector(`.handle[data-corner="${focused}"]`).focus({ preventScroll: true });
 };
 /** Pixels of the picture for one of the window. */
 const scale = (svg) => frameOf().width / (svg.getBoundingClientRect().width || 1);
@@ -44,6 +47,7 @@ const placeMarks = () => {
   if (!svg || !state.open) return;
   const unit = scale(svg);
   const fields = placed();
+  svg.style.setProperty('--unit', unit);
   svg.querySelectorAll('polygon').forEach((node, at) => node.setAttribute('points', fields[at].polygon.map((point) => point.join(',')).join(' ')));
   fill($('hatch'), { width: 7 * unit, height: 7 * unit }, []);
   fill($('hatch').firstChild, { d: `M0 ${7 * unit}L${7 * unit} 0`, 'stroke-width': unit }, []);
@@ -102,4 +106,15 @@ const nudge = (event, name, corner) => {
   const [x, y] = placed().find((field) => field.name === name).polygon[corner];
   const far = event.shiftKey ? 10 : 1;
   move(name, corner, [x + by[0] * far, y + by[1] * far]);
+  const { zoom } = viewOf('source');
+  if (zoom > 1) follows(placed().find((field) => field.name === name).polygon[corner]);
+};
+/** Keep a corner that is moved by keys in view. */
+const follows = (point) => {
+  const view = viewOf('source');
+  const { width, height } = frameOf();
+  const at = [point[0] / width, point[1] / height];
+  const room = 0.1 / view.zoom;
+  const into = (from, value) => within(from, value + room - 1 / view.zoom, value - room);
+  look(view, { zoom: view.zoom, x: into(view.x, at[0]), y: into(view.y, at[1]) });
 };

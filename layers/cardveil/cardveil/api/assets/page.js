@@ -12,7 +12,7 @@ const over = (event, on) => { if (may('submit')) { event.preventDefault(); $('dr
 addEventListener('dragover', (event) => over(event, true));
 addEventListener('dragleave', (event) => over(event, false));
 addEventListener('drop', async (event) => { over(event, false); if (may('submit')) for (const file of [...event.dataTransfer.files]) await send(file); });
-addEventListener('resize', placeMarks);
+addEventListener('resize', () => placeMarks());
 addEventListener('hashchange', follow);
 // The browser's own question: a draft lives in this tab, and ends with it.
 addEventListener('beforeunload', (event) => { if (drafts.all.size) event.preventDefault(); });
@@ -32,6 +32,8 @@ addEventListener('keydown', (event) => {
   if (keys[event.key] && $(keys[event.key]) && !$(keys[event.key]).disabled) { event.preventDefault(); $(keys[event.key]).click(); }
   else if (event.key === 'n') step(1);
   else if (event.key === 'p') step(-1);
+  else if (event.target.closest('#figure-copy')) zoomKey(event, viewOf('copy'));
+  else zoomKey(event, viewOf('source'));
 });
 
 const given = taken();
