@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 FONTS := fonts-noto-cjk fonts-wqy-zenhei fonts-wqy-microhei fonts-arphic-uming fonts-arphic-ukai
 SOURCES := layers functions local tests benchmarks
 
-.PHONY: help demo test check coverage mutants serve package bench chaos fuzz lock clean
+.PHONY: help demo test test-console check coverage mutants serve package bench chaos fuzz lock clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo   set-up, then the main job on sample cards; results in out/demo"
 	@echo "make test   set-up, then all checks and tests"
+	@echo "make test-console  the console's tests in Firefox, and 200 random walks in Chromium (WALKS)"
 	@echo "make check  ruff, mypy, the contract of imports, and both Pythons that the layers fit"
 	@echo "make coverage  branch coverage of the layers by unit, leak and chaos tests"
 	@echo "make mutants  each safety rule of tools/mutants.yml broken by one change, and whether its test fails then"
@@ -71,6 +72,13 @@ check: $(VENV)/.test
 WORKERS ?= 3
 test: check build/.wheels
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --durations=20 $(PYTEST_ARGS)
+
+# The suite has a few walks in Chromium; here are a count of them, and the other browser.
+WALKS ?= 200
+test-console: $(VENV)/.test build/.wheels
+	@tools/debian-packages firefox-esr
+	$(BIN)/python -m pytest -q --console-browser firefox --walks 5 tests/e2e/test_console.py tests/e2e/test_console_page.py
+	$(BIN)/python -m pytest -q --walks $(WALKS) --durations=1 tests/e2e/test_console.py -k walk
 
 coverage: $(VENV)/.test build/.wheels
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadscope --cov --cov-branch --cov-report=term:skip-covered tests/unit tests/leak tests/chaos

@@ -7,13 +7,17 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.support.api_fixture import Api, api_bench
 from tests.support.cloud_fixture import DEMANDED, ROOT, Bench, bench, kept
 
 from cardveil_cli.package.build import Package, build, rehearsal_minor
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+    from tests.support.console_fixture import Desk
 
 Start = Callable[..., Bench]
 
@@ -22,6 +26,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Let a run have every bucket refuse what is not encrypted: ``--encryption AES256`` or ``kms``."""
     parser.addoption("--encryption", choices=["AES256", "kms"], default="")
     parser.addoption("--interleavings", type=int, default=6, help="of erasure with all else; 200 for a count")
+    parser.addoption("--console-browser", choices=["chromium", "firefox"], default="chromium")
+    parser.addoption("--walks", type=int, default=6, help="random ones over the console; 200 for a count")
+    parser.addoption("--first-walk", type=int, default=1, help="the seed of the first")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -46,6 +53,24 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """A cloud in which backs go to review, one for all tests of the HTTP API: none finds it empty."""
     environment = {"CARDVEIL_GENERAL_OCR": "off", "CARDVEIL_CORS_ORIGINS": "https://desk.example.com"}
     with api_bench(tmp_path_factory.mktemp("api"), environment=environment) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
+    """A browser for the console, with everything that belongs to it ended after the module."""
+    from tests.support.console_fixture import running_browser
+
+    with running_browser(request.config.getoption("--console-browser", default="chromium")) as running:
+        yield running
+
+
+@pytest.fixture
+def desk(browser: Browser, api: Api) -> Iterator[Desk]:
+    """A page of the console of the module's cloud."""
+    from tests.support.console_fixture import desk_on
+
+    with desk_on(browser, api) as found:
         yield found
 
 

@@ -7,24 +7,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, ConsoleMessage, Dialog, Locator, Page, expect, sync_playwright
 from tests.support.api_fixture import Api
 
-CHROMIUM: Final = shutil.which("chromium")
-FLAGS: Final = [
+_CHROMIUM: Final = shutil.which("chromium")
+_FIREFOX: Final = shutil.which("firefox-esr")
+_FLAGS: Final = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+needs_browser: Final = pytest.mark.skipif(_CHROMIUM is None, reason="Debian's package chromium is missing")
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """Run Debian's chromium."""
+def running_browser(name: str) -> Iterator[Browser]:
+    """Run Debian's ``chromium``, or its ``firefox``, which knows the standard protocol (BiDi) alone."""
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(
-            executable_path=CHROMIUM, headless=True, args=FLAGS, timeout=120_000
-        )
+        if name == "firefox":
+            running = playwright.firefox.launch(
+                executable_path=_FIREFOX, channel="moz-firefox", headless=True, timeout=120_000
+            )
+        else:
+            running = playwright.chromium.launch(
+                executable_path=_CHROMIUM, headless=True, args=_FLAGS, timeout=120_000
+            )
         # The usual 5 s are short for the answers of functions on a busy machine.
         expect.set_options(timeout=30_000)
         yield running
@@ -92,6 +100,8 @@ class Desk:
 @contextmanager
 def desk_on(browser: Browser, api: Api, **options: Any) -> Iterator[Desk]:
     """Open a page of its own; in the end nothing may have been complained of or fetched from elsewhere."""
+    if browser.browser_type.name == "firefox":
+        options.pop("is_mobile", None)  # it has no such emulation
     context = browser.new_context(
         **{"locale": "en-GB", "viewport": {"width": 1280, "height": 900}, **options}
     )
