@@ -72,7 +72,7 @@ class MixedPicture:
         return bytes(data)
 
 
-class _Table:
+class Table:
     """A table on which cards and papers are laid, one after the other."""
 
     def __init__(self, random: Random, width: int, height: int, part: str) -> None:
@@ -133,46 +133,48 @@ class _Table:
         return corners_of(pose, size, (left * width, top * height, w * width, h * height), random)
 
 
-def _size(kind: CardKind) -> tuple[float, float]:
+def size_of(kind: CardKind) -> tuple[float, float]:
     layout = layout_of(*kind)
     return layout.width, layout.height
 
 
-def _single(table: _Table) -> None:
+def _single(table: Table) -> None:
     kind = table.random.choice(_KINDS)
-    table.card(kind, table.place((0.05, 0.05, 0.9, 0.9), _size(kind), turn=table.random.choice((4, 12, 30))))
+    table.card(
+        kind, table.place((0.05, 0.05, 0.9, 0.9), size_of(kind), turn=table.random.choice((4, 12, 30)))
+    )
 
 
-def _neighbours(table: _Table) -> None:
+def _neighbours(table: Table) -> None:
     first, second = table.random.sample(_KINDS, 2)
     frames = ((0.02, 0.02, 0.96, 0.48), (0.02, 0.5, 0.96, 0.48))
-    table.card(first, table.place(frames[0], _size(first)))
-    table.card(second, table.place(frames[1], _size(second)))
+    table.card(first, table.place(frames[0], size_of(first)))
+    table.card(second, table.place(frames[1], size_of(second)))
 
 
-def _touching(table: _Table) -> None:
+def _touching(table: Table) -> None:
     """Two cards with one edge in common, as a scanner's glass has them."""
     first, second = table.random.sample(_KINDS, 2)
-    corners = table.place((0.1, 0.02, 0.8, 0.48), _size(first), turn=2, share=0.9)
+    corners = table.place((0.1, 0.02, 0.8, 0.48), size_of(first), turn=2, share=0.9)
     down = (corners[3] - corners[0]) + (corners[2] - corners[1])
     gap = table.random.uniform(0.0, 0.03)
     table.card(first, corners)
     table.card(second, corners + down / 2 * (1 + gap))
 
 
-def _licence_pages(table: _Table) -> None:
+def _licence_pages(table: Table) -> None:
     person = invent(table.random)
-    corners = table.place((0.02, 0.02, 0.96, 0.48), _size(LICENCE), share=0.7)
+    corners = table.place((0.02, 0.02, 0.96, 0.48), size_of(LICENCE), share=0.7)
     table.card(LICENCE, corners, person)
     page = second_page(person, 14.0, table.typeface(), table.random)
-    table.lay(page, table.place((0.02, 0.5, 0.96, 0.48), _size(LICENCE), share=0.7))
+    table.lay(page, table.place((0.02, 0.5, 0.96, 0.48), size_of(LICENCE), share=0.7))
 
 
-def _overlap(table: _Table) -> None:
+def _overlap(table: Table) -> None:
     under, over = table.random.sample(_KINDS, 2)
     if table.random.random() < 0.3:
         over = under
-    corners = table.place((0.1, 0.1, 0.8, 0.8), _size(under), share=0.3)
+    corners = table.place((0.1, 0.1, 0.8, 0.8), size_of(under), share=0.3)
     right, down = corners[1] - corners[0], corners[3] - corners[0]
     shift = right * table.random.uniform(-0.7, 0.7) + down * table.random.choice(
         (-1, 1)
@@ -181,12 +183,12 @@ def _overlap(table: _Table) -> None:
     table.card(over, corners + shift)
 
 
-def _odd_second(table: _Table) -> None:
+def _odd_second(table: Table) -> None:
     """A second card that recognisers miss: small, pale, blurred, mirrored, or on its head."""
     main, second = table.random.sample(_KINDS, 2)
-    table.card(main, table.place((0.05, 0.02, 0.9, 0.58), _size(main), share=0.7))
+    table.card(main, table.place((0.05, 0.02, 0.9, 0.58), size_of(main), share=0.7))
     small = table.random.random() < 0.4
-    corners = table.place((0.05, 0.62, 0.9, 0.36), _size(second), share=0.25 if small else 0.6)
+    corners = table.place((0.05, 0.62, 0.9, 0.36), size_of(second), share=0.25 if small else 0.6)
     person = invent(table.random)
     card = table.drawn(second, corners, person)
     picture, ink = card.picture, card.ink
@@ -203,11 +205,11 @@ def _odd_second(table: _Table) -> None:
     table.lay(DrawnCard(card.layout, picture, ink, card.scale), corners, person)
 
 
-def _handwriting(table: _Table) -> None:
+def _handwriting(table: Table) -> None:
     """A number or a name written beside the card, or on it."""
     kind = table.random.choice((ID_FRONT, ID_BACK, LICENCE))
     person = invent(table.random)
-    corners = table.place((0.05, 0.05, 0.9, 0.7), _size(kind), share=0.7)
+    corners = table.place((0.05, 0.05, 0.9, 0.7), size_of(kind), share=0.7)
     card = table.drawn(kind, corners, person)
     said = table.random.choice(
         (
@@ -230,16 +232,16 @@ def _handwriting(table: _Table) -> None:
     table.lay(note(said, pen, 12.0), table.place((0.05, 0.8, 0.9, 0.18), (80.0, 8.0), share=0.5))
 
 
-def _contract(table: _Table) -> None:
+def _contract(table: Table) -> None:
     person = invent(table.random)
     width, height = table.size
     page = contract(person, 8.0, table.typeface(), table.random)
     table.lay(page, np.array([(8, 8), (width - 8, 8), (width - 8, height - 8), (8, height - 8)], np.float64))
     kind = table.random.choice((ID_FRONT, LICENCE))
-    table.card(kind, table.place((0.08, 0.3, 0.84, 0.4), _size(kind), share=0.8), person)
+    table.card(kind, table.place((0.08, 0.3, 0.84, 0.4), size_of(kind), share=0.8), person)
 
 
-def _long_values(table: _Table) -> None:
+def _long_values(table: Table) -> None:
     """An address of four lines; a long Latin name; a Uyghur one above it."""
     random = table.random
     person = invent(random)
@@ -253,7 +255,7 @@ def _long_values(table: _Table) -> None:
         )
     else:
         person = replace(person, name=random.choice(("阿依古丽·买买提", "迪丽努尔·艾合买提")))
-    corners = table.place((0.05, 0.05, 0.9, 0.9), _size(ID_FRONT), share=0.7)
+    corners = table.place((0.05, 0.05, 0.9, 0.9), size_of(ID_FRONT), share=0.7)
     card = table.drawn(ID_FRONT, corners, person)
     if how == "latin":
         card = write_over(card, (15.7, 10.9), "BINTI YUSUF", SANS, 2.4, number=_NAME)
@@ -262,10 +264,10 @@ def _long_values(table: _Table) -> None:
     table.lay(card, corners, person)
 
 
-def _watermark(table: _Table) -> None:
+def _watermark(table: Table) -> None:
     person = invent(table.random)
     kind = table.random.choice((ID_FRONT, LICENCE, ID_BACK))
-    corners = table.place((0.05, 0.05, 0.9, 0.9), _size(kind), share=0.7)
+    corners = table.place((0.05, 0.05, 0.9, 0.9), size_of(kind), share=0.7)
     card = table.drawn(kind, corners, person)
     said = table.random.choice(("仅供办理租房使用 他用无效", f"仅供{person.name}办理开户使用"))
     card = write_over(
@@ -276,12 +278,12 @@ def _watermark(table: _Table) -> None:
     table.lay(card, corners, person)
 
 
-def _other_make(table: _Table) -> None:
+def _other_make(table: Table) -> None:
     """A card that another hand laid out: labels and portrait up to 3 mm elsewhere, other fonts."""
     random = table.random
     kind = random.choice(_KINDS)
     person = invent(random)
-    corners = table.place((0.05, 0.05, 0.9, 0.9), _size(kind), share=0.7, turn=10)
+    corners = table.place((0.05, 0.05, 0.9, 0.9), size_of(kind), share=0.7, turn=10)
     typeface = random.choice(
         (Typeface(SERIF, SANS, ZENHEI), Typeface(ZENHEI, SERIF, SANS), Typeface(SANS, UKAI, SERIF))
     )
@@ -293,7 +295,7 @@ def _other_make(table: _Table) -> None:
     )
 
 
-def _cousins(table: _Table) -> None:
+def _cousins(table: Table) -> None:
     """A document that resembles an ID card, alone."""
     person = invent(table.random)
     maker = table.random.choice((residence_permit, household_register))
@@ -303,18 +305,18 @@ def _cousins(table: _Table) -> None:
     )
 
 
-def _blurred_front(table: _Table) -> None:
+def _blurred_front(table: Table) -> None:
     """A front out of focus above a back that is sharp, and a clean front beside it or not."""
     person = invent(table.random)
-    corners = table.place((0.02, 0.02, 0.96, 0.48), _size(ID_FRONT))
+    corners = table.place((0.02, 0.02, 0.96, 0.48), size_of(ID_FRONT))
     card = table.drawn(ID_FRONT, corners, person)
     soft = effects.blurred(card.picture, card.scale * table.random.uniform(0.25, 0.45))
     table.lay(DrawnCard(card.layout, soft, card.ink, card.scale), corners, person)
-    table.card(ID_BACK, table.place((0.02, 0.5, 0.96, 0.48), _size(ID_BACK)), person)
+    table.card(ID_BACK, table.place((0.02, 0.5, 0.96, 0.48), size_of(ID_BACK)), person)
 
 
 #: Every kind of picture; `single` is the one that is to be published without a person.
-MIXED_KINDS: Final[dict[str, Callable[[_Table], None]]] = {
+MIXED_KINDS: Final[dict[str, Callable[[Table], None]]] = {
     "single": _single,
     "neighbours": _neighbours,
     "touching": _touching,
@@ -346,7 +348,7 @@ def make_mixed(kind: str, seed: int, *, part: str = "test") -> MixedPicture:
     width, height = random.choice(
         ((1000, 1250), (1200, 1600)) if kind in _TALL else ((1280, 960), (1600, 1200), (1000, 700))
     )
-    table = _Table(random, width, height, part)
+    table = Table(random, width, height, part)
     MIXED_KINDS[kind](table)
     picture = effects.unevenly_lit(table.picture, random)
     quality = random.choice((0, *range(80, 96, 3)))
@@ -360,4 +362,4 @@ def make_all_mixed(count: int, seed: int = 0) -> Iterator[MixedPicture]:
         yield make_mixed(kinds[index % len(kinds)], seed * 10_000 + index)
 
 
-__all__ = ["INK_NUMBERS", "MIXED_KINDS", "MixedPicture", "make_all_mixed", "make_mixed"]
+__all__ = ["INK_NUMBERS", "MIXED_KINDS", "MixedPicture", "Table", "make_all_mixed", "make_mixed", "size_of"]
