@@ -53,7 +53,7 @@ def run(
     if keep is not None:
         keep.mkdir(parents=True, exist_ok=True)
         (keep / f"{picture.name}.{result.copy.media_type.partition('/')[2]}").write_bytes(result.copy.data)
-    return result.status, result.findings, judge(picture, policy, result.cards[0], result.copy.data)
+    return result.status, result.findings, judge(picture, policy, result.cards, result.copy.data)
 
 
 def main() -> int:

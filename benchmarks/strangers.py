@@ -62,7 +62,7 @@ class _Keeping(EmbeddedRecogniser):
 
     def recognise(self, *arguments, **options):  # type: ignore[no-untyped-def]
         recognition = super().recognise(*arguments, **options)
-        self.last = recognition.card
+        self.last = recognition.cards[0] if recognition.cards else None
         return recognition
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cardveil.card.model import Call, CardType, Side
 from cardveil.core.errors import Reject
+from cardveil.core.frozen import replace
 from cardveil.recognition.interfaces import Hint, Image, Located, Recognition, TextLine
 from cardveil.recognition.merge import check
 from cardveil.recognition.witness import findings_of
@@ -41,7 +42,7 @@ class EmbeddedRecogniser:
         hint: Hint,
         located: Located | None = None,  # noqa: ARG002 - places and texts are known at once here
     ) -> Recognition:
-        """Recognise the card of a picture; two or more cards are a finding.
+        """Recognise the cards of a picture, from the top.
 
         The engine is its own witness: it tells all text that it saw, on the card and beside it.
         """
@@ -52,12 +53,14 @@ class EmbeddedRecogniser:
         if not seen.cards:
             refusal = Reject("no_card", "upload a picture of an ID card or of a licence's main page")
             return Recognition(calls=calls, refusal=refusal, lines=lines)
-        first = seen.cards[0]
-        card, more = check(first.card)
-        findings = [*first.findings, *more, *findings_of(card, lines, first.outline)]
-        if len(seen.cards) > 1:
-            findings.append("several_cards")
-        return Recognition((card,), findings=tuple(dict.fromkeys(findings)), calls=calls, lines=lines)
+        cards, findings = [], list[str]()
+        for found in seen.cards:
+            card, more = check(replace(found.card, outline=found.outline))
+            cards.append(card)
+            findings += [*found.findings, *more]
+        if len(cards) == 1:  # of several each one's own text is told apart first: see `pipeline.examine`
+            findings += findings_of(cards[0], lines, cards[0].outline)
+        return Recognition(tuple(cards), findings=tuple(dict.fromkeys(findings)), calls=calls, lines=lines)
 
     def texts(self, image: Image) -> tuple[str, ...]:
         """Read all text of a picture."""

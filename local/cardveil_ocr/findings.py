@@ -26,10 +26,8 @@ PARTLY_OUTSIDE: Final = "partly_outside"
 GLARE: Final = "glare_over_field"
 #: Few labels, or labels that miss their places: the card's place, and so what is covered, is uncertain.
 PLACE_UNCERTAIN: Final = "place_uncertain"
-#: The picture shows more than one card.
-SEVERAL_CARDS: Final = "several_cards"
 
 ALL: Final = (
     LOW_SCORE, CHECK_DIGIT_FAILED, NUMBER_REPAIRED, BIRTH_DATE_DISAGREES, SEX_DISAGREES, FIELD_MISSING,
-    VALUE_UNREADABLE, DATES_DISAGREE, PARTLY_OUTSIDE, GLARE, PLACE_UNCERTAIN, SEVERAL_CARDS,
+    VALUE_UNREADABLE, DATES_DISAGREE, PARTLY_OUTSIDE, GLARE, PLACE_UNCERTAIN,
 )  # fmt: skip

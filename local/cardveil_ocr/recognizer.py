@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 import cv2
@@ -12,7 +11,6 @@ from numpy.typing import NDArray
 
 from cardveil.card.layout import CardLayout, all_layouts
 from cardveil.card.model import CardType, Side
-from cardveil_ocr import findings as codes
 from cardveil_ocr.anchors import NUMBER, anchors_of
 from cardveil_ocr.cards import compose
 from cardveil_ocr.constrained_decoding import WATCHED
@@ -23,6 +21,7 @@ from cardveil_ocr.pose_estimation import Placing, place
 from cardveil_ocr.rectified_read import StraightCard, look_closely, read_rest
 from cardveil_ocr.rectify import Source
 from cardveil_ocr.results import Found, FoundCard, TextLine
+from cardveil_ocr.several import seen_on
 
 #: Longer side in pixels of the copy for the first look, and for the second one if the first found too little.
 _FIRST, _SECOND = 960, 1600
@@ -35,7 +34,7 @@ _TELLS, _SURROUNDINGS, _ENLARGED = 4.0, 16.0, 1120
 #: close look puts right what misses by more.
 _SAME_PLACE: Final = 1.5
 #: Cards looked for in one picture at most.
-_MOST_CARDS: Final = 4
+_MOST_CARDS: Final = 6
 #: Evidence (about the number of label characters that agree) and labels needed to look closely.
 _WORTH_A_LOOK: Final = {
     (CardType.ID_CARD, Side.FRONT): (8.0, 3),
@@ -116,17 +115,17 @@ class Recogniser:
             lines = find_lines(self._engine, source, longest=_COARSEST)
             found = self._cards(source, lines, layouts, looked)
         cards = [compose(source, straight) for straight in found]
-        if len(cards) > 1:
-            cards = [replace(card, findings=(*card.findings, codes.SEVERAL_CARDS)) for card in cards]
         cards.sort(key=lambda card: card.outline.bounds()[1])
         return Found(tuple(cards), self._all_text(lines, found))
 
     def _all_text(self, lines: list[Line], found: list[StraightCard]) -> tuple[TextLine, ...]:
-        close = [
-            text_line(line, straight.placing.matrix)
-            for straight in found
-            for line in (*straight.lines, *read_rest(self._engine, straight))
-        ]
+        close = seen_on(
+            [
+                (straight.placing, [text_line(line, straight.placing.matrix) for line in every])
+                for straight in found
+                for every in [(*straight.lines, *read_rest(self._engine, straight))]
+            ]
+        )
         coarse = [text_line(line) for line in lines if not _seen_closely(line, close)]
         return tuple(sorted((*close, *coarse), key=lambda line: line.polygon.bounds()[1]))
 

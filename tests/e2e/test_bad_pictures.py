@@ -233,11 +233,12 @@ def test_a_picture_that_readers_turn_differently_leads_to_a_person(recogniser: E
         redact_places(out.getvalue(), [region], rules)
 
 
-def test_two_cards_lead_to_a_person(recogniser: EmbeddedRecogniser) -> None:
+def test_two_cards_are_covered_each_by_itself(recogniser: EmbeddedRecogniser) -> None:
     (_, front), (_, back) = _kept("id-front-flat"), _kept("id-back-flat")
     sheet = Image.new("RGB", (1100, 1350), DESK)
     sheet.paste(front, (50, 40))
     sheet.paste(back.resize((1000, 630)), (50, 690))
     verdict = _examined(recogniser, sheet)
-    assert verdict.status is Status.NEEDS_REVIEW
-    assert "several_cards" in verdict.findings
+    assert verdict.status is Status.REDACTED, verdict.findings
+    assert [card.side.value for card in verdict.cards] == ["front", "back"]
+    assert {region.field for region in verdict.regions} >= {"name", "id_number", "portrait"}

@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, FilePayload, Page, Route, expect
-from tests.support.api_fixture import SECRET, Api, api_bench
+from tests.support.api_fixture import SECRET, Api, api_bench, rewritten
 from tests.support.cloud_fixture import kept
 from tests.support.console_fixture import Desk, desk_on, needs_browser
 from tests.support.console_walk import CARDS, Walk
 
 from cardveil.api.tokens import ROLES, mint
+
+#: Where a second card's only field is said to stand.
+PLACE = [[60, 20], [300, 20], [300, 50], [60, 50]]
 
 pytestmark = needs_browser
 
@@ -138,6 +141,33 @@ def test_a_correction_by_mouse(desk: Desk, api: Api) -> None:
     (entry,) = after["sidecar"]["history"]
     assert (entry["by"], entry["reason"], entry["fields"]) == ("李复核", "by eye", ["name"])
     expect(desk.page.locator(".history")).to_contain_text("李复核: corrected (Name) — by eye")
+
+
+def test_the_cards_of_a_picture_are_tabs_and_are_decided_over_together(desk: Desk, api: Api) -> None:
+    api.upload("both.jpg", kept("id-front-flat.jpg"))
+    told = desk.card("both.jpg")
+    card = told["sidecar"]["cards"][0]
+    issued = {**card["fields"][0], "name": "authority", "text": "清岚市公安局", "polygon": PLACE}
+    second = {**card, "side": "back", "outline": None, "fields": [issued]}
+    rewritten(api, told, cards=[card, second])
+    desk.enter()
+    desk.open("both.jpg")
+    tabs = desk.page.get_by_role("tab")
+    expect(tabs).to_have_count(2)
+    expect(desk.row("name")).to_be_visible()
+    desk.fill("name", "王小明")
+    tabs.nth(1).click()
+    expect(tabs.nth(1)).to_have_attribute("aria-selected", "true")
+    expect(desk.row("name")).to_have_count(0)
+    desk.fill("authority-1", "星河市公安局")
+    desk.page.locator("#accept").click()
+    expect(desk.said("decision")).to_contain_text("Done: redacted.")
+    after = desk.card("both.jpg")["sidecar"]
+    texts = [{f["name"]: f["text"] for f in each["fields"]} for each in after["cards"]]
+    assert (texts[0]["name"], texts[1]["authority"]) == ("王小明", "星河市公安局")
+    (entry,) = after["history"]
+    assert (entry["fields"], entry["cards"]) == (["name", "authority"], [0, 1])
+    expect(tabs.nth(1)).to_have_attribute("aria-selected", "true")
 
 
 def test_a_correction_by_keyboard_alone(desk: Desk, api: Api) -> None:

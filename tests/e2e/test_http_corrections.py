@@ -5,24 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
-from tests.support.api_fixture import Api
+from tests.support.api_fixture import Api, rewritten
 
 PLACE = [[10, 500], [300, 500], [300, 600], [10, 600]]
-
-
-def rewritten(api: Api, told: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    """Put another sidecar in the place of a card's, and read the card again."""
-    bucket, key = (
-        api.bench.bucket,
-        f"{told['sidecar']['source']['key'].replace('inbox/', 'sidecars/', 1)}.json",
-    )
-    head = api.bench.client.head_object(Bucket=bucket, Key=key)
-    meta = {name: value for name, value in head.items() if name.lower().startswith("x-cos-meta-")}
-    body = orjson.dumps({**told["sidecar"], **changes})
-    api.bench.client.put_object(Bucket=bucket, Key=key, Body=body, Metadata=meta)
-    found: dict[str, Any] = api.call("GET", f"/v1/cards/{told['ref']}").json()
-    return found
 
 
 def decided(api: Api, told: dict[str, Any], decision: str, **more: Any) -> dict[str, Any]:

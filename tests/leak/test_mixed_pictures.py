@@ -55,11 +55,11 @@ def test_the_judge_sees_what_a_copy_shows() -> None:
     card = Card(truth.type, truth.side, tuple(Field(f.name, f.text, polygon=f.polygon) for f in truth.fields))
     standard = load_policy("standard")
     masked = {f.name for f in truth.fields if standard.action_for(truth.type, truth.side, f.name) == "mask"}
-    seen = judge(sample, standard, card, sample.encode())
+    seen = judge(sample, standard, (card,), sample.encode())
     assert masked <= set(seen.leaks)
     assert any("note" in name for name in seen.leaks)
     assert not seen.damaged
     covered = replace(sample, picture=np.full_like(sample.picture, (255, 0, 255)))
-    blind = judge(sample, standard, card, covered.encode())
+    blind = judge(sample, standard, (card,), covered.encode())
     assert not blind.leaks
     assert len(blind.damaged) == blind.kept > 0

@@ -10,6 +10,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any, Final
 
+import orjson
 import requests
 from tests.support.cloud_fixture import Bench, bench
 
@@ -96,3 +97,17 @@ def problem(answer: requests.Response, status: int, code: str) -> dict[str, Any]
     if wrong:
         raise AssertionError(f"{wrong}: expected {status} {code}, got {answer.status_code} {answer.text}")
     return document
+
+
+def rewritten(api: Api, told: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """Put another sidecar in the place of a card's, and read the card again."""
+    bucket, key = (
+        api.bench.bucket,
+        f"{told['sidecar']['source']['key'].replace('inbox/', 'sidecars/', 1)}.json",
+    )
+    head = api.bench.client.head_object(Bucket=bucket, Key=key)
+    meta = {name: value for name, value in head.items() if name.lower().startswith("x-cos-meta-")}
+    body = orjson.dumps({**told["sidecar"], **changes})
+    api.bench.client.put_object(Bucket=bucket, Key=key, Body=body, Metadata=meta)
+    found: dict[str, Any] = api.call("GET", f"/v1/cards/{told['ref']}").json()
+    return found

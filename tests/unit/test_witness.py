@@ -138,3 +138,19 @@ def test_a_witness_that_sees_less_than_half_is_not_believed() -> None:
     assert not sees(card(), VALUES[:2])
     assert not sees(card(), LABELS)
     assert not sees(card(), [])
+
+
+@pytest.mark.parametrize(("x", "findings"), [(900, ("other_card",)), (560, ("other_document",))])
+def test_a_second_page_beside_its_main_page_is_another_card(x: int, findings: tuple[str, ...]) -> None:
+    """On the main page's place it says that this is none; of another card it says that wherever it is."""
+    kind = (CardType.DRIVER_LICENSE, Side.FRONT)
+    licence = card({}, kind[0], kind[1])
+    page = [
+        line(text, Polygon.box(x, 20 + 60 * i, x + 200, 60 + 60 * i))
+        for i, text in enumerate(("中华人民共和国机动车驾驶证副页", "档案编号 990123456789"))
+    ]
+    assert findings_of(licence, page, OUTLINE)[:1] == findings
+    assert "other_document" in findings_of(licence, page)
+    assert "other_document" in findings_of(card(), [*CLEAN, *page], OUTLINE)
+    passport = line("护照", Polygon.box(900, 200, 1000, 240))
+    assert "other_document" in findings_of(licence, [*page, passport], OUTLINE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -44,35 +44,37 @@ class Judgement:
     kept: int = 0
 
 
-def judge(sample: MixedPicture, policy: Policy, card: Card, copy: bytes) -> Judgement:
+def judge(sample: MixedPicture, policy: Policy, cards: Sequence[Card], copy: bytes) -> Judgement:
     """Judge a copy that was made with the fill `COVER`.
 
     Parameters
     ----------
-    card : Card
-        What the copy was made for: its fields may be seen as far as `policy` keeps them, nothing else may.
+    cards : sequence of Card
+        What the copy was made for: their fields may be seen as far as `policy` keeps them, nothing else may.
     """
     covered = _covered(copy)
-    mine = _number_of(sample, card)
+    mine = {number: card for card in cards if (number := _number_of(sample, card)) is not None}
     leaks, damaged, kept = dict[str, float](), dict[str, float](), 0
-    for number, what in _inks(sample, mine):
+    for number, what in _inks(sample):
         ink = sample.ink == number
-        action = policy.action_for(card.type, card.side, what) if number // INK_NUMBERS == mine else "mask"
+        card = mine.get(number // INK_NUMBERS)
+        action = policy.action_for(card.type, card.side, what) if card else "mask"
+        name = what if len(mine) == 1 and card else f"{number // INK_NUMBERS}:{what}"
         if action == "keep" and number % INK_NUMBERS != NOTE:
             kept += 1
             if (share := float(covered[ink].mean())) > _SPARED:
-                damaged[what] = share
+                damaged[name] = share
         elif action != "mask" and number % INK_NUMBERS != NOTE:
             for index in _hidden(sample, ink, action.keep_first, action.keep_last):  # type: ignore[union-attr]
                 share = float(covered[ink & (sample.letters == index)].mean())
                 if share < ENOUGH_COVERED:
-                    leaks[f"{what}[{index - 1}]"] = share
+                    leaks[f"{name}[{index - 1}]"] = share
         elif (share := float(covered[ink].mean())) < ENOUGH_COVERED:
-            leaks[what if number // INK_NUMBERS == mine else f"{number // INK_NUMBERS}:{what}"] = share
+            leaks[name] = share
     return Judgement(leaks, damaged, kept)
 
 
-def _inks(sample: MixedPicture, mine: int | None) -> Iterator[tuple[int, str]]:
+def _inks(sample: MixedPicture) -> Iterator[tuple[int, str]]:
     """Yield the number of each ink that is seen at all, and what it is."""
     for number in np.unique(sample.ink).tolist():
         if not number:
@@ -94,6 +96,11 @@ def _covered(copy: bytes) -> NDArray[np.bool_]:
     with Image.open(io.BytesIO(copy)) as opened:
         pixels = np.asarray(ImageOps.exif_transpose(opened).convert("RGB"), np.int16)
     return np.asarray(np.abs(pixels - np.array(COVER, np.int16)).max(axis=2) <= _ROUNDING)
+
+
+def found_of(sample: MixedPicture, cards: Sequence[Card]) -> set[int]:
+    """Return the numbers of the cards of a picture that were found."""
+    return {number for card in cards if (number := _number_of(sample, card)) is not None}
 
 
 def _number_of(sample: MixedPicture, card: Card) -> int | None:

@@ -133,27 +133,29 @@ class Table:
         return corners_of(pose, size, (left * width, top * height, w * width, h * height), random)
 
 
-def _size(kind: CardKind) -> tuple[float, float]:
+def size_of(kind: CardKind) -> tuple[float, float]:
     layout = layout_of(*kind)
     return layout.width, layout.height
 
 
 def _single(table: Table) -> None:
     kind = table.random.choice(_KINDS)
-    table.card(kind, table.place((0.05, 0.05, 0.9, 0.9), _size(kind), turn=table.random.choice((4, 12, 30))))
+    table.card(
+        kind, table.place((0.05, 0.05, 0.9, 0.9), size_of(kind), turn=table.random.choice((4, 12, 30)))
+    )
 
 
 def _neighbours(table: Table) -> None:
     first, second = table.random.sample(_KINDS, 2)
     frames = ((0.02, 0.02, 0.96, 0.48), (0.02, 0.5, 0.96, 0.48))
-    table.card(first, table.place(frames[0], _size(first)))
-    table.card(second, table.place(frames[1], _size(second)))
+    table.card(first, table.place(frames[0], size_of(first)))
+    table.card(second, table.place(frames[1], size_of(second)))
 
 
 def _touching(table: Table) -> None:
     """Two cards with one edge in common, as a scanner's glass has them."""
     first, second = table.random.sample(_KINDS, 2)
-    corners = table.place((0.1, 0.02, 0.8, 0.48), _size(first), turn=2, share=0.9)
+    corners = table.place((0.1, 0.02, 0.8, 0.48), size_of(first), turn=2, share=0.9)
     down = (corners[3] - corners[0]) + (corners[2] - corners[1])
     gap = table.random.uniform(0.0, 0.03)
     table.card(first, corners)
@@ -162,17 +164,17 @@ def _touching(table: Table) -> None:
 
 def _licence_pages(table: Table) -> None:
     person = invent(table.random)
-    corners = table.place((0.02, 0.02, 0.96, 0.48), _size(LICENCE), share=0.7)
+    corners = table.place((0.02, 0.02, 0.96, 0.48), size_of(LICENCE), share=0.7)
     table.card(LICENCE, corners, person)
     page = second_page(person, 14.0, table.typeface(), table.random)
-    table.lay(page, table.place((0.02, 0.5, 0.96, 0.48), _size(LICENCE), share=0.7))
+    table.lay(page, table.place((0.02, 0.5, 0.96, 0.48), size_of(LICENCE), share=0.7))
 
 
 def _overlap(table: Table) -> None:
     under, over = table.random.sample(_KINDS, 2)
     if table.random.random() < 0.3:
         over = under
-    corners = table.place((0.1, 0.1, 0.8, 0.8), _size(under), share=0.3)
+    corners = table.place((0.1, 0.1, 0.8, 0.8), size_of(under), share=0.3)
     right, down = corners[1] - corners[0], corners[3] - corners[0]
     shift = right * table.random.uniform(-0.7, 0.7) + down * table.random.choice(
         (-1, 1)
@@ -184,9 +186,9 @@ def _overlap(table: Table) -> None:
 def _odd_second(table: Table) -> None:
     """A second card that recognisers miss: small, pale, blurred, mirrored, or on its head."""
     main, second = table.random.sample(_KINDS, 2)
-    table.card(main, table.place((0.05, 0.02, 0.9, 0.58), _size(main), share=0.7))
+    table.card(main, table.place((0.05, 0.02, 0.9, 0.58), size_of(main), share=0.7))
     small = table.random.random() < 0.4
-    corners = table.place((0.05, 0.62, 0.9, 0.36), _size(second), share=0.25 if small else 0.6)
+    corners = table.place((0.05, 0.62, 0.9, 0.36), size_of(second), share=0.25 if small else 0.6)
     person = invent(table.random)
     card = table.drawn(second, corners, person)
     picture, ink = card.picture, card.ink
@@ -207,7 +209,7 @@ def _handwriting(table: Table) -> None:
     """A number or a name written beside the card, or on it."""
     kind = table.random.choice((ID_FRONT, ID_BACK, LICENCE))
     person = invent(table.random)
-    corners = table.place((0.05, 0.05, 0.9, 0.7), _size(kind), share=0.7)
+    corners = table.place((0.05, 0.05, 0.9, 0.7), size_of(kind), share=0.7)
     card = table.drawn(kind, corners, person)
     said = table.random.choice(
         (
@@ -236,7 +238,7 @@ def _contract(table: Table) -> None:
     page = contract(person, 8.0, table.typeface(), table.random)
     table.lay(page, np.array([(8, 8), (width - 8, 8), (width - 8, height - 8), (8, height - 8)], np.float64))
     kind = table.random.choice((ID_FRONT, LICENCE))
-    table.card(kind, table.place((0.08, 0.3, 0.84, 0.4), _size(kind), share=0.8), person)
+    table.card(kind, table.place((0.08, 0.3, 0.84, 0.4), size_of(kind), share=0.8), person)
 
 
 def _long_values(table: Table) -> None:
@@ -253,7 +255,7 @@ def _long_values(table: Table) -> None:
         )
     else:
         person = replace(person, name=random.choice(("阿依古丽·买买提", "迪丽努尔·艾合买提")))
-    corners = table.place((0.05, 0.05, 0.9, 0.9), _size(ID_FRONT), share=0.7)
+    corners = table.place((0.05, 0.05, 0.9, 0.9), size_of(ID_FRONT), share=0.7)
     card = table.drawn(ID_FRONT, corners, person)
     if how == "latin":
         card = write_over(card, (15.7, 10.9), "BINTI YUSUF", SANS, 2.4, number=_NAME)
@@ -265,7 +267,7 @@ def _long_values(table: Table) -> None:
 def _watermark(table: Table) -> None:
     person = invent(table.random)
     kind = table.random.choice((ID_FRONT, LICENCE, ID_BACK))
-    corners = table.place((0.05, 0.05, 0.9, 0.9), _size(kind), share=0.7)
+    corners = table.place((0.05, 0.05, 0.9, 0.9), size_of(kind), share=0.7)
     card = table.drawn(kind, corners, person)
     said = table.random.choice(("仅供办理租房使用 他用无效", f"仅供{person.name}办理开户使用"))
     card = write_over(
@@ -281,7 +283,7 @@ def _other_make(table: Table) -> None:
     random = table.random
     kind = random.choice(_KINDS)
     person = invent(random)
-    corners = table.place((0.05, 0.05, 0.9, 0.9), _size(kind), share=0.7, turn=10)
+    corners = table.place((0.05, 0.05, 0.9, 0.9), size_of(kind), share=0.7, turn=10)
     typeface = random.choice(
         (Typeface(SERIF, SANS, ZENHEI), Typeface(ZENHEI, SERIF, SANS), Typeface(SANS, UKAI, SERIF))
     )
@@ -298,7 +300,7 @@ def _free(table: Table) -> None:
     random = table.random
     kind = random.choice(_KINDS)
     person = invent(random)
-    corners = table.place((0.03, 0.03, 0.94, 0.94), _size(kind), share=random.uniform(0.4, 0.8), turn=10)
+    corners = table.place((0.03, 0.03, 0.94, 0.94), size_of(kind), share=random.uniform(0.4, 0.8), turn=10)
     make = free_make(layout_of(*kind), random)
     longest = max(np.linalg.norm(corners - np.roll(corners, -1, axis=0), axis=1))
     scale = float(np.clip(1.15 * longest / make.layout.width, 8, 30))
@@ -322,11 +324,11 @@ def _cousins(table: Table) -> None:
 def _blurred_front(table: Table) -> None:
     """A front out of focus above a back that is sharp, and a clean front beside it or not."""
     person = invent(table.random)
-    corners = table.place((0.02, 0.02, 0.96, 0.48), _size(ID_FRONT))
+    corners = table.place((0.02, 0.02, 0.96, 0.48), size_of(ID_FRONT))
     card = table.drawn(ID_FRONT, corners, person)
     soft = effects.blurred(card.picture, card.scale * table.random.uniform(0.25, 0.45))
     table.lay(DrawnCard(card.layout, soft, card.ink, card.scale), corners, person)
-    table.card(ID_BACK, table.place((0.02, 0.5, 0.96, 0.48), _size(ID_BACK)), person)
+    table.card(ID_BACK, table.place((0.02, 0.5, 0.96, 0.48), size_of(ID_BACK)), person)
 
 
 #: Every kind of picture; `single` is the one that is to be published without a person.
@@ -377,4 +379,4 @@ def make_all_mixed(count: int, seed: int = 0) -> Iterator[MixedPicture]:
         yield make_mixed(kinds[index % len(kinds)], seed * 10_000 + index)
 
 
-__all__ = ["INK_NUMBERS", "MIXED_KINDS", "MixedPicture", "make_all_mixed", "make_mixed"]
+__all__ = ["INK_NUMBERS", "MIXED_KINDS", "MixedPicture", "Table", "make_all_mixed", "make_mixed", "size_of"]

@@ -41,7 +41,7 @@ FINDINGS: Final[Mapping[str, Finding]] = MappingProxyType(
         "page_masked": Finding(False, "pages without a card are covered whole"),
         "page_kept": Finding(False, "pages without a card are shown whole, as the policy says"),
         "page_without_card": Finding(True, "a page shows no card, and the policy leaves that to a person"),
-        "several_cards": Finding(True, "more than one card is in the picture: upload one card a picture"),
+        "several_cards": Finding(True, "several cards could not be told apart: upload one card a picture"),
         "fields_missing": Finding(True, "fields that the policy covers were not located: mark them by hand"),
         "portrait_missing": Finding(True, "the portrait's place could not be derived: mark it by hand"),
         "partly_outside": Finding(True, "part of the card is outside the picture: take it again"),

@@ -128,7 +128,13 @@ class Redactor:
         lines : sequence of TextLine or None
             All text of the picture; None when no witness looked.
         """
-        return tuple(self._witnessed(card, lines) for card in cards)
+        if len(cards) == 1 or lines is None:
+            return tuple(self._witnessed(card, lines) for card in cards)
+        from cardveil.recognition.sharing import shared  # few pictures have several cards
+
+        placed = [self._witnessed(card, lines) if card.outline is None else card for card in cards]
+        parts = shared(placed, lines)
+        return tuple(self._witnessed(card, own) for card, own in zip(cards, parts, strict=True))
 
     def _witnessed(self, card: Card, lines: Sequence[TextLine] | None) -> Card:
         places = replace(card, fields=tuple(Field(f.name, polygon=f.polygon) for f in card.fields))
@@ -189,23 +195,35 @@ class Redactor:
         return Covered(done, planned.regions, copy, findings)
 
     def _planned(self, cards: Sequence[Card]) -> tuple[Plan, tuple[Card, ...]]:
-        if len(cards) != 1:
-            raise Review("several_cards", "upload one card a picture")
-        planned, done = self._planned_card(cards[0])
-        return planned, (done,)
+        outside = self._rules.policy.outside
+        found = self._planned_cards(cards, outside)
+        known = tuple(
+            _with_places(card, placement, outline)
+            for card, (_, placement, outline) in zip(cards, found, strict=True)
+        )
+        if len(cards) == 1:
+            return found[0][0], known
+        from cardveil.redaction.several import joined  # few pictures have several cards
 
-    def _planned_card(self, card: Card) -> tuple[Plan, Card]:
-        """Return what is shown and covered of a card, and the card with its outline and its portrait."""
-        planned, placement, outline = self._plan(_decisive(card, self._rules.policy))
-        known = replace(card, outline=outline.card) if outline is not None else card
-        return planned, _with_portrait(known, placement)
+        told = tuple(code for planned, _, _ in found for code in planned.findings)
+        if outside == "keep" and any(planned.shown is not None for planned, _, _ in found):
+            # What is beside one card is shown only if no other card, of which little is, may stand there.
+            found = self._planned_cards(cards, "mask")
+        planned = joined([planned for planned, _, _ in found], [outline for _, _, outline in found])
+        return replace(planned, findings=tuple(dict.fromkeys((*told, *planned.findings)))), known
 
-    def _plan_of(self, card: Card) -> tuple[Plan, Placement | None, Outline | None]:
+    def _planned_cards(
+        self, cards: Sequence[Card], outside: str
+    ) -> list[tuple[Plan, Placement | None, Outline | None]]:
+        return [self._plan(_decisive(card, self._rules.policy), outside) for card in cards]
+
+    def _plan_of(self, card: Card, outside: str) -> tuple[Plan, Placement | None, Outline | None]:
         labels = tuple((text.name, text.polygon) for text in card.texts or () if text.role == "label")
         placement = place(card, labels)
         flat = flat_card(self._picture, placement) if placement is not None else None
         outline = card_outline(flat, placement) if placement is not None else None
-        planned = plan(card, self._rules.policy, self._picture, placement, card.texts, outline, flat)
+        policy = replace(self._rules.policy, outside=outside)
+        planned = plan(card, policy, self._picture, placement, card.texts, outline, flat)
         return planned, placement, outline
 
     def _copy(self, planned: Plan) -> RedactedCopy:
@@ -237,8 +255,10 @@ def _decisive(card: Card, policy: Policy) -> Card:
     return replace(card, fields=tuple(fields), texts=texts)
 
 
-def _with_portrait(card: Card, placement: Placement | None) -> Card:
-    """Return the card with its portrait among the fields, where the other fields tell its place."""
+def _with_places(card: Card, placement: Placement | None, outline: Outline | None) -> Card:
+    """Return the card with its outline, and its portrait among the fields, as far as they are known."""
+    if outline is not None:
+        card = replace(card, outline=outline.card)
     box = placement.layout.portrait if placement else None
     if card.field(PORTRAIT) or placement is None or box is None or not placement.trusted(box):
         return card

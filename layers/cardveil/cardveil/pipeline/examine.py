@@ -96,6 +96,8 @@ def examine(
             raise Reject("no_card", "upload a picture of an ID card or of a licence's main page")
         with timings("plan"):
             recognition = replace(recognition, cards=covering.witnessed(recognition.cards, recognition.lines))
+            if len(recognition.cards) > 1:  # where each ends is known only now
+                findings = _all_findings(recognition, hint, rules)
         if status_of(findings) is Status.NEEDS_REVIEW:
             return _without_copy(Status.NEEDS_REVIEW, picture, recognition, findings)
         done = covering.cover(recognition.cards, recogniser, timings)
@@ -262,14 +264,28 @@ def _all_findings(recognition: Recognition, hint: Hint, rules: RedactionRules) -
     findings = list(recognition.findings)
     if any(warning.name not in rules.harmless_warnings for warning in recognition.warnings):
         findings.append("warned")
-    for card in recognition.cards:
-        if hint.card_type and card.type is not hint.card_type:
-            findings.append("wrong_card_type")
-        elif hint.side and card.side is not hint.side:
-            findings.append("wrong_side")
-        if _overlapped(card, recognition):
-            findings.append("cards_overlap")
+    cards = recognition.cards
+    # Of several cards one may be the expected one: front and back often come together.
+    if cards and hint.card_type not in {None, *(card.type for card in cards)}:
+        findings.append("wrong_card_type")
+    elif cards and hint.side not in {None, *(card.side for card in cards)}:
+        findings.append("wrong_side")
+    if len(cards) == 1 and _overlapped(cards[0], recognition):
+        findings.append("cards_overlap")
+    if len(cards) > 1 and recognition.lines is not None:
+        findings += _among_several(cards, recognition.lines)
     return tuple(dict.fromkeys(findings))
+
+
+def _among_several(cards: tuple[Card, ...], lines: tuple[TextLine, ...]) -> list[str]:
+    """Return what each card's own share of the text says of other papers and cards."""
+    from cardveil.recognition.sharing import shared  # few pictures have several cards
+    from cardveil.recognition.witness import findings_of
+
+    parts = shared(cards, lines)
+    return [
+        code for card, own in zip(cards, parts, strict=True) for code in findings_of(card, own, card.outline)
+    ]
 
 
 def _overlapped(card: Card, recognition: Recognition) -> bool:

@@ -99,8 +99,8 @@ def reading_of_texts(
 ) -> Reading:
     """Build a reading from the element names that both ID-card APIs share.
 
-    The side follows from the elements that hold text; both sides in one answer are the finding
-    ``several_cards``, a warning that nobody understands is ``warning_unknown``.
+    The side follows from the elements that hold text, and is the front where both do: a picture may show one
+    front and one back. A warning that nobody understands is ``warning_unknown``.
     """
     found = {name: text for name in (*FRONT_NAMES, *BACK_NAMES) if (text := text_of(texts.get(name)))}
     front = any(name in found for name in FRONT_NAMES)
@@ -111,7 +111,7 @@ def reading_of_texts(
         card_type=CardType.ID_CARD if found else None,
         side=Side.FRONT if front else Side.BACK if back else None,
         warnings=warnings,
-        findings=(*(("several_cards",) if front and back else ()), *findings_of_warnings(warnings)),
+        findings=findings_of_warnings(warnings),
         request_id=request,
         elapsed_ms=elapsed_ms,
     )

@@ -52,6 +52,35 @@ def character_centres(line: TextLine) -> list[Point]:
     return [_along(line.polygon, (start + end) / 2) for start, end in shares]
 
 
+def part_of(line: TextLine, first: int, last: int) -> TextLine:
+    """Return the part of a line from character `first` to before `last`."""
+    a, b, c, d = line.polygon.points
+    if line.characters:
+        start, end = line.characters[first].points, line.characters[last - 1].points
+        begins, ends = (start[0], start[3]), (end[1], end[2])
+    else:
+        shares = _shares(line.text)
+        begins, ends = (
+            (_between(a, b, share), _between(d, c, share))
+            for share in (shares[first][0], shares[last - 1][1])
+        )
+    begins = begins if first else (a, d)
+    ends = ends if last < len(line.text) else (b, c)
+    polygon = Polygon((begins[0], ends[0], ends[1], begins[1]))
+    return TextLine(line.text[first:last], line.score, polygon, line.characters[first:last])
+
+
+def distance(polygon: Polygon, point: Point) -> float:
+    """Return how far a point lies from the nearest side of a polygon, in pixels."""
+    return min(_from_side(point, a, b) for a, b in _sides(polygon))
+
+
+def _from_side(point: Point, a: Point, b: Point) -> float:
+    long = (b[0] - a[0]) ** 2 + (b[1] - a[1]) ** 2
+    along = ((point[0] - a[0]) * (b[0] - a[0]) + (point[1] - a[1]) * (b[1] - a[1])) / long if long else 0.0
+    return math.dist(point, _between(a, b, min(max(along, 0.0), 1.0)))
+
+
 def _shares(text: str) -> list[tuple[float, float]]:
     widths = [2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text]
     total, start, shares = sum(widths), 0, []
@@ -63,8 +92,11 @@ def _shares(text: str) -> list[tuple[float, float]]:
 
 def _along(polygon: Polygon, share: float) -> Point:
     a, b, c, d = polygon.points
-    (sx, sy), (ex, ey) = _middle(a, d), _middle(b, c)
-    return sx + (ex - sx) * share, sy + (ey - sy) * share
+    return _between(_middle(a, d), _middle(b, c), share)
+
+
+def _between(a: Point, b: Point, share: float) -> Point:
+    return a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share
 
 
 def _middle(one: Point, other: Point) -> Point:

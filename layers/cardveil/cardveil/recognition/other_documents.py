@@ -22,6 +22,8 @@ TITLES: Final = (
     "警官证", "学生证", "工作证", "资格证书", "毕业证", "学位证", "不动产权", "准考证", "曾用名", "籍贯",
     "文化程度", "婚姻状况", "服务处所", "从事职业", "签发次数", "换证次数", "证件号码",
 )  # fmt: skip
+#: Those of a licence's second page, which lies beside the main page more often than not.
+SECOND_PAGE: Final = frozenset({"副页", "档案编号"})
 #: A label or title of fewer characters must be read exactly; of longer ones this share.
 _EXACT, _ENOUGH = 4, 0.75
 

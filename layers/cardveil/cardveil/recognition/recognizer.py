@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from typing import Final
 
-from cardveil.card.model import Call, Card, CardType, Side
+from cardveil.card.model import FIELDS, Call, Card, CardType, Side
 from cardveil.core.errors import CardveilError, Halt, Reject, Retry, Review
 from cardveil.core.frozen import dataclass, replace
 from cardveil.core.retry import RetryPolicy
@@ -105,37 +105,42 @@ class _Attempt:
         if looking:
             self._looking = self._pool.submit(self._look, looking)
         if self._hint.card_type is not CardType.DRIVER_LICENSE:
-            found = self._id_card()
+            found = self._id_cards()
             if found or self._hint.card_type is CardType.ID_CARD or self._asks_for_review():
                 return self._answer(found)
-        return self._answer(self._licence())
+        licence = self._licence()
+        return self._answer((licence,) if licence else ())
 
-    def _id_card(self) -> Card | None:
+    def _id_cards(self) -> tuple[Card, ...]:
+        """Return the front and the back, as far as there are; a picture may show both."""
         locating = None if self._hint.side is Side.BACK else self._pool.submit(self._locate_and_tell)
         # In this thread: it takes longest.
         read = self._read() if self._cloud.reader else None
         located = locating.result() if locating else None
         if read:
             self._findings.extend(read.findings)
+        front, back = _sides(read)
+        cards = []
         if located and located.fields:
-            return self._front(located, read)
-        if read is None or not read.fields:
-            return None
-        if read.side is Side.BACK:
-            return self._back(read)
-        self._findings.append("positions_missing")
-        return self._joined(CardType.ID_CARD, Side.FRONT, None, read)
+            cards.append(self._front(located, front))
+            if front is None and back is not None:
+                # Whose front it is nobody has read.
+                self._findings.append("several_cards")
+                back = None
+        elif front is not None:
+            self._findings.append("positions_missing")
+            cards.append(self._joined(CardType.ID_CARD, Side.FRONT, None, front))
+        if back is not None:
+            cards.append(self._back(back, alone=not cards))
+        return tuple(cards)
 
     def _front(self, located: Reading, read: Reading | None) -> Card:
         if self._cloud.reader and (read is None or not read.fields):
             self._findings.append("text_missing")
-        if read and read.side is Side.BACK:
-            self._findings.append("several_cards")
-            read = None
         return self._joined(CardType.ID_CARD, Side.FRONT, located, read)
 
-    def _back(self, read: Reading) -> Card:
-        if self._hint.side is Side.FRONT:
+    def _back(self, read: Reading, *, alone: bool) -> Card:
+        if alone and self._hint.side is Side.FRONT:
             self._findings.append("wrong_side")
         if self._looking is None and self._cloud.general:
             self._looking = self._pool.submit(self._look, self._cloud.general)
@@ -171,7 +176,7 @@ class _Attempt:
         if self._told and self._cloud.reader and located.fields:
             # While the text is waited for.
             card, _ = join(CardType.ID_CARD, Side.FRONT, located, None)
-            self._told((card,), self._seen(card))
+            self._told((card,), self._seen((card,)))
         return located
 
     def _look(self, general: TextLocator) -> tuple[TextLine, ...]:
@@ -179,7 +184,7 @@ class _Attempt:
         self._readings.append(reading)
         return lines
 
-    def _seen(self, card: Card | None) -> tuple[TextLine, ...] | None:
+    def _seen(self, cards: tuple[Card, ...]) -> tuple[TextLine, ...] | None:
         """Wait for the witness, and return all text that it saw; None without one, and when it failed.
 
         Raises
@@ -200,7 +205,8 @@ class _Attempt:
             return None
         except (Retry, Reject, Review):
             return None
-        return lines if self._cloud.witness and card and sees(card, lines) else None
+        seen = bool(cards) and all(sees(card, lines) for card in cards)
+        return lines if self._cloud.witness and seen else None
 
     def _read(self) -> Reading | None:
         """Return the text provider's answer; its refusal is kept, to be weighed against the locator's."""
@@ -220,19 +226,19 @@ class _Attempt:
     def _asks_for_review(self) -> bool:
         return isinstance(self._refusal, Review)
 
-    def _answer(self, card: Card | None) -> Recognition:
+    def _answer(self, cards: tuple[Card, ...]) -> Recognition:
         refusal: CardveilError | None = self._refusal
-        if card is not None and isinstance(refusal, Reject):
+        if cards and isinstance(refusal, Reject):
             refusal = None  # one API saw a card: what the other says is in the findings
-        if card is None and refusal is None:
+        if not cards and refusal is None:
             refusal = Reject(NO_CARD, "upload a picture of an ID card or of a licence's main page")
-        lines = self._seen(card)
-        if card and lines is None:
+        lines = self._seen(cards)
+        if cards and lines is None:
             self._findings.append("witness_missing")
-        elif card and lines is not None:
+        elif len(cards) == 1 and lines is not None:
             from cardveil.recognition.witness import findings_of  # `_seen` has imported it
 
-            self._findings.extend(findings_of(card, lines))
+            self._findings.extend(findings_of(cards[0], lines))
         calls = tuple(
             Call(r.api, r.request_id, round(r.elapsed_ms, 1), self._cloud.region_of(r.api))
             for r in self._readings
@@ -240,10 +246,23 @@ class _Attempt:
         if any(call.region and self._cloud.is_abroad(call.region) for call in calls):
             self._findings.append("sent_abroad")
         return Recognition(
-            cards=(card,) if card else (),
+            cards=cards,
             warnings=tuple(warning for reading in self._readings for warning in reading.warnings),
             findings=tuple(dict.fromkeys(self._findings)),
             calls=calls,
             refusal=refusal if isinstance(refusal, Reject | Review) else None,
             lines=lines,
         )
+
+
+def _sides(read: Reading | None) -> tuple[Reading | None, Reading | None]:
+    """Return what was read of the front and of the back: fields tell the sides."""
+    if read is None:
+        return None, None
+    names = FIELDS[CardType.ID_CARD, Side.BACK]
+    back = tuple(field for field in read.fields if field.name in names)
+    front = tuple(field for field in read.fields if field.name not in names)
+    return (
+        replace(read, fields=front, side=Side.FRONT) if front else None,
+        replace(read, fields=back, side=Side.BACK) if back else None,
+    )

@@ -7,10 +7,17 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from cardveil.card.model import PORTRAIT, Card, Field, Polygon
+from cardveil.card.model import PORTRAIT, Card, CardType, Field, Polygon
 from cardveil.recognition.interfaces import TextLine
 from cardveil.recognition.line_places import centre, character_centres, contains, direction, height, length
-from cardveil.recognition.other_documents import TITLES, find, fold, foreign_labels, labels_of
+from cardveil.recognition.other_documents import (
+    SECOND_PAGE,
+    TITLES,
+    find,
+    fold,
+    foreign_labels,
+    labels_of,
+)
 
 #: Share of the located texts that a witness must see to be believed about all other text.
 _SEEN: Final = 0.5
@@ -47,21 +54,35 @@ def findings_of(card: Card, lines: Sequence[TextLine], outline: Polygon | None =
     -------
     tuple of str
         ``other_document``: a title or label of another paper stands somewhere, so that what was located may
-        be that paper's. ``other_card``: labels or a number of another card. ``cards_overlap``: some of those
+        be that paper's. ``other_card``: labels or a number of another card, or a licence's second page beside
+        its main page. ``cards_overlap``: some of those
         stand within this card's outline, so that covering what is outside it does not cover them.
     """
     free = [(text, line) for line in lines if (text := _text_outside_fields(line, card))]
     rows = [text for text, _ in free]
     rows += _rows([line for text, line in free if len(text) <= _APART])
     found = []
-    if any(True for title in TITLES for text in rows for _ in find(title, text)):
+    titles = {title for title in TITLES for text in rows for _ in find(title, text)}
+    beside = bool(titles) and titles <= SECOND_PAGE and _second_page_beside(card, free, outline)
+    if titles and not beside:
         found.append("other_document")
     others = [line for text, line in free if _of_another_card(text, card)] + _labels_again(card, free)
-    if others or any(_of_another_card(text, card) for text in rows):
+    if beside or others or any(_of_another_card(text, card) for text in rows):
         found.append("other_card")
     if outline and any(contains(outline, centre(line.polygon)) for line in others):
         found.append("cards_overlap")
     return tuple(found)
+
+
+def _second_page_beside(card: Card, free: Sequence[tuple[str, TextLine]], outline: Polygon | None) -> bool:
+    """Say whether a licence's second page is told of by whole lines, none of which is on its main page."""
+    told = [line for text, line in free if any(True for title in SECOND_PAGE for _ in find(title, text))]
+    return (
+        card.type is CardType.DRIVER_LICENSE
+        and outline is not None
+        and bool(told)
+        and not any(contains(outline, centre(line.polygon)) for line in told)
+    )
 
 
 def _text_outside_fields(line: TextLine, card: Card) -> str:

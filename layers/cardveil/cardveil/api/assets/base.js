@@ -19,7 +19,11 @@ const kept = (name, value) => {
 // ---- words
 const found = (key) => key.split('.').reduce((at, part) => (at ? at[part] : undefined), WORDS[state.language]);
 const word = (key, values = {}) => (found(key) ?? key.split('.').pop()).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? '');
-const nameOfField = (name) => word(`name.${name}`);
+// A field is called by its name; of the second card of a picture and of later ones, by the card's number, too.
+const plain = (name) => name.replace(/-\d+$/, '');
+const numberOf = (name) => Number((/-(\d+)$/.exec(name) || [0, 0])[1]);
+const fieldName = (number, name) => (number ? `${name}-${number}` : name);
+const nameOfField = (name) => word(`name.${plain(name)}`) + (numberOf(name) ? ` (${numberOf(name) + 1})` : '');
 const listed = (names) => names.map(nameOfField).join(word('comma'));
 const when = (time) => new Date(time).toLocaleString(state.language === 'zh' ? 'zh-CN' : 'en-GB', { dateStyle: 'medium', timeStyle: 'short' });
 

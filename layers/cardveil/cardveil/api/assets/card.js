@@ -1,7 +1,8 @@
 // One card: opened, shown, and closed.
 // ---- one card
-/** The card of a sidecar; of several in one picture, the first. */
-const cardOf = (sidecar) => (sidecar.cards ? sidecar.cards[0] || null : sidecar.card);
+/** Which of a picture's cards is shown, from 0; null for a sidecar without any. */
+const shownCard = () => (state.open && state.open.card) || 0;
+const cardOf = (sidecar) => sidecar.cards[shownCard()] || null;
 const frameOf = () => { const { width, height } = state.open.answer.sidecar.source; return { width, height }; };
 const draftNow = () => drafts.of(state.open.answer.ref);
 const kindOf = () => {
@@ -12,7 +13,7 @@ const kindOf = () => {
 const actionOf = (name) => {
   const { policy } = state.open.answer.sidecar.pipeline;
   if (!policy) return null;
-  const action = (policy.cards[kindOf().split('/')[0]] || {})[name];
+  const action = (policy.cards[kindOf().split('/')[0]] || {})[plain(name)];
   return typeof action === 'object' ? 'partly' : action === 'keep' ? 'kept' : 'covered';
 };
 const editable = () => may('review') && may('read_text') && Boolean(frameOf().width);
@@ -46,7 +47,9 @@ const open = async (ref, key) => {
 const present = (answer, pictures) => {
   const older = settle(answer);
   const before = state.open;
-  state.open = { answer, pictures, chosen: null, faults: new Map(), saving: false, decided: false, views: { source: whole(), copy: whole() } };
+  const seen = before && before.answer.ref === answer.ref ? shownCard() : 0;
+  const card = seen < answer.sidecar.cards.length ? seen : 0;
+  state.open = { answer, pictures, card, chosen: null, faults: new Map(), saving: false, decided: false, views: { source: whole(), copy: whole() } };
   // A decision leaves the same picture in view; all else is seen as a whole first.
   if (before && before.pictures.source === pictures.source) state.open.views = before.views;
   else if (before) forget(before.pictures);
@@ -75,12 +78,13 @@ const showCard = () => {
   const warnings = sidecar.warnings.map((warning) => make('li', {}, word(`warning.${warning.name}`)));
   const history = (sidecar.history || []).map((entry) => make('li', {},
     `${when(entry.at)}, ${entry.by}: ${word(`decision.${entry.decision}`)}`,
-    entry.fields.length ? ` (${listed(entry.fields)})` : '', entry.reason ? ` — ${entry.reason}` : ''));
+    entry.fields.length ? ` (${listed(entry.fields.map((name, at) => fieldName((entry.cards || [])[at], name)))})` : '', entry.reason ? ` — ${entry.reason}` : ''));
   const kind = card ? word(`kind.${card.type}/${card.side}`) : '';
   $('card-body').replaceChildren(
     make('p', { class: 'row' }, badge(sidecar.status), kind, sidecar.redaction ? make('span', { class: 'note' }, `${word('policy')}: ${sidecar.redaction.policy}`) : null),
     ...list('findings', findings, 'findings'),
     ...list('warnings', warnings, 'findings'),
+    sidecar.cards.length > 1 ? tabs(sidecar.cards) : null,
     make('div', { class: 'pictures' }, figure('source', pictures.source, sourceMissing), figure('copy', pictures.copy, () => word('copy_none'))),
     ...(card || draftNow().kind ? [make('h3', {}, word('fields')), make('ul', { id: 'fields', 'data-label': 'fields', 'aria-label': word('fields') })] : []),
   );
@@ -97,6 +101,11 @@ const addressOfPicture = (picture) => {
   return picture.blob;
 };
 const forget = (pictures) => { for (const { picture } of Object.values(pictures)) if (picture && picture.blob) URL.revokeObjectURL(picture.blob); };
+/** One tab for each card of the picture. */
+const tabs = (cards) => make('div', { id: 'tabs', class: 'row', role: 'tablist', 'aria-label': word('cards') }, ...cards.map((card, at) => make('button', {
+  type: 'button', role: 'tab', 'data-card': at, 'aria-selected': String(at === shownCard()), 'aria-controls': 'card-body',
+  onclick: () => { Object.assign(state.open, { card: at, chosen: null }); showCard(); document.querySelector(`#tabs [data-card="${at}"]`).focus(); },
+}, `${at + 1}. ${word(`kind.${card.type}/${card.side}`)}`)));
 const sourceMissing = () => word(!may('read_text') ? 'source_hidden' : 'source_unreadable');
 const figure = (name, { picture, problem }, none) => {
   if (!picture) return make('figure', { id: `figure-${name}` }, make('figcaption', {}, word(name)), make('p', { class: problem ? 'none bad' : 'none' }, problem ? why(problem) : none()));

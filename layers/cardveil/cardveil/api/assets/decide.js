@@ -65,7 +65,7 @@ const decide = async (decision, reason = draftNow().reason) => {
   const names = Object.keys(fields);
   if (decision === 'accept' && !undoing && (names.length || kind)) {
     request.decision = 'correct';
-    request.fields = names.map((name) => ({ name, ...fields[name] }));
+    request.fields = names.map((name) => ({ name: plain(name), card: numberOf(name), ...fields[name] }));
     if (kind) [request.card_type, request.side] = kind.split('/');
   }
   const opened = state.open;
@@ -105,7 +105,10 @@ const decided = async (done, pictures, decision, reason) => {
 };
 const notDecided = async (problem, request) => {
   // The API names a field by its name, or a request's part by its number.
-  const named = (where) => (where[0] === 'fields' ? where[1] : where[1] === 'fields' && request.fields && request.fields[where[2]] ? request.fields[where[2]].name : null);
+  const named = (where) => {
+    const sent = where[1] === 'fields' && request.fields && request.fields[where[2]];
+    return where[0] === 'fields' ? fieldName(shownCard(), where[1]) : sent ? fieldName(sent.card, sent.name) : null;
+  };
   const faults = new Map(problem.faults.map(({ where, what }) => [named(where), found(`fault.${what}`) ? what : 'refused']).filter(([name]) => name));
   if (problem.code === 'changed_meanwhile') await open(state.open.answer.ref, state.open.answer.sidecar.source.key);
   if (!state.open) return;

@@ -10,7 +10,8 @@ const fieldsNow = () => {
   const added = empty.map((name) => ({ name, text: null, score: null, polygon: null, checks: [] }));
   const changes = draftNow().fields;
   const seen = new Set();
-  return [...known, ...added].filter((field) => {
+  const own = [...known, ...added].map((field) => ({ ...field, name: fieldName(shownCard(), field.name) }));
+  return own.filter((field) => {
     // A new place takes the place of all that were found; a field in a second place is covered there, too.
     const again = seen.has(field.name);
     seen.add(field.name);
@@ -34,8 +35,9 @@ const fieldRow = (field) => {
   const { answer, faults, chosen } = state.open;
   const { name } = field;
   const mine = editable() && !field.again;
-  const typed = mine && name !== 'portrait' && !(answer.masked[0] || []).includes(name);
-  const text = (answer.masked[0] || []).includes(name) ? make('span', { class: 'note' }, word('masked'))
+  const hidden = (answer.masked[shownCard()] || []).includes(plain(name));
+  const typed = mine && plain(name) !== 'portrait' && !hidden;
+  const text = hidden ? make('span', { class: 'note' }, word('masked'))
     : typed ? make('input', {
       id: `text-${name}`, value: field.text || '', autocomplete: 'off', spellcheck: 'false', 'aria-describedby': `problem-${name}`,
       'aria-invalid': String(faults.has(name)), onfocus: () => choose(name), oninput: (event) => { change(name, { text: event.target.value }); showChanged(name); },
