@@ -60,6 +60,9 @@ class _Keeping(EmbeddedRecogniser):
 
     last: Card | None = None
 
+    def forget(self) -> None:
+        self.last = None
+
     def recognise(self, *arguments, **options):  # type: ignore[no-untyped-def]
         recognition = super().recognise(*arguments, **options)
         self.last = recognition.cards[0] if recognition.cards else None
@@ -70,7 +73,7 @@ def measure(sample: MixedPicture, recogniser: _Keeping, tally: Tally, keep: Path
     """Count one picture of one card."""
     (truth,) = sample.cards.values()
     tally.cards += 1
-    recogniser.last = None
+    recogniser.forget()
     said = []
     try:
         status, findings, judgement = run(sample, load_policy("standard"), recogniser, keep)
