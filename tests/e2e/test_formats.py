@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 from collections.abc import Callable
@@ -12,9 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image as Pillow
+from tests.support.api_fixture import api_bench
 from tests.support.cloud_fixture import Bench, kept, known
 from tests.support.command import InProcess
 from tests.support.heif import heic
+from tests.support.sweep_fixture import put, swept
 from tests.support.waiting import eventually
 
 from cardveil.imaging.conversion import Converted, opened
@@ -26,6 +29,11 @@ from cardveil_cloud.heif.convert import to_jpeg
 
 Start = Callable[..., Bench]
 CANARY = b"CANARY-3301"
+JOBS = {
+    "CARDVEIL_EXECUTION": "job",
+    "CARDVEIL_JOB_SECRETS": "an-invented-secret-for-this-test",
+    "CARDVEIL_JOB_CALLBACK": "https://1250000000-on-callback.ap-shanghai.tencentscf.com/",
+}
 
 
 @cache
@@ -119,6 +127,53 @@ def test_uploads_of_phones_and_scanners_are_redacted(start: Start) -> None:
 
     # One that the event's own function holds meanwhile is left to it, or to the next sweep.
     assert eventually(swept)
+
+
+def test_a_heic_comes_by_http_and_is_looked_at(tmp_path: Path) -> None:
+    """The console is shown the picture as a JPEG, upright; a person's word redacts it anew."""
+    data = phone(6, 6)
+    with api_bench(tmp_path, pictures={seen(data): front()[1]}) as api:
+        told = api.submitted(data)
+        assert told["sidecar"]["status"] == "redacted"
+        ref = told["ref"]
+        for kind in ("source", "redacted"):
+            view = api.call("GET", f"/v1/cards/{ref}/pictures/{kind}").json()
+            picture = Pillow.open(io.BytesIO(base64.b64decode(view["base64"])))
+            assert (picture.format, view["width"], view["height"]) == ("JPEG", *front()[0].size)
+        reviewed = api.call(
+            "POST",
+            f"/v1/cards/{ref}/review",
+            {
+                "decision": "correct",
+                "version": told["version"],
+                "fields": [{"name": "name", "text": "王小明"}],
+            },
+        )
+        assert reviewed.status_code == 200, reviewed.text
+        copy = api.bench.get(reviewed.json()["sidecar"]["redaction"]["output"]["key"])
+        assert copy is not None
+        assert CANARY not in copy
+        assert api.call("DELETE", f"/v1/cards/{ref}?reason=requested").ok
+        assert api.bench.listing("redacted/") == []
+
+
+def test_a_heic_is_found_by_a_sweep(start: Start) -> None:
+    data = phone(6, 6)
+    pictures = {seen(data): front()[1]}
+    swept_one = start(pictures=pictures, environment={"CARDVEIL_SWEEP_EXECUTION": "off"})
+    put(swept_one, "a.heic", data)
+    swept(swept_one)
+    found = swept_one.sidecar("a.heic")
+    assert found is not None
+    assert found["status"] == "redacted"
+    assert swept_one.listing("redacted/") == ["redacted/a.heic.redacted.jpg"]
+
+
+def test_a_heic_is_recognised_as_a_job(start: Start) -> None:
+    data = phone(6, 6)
+    sidecar = start(pictures={seen(data): front()[1]}, environment=JOBS).run("a.heic", data)
+    assert sidecar["status"] == "redacted"
+    assert "ImageLicenseRec" in {call["api"] for call in sidecar["calls"]}
 
 
 @pytest.mark.parametrize(("orientation", "exif"), [(1, 6), (3, 3)])

@@ -1,43 +1,26 @@
-"""Runs as a process of its own: a file on standard input, a JPEG on standard output; imports nothing of ours.
+"""Makes a JPEG of a HEIC or an AVIF, in a process of its own: of some damaged files libheif dies.
 
-It exits with 3 for a damaged file, 4 for one that takes too much memory, 5 for one that is not converted; of
-some damaged files libheif dies, which is why it is here.
+See `cardveil.imaging.child_main`.
 """
 
 from __future__ import annotations
 
 import io
-import json
-import math
-import resource
-import sys
-from typing import Any
+from typing import Any, BinaryIO
 
-_CORRUPT, _TOO_LARGE, _UNSUPPORTED = 3, 4, 5
+# As `cardveil.imaging.children` numbers them; nothing of ours can be imported here.
+_CORRUPT, _UNSUPPORTED = 3, 5
 
 
-def main() -> int:
+def work(data: bytes, told: dict[str, Any], out: BinaryIO) -> int:
     """Convert the one file."""
-    told = json.loads(sys.argv[1])
-    seconds, memory = math.ceil(told["limits"]["seconds"]), int(told["limits"]["memory"])
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    sys.path[:] = told["path"]
-    data = sys.stdin.buffer.read()
     try:
         made = _converted(data, told)
-    except ImportError:
-        return _UNSUPPORTED
-    except MemoryError:
-        return _TOO_LARGE
     except (OSError, ValueError, SyntaxError, EOFError, RuntimeError):
         return _CORRUPT
     if made is None:
         return _UNSUPPORTED
-    sys.stdout.buffer.write(made)
-    sys.stdout.buffer.flush()
+    out.write(made)
     return 0
 
 
@@ -75,7 +58,3 @@ def _of_avif(data: bytes, orientation: int) -> Any:
     turned = image if way is None else image.transpose(way)
     turned.info["icc_profile"] = profile
     return turned
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -13,8 +13,9 @@ from cardveil.core.errors import CardveilError, Reject
 from cardveil.core.frozen import dataclass
 from cardveil.imaging.limits import corrupt, too_large, unsupported
 
-#: How a child says what it found wrong: it exits with one of these.
+#: How a script says what it found wrong with a file.
 CORRUPT, TOO_LARGE, UNSUPPORTED, ENCRYPTED, TOO_LONG = 3, 4, 5, 6, 7
+_MAIN: Final = Path(__file__).with_name("child_main.py")
 _MB: Final = 1024 * 1024
 
 
@@ -37,8 +38,8 @@ class ChildLimits:
 def run_child(script: Path, arguments: Mapping[str, Any], data: bytes, limits: ChildLimits) -> bytes:
     """Give a file to a script in a process of its own, and return what it writes.
 
-    The script is run without site packages' start-up and with this process's module path. It is to call
-    ``resource.setrlimit`` for ``arguments["limits"]`` before it imports a decoder.
+    The process is begun by `child_main`: without site packages' start-up, with this process's module path,
+    and limited before anything of the script is run.
 
     Raises
     ------
@@ -51,12 +52,13 @@ def run_child(script: Path, arguments: Mapping[str, Any], data: bytes, limits: C
 
     told = {
         **arguments,
+        "script": str(script),
         "path": [entry for entry in sys.path if entry],
         "limits": {"seconds": limits.seconds, "memory": limits.memory},
     }
     # Nothing of the environment: it holds the role's credentials.
     with subprocess.Popen(  # noqa: S603 - this interpreter, on a script of ours
-        [sys.executable, "-I", "-S", str(script), json.dumps(told)],
+        [sys.executable, "-I", "-S", str(_MAIN), json.dumps(told)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         env={}, cwd="/", start_new_session=True,
     ) as child:  # fmt: skip
