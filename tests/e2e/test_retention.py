@@ -256,11 +256,11 @@ def test_the_ledger_s_beginning_goes_by_its_term_and_verify_takes_no_other_gap(t
         bench = own.bench
         processor = context(bench, retention=TERMS).processor
         objects, ledger = processor.pipeline.sources, Ledger()
+        with days_ago(bench, 500):
+            Ledger().enter(objects, STATE, [{"look": "text"}])
         for days in (400, 380, 370, 300, 1):
             with days_ago(bench, days):
                 ledger.enter(objects, STATE, [{"look": "text", "at": str(days)}])
-        with days_ago(bench, 500):
-            Ledger().enter(objects, STATE, [{"look": "text"}])
         assert verify(objects, STATE).entries == 6
         counts = tick_of(processor, time.time(), lambda: False)
         assert counts["ledger"] == 4
