@@ -90,7 +90,7 @@ def test_each_look_of_ten_kinds_leaves_one_entry(strict: Api, front: bytes) -> N
     }
     assert len({entry["request"] for entry in found}) == 20
     details = [entry.get("detail") for entry in found if entry.get("detail")]
-    assert details == ["correct", "case:1", "card", "test_data"] * 2
+    assert details == ["correct", "case:1", "card", "jsonl", "test_data"] * 2
     # No links are given, and no entry holds what a card or its key says.
     assert not [look for look in taken if {"source", "redacted"} & set(look.answer.get("links", {}))]
     assert "links" not in set().union(*found)
@@ -112,6 +112,7 @@ def test_without_an_entry_there_is_no_look_and_nothing_is_done(strict: Api, fron
     review = {"decision": "reject", "version": "0"}
     for method, where, body in (
         ("GET", "/v1/cards", None),
+        ("GET", "/v1/export?format=csv", None),
         ("GET", path, None),
         ("GET", f"{path}/pictures/source", None),
         ("GET", f"{path}/pictures/redacted", None),
