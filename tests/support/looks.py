@@ -27,8 +27,8 @@ class Taken:
     answer: dict[str, Any]
 
 
-def ten_kinds(api: Api, data: bytes, name: str, purpose: str = "") -> list[Taken]:
-    """Take ten looks at a card that is uploaded for them; raises AssertionError for one that is refused.
+def all_kinds(api: Api, data: bytes, name: str, purpose: str = "") -> list[Taken]:
+    """Take a look of each kind at a card that is uploaded for them; raises AssertionError for one that is refused.
 
     Between them the inbox is emptied of the card, so that this can be done again with another name.
     """
