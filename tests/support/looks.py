@@ -28,7 +28,7 @@ class Taken:
 
 
 def all_kinds(api: Api, data: bytes, name: str, purpose: str = "") -> list[Taken]:
-    """Take a look of each kind at a card that is uploaded for them; raises AssertionError for one that is refused.
+    """Take a look of each kind at a card that is uploaded for it; raises AssertionError for a refusal.
 
     Between them the inbox is emptied of the card, so that this can be done again with another name.
     """
