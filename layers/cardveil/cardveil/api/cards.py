@@ -94,6 +94,11 @@ def response(context: RequestContext, found: Found, *, warnings: bool = True) ->
     if not context.caller.may("read_text"):
         shown = [_masked(context, card) for card in document["cards"]]
         document["cards"], masked = [card for card, _ in shown], [names for _, names in shown]
+        if "pages" in document:
+            document["pages"] = [
+                {**page, "cards": [_masked(context, card)[0] for card in page["cards"]]}
+                for page in document["pages"]
+            ]
         if "history" in document:
             # A reason is free text: it may well say what a card says.
             document["history"] = [{**entry, "reason": ""} for entry in document["history"]]
@@ -116,8 +121,9 @@ def _masked(context: RequestContext, card: Mapping[str, Any]) -> tuple[Mapping[s
         if context.policy.action_for(card_type, side, entry["name"]) == "keep":
             fields.append(entry)
             continue
-        fields.append({**entry, "text": None, "normalized": None})
-        if entry["text"] is not None:
+        kept = {name: value for name, value in entry.items() if name not in {"token", "shown", "sealed"}}
+        fields.append({**kept, "text": None, "normalized": None})
+        if entry["text"] is not None or "token" in entry:
             masked.append(entry["name"])
     return {**card, "fields": fields}, list(dict.fromkeys(masked))
 

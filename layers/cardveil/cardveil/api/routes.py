@@ -12,6 +12,7 @@ from cardveil.api import cards, images, jobs, listing
 from cardveil.api import erase as erasures
 from cardveil.api import export as exports
 from cardveil.api import hold as holding
+from cardveil.api import restore as restoring
 from cardveil.api import review as reviews
 from cardveil.api import submit as submissions
 from cardveil.api.auth import ALWAYS, requires_role
@@ -26,6 +27,8 @@ from cardveil.api.models import (
     HoldRequest,
     JobAnswer,
     JobRequest,
+    RestoreAnswer,
+    RestoreRequest,
     ReviewRequest,
     StatusName,
     SubmitRequest,
@@ -149,8 +152,13 @@ def add_routes(app: UrlResolver) -> None:
         **described("Look at the redacted copy", ViewAnswer, role="read"),
     )
     @requires_role("read")
-    def redacted_view(key: CardKey) -> Response[Any]:
-        return _reply(ViewAnswer, images.view(context(), cards.find(context(), key), "redacted"))
+    def redacted_view(
+        key: CardKey,
+        purpose: Annotated[
+            str, Query(max_length=30, description="What it is handed on for: written over the copy.")
+        ] = "",
+    ) -> Response[Any]:
+        return _reply(ViewAnswer, images.view(context(), cards.find(context(), key), "redacted", purpose))
 
     @app.post(
         "/v1/cards/<key>/hold",
@@ -175,6 +183,14 @@ def add_routes(app: UrlResolver) -> None:
         key: CardKey, reason: Annotated[ErasureReason, Query(description="Why; no other words are kept.")]
     ) -> Response[Any]:
         return _reply(ErasureAnswer, erasures.erase(context(), key, reason))
+
+    @app.post(
+        "/v1/cards/<key>/restore",
+        **described("Open the texts that a sidecar keeps sealed", RestoreAnswer, role="restore"),
+    )
+    @requires_role("restore")
+    def restore(key: CardKey, request: Annotated[RestoreRequest, Body()]) -> Response[Any]:
+        return _reply(RestoreAnswer, restoring.restore(context(), key, request))
 
     @app.get("/v1/cards/<key>", **described("Read a card's sidecar", CardAnswer, role="read"))
     @requires_role("read")

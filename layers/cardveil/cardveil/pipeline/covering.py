@@ -9,9 +9,11 @@ from cardveil.card.model import PORTRAIT, Card, Field
 from cardveil.core.errors import Reject, Review
 from cardveil.core.frozen import dataclass, replace
 from cardveil.core.timing import Timings
+from cardveil.pipeline.texts_at_rest import HIDDEN
 from cardveil.recognition.interfaces import CardRecogniser, Image, TextLine
 from cardveil.redaction import (
     Limits,
+    Mark,
     Outline,
     Partial,
     Picture,
@@ -54,12 +56,15 @@ class RedactionRules:
         Vendor warnings that do not send a card to review.
     converter : callable, optional
         Makes JPEGs of HEIC and AVIF; without it they are refused.
+    mark : Mark, optional
+        What is written over copies: the settings' policy says it, whichever policy covers a card.
     """
 
     policy: Policy
     limits: Limits
     proof: str = "geometry"
     harmless_warnings: frozenset[str] = frozenset()
+    mark: Mark | None = None
     converter: Converter | None = None
 
     def opened(self, data: bytes) -> Picture:
@@ -189,6 +194,11 @@ class Redactor:
                 }
                 kept = [text for card in cards for text in kept_texts(card, rules.policy)]
                 copy = prove_unreadable(copy, hidden, read_text, kept=kept)
+        if rules.mark is not None:
+            from cardveil.redaction.watermark import marked  # few policies have one
+
+            with timings("mark"):
+                copy = marked(copy, rules.mark, rules.policy.fill)
         findings = planned.findings
         if copy.proof.cells_planned == 0:
             findings = (*findings, "nothing_covered")
@@ -246,13 +256,18 @@ def _decisive(card: Card, policy: Policy) -> Card:
     """
     actions = {field.name: policy.action_for(card.type, card.side, field.name) for field in card.fields}
     cut = {name for name, action in actions.items() if isinstance(action, Partial)}
-    fields = [
-        Field(f.name, f.text if f.name in cut or not f.text else "-", polygon=f.polygon) for f in card.fields
-    ]
+    fields = [Field(f.name, _decisive_text(f, f.name in cut), polygon=f.polygon) for f in card.fields]
     texts = card.texts and tuple(
         text if text.name in cut else replace(text, start=-1, characters=()) for text in card.texts
     )
     return replace(card, fields=tuple(fields), texts=texts)
+
+
+def _decisive_text(field: Field, is_cut: bool) -> str | None:
+    if is_cut:
+        # Where it is cut its characters count, not what they are.
+        return field.text or (field.shown or "").replace(HIDDEN, "0") or None
+    return "-" if field.text or field.token else None
 
 
 def _with_places(card: Card, placement: Placement | None, outline: Outline | None) -> Card:

@@ -61,6 +61,20 @@ class Settings:
         kinds.encryption(),
         "encryption at rest of all that is written: `AES256` (keys of COS), `kms`, `kms:KEY-ID`, `none`",
     )
+    sidecar_texts: str = _setting(
+        "all",
+        kinds.choice("all", "masked-as-tokens", "masked-as-ciphertext", "none"),
+        "what sidecars keep of the texts of fields: `all`; for what the policy covers a token that only the "
+        "key can make (`masked-as-tokens`), and a ciphertext that only the role `restore` has opened "
+        "(`masked-as-ciphertext`); or `none`. Other than `all`, answers that were paid for are not kept, and "
+        "neither are reasons of decisions",
+    )
+    text_key: tuple[str, ...] = _setting(
+        (),
+        kinds.secrets(),
+        "secrets: the first makes tokens (another makes others, so that cards do not join) and seals texts; "
+        "all open them",
+    )
     source_deleted: str = _setting(
         "erase",
         kinds.choice("erase", "keep"),
@@ -387,6 +401,12 @@ def _disagreements(settings: Settings) -> Iterator[tuple[str, str]]:
     if settings.purpose == "required" and settings.ledger == "off":
         name = variable("ledger")
         yield name, f"set {name} to on or strict: purposes are entered there"
+    if settings.sidecar_texts.startswith("masked") and not settings.text_key:
+        name = variable("text_key")
+        yield name, f"set {name}: tokens are made by it"
+    if settings.sidecar_texts != "all" and settings.proof == "recognise":
+        name = variable("sidecar_texts")
+        yield name, f"set {name} to all: a copy cannot be read again for texts that are not kept"
     if "job" in (settings.execution, settings.sweep_execution) and not settings.job_secrets:
         name = variable("job_secrets")
         yield name, f"set {name}: jobs need a secret for their references"
