@@ -148,7 +148,9 @@ def test_the_cards_of_a_picture_are_tabs_and_are_decided_over_together(desk: Des
     told = desk.card("both.jpg")
     card = told["sidecar"]["cards"][0]
     issued = {**card["fields"][0], "name": "authority", "text": "清岚市公安局", "polygon": PLACE}
-    second = {**card, "side": "back", "outline": None, "fields": [issued]}
+    lower = [[x, y + 40] for x, y in PLACE]
+    valid = {**issued, "name": "valid_period", "text": "2016.01.02-长期", "polygon": lower}
+    second = {**card, "side": "back", "outline": None, "fields": [issued, valid]}
     rewritten(api, told, cards=[card, second])
     desk.enter()
     desk.open("both.jpg")

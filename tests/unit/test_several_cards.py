@@ -197,6 +197,16 @@ class TestTheCopy:
         assert not shown(result, 750, 960)
         assert not shown(result, 750, 1300)
 
+    def test_what_is_beside_one_card_is_not_shown_where_another_stands(self) -> None:
+        """Of neither has the witness seen enough for its ground to be shown."""
+        cards, lines = both(second=ID_FRONT)
+        few = tuple(line for line in lines if line.text == TEXTS["name"])
+        result = done(cards, few, replace(STANDARD, outside="keep"))
+        assert result.status is Status.REDACTED, result.findings
+        # Below the labels, where nothing is printed and nothing is covered for a field's sake.
+        assert not shown(result, 146, 677)
+        assert not shown(result, 146, 677 + DOWN)
+
     def test_one_of_several_cards_may_be_the_expected_one(self) -> None:
         cards, lines = both()
         for side in Side:

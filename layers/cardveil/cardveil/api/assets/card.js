@@ -1,6 +1,6 @@
 // One card: opened, shown, and closed.
 // ---- one card
-/** Which of a picture's cards is shown, from 0; null for a sidecar without any. */
+/** Which of a picture's cards is shown, from 0; and that card, null where there is none. */
 const shownCard = () => (state.open && state.open.card) || 0;
 const cardOf = (sidecar) => sidecar.cards[shownCard()] || null;
 const frameOf = () => { const { width, height } = state.open.answer.sidecar.source; return { width, height }; };
@@ -84,7 +84,7 @@ const showCard = () => {
     make('p', { class: 'row' }, badge(sidecar.status), kind, sidecar.redaction ? make('span', { class: 'note' }, `${word('policy')}: ${sidecar.redaction.policy}`) : null),
     ...list('findings', findings, 'findings'),
     ...list('warnings', warnings, 'findings'),
-    sidecar.cards.length > 1 ? tabs(sidecar.cards) : null,
+    ...(sidecar.cards.length > 1 ? [tabs(sidecar.cards)] : []),
     make('div', { class: 'pictures' }, figure('source', pictures.source, sourceMissing), figure('copy', pictures.copy, () => word('copy_none'))),
     ...(card || draftNow().kind ? [make('h3', {}, word('fields')), make('ul', { id: 'fields', 'data-label': 'fields', 'aria-label': word('fields') })] : []),
   );
