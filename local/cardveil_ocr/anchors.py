@@ -24,6 +24,8 @@ _NUMBER_SHAPE: Final = re.compile(r"\d{6,17}[\dXx]")
 #: Centres of the first and the last digit of an ID card's number, in millimetres from its zone's left edge
 #: (published descriptions; measured on no real card).
 _FIRST_DIGIT, _LAST_DIGIT = 2.7, 50.0
+#: How much narrower or wider than in the layout a label may be set.
+_WIDER: Final = (0.6, 1.4)
 #: Share of a long label's characters that must be read right.
 _ENOUGH: Final = 0.7
 
@@ -77,6 +79,18 @@ def _anchor(label: str, box: Box, line: Line, index: int, matched: list[tuple[in
         glyphs=frozenset(glyph for _, glyph in matched),
         weight=float(len(matched)) * (0.5 if label.isascii() else 1.0),
     )
+
+
+def label_box(anchor: Anchor, box: Box) -> Box:
+    """Return where a label stands, from where its characters were read and its box in the layout.
+
+    The anchor's places must be in millimetres already.
+    """
+    (x0, _), (x1, _) = anchor.card.tolist()
+    apart = x1 - x0
+    wider = float(np.clip((anchor.image[1, 0] - anchor.image[0, 0]) / apart, *_WIDER)) if apart else 1.0
+    x = float(anchor.image[0, 0]) - (x0 - box.x) * wider
+    return Box(x, float(anchor.image[:, 1].mean()) - box.height / 2, box.width * wider, box.height)
 
 
 def _places(glyphs: Iterable[Glyph]) -> Points:

@@ -22,10 +22,14 @@ from cardveil_ocr.values import Value, value_of
 SOURCE: Final = "embedded"
 #: Millimetres by which the portrait's box, a field's zone and a proven number's box are grown to be covered.
 _PORTRAIT_GROWTH, _ZONE_GROWTH, _TEXT_GROWTH = 1.5, 0.5, 0.5
+#: Between a label and what was read behind it, so few millimetres hold no character that was missed.
+_NO_CHARACTER: Final = 4.0
+#: Millimetres by which makes of a card differ in where the portrait ends.
+_PORTRAIT_ASTRAY: Final = 3.0
 #: A burnt-out share of a zone above which text may be hidden, when the card as a whole is not burnt out.
 _BURNT: Final = 0.3
 #: Mean miss of the labels in millimetres above which the card's place is uncertain.
-_UNCERTAIN: Final = 1.1
+_UNCERTAIN: Final = 2.6
 
 
 def compose(source: Source, straight: StraightCard) -> FoundCard:
@@ -55,7 +59,7 @@ def compose(source: Source, straight: StraightCard) -> FoundCard:
             )
         )
     found += [code for value in values.values() for code in value.findings]
-    found += _about_the_picture(source, placing)
+    found += _about_the_picture(source, straight)
     card = Card(layout.type, layout.side, tuple(fields))
     outline = Polygon.of(placing.corners().tolist())
     texts = {
@@ -74,7 +78,11 @@ def _cover(zone: Box, segments: list[Segment], value: Value) -> Box:
     """
     boxes = [segment.box.grown(_TEXT_GROWTH) for segment in segments]
     if not (value.trusted and len(segments) == 1):
-        boxes.append(zone.grown(_ZONE_GROWTH))
+        zone = zone.grown(_ZONE_GROWTH)
+        start = min((box.x for box in boxes), default=zone.right)
+        if 0 < start - zone.x < _NO_CHARACTER:
+            zone = Box(start, zone.y, zone.right - start, zone.height)
+        boxes.append(zone)
     return _around(boxes)
 
 
@@ -120,10 +128,17 @@ def _in_order(values: Mapping[str, Value]) -> bool:
     return known == sorted(known)
 
 
-def _about_the_picture(source: Source, placing: Placing) -> list[str]:
+def _about_the_picture(source: Source, straight: StraightCard) -> list[str]:
+    placing = straight.placing
     layout = placing.layout
     found = []
-    zones = [*layout.fields.values(), *([layout.portrait] if layout.portrait else [])]
+    # A text ends where it was read; a zone of which nothing was read may hold it anywhere.
+    zones = [
+        _around([segment.box for segment in own]) if (own := straight.segments[name]) else zone
+        for name, zone in layout.fields.items()
+    ]
+    if layout.portrait is not None:
+        zones.append(layout.portrait.grown(-_PORTRAIT_ASTRAY))
     corners = np.vstack([project(placing.matrix, np.array(zone.corners())) for zone in zones])
     if corners.min() < 0 or np.any(corners > (source.width, source.height)):
         found.append(codes.PARTLY_OUTSIDE)

@@ -23,7 +23,7 @@ _SHARE, _STRAIGHT = 0.6, 0.35
 _LEAST_STEP: Final = 2.5
 #: How much one side counts in a fit, in units of one end of a label; a border of the picture counts for less,
 #: since a card may have been cut off by it.
-_SIDE_WEIGHT: Final = 6.0
+_SIDE_WEIGHT: Final = 20.0
 _BORDER_WEIGHT: Final = 3.0
 #: Millimetres by which the labels alone may misplace a side that stands along the picture's border.
 _BORDER_REACH: Final = 3.0
@@ -31,11 +31,15 @@ _BORDER_REACH: Final = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Edges:
-    """Points of the card's edges: `image` in pixels, `card` in mm, `weight` for x and for y apart."""
+    """Points of the card's edges: `image` in pixels, `card` in mm, `weight` for x and for y apart.
+
+    `sides` of them were seen, borders of the picture not counted.
+    """
 
     image: Points
     card: Points
     weight: Points
+    sides: int = 0
 
 
 def find_edges(source: Source, placing: Placing) -> Edges | None:
@@ -62,7 +66,10 @@ def find_edges(source: Source, placing: Placing) -> Edges | None:
     kept = [side for side in sides if side is not None]
     if not kept:
         return None
-    return Edges(*(np.vstack([getattr(side, name) for side in kept]) for name in ("image", "card", "weight")))
+    image, card, weight = (
+        np.vstack([getattr(s, name) for s in kept]) for name in ("image", "card", "weight")
+    )
+    return Edges(image, card, weight, sum(side.sides for side in kept))
 
 
 def _strongest(steps: NDArray[Any]) -> NDArray[Any]:
@@ -105,7 +112,7 @@ def _points(
     weight = np.zeros_like(true)
     # An edge says where the card is across it and nothing along it.
     weight[:, axis] = _SIDE_WEIGHT / len(true)
-    return Edges(image[inside], true, weight)
+    return Edges(image[inside], true, weight, 1)
 
 
 def _border(source: Source, placing: Placing, axis: int, at: float, along: float) -> Edges | None:

@@ -15,16 +15,21 @@ from cardveil_ocr.anchors import NUMBER, Anchor, Points
 
 Matrix = NDArray[np.floating[Any]]
 
-#: Millimetres by which a label may miss an affine guess, and the projective fit's first and last round.
-_AFFINE_REACH: Final = 7.0
-_REACHES: Final = (6.0, 4.0, 2.6)
+#: Millimetres by which a label may miss an affine guess, and the projective fit's first and last round: makes
+#: of a card differ by 3.
+_AFFINE_REACH: Final = 8.0
+_REACHES: Final = (7.0, 6.0, 5.0)
+#: Millimetres by which the ends of a number may stand elsewhere along its row: its pitch is its typeface's.
+_NUMBER_REACH: Final = 18.0
+#: How much the ends of a label and of a number tell of where they are along it.
+_ALONG_LABEL, _ALONG_NUMBER = 0.15, 0.01
 #: A tilt of 65 degrees shortens one direction to this share.
 _MOST_FLATTENED: Final = 0.4
 #: Anchors considered at most; a page of text may hold many words that look like labels.
 _MOST_ANCHORS: Final = 44
 #: How strongly the fit is held to be affine (in units of the squared error of one label in millimetres): few
 #: labels close together fix the vanishing points badly.
-_STIFFNESS: Final = 0.05
+_STIFFNESS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ def place(layout: CardLayout, anchors: Sequence[Anchor]) -> Placing | None:
     """Find the mapping on which most anchors agree; None if no two labels do."""
     usable = sorted(anchors, key=lambda anchor: -anchor.weight)[:_MOST_ANCHORS]
     guesses = []
-    for one, other in combinations(usable, 2):
+    for one, other in combinations([anchor for anchor in usable if anchor.label != NUMBER], 2):
         if one.label != other.label and one.line != other.line:
             affine = _affine(one, other)
             if affine is not None:
@@ -89,11 +94,32 @@ def _affine(one: Anchor, other: Anchor) -> Matrix | None:
     return np.asarray(np.vstack([np.column_stack([linear, moved]), [0.0, 0.0, 1.0]]))
 
 
+def misses(apart: Points, anchors: Sequence[Anchor]) -> NDArray[np.float64]:
+    """Return by how much each anchor misses its place, from ``(2 n, 2)`` differences of its two ends (mm)."""
+    apart = apart.reshape(-1, 2, 2).copy()
+    number = np.array([anchor.label == NUMBER for anchor in anchors], bool)
+    apart[number, :, 0] = np.maximum(np.abs(apart[number, :, 0]) - _NUMBER_REACH, 0.0)
+    return np.asarray(np.linalg.norm(apart, axis=2).max(axis=1), np.float64)
+
+
+def evidence(anchors: Sequence[Anchor]) -> tuple[Points, Points, Points]:
+    """Return what labels say of a mapping, for `fit`: points of the picture and of the card, and weights.
+
+    A label's middle tells its place and its two ends its direction; how wide it is set is its make's.
+    """
+    image, card, weight = [], [], []
+    for anchor in anchors:
+        wide, along = (_ALONG_NUMBER, 0.0) if anchor.label == NUMBER else (_ALONG_LABEL, 1.0)
+        image += [anchor.image.mean(axis=0), *anchor.image]
+        card += [anchor.card.mean(axis=0), *anchor.card]
+        weight += [(along, 0.5), (wide, 0.75), (wide, 0.75)]
+    return np.array(image), np.array(card), np.array(weight, np.float64)
+
+
 def _misses(to_card: Matrix, anchors: Sequence[Anchor]) -> NDArray[np.float64]:
     image = np.vstack([anchor.image for anchor in anchors])
     card = np.vstack([anchor.card for anchor in anchors])
-    apart = np.linalg.norm(project(to_card, image) - card, axis=1)
-    return np.asarray(apart.reshape(-1, 2).max(axis=1), np.float64)
+    return misses(project(to_card, image) - card, anchors)
 
 
 def _support(to_card: Matrix, anchors: Sequence[Anchor]) -> float:
@@ -113,7 +139,8 @@ def _fitted(layout: CardLayout, affine: Matrix, anchors: Sequence[Anchor]) -> Pl
         agreed = _agreeing(to_card, anchors, reach)
         if len({anchor.label for anchor in agreed}) < 2:
             return None
-        to_card = fit(np.vstack([a.image for a in agreed]), np.vstack([a.card for a in agreed]), to_card)
+        image, card, weight = evidence(agreed)
+        to_card = fit(image, card, to_card, weight)
     agreed = _agreeing(to_card, anchors, _REACHES[-1])
     if len({anchor.label for anchor in agreed}) < 2 or abs(np.linalg.det(to_card)) < 1e-12:
         return None
@@ -128,9 +155,7 @@ def _agreeing(to_card: Matrix, anchors: Sequence[Anchor], reach: float) -> list[
     """Return the anchors within reach, the nearest one of each label only."""
     nearest: dict[str, tuple[float, Anchor]] = {}
     for anchor, miss in zip(anchors, _misses(to_card, anchors), strict=True):
-        # A number's width depends on its typeface, so it may miss by more.
-        within = reach * (1.5 if anchor.label == NUMBER else 1.0)
-        if miss < within and miss < nearest.get(anchor.label, (np.inf, anchor))[0]:
+        if miss < reach and miss < nearest.get(anchor.label, (np.inf, anchor))[0]:
             nearest[anchor.label] = (float(miss), anchor)
     return [anchor for _, anchor in nearest.values()]
 

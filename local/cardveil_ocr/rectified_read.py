@@ -9,13 +9,14 @@ from typing import Final
 import cv2
 import numpy as np
 
+from cardveil.card.fitting import fitted
 from cardveil.card.layout import Box, CardLayout
-from cardveil_ocr.anchors import Anchor, Points, anchors_of, lone_characters
+from cardveil_ocr.anchors import Anchor, Points, anchors_of, label_box, lone_characters
 from cardveil_ocr.box_merging import joined, parted, split_rows
 from cardveil_ocr.edges import Edges, find_edges
 from cardveil_ocr.engine import Engine
 from cardveil_ocr.lines import Line, line_of, moved
-from cardveil_ocr.pose_estimation import Matrix, Placing, fit, project
+from cardveil_ocr.pose_estimation import Matrix, Placing, evidence, fit, misses, project
 from cardveil_ocr.rectify import Source
 from cardveil_ocr.segments import Segment, segment_of, sort_into_fields
 
@@ -32,8 +33,14 @@ _LONG_LABEL: Final = 20
 #: A region that is in no field's zone is read only so near to a label, in mm: the first look may have
 #: misplaced the card by as much.
 _NEAR_LABEL: Final = 5.0
-#: A label counts as seen when it stands this near to its place, in millimetres.
-_AT_PLACE: Final = 1.8
+#: A label counts as seen when it stands this near to its place, in millimetres: makes of a card differ by 3.
+_AT_PLACE: Final = 5.0
+#: A character of a label is taken for it when it stands so near to where its neighbours put it, in mm.
+_LONE_REACH: Final = 2.0
+#: Reaches in millimetres of the rounds in which the card's place is put right.
+_ROUNDS: Final = (7.0, 6.0, 5.0)
+#: Sides that must be seen for the edges to be believed against the labels, and by how much, in mm.
+_SIDES, _AGAINST = 3, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,23 +86,40 @@ def look_closely(engine: Engine, source: Source, placing: Placing) -> StraightCa
     layout = placing.layout
     lines, rest = _read(engine, source, placing)
     correction = _correction(layout, lines)
-    edges = find_edges(source, replace(placing, matrix=placing.matrix @ np.linalg.inv(correction)))
-    if edges is not None:
-        correction = _with_edges(layout, lines, correction, edges, placing)
+    for _ in range(2):
+        # A side that labels misplaced may come into sight once the others are known.
+        edges = find_edges(source, replace(placing, matrix=placing.matrix @ np.linalg.inv(correction)))
+        if edges is not None:
+            correction = _with_edges(layout, lines, correction, edges, placing)
+        if edges is None or edges.sides == 4:
+            break
     placing = replace(placing, matrix=placing.matrix @ np.linalg.inv(correction))
     lines = [moved(line, correction) for line in lines]
-    labels = [a for a in anchors_of(layout, lines) if np.abs(a.image - a.card).max() < 2 * _AT_PLACE]
-    close = [a for a in labels if np.linalg.norm(a.image - a.card, axis=1).max() < _AT_PLACE]
-    error = (
-        float(np.mean([np.linalg.norm(a.image - a.card, axis=1).max() for a in close])) if close else np.inf
-    )
-    placing = replace(placing, anchors=tuple(close), error=error)
-    segments = sort_into_fields(layout, lines, labels)
+    close = _nearest(anchors_of(layout, lines), _AT_PLACE)
+    miss = misses(np.vstack([a.image - a.card for a in close]), close) if close else np.array([np.inf])
+    own = own_layout(layout, close, lines)
+    placing = replace(placing, layout=own, anchors=tuple(close), error=float(miss.mean()))
+    segments = sort_into_fields(own, lines, close)
     _look_again(engine, source, placing, segments)
-    if layout.seal is not None and not _clear(segments.get("authority", [])):
-        segments["authority"] = _seal(engine, source, placing, layout.seal) or segments["authority"]
+    if own.seal is not None and not _clear(segments.get("authority", [])):
+        segments["authority"] = _seal(engine, source, placing, own.seal) or segments["authority"]
     rest = replace(rest, to_card=correction @ rest.to_card)
     return StraightCard(placing, segments, placing.labels, tuple(lines), rest)
+
+
+def own_layout(layout: CardLayout, anchors: Sequence[Anchor], lines: Sequence[Line] = ()) -> CardLayout:
+    """Return the card's own layout, from labels and from single characters of those that came apart."""
+    seen = {a.label: label_box(a, layout.labels[a.label]) for a in anchors if a.label in layout.labels}
+    own = fitted(layout, seen)
+    apart: dict[str, list[Anchor]] = {}
+    for anchor in lone_characters(own, lines, _LONE_REACH):
+        if anchor.label not in seen:
+            apart.setdefault(anchor.label, []).append(anchor)
+    for label, found in apart.items():
+        dx, dy = np.median([a.image[0] - a.card[0] for a in found], axis=0).tolist()
+        box = own.labels[label]
+        seen[label] = Box(box.x + dx, box.y + dy, box.width, box.height)
+    return fitted(layout, seen) if apart else own
 
 
 def _read(engine: Engine, source: Source, placing: Placing) -> tuple[list[Line], Rest]:
@@ -104,6 +128,9 @@ def _read(engine: Engine, source: Source, placing: Placing) -> tuple[list[Line],
     What the first look read is read again: it was pressed together, and tells places less exactly.
     """
     layout = placing.layout
+    to_mm = np.linalg.inv(placing.matrix)
+    seen = [replace(anchor, image=project(to_mm, anchor.image)) for anchor in placing.anchors]
+    own = own_layout(layout, seen)
     width = round((layout.width + 2 * _MARGIN) * _SCALE)
     height = round((layout.height + 2 * _MARGIN) * _SCALE)
     to_card = np.array([[1 / _SCALE, 0, -_MARGIN], [0, 1 / _SCALE, -_MARGIN], [0, 0, 1]])
@@ -111,7 +138,7 @@ def _read(engine: Engine, source: Source, placing: Placing) -> tuple[list[Line],
     share = _SEARCHED / _SCALE
     boxes = engine.detect(straight.picture, round(width * share), round(height * share))
     upright = [_upright(box) for box in boxes]
-    telling = [_level(quad) and _may_tell(layout, quad) for quad in upright]
+    telling = [_level(quad) and _may_tell(own, quad) for quad in upright]
     quads = parted(joined([q for q, tells in zip(upright, telling, strict=True) if tells], touching=True))
     rest = [quad for quad, tells in zip(upright, telling, strict=True) if not tells]
     strips = engine.read([straight.line(quad) for quad in quads])
@@ -152,15 +179,13 @@ def _may_tell(layout: CardLayout, quad: Points) -> bool:
 def _correction(layout: CardLayout, lines: Sequence[Line]) -> Matrix:
     """Return the mapping that brings what was read to where the layout has it (mm to mm)."""
     matrix: Matrix = np.eye(3)
-    for reach in (6.0, 3.5, 2.0):
+    for reach in _ROUNDS:
         here = [moved(line, matrix) for line in lines]
-        anchors = _nearest(anchors_of(layout, here), reach) + lone_characters(layout, here, min(reach, 2.5))
+        anchors = _nearest(anchors_of(layout, here), reach)
         if len({anchor.label for anchor in anchors}) < 2:
             return matrix
-        card = np.vstack([anchor.card for anchor in anchors])
-        now = np.vstack([anchor.image for anchor in anchors])
-        was = project(np.linalg.inv(matrix), now)
-        matrix = fit(was, card, matrix)
+        now, card, weight = evidence(anchors)
+        matrix = fit(project(np.linalg.inv(matrix), now), card, matrix, weight)
     return matrix
 
 
@@ -169,24 +194,28 @@ def _with_edges(
 ) -> Matrix:
     """Return the correction with the card's edges taken in, unless they contradict the labels."""
     here = [moved(line, correction) for line in lines]
-    anchors = _nearest(anchors_of(layout, here), 2.0) + lone_characters(layout, here, 2.0)
+    anchors = _nearest(anchors_of(layout, here), _AT_PLACE)
     if not anchors:
         return correction
-    now, card = np.vstack([a.image for a in anchors]), np.vstack([a.card for a in anchors])
-    was = np.vstack(
-        [project(np.linalg.inv(correction), now), project(np.linalg.inv(placing.matrix), edges.image)]
-    )
-    weight = np.vstack([np.ones((len(card), 2)), edges.weight])
+    now, card, own = evidence(anchors)
+    back = np.linalg.inv(correction)
+    was = np.vstack([project(back, now), project(np.linalg.inv(placing.matrix), edges.image)])
+    weight = np.vstack([own, edges.weight])
     refined = fit(was, np.vstack([card, edges.card]), correction, weight)
-    miss = np.linalg.norm(project(refined, was)[: len(card)] - card, axis=1)
-    before = np.linalg.norm(now - card, axis=1)
-    return refined if miss.mean() < before.mean() + 0.5 else correction
+    ends, places = np.vstack([a.image for a in anchors]), np.vstack([a.card for a in anchors])
+    miss = misses(project(refined, project(back, ends)) - places, anchors)
+    before = misses(ends - places, anchors)
+    against = _AGAINST if edges.sides >= _SIDES else _AGAINST / 4
+    return refined if miss.mean() < before.mean() + against else correction
 
 
 def _nearest(anchors: Sequence[Anchor], reach: float) -> list[Anchor]:
+    """Return the nearest anchor of each label within reach; places are in millimetres."""
+    if not anchors:
+        return []
     nearest: dict[str, tuple[float, Anchor]] = {}
-    for anchor in anchors:
-        miss = float(np.linalg.norm(anchor.image - anchor.card, axis=1).max())
+    apart = misses(np.vstack([anchor.image - anchor.card for anchor in anchors]), anchors)
+    for anchor, miss in zip(anchors, apart.tolist(), strict=True):
         if miss < reach and miss < nearest.get(anchor.label, (np.inf, anchor))[0]:
             nearest[anchor.label] = (miss, anchor)
     return [anchor for _, anchor in nearest.values()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -12,6 +13,11 @@ from cardveil.card.layout import Box, CardLayout
 from cardveil_ocr.anchors import Anchor
 from cardveil_ocr.lines import Line
 
+#: Digits and what they are misread as, so many of them in a row at the least, are a number's part.
+_DIGITS: Final = re.compile(r"[0-9XxOoIlSBZ|.,\s]+")
+_RUN: Final = 6
+#: Millimetres between parts of one value at the most.
+_APART: Final = 10.0
 #: Millimetres that a character may stand outside its zone.
 _SLACK: Final = 1.3
 
@@ -68,16 +74,51 @@ def sort_into_fields(
                     first, last = _trimmed(name, line, start, i - 1)
                     found[name].append(segment_of(line, first, last))
                 start = i
-    return found
+    return {name: _together(segments) for name, segments in found.items()}
+
+
+def _together(segments: Sequence[Segment]) -> list[Segment]:
+    """Leave out what stands far from the rest: print beside the card, on what lies under it."""
+    rows = in_rows(segments)
+    if not rows:
+        return []
+    # The value's own row is the one that begins first; every row of it begins near there.
+    start = min(row[0].box.x for row in rows)
+    kept = []
+    for row in rows:
+        end = start
+        for segment in row:
+            if segment.box.x - end > _APART:
+                break
+            kept.append(segment)
+            end = segment.box.right
+    return kept
+
+
+def in_rows(segments: Sequence[Segment]) -> list[list[Segment]]:
+    """Put segments into rows from the top, each from the left."""
+    rows: list[list[Segment]] = []
+    for segment in sorted(segments, key=lambda s: s.box.centre[1]):
+        row = rows[-1] if rows else None
+        if row and segment.box.centre[1] - row[-1].box.centre[1] < 0.45 * min(
+            segment.box.height, row[-1].box.height
+        ):
+            row.append(segment)
+        else:
+            rows.append([segment])
+    return [sorted(row, key=lambda s: s.box.x) for row in rows]
 
 
 def _trimmed(name: str, line: Line, first: int, last: int) -> tuple[int, int]:
     """Leave out what stands before and after a number, so that its box holds its digits and nothing else."""
-    if name in ("id_number", "licence_number"):
-        digits = [i for i in range(first, last + 1) if line.glyphs[i].text.isalnum()]
-        if digits:
-            return digits[0], digits[-1]
-    return first, last
+    if name not in ("id_number", "licence_number"):
+        return first, last
+    text = "".join(glyph.text[:1] for glyph in line.glyphs[first : last + 1])
+    runs = sorted(_DIGITS.finditer(text), key=lambda run: run.end() - run.start())
+    if runs and runs[-1].end() - runs[-1].start() >= _RUN:
+        return first + runs[-1].start(), first + runs[-1].end() - 1
+    digits = [i for i in range(first, last + 1) if line.glyphs[i].text.isalnum()]
+    return (digits[0], digits[-1]) if digits else (first, last)
 
 
 def _zone(layout: CardLayout, x: float, y: float) -> str | None:

@@ -14,7 +14,7 @@ from cardveil.card.model import Check
 from cardveil.card.normalize import normalize
 from cardveil_ocr import findings as codes
 from cardveil_ocr.constrained_decoding import ALPHABETS, alternatives, likeliest, spell
-from cardveil_ocr.segments import Segment
+from cardveil_ocr.segments import Segment, in_rows
 
 #: Below this score a field is reported as `findings.LOW_SCORE`.
 LOW: Final = 80.0
@@ -111,20 +111,6 @@ def _distance(one: str, other: str) -> int:
         for j, b in enumerate(other, start=1):
             last, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, last + (a != b))
     return row[-1]
-
-
-def in_rows(segments: Sequence[Segment]) -> list[list[Segment]]:
-    """Put segments into rows from the top, each from the left."""
-    rows: list[list[Segment]] = []
-    for segment in sorted(segments, key=lambda s: s.box.centre[1]):
-        row = rows[-1] if rows else None
-        if row and segment.box.centre[1] - row[-1].box.centre[1] < 0.45 * min(
-            segment.box.height, row[-1].box.height
-        ):
-            row.append(segment)
-        else:
-            rows.append([segment])
-    return [sorted(row, key=lambda s: s.box.x) for row in rows]
 
 
 def score_of(ps: Sequence[float]) -> float:

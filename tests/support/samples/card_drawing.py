@@ -12,13 +12,12 @@ from tests.support.samples.fonts import Face, Typeface, font
 from tests.support.samples.papers import paper_of
 from tests.support.samples.people import Person
 from tests.support.samples.portrait import draw_portrait
+from tests.support.samples.style import Colour, Style
 from tests.support.samples.values import values_of
 
 from cardveil.card.layout import Box, CardLayout, layout_of
 from cardveil.card.model import FIELDS, PORTRAIT, CardType, Side
 from cardveil_cli.samples.truth import Picture
-
-Colour = tuple[int, int, int]
 
 _INK: Colour = (32, 30, 34)
 _LABEL: dict[CardType, Colour] = {CardType.ID_CARD: (62, 110, 168), CardType.DRIVER_LICENSE: (52, 62, 58)}
@@ -47,8 +46,8 @@ class DrawnCard:
 class _Sheet:
     """A card under the pen, in millimetres."""
 
-    def __init__(self, layout: CardLayout, paper: Image.Image, scale: float) -> None:
-        self.layout, self.scale = layout, scale
+    def __init__(self, layout: CardLayout, paper: Image.Image, scale: float, style: Style) -> None:
+        self.layout, self.scale, self.style = layout, scale, style
         self.image = paper
         self.ink = Image.new("L", paper.size, 0)
         self.letters = Image.new("L", paper.size, 0)
@@ -109,7 +108,7 @@ class _Sheet:
 
 def draw_card(
     person: Person, card_type: CardType, side: Side, typeface: Typeface, random: Random,
-    *, scale: float, jitter: float = 0.4, layout: CardLayout | None = None,
+    *, scale: float, jitter: float = 0.4, layout: CardLayout | None = None, style: Style | None = None,
 ) -> DrawnCard:  # fmt: skip
     """Draw one side of a card.
 
@@ -121,9 +120,11 @@ def draw_card(
         Largest displacement in millimetres of a printed item from the layout, as presses differ.
     layout
         Another make's; the usual one if not given.
+    style
+        How it is printed; as usual if not given.
     """
     layout = layout or layout_of(card_type, side)
-    sheet = _Sheet(layout, paper_of(layout, scale, random), scale)
+    sheet = _Sheet(layout, paper_of(layout, scale, random), scale, style or Style())
 
     def off() -> float:
         return random.uniform(-jitter, jitter)
@@ -149,12 +150,12 @@ def _portrait(sheet: _Sheet, place: Box, random: Random) -> None:
 
 
 def _labels(sheet: _Sheet, typeface: Typeface, rows: dict[str, tuple[float, float]]) -> None:
-    layout = sheet.layout
+    layout, style = sheet.layout, sheet.style
     for text, box in layout.labels.items():
         dx, dy = rows.get(layout.label_fields.get(text, ""), (0.0, 0.0))
-        height = box.height * (0.98 if text.isascii() else 1.0)
+        height = box.height * (0.98 if text.isascii() else 1.0) * style.label_size
         bold = text in ("中华人民共和国", "居民身份证")
-        colour = _INK if bold else _LABEL[layout.type]
+        colour = style.ink if bold else style.labels or _LABEL[layout.type]
         natural = sheet.width_of(text, typeface.labels, height)
         if natural > box.width:
             height *= box.width / natural
@@ -171,51 +172,56 @@ def _labels(sheet: _Sheet, typeface: Typeface, rows: dict[str, tuple[float, floa
 def _id_values(
     sheet: _Sheet, person: Person, typeface: Typeface, rows: dict[str, tuple[float, float]]
 ) -> None:
-    layout = sheet.layout
+    layout, style = sheet.layout, sheet.style
+    size = 3.1 * style.value_size
     for name, (text, _) in values_of(person, layout.type, layout.side).items():
         zone, (dx, dy) = layout.fields[name], rows[name]
-        x, y = zone.x + 0.7 + dx, _row(layout, name) + dy
+        x, y = zone.x + style.indent + dx, _row(layout, name) + dy
         if name == "birth_date":
             year, month, day = str(person.born.year), str(person.born.month), str(person.born.day)
             for part, right_label in ((year, "年"), (month, "月"), (day, "日")):
-                width = sheet.width_of(part, typeface.values, 3.1)
+                width = sheet.width_of(part, typeface.values, size)
                 place = layout.labels[right_label].x - width - (0.6 if part != year else 0.5)
-                sheet.write(place + dx, y, part, typeface.values, 3.1, _INK, name)
+                sheet.write(place + dx, y, part, typeface.values, size, style.ink, name)
             # The year, month and day signs are part of the value, though printed with the card.
             for right_label in "年月日":
                 box = layout.labels[right_label]
-                sheet.write(
-                    box.x + dx, y, right_label, typeface.labels, box.height, _LABEL[layout.type], name
-                )
+                colour = style.labels or _LABEL[layout.type]
+                height = box.height * style.label_size
+                sheet.write(box.x + dx, y, right_label, typeface.labels, height, colour, name)
         elif name == "address":
-            for i, line in enumerate(_lines(sheet, text, typeface.values, 3.1, 35.5)):
-                sheet.write(x, y + i * 4.6, line, typeface.values, 3.1, _INK, name)
+            for i, line in enumerate(_lines(sheet, text, typeface.values, size, style.address_width)):
+                sheet.write(x, y + i * style.line_pitch, line, typeface.values, size, style.ink, name)
         elif name == "id_number":
             for i, character in enumerate(text):
-                sheet.write(zone.x + 1.6 + dx + i * 2.78, y, character, typeface.digits, 3.9, _INK, name)
+                place = zone.x + style.number_start + dx + i * style.number_pitch
+                sheet.write(place, y, character, typeface.digits, style.digit_height, style.ink, name)
         else:
-            height = sheet.fit(text, typeface.values, 3.5 if name == "name" else 3.1, zone.width - 1.6)
-            sheet.write(x, y, text, typeface.values, height, _INK, name)
+            height = 3.5 * style.value_size if name == "name" else size
+            height = sheet.fit(text, typeface.values, height, zone.width - 1.6)
+            sheet.write(x, y, text, typeface.values, height, style.ink, name)
 
 
 def _licence_values(
     sheet: _Sheet, person: Person, typeface: Typeface, rows: dict[str, tuple[float, float]]
 ) -> None:
-    layout = sheet.layout
+    layout, style = sheet.layout, sheet.style
     for name, (text, _) in values_of(person, layout.type, layout.side).items():
         zone, (dx, dy) = layout.fields[name], rows[name]
         if name == "authority":
             _seal(sheet, text, typeface)
             continue
-        x, y = zone.x + 0.7 + dx, zone.centre[1] + dy
+        x, y = zone.x + style.indent + dx, zone.centre[1] + dy
         if name == "address":
-            lines = _lines(sheet, text, typeface.values, 3.0, zone.width - 2.0)
+            size = 3.0 * style.value_size
+            lines = _lines(sheet, text, typeface.values, size, zone.width - 2.0)
             for i, line in enumerate(lines):
-                sheet.write(x, zone.y + 2.2 + dy + i * 3.9, line, typeface.values, 3.0, _INK, name)
+                place = zone.y + 2.2 + dy + i * style.licence_pitch
+                sheet.write(x, place, line, typeface.values, size, style.ink, name)
             continue
         face = typeface.digits if text.isascii() else typeface.values
-        height = sheet.fit(text, face, 3.2, zone.width - 1.6)
-        sheet.write(x, y, text, face, height, _INK, name)
+        height = sheet.fit(text, face, 3.2 * style.value_size, zone.width - 1.6)
+        sheet.write(x, y, text, face, height, style.ink, name)
 
 
 def _seal(sheet: _Sheet, text: str, typeface: Typeface) -> None:
@@ -224,8 +230,14 @@ def _seal(sheet: _Sheet, text: str, typeface: Typeface) -> None:
     draw = ImageDraw.Draw(layer)
     edge = zone.grown(-0.5)
     draw.rectangle(sheet.pixels(edge), outline=230, width=max(1, round(0.45 * sheet.scale)))
-    columns = 4 if len(text) <= 16 else 5
-    lines = [text[i : i + columns] for i in range(0, len(text), columns)]
+    columns = sheet.style.seal_columns or (4 if len(text) <= 16 else 5)
+    if sheet.style.seal_upright:
+        # Read down, from the right: as seals are cut.
+        deep = -(-len(text) // columns)
+        rows = [text[i : i + deep].ljust(deep) for i in range(0, len(text), deep)]
+        lines = ["".join(column[k] for column in reversed(rows)) for k in range(deep)]
+    else:
+        lines = [text[i : i + columns] for i in range(0, len(text), columns)]
     pitch = (edge.height - 1.6) / len(lines)
     size = min(pitch * 0.95, (edge.width - 2.0) / columns)
     for row, line in enumerate(lines):
@@ -311,5 +323,5 @@ _SPECIMEN_PLACES: dict[tuple[CardType, Side], tuple[float, float]] = {
 
 
 def _specimen(sheet: _Sheet, typeface: Typeface) -> None:
-    x, y = _SPECIMEN_PLACES[sheet.layout.type, sheet.layout.side]
+    x, y = sheet.style.specimen or _SPECIMEN_PLACES[sheet.layout.type, sheet.layout.side]
     sheet.write(x, y, "样例 SPECIMEN", typeface.labels, 1.9, (176, 96, 104))

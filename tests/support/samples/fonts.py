@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from random import Random
 from typing import Final
 
 from PIL import ImageFont
@@ -30,6 +31,8 @@ MICROHEI: Final = Face("/usr/share/fonts/truetype/wqy/wqy-microhei.ttc", 0, "fon
 UMING: Final = Face("/usr/share/fonts/truetype/arphic/uming.ttc", 0, "fonts-arphic-uming")
 UKAI: Final = Face("/usr/share/fonts/truetype/arphic/ukai.ttc", 0, "fonts-arphic-ukai")
 DEJAVU: Final = Face("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", 0, "fonts-dejavu-core")
+#: As on real cards' numbers; not among `ALL_FACES`, since `free_typeface` does without it.
+OCR_B: Final = Face("/usr/share/fonts/opentype/ocr-b/OCRB.otf", 0, "fonts-ocr-b")
 ALL_FACES: Final = (SANS, SANS_BOLD, SERIF, SERIF_BOLD, ZENHEI, MICROHEI, UMING, UKAI, DEJAVU)
 
 
@@ -55,6 +58,26 @@ TYPEFACES: Final = {
         Typeface(SERIF_BOLD, UKAI, SERIF_BOLD),
     ),
 }
+
+#: Faces that cards of any make mix freely, for labels, for values and for digits.
+FREE_FACES: Final = {
+    "tuning": (
+        (SANS, ZENHEI, SERIF, SANS_BOLD),
+        (SANS, ZENHEI, UMING, SERIF),
+        (OCR_B, ZENHEI, DEJAVU, SANS_BOLD),
+    ),
+    "test": (
+        (MICROHEI, SERIF_BOLD, UMING, MICROHEI),
+        (MICROHEI, UKAI, SERIF_BOLD, MICROHEI),
+        (OCR_B, MICROHEI, SANS, SERIF),
+    ),
+}
+
+
+def free_typeface(part: str, random: Random) -> Typeface:
+    """Return faces chosen apart from each other; OCR-B is DejaVu where it is not installed."""
+    labels, values, digits = (random.choice(faces) for faces in FREE_FACES[part])
+    return Typeface(labels, values, digits if Path(digits.path).is_file() else DEJAVU)
 
 
 @lru_cache(maxsize=64)

@@ -12,8 +12,8 @@ import numpy as np
 from tests.support.samples import effects
 from tests.support.samples.backgrounds import KINDS, background
 from tests.support.samples.card_drawing import DrawnCard, draw_card, write_over
-from tests.support.samples.fonts import DEJAVU, SANS, SERIF, TYPEFACES, UKAI, ZENHEI, Typeface
-from tests.support.samples.makes import another_make
+from tests.support.samples.fonts import DEJAVU, SANS, SERIF, TYPEFACES, UKAI, ZENHEI, Typeface, free_typeface
+from tests.support.samples.makes import another_make, free_make
 from tests.support.samples.other_papers import (
     NOTE,
     contract,
@@ -72,7 +72,7 @@ class MixedPicture:
         return bytes(data)
 
 
-class _Table:
+class Table:
     """A table on which cards and papers are laid, one after the other."""
 
     def __init__(self, random: Random, width: int, height: int, part: str) -> None:
@@ -138,19 +138,19 @@ def _size(kind: CardKind) -> tuple[float, float]:
     return layout.width, layout.height
 
 
-def _single(table: _Table) -> None:
+def _single(table: Table) -> None:
     kind = table.random.choice(_KINDS)
     table.card(kind, table.place((0.05, 0.05, 0.9, 0.9), _size(kind), turn=table.random.choice((4, 12, 30))))
 
 
-def _neighbours(table: _Table) -> None:
+def _neighbours(table: Table) -> None:
     first, second = table.random.sample(_KINDS, 2)
     frames = ((0.02, 0.02, 0.96, 0.48), (0.02, 0.5, 0.96, 0.48))
     table.card(first, table.place(frames[0], _size(first)))
     table.card(second, table.place(frames[1], _size(second)))
 
 
-def _touching(table: _Table) -> None:
+def _touching(table: Table) -> None:
     """Two cards with one edge in common, as a scanner's glass has them."""
     first, second = table.random.sample(_KINDS, 2)
     corners = table.place((0.1, 0.02, 0.8, 0.48), _size(first), turn=2, share=0.9)
@@ -160,7 +160,7 @@ def _touching(table: _Table) -> None:
     table.card(second, corners + down / 2 * (1 + gap))
 
 
-def _licence_pages(table: _Table) -> None:
+def _licence_pages(table: Table) -> None:
     person = invent(table.random)
     corners = table.place((0.02, 0.02, 0.96, 0.48), _size(LICENCE), share=0.7)
     table.card(LICENCE, corners, person)
@@ -168,7 +168,7 @@ def _licence_pages(table: _Table) -> None:
     table.lay(page, table.place((0.02, 0.5, 0.96, 0.48), _size(LICENCE), share=0.7))
 
 
-def _overlap(table: _Table) -> None:
+def _overlap(table: Table) -> None:
     under, over = table.random.sample(_KINDS, 2)
     if table.random.random() < 0.3:
         over = under
@@ -181,7 +181,7 @@ def _overlap(table: _Table) -> None:
     table.card(over, corners + shift)
 
 
-def _odd_second(table: _Table) -> None:
+def _odd_second(table: Table) -> None:
     """A second card that recognisers miss: small, pale, blurred, mirrored, or on its head."""
     main, second = table.random.sample(_KINDS, 2)
     table.card(main, table.place((0.05, 0.02, 0.9, 0.58), _size(main), share=0.7))
@@ -203,7 +203,7 @@ def _odd_second(table: _Table) -> None:
     table.lay(DrawnCard(card.layout, picture, ink, card.scale), corners, person)
 
 
-def _handwriting(table: _Table) -> None:
+def _handwriting(table: Table) -> None:
     """A number or a name written beside the card, or on it."""
     kind = table.random.choice((ID_FRONT, ID_BACK, LICENCE))
     person = invent(table.random)
@@ -230,7 +230,7 @@ def _handwriting(table: _Table) -> None:
     table.lay(note(said, pen, 12.0), table.place((0.05, 0.8, 0.9, 0.18), (80.0, 8.0), share=0.5))
 
 
-def _contract(table: _Table) -> None:
+def _contract(table: Table) -> None:
     person = invent(table.random)
     width, height = table.size
     page = contract(person, 8.0, table.typeface(), table.random)
@@ -239,7 +239,7 @@ def _contract(table: _Table) -> None:
     table.card(kind, table.place((0.08, 0.3, 0.84, 0.4), _size(kind), share=0.8), person)
 
 
-def _long_values(table: _Table) -> None:
+def _long_values(table: Table) -> None:
     """An address of four lines; a long Latin name; a Uyghur one above it."""
     random = table.random
     person = invent(random)
@@ -262,7 +262,7 @@ def _long_values(table: _Table) -> None:
     table.lay(card, corners, person)
 
 
-def _watermark(table: _Table) -> None:
+def _watermark(table: Table) -> None:
     person = invent(table.random)
     kind = table.random.choice((ID_FRONT, LICENCE, ID_BACK))
     corners = table.place((0.05, 0.05, 0.9, 0.9), _size(kind), share=0.7)
@@ -276,7 +276,7 @@ def _watermark(table: _Table) -> None:
     table.lay(card, corners, person)
 
 
-def _other_make(table: _Table) -> None:
+def _other_make(table: Table) -> None:
     """A card that another hand laid out: labels and portrait up to 3 mm elsewhere, other fonts."""
     random = table.random
     kind = random.choice(_KINDS)
@@ -293,7 +293,23 @@ def _other_make(table: _Table) -> None:
     )
 
 
-def _cousins(table: _Table) -> None:
+def _free(table: Table) -> None:
+    """A card of which every group may stand and be printed as another hand had it."""
+    random = table.random
+    kind = random.choice(_KINDS)
+    person = invent(random)
+    corners = table.place((0.03, 0.03, 0.94, 0.94), _size(kind), share=random.uniform(0.4, 0.8), turn=10)
+    make = free_make(layout_of(*kind), random)
+    longest = max(np.linalg.norm(corners - np.roll(corners, -1, axis=0), axis=1))
+    scale = float(np.clip(1.15 * longest / make.layout.width, 8, 30))
+    typeface = free_typeface(table.part, random)
+    card = draw_card(
+        person, *kind, typeface, random, scale=scale, jitter=0.2, layout=make.layout, style=make.style
+    )
+    table.lay(card, corners, person)
+
+
+def _cousins(table: Table) -> None:
     """A document that resembles an ID card, alone."""
     person = invent(table.random)
     maker = table.random.choice((residence_permit, household_register))
@@ -303,7 +319,7 @@ def _cousins(table: _Table) -> None:
     )
 
 
-def _blurred_front(table: _Table) -> None:
+def _blurred_front(table: Table) -> None:
     """A front out of focus above a back that is sharp, and a clean front beside it or not."""
     person = invent(table.random)
     corners = table.place((0.02, 0.02, 0.96, 0.48), _size(ID_FRONT))
@@ -314,7 +330,7 @@ def _blurred_front(table: _Table) -> None:
 
 
 #: Every kind of picture; `single` is the one that is to be published without a person.
-MIXED_KINDS: Final[dict[str, Callable[[_Table], None]]] = {
+MIXED_KINDS: Final[dict[str, Callable[[Table], None]]] = {
     "single": _single,
     "neighbours": _neighbours,
     "touching": _touching,
@@ -328,6 +344,7 @@ MIXED_KINDS: Final[dict[str, Callable[[_Table], None]]] = {
     "other_make": _other_make,
     "cousins": _cousins,
     "blurred_front": _blurred_front,
+    "free": _free,
 }
 _TALL: Final = frozenset(
     {"neighbours", "touching", "licence_pages", "odd_second", "contract", "blurred_front"}
@@ -346,7 +363,7 @@ def make_mixed(kind: str, seed: int, *, part: str = "test") -> MixedPicture:
     width, height = random.choice(
         ((1000, 1250), (1200, 1600)) if kind in _TALL else ((1280, 960), (1600, 1200), (1000, 700))
     )
-    table = _Table(random, width, height, part)
+    table = Table(random, width, height, part)
     MIXED_KINDS[kind](table)
     picture = effects.unevenly_lit(table.picture, random)
     quality = random.choice((0, *range(80, 96, 3)))

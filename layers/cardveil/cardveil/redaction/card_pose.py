@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from cardveil.card.fitting import fitted
 from cardveil.card.geometry import Matrix, inverse, multiply, project, signed_area
 from cardveil.card.layout import Box, CardLayout, find_layout
 from cardveil.card.model import Card, CardType, Point, Polygon, Side
@@ -25,6 +26,8 @@ class Placement:
 
     Attributes
     ----------
+    layout : CardLayout
+        This card's own (see `cardveil.card.fitting`).
     to_picture, to_card : Matrix
         From millimetres to pixels and back.
     error : float
@@ -131,7 +134,8 @@ def place(card: Card, labels: Sequence[tuple[str, Polygon]] = ()) -> Placement |
     to_card = multiply(from_unit, (1 / scale, 0.0, -x0 / scale, 0.0, 1 / scale, -y0 / scale, 0.0, 0.0, 1.0))
     try:
         misfit = _misfit(to_card, layout, labels)
-        found = Placement(layout, inverse(to_card), to_card, error, misfit, (x0, y0, scale), covariance)
+        own = fitted(layout, {name: _label_box(to_card, layout.labels[name], p) for name, p in labels})
+        found = Placement(own, inverse(to_card), to_card, error, misfit, (x0, y0, scale), covariance)
         if error > _LARGEST_ERROR or not _is_seen_from_the_front(found):
             return None
     except (ValueError, ZeroDivisionError, OverflowError):
@@ -167,6 +171,14 @@ def _label_anchors(box: Box, polygon: Polygon) -> Iterator[tuple[Point, int, flo
     yield _middle(top_left, bottom_left), 1, box.centre[1]
     yield _middle(top_right, bottom_right), 1, box.centre[1]
     yield _middle(top_left, bottom_left), 0, box.x
+
+
+def _label_box(to_card: Matrix, box: Box, polygon: Polygon) -> Box:
+    """Return where a label stands on this card, in millimetres."""
+    top_left, top_right, bottom_right, bottom_left = polygon.points
+    x, y = project(to_card, _middle(top_left, bottom_left))
+    right, end = project(to_card, _middle(top_right, bottom_right))
+    return Box(x, (y + end - box.height) / 2, max(right - x, box.height), box.height)
 
 
 def _misfit(to_card: Matrix, layout: CardLayout, labels: Sequence[tuple[str, Polygon]]) -> float:

@@ -36,8 +36,9 @@ _CELL: Final = 16.0
 _ROOM: Final = 0.15
 #: Shares of the card's fields and printed labels that a witness must have seen to be one.
 _FIELDS_SEEN, _LABELS_SEEN = 0.5, 0.6
-#: Millimetres by which a label may lie off its place; makes of one card differ by 3.
-_LARGEST_MISFIT: Final = 4.0
+#: Millimetres by which a label may lie off its place: makes of one card differ by 3 each way, and the place
+#: of the card is worked out from such labels.
+_LARGEST_MISFIT: Final = 6.0
 
 
 #: Millimetres beyond the layout's outline, and standard deviations, that a whole card's cover reaches.
