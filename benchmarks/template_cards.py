@@ -1,7 +1,8 @@
 """ID cards on the template of `idcardgenerator` (PyPI), which nobody here drew: for measuring, never kept.
 
 The package's own program needs a screen, so that its numbers are repeated here: the type, its size and where
-each value begins. It is fetched by hand: ``pip download --no-deps idcardgenerator && unzip idcardgenerator-*.whl``.
+each value begins. It is fetched by hand: ``pip download --no-deps idcardgenerator``, and
+``unzip``.
 """
 
 from __future__ import annotations

@@ -29,7 +29,9 @@ _MOST_FLATTENED: Final = 0.4
 _MOST_ANCHORS: Final = 44
 #: How strongly the fit is held to be affine (in units of the squared error of one label in millimetres): few
 #: labels close together fix the vanishing points badly.
-_STIFFNESS: Final = 0.1
+STIFFNESS: Final = 0.1
+#: The same where labels stand as the layout has them, and so tell more.
+USUAL_STIFFNESS: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +104,17 @@ def misses(apart: Points, anchors: Sequence[Anchor]) -> NDArray[np.float64]:
     return np.asarray(np.linalg.norm(apart, axis=2).max(axis=1), np.float64)
 
 
-def evidence(anchors: Sequence[Anchor]) -> tuple[Points, Points, Points]:
+def evidence(anchors: Sequence[Anchor], *, usual: bool = False) -> tuple[Points, Points, Points]:
     """Return what labels say of a mapping, for `fit`: points of the picture and of the card, and weights.
 
-    A label's middle tells its place and its two ends its direction; how wide it is set is its make's.
+    A label's middle tells its place and its two ends its direction; how wide it is set is its make's, unless
+    it is of the make that the layout has (`usual`).
     """
     image, card, weight = [], [], []
     for anchor in anchors:
         wide, along = (_ALONG_NUMBER, 0.0) if anchor.label == NUMBER else (_ALONG_LABEL, 1.0)
+        if usual and anchor.label != NUMBER:
+            wide, along = 1.0, 0.0
         image += [anchor.image.mean(axis=0), *anchor.image]
         card += [anchor.card.mean(axis=0), *anchor.card]
         weight += [(along, 0.5), (wide, 0.75), (wide, 0.75)]
@@ -160,10 +165,17 @@ def _agreeing(to_card: Matrix, anchors: Sequence[Anchor], reach: float) -> list[
     return [anchor for _, anchor in nearest.values()]
 
 
-def fit(image: Points, card: Points, start: Matrix, weight: Points | None = None) -> Matrix:
+def fit(
+    image: Points,
+    card: Points,
+    start: Matrix,
+    weight: Points | None = None,
+    *,
+    stiffness: float = STIFFNESS,
+) -> Matrix:
     """Fit a projective mapping from `image` to `card` points, held near an affine one (Gauss-Newton).
 
-    The sum of squared misses in millimetres is made least; `_STIFFNESS` keeps the perspective small unless
+    The sum of squared misses in millimetres is made least; `stiffness` keeps the perspective small unless
     the points speak for it. `weight`, ``(n, 2)``, says how much each point's x and y count (1 if not given).
     """
     root = np.sqrt(np.ones((len(image), 2)) if weight is None else weight)
@@ -184,7 +196,7 @@ def fit(image: Points, card: Points, start: Matrix, weight: Points | None = None
         rows_v = np.column_stack([zero, zero, zero, x, y, one, -v * x, -v * y]) / w[:, None]
         # The perspective terms move a label at the edge of the spread by about half a card: hence the factor.
         hold = np.zeros((2, 8))
-        hold[0, 6] = hold[1, 7] = np.sqrt(_STIFFNESS) * 40
+        hold[0, 6] = hold[1, 7] = np.sqrt(stiffness) * 40
         rows_u, rows_v = rows_u * root[:, :1], rows_v * root[:, 1:]
         jacobian = np.vstack([rows_u, rows_v, hold])
         miss = (card - np.column_stack([u, v])) * root

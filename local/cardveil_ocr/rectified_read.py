@@ -16,7 +16,16 @@ from cardveil_ocr.box_merging import joined, parted, split_rows
 from cardveil_ocr.edges import Edges, find_edges
 from cardveil_ocr.engine import Engine
 from cardveil_ocr.lines import Line, line_of, moved
-from cardveil_ocr.pose_estimation import Matrix, Placing, evidence, fit, misses, project
+from cardveil_ocr.pose_estimation import (
+    STIFFNESS,
+    USUAL_STIFFNESS,
+    Matrix,
+    Placing,
+    evidence,
+    fit,
+    misses,
+    project,
+)
 from cardveil_ocr.rectify import Source
 from cardveil_ocr.segments import Segment, segment_of, sort_into_fields
 
@@ -39,6 +48,8 @@ _AT_PLACE: Final = 5.0
 _LONE_REACH: Final = 2.0
 #: Reaches in millimetres of the rounds in which the card's place is put right.
 _ROUNDS: Final = (7.0, 6.0, 5.0)
+#: The same where so large a share of the labels stands as the layout has them.
+_USUAL_ROUNDS, _USUAL = (2.0, 1.6), 0.9
 #: Sides that must be seen for the edges to be believed against the labels, and by how much, in mm.
 _SIDES, _AGAINST = 3, 2.0
 
@@ -85,12 +96,12 @@ def look_closely(engine: Engine, source: Source, placing: Placing) -> StraightCa
     """Straighten the card, read it, and put its place right by all that was read."""
     layout = placing.layout
     lines, rest = _read(engine, source, placing)
-    correction = _correction(layout, lines)
+    correction, usual = _correction(layout, lines)
     for _ in range(2):
         # A side that labels misplaced may come into sight once the others are known.
         edges = find_edges(source, replace(placing, matrix=placing.matrix @ np.linalg.inv(correction)))
         if edges is not None:
-            correction = _with_edges(layout, lines, correction, edges, placing)
+            correction = _with_edges(layout, lines, correction, edges, placing, usual)
         if edges is None or edges.sides == 4:
             break
     placing = replace(placing, matrix=placing.matrix @ np.linalg.inv(correction))
@@ -102,7 +113,9 @@ def look_closely(engine: Engine, source: Source, placing: Placing) -> StraightCa
     segments = sort_into_fields(own, lines, close)
     _look_again(engine, source, placing, segments)
     if own.seal is not None and not _clear(segments.get("authority", [])):
-        segments["authority"] = _seal(engine, source, placing, own.seal) or segments["authority"]
+        segments["authority"] = (
+            _seal(engine, source, placing, own.fields["authority"]) or segments["authority"]
+        )
     rest = replace(rest, to_card=correction @ rest.to_card)
     return StraightCard(placing, segments, placing.labels, tuple(lines), rest)
 
@@ -176,32 +189,51 @@ def _may_tell(layout: CardLayout, quad: Points) -> bool:
     return layout.outline.grown(1.0).contains(x, y) and (in_zone or (near_label and not small))
 
 
-def _correction(layout: CardLayout, lines: Sequence[Line]) -> Matrix:
-    """Return the mapping that brings what was read to where the layout has it (mm to mm)."""
+def _correction(layout: CardLayout, lines: Sequence[Line]) -> tuple[Matrix, bool]:
+    """Return the mapping that brings what was read to where the layout has it (mm to mm).
+
+    Also whether the card is of the make that the layout has: then its labels tell places more exactly.
+    """
     matrix: Matrix = np.eye(3)
     for reach in _ROUNDS:
         here = [moved(line, matrix) for line in lines]
         anchors = _nearest(anchors_of(layout, here), reach)
         if len({anchor.label for anchor in anchors}) < 2:
-            return matrix
+            return matrix, False
         now, card, weight = evidence(anchors)
         matrix = fit(project(np.linalg.inv(matrix), now), card, matrix, weight)
-    return matrix
+    loose = matrix
+    for reach in _USUAL_ROUNDS:
+        here = [moved(line, matrix) for line in lines]
+        near = _nearest(anchors_of(layout, here), reach)
+        if len(near) < max(2.0, _USUAL * len(anchors)):
+            return loose, False
+        lone = lone_characters(layout, here, min(reach, 2.5))
+        now, card, weight = evidence([*near, *lone], usual=True)
+        back = np.linalg.inv(matrix)
+        matrix = fit(project(back, now), card, matrix, weight, stiffness=USUAL_STIFFNESS)
+    return matrix, True
 
 
 def _with_edges(
-    layout: CardLayout, lines: Sequence[Line], correction: Matrix, edges: Edges, placing: Placing
+    layout: CardLayout,
+    lines: Sequence[Line],
+    correction: Matrix,
+    edges: Edges,
+    placing: Placing,
+    usual: bool,
 ) -> Matrix:
     """Return the correction with the card's edges taken in, unless they contradict the labels."""
     here = [moved(line, correction) for line in lines]
     anchors = _nearest(anchors_of(layout, here), _AT_PLACE)
     if not anchors:
         return correction
-    now, card, own = evidence(anchors)
+    now, card, own = evidence(anchors, usual=usual)
     back = np.linalg.inv(correction)
     was = np.vstack([project(back, now), project(np.linalg.inv(placing.matrix), edges.image)])
     weight = np.vstack([own, edges.weight])
-    refined = fit(was, np.vstack([card, edges.card]), correction, weight)
+    stiffness = USUAL_STIFFNESS if usual else STIFFNESS
+    refined = fit(was, np.vstack([card, edges.card]), correction, weight, stiffness=stiffness)
     ends, places = np.vstack([a.image for a in anchors]), np.vstack([a.card for a in anchors])
     miss = misses(project(refined, project(back, ends)) - places, anchors)
     before = misses(ends - places, anchors)

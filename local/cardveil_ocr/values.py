@@ -14,6 +14,7 @@ from cardveil.card.model import Check
 from cardveil.card.normalize import normalize
 from cardveil_ocr import findings as codes
 from cardveil_ocr.constrained_decoding import ALPHABETS, alternatives, likeliest, spell
+from cardveil_ocr.lines import Glyph
 from cardveil_ocr.segments import Segment, in_rows
 
 #: Below this score a field is reported as `findings.LOW_SCORE`.
@@ -44,6 +45,8 @@ _PLACES: Final = str.maketrans(
     "號區縣鄉鎮樓單棟組園莊灣門東陽廣華龍橋關溝嶺風雲濱鐵馬黃蘇遼寧慶貴陝瀋漢濟鄭長樂興會義蘭紅綠數書圖",
     "号区县乡镇楼单栋组园庄湾门东阳广华龙桥关沟岭风云滨铁马黄苏辽宁庆贵陕沈汉济郑长乐兴会义兰红绿数书图",
 )
+#: A seal's text has more characters than this; its columns stand apart by this share of their width.
+_SEAL, _COLUMN = 8, 0.5
 #: A repaired number must be this many times likelier than the next that would pass the check.
 _CLEARLY: Final = 4.0
 #: A number whose every digit is as sure as this is what is printed, right or not.
@@ -85,6 +88,10 @@ def value_of(name: str, segments: Sequence[Segment]) -> Value:
         text, score = folded, min(score, 90.0)
     if name == "authority":
         text, score = _authority(text, score)
+        if score < LOW and len(down := _down_columns(rows).translate(_PLACES)) > _SEAL:
+            other, sure = _authority(down, min(score_of(ps), 90.0))
+            if sure > score:
+                text, score = other, sure
     return _judged(text, normalize(name, text), score)
 
 
@@ -101,6 +108,21 @@ def _authority(text: str, score: float) -> tuple[str, float]:
         return text[:kept] + best, min(score, 85.0)
     # A row of a seal that was not found at all leaves a text that looks sure and is not.
     return text, score if text.endswith((*_AUTHORITY_ENDS, "公安局", "分局")) else min(score, 75.0)
+
+
+def _down_columns(rows: Sequence[Segment]) -> str:
+    """Read a seal's characters down its columns, from the right: many seals are cut so."""
+    glyphs = [glyph for s in rows for glyph in s.line.glyphs[s.first : s.last + 1]]
+    if not glyphs:
+        return ""
+    step = float(np.median([s.box.width / (s.last - s.first + 1) for s in rows]))
+    columns: list[list[Glyph]] = []
+    for glyph in sorted(glyphs, key=lambda glyph: -glyph.x):
+        if columns and columns[-1][-1].x - glyph.x < _COLUMN * step:
+            columns[-1].append(glyph)
+        else:
+            columns.append([glyph])
+    return "".join(glyph.text for column in columns for glyph in sorted(column, key=lambda glyph: glyph.y))
 
 
 def _distance(one: str, other: str) -> int:

@@ -48,7 +48,8 @@ def fitted(layout: CardLayout, seen: Mapping[str, Box]) -> CardLayout:
     fields, seal = {}, layout.seal
     for name, zone in layout.fields.items():
         if name == "authority" and layout.seal is not None:
-            fields[name] = seal = _seal_zone(labels)
+            fields[name] = _seal_zone(labels)
+            seal = _seal(layout, layout.seal, labels)
         else:
             fields[name] = _zone(layout, name, zone, labels, known)
     return CardLayout(
@@ -124,3 +125,11 @@ def _seal_zone(labels: Mapping[str, Box]) -> Box:
     left, top = 2 * _RIM, date.y - _RISE
     right, bottom = date.x - _BEFORE, period.y - _BEFORE
     return Box(left, top, max(right - left, 1.0), max(bottom - top, 1.0))
+
+
+def _seal(layout: CardLayout, seal: Box, labels: Mapping[str, Box]) -> Box:
+    """Return the seal moved as the rows beside and below it are."""
+    date, period = labels["出生日期"], labels["有效期限"]
+    top = seal.y + date.y - layout.labels["出生日期"].y
+    bottom = min(seal.bottom + period.y - layout.labels["有效期限"].y, period.y - _ABOVE)
+    return Box(seal.x, top, seal.width, max(bottom - top, 1.0))
