@@ -1,0 +1,85 @@
+"""The recogniser reads the card and not the layout: labels elsewhere, other pitches, print beside it."""
+
+from __future__ import annotations
+
+from random import Random
+
+import numpy as np
+import pytest
+from tests.unit.test_recogniser_parts import _line, _segment
+
+from cardveil.card.layout import CardLayout, layout_of
+from cardveil.card.model import CardType, Side
+from cardveil_ocr.anchors import NUMBER, Anchor
+from cardveil_ocr.lines import Glyph, Line
+from cardveil_ocr.pose_estimation import place, project
+from cardveil_ocr.segments import sort_into_fields
+from cardveil_ocr.values import value_of
+
+FRONT = layout_of(CardType.ID_CARD, Side.FRONT)
+BACK = layout_of(CardType.ID_CARD, Side.BACK)
+LICENCE = layout_of(CardType.DRIVER_LICENSE, Side.FRONT)
+#: Ten pixels a millimetre, turned a little.
+TRUE = np.array([[10.0, -1.0, 200.0], [1.0, 10.0, 100.0], [0.0, 0.0, 1.0]])
+
+
+def _anchors(layout: CardLayout, random: Random, farthest: float) -> list[Anchor]:
+    anchors = []
+    for i, (label, box) in enumerate(layout.labels.items()):
+        if len(label) > 1:
+            ends = [(box.x + box.height / 2, box.centre[1]), (box.right - box.height / 2, box.centre[1])]
+            moved = np.array(ends) + [random.uniform(-farthest, farthest) for _ in range(2)]
+            card = np.array(ends)
+            anchors.append(Anchor(label, project(TRUE, moved), card, i, frozenset({0}), float(len(label))))
+    return anchors
+
+
+def _astray(layout: CardLayout, anchors: list[Anchor]) -> float:
+    placing = place(layout, anchors)
+    assert placing is not None
+    corners = np.array(layout.outline.corners())
+    back = project(np.linalg.inv(placing.matrix), project(TRUE, corners))
+    return float(np.abs(back - corners).max())
+
+
+@pytest.mark.parametrize("layout", [FRONT, LICENCE], ids=["front", "licence"])
+@pytest.mark.parametrize("seed", range(8))
+def test_labels_elsewhere_place_the_card_all_the_same(layout: CardLayout, seed: int) -> None:
+    anchors = _anchors(layout, Random(seed), 2.0)
+    placing = place(layout, anchors)
+    assert placing is not None
+    assert len(placing.labels) >= 0.7 * len(anchors)
+
+
+def test_the_pitch_of_a_number_says_nothing_of_the_cards_width() -> None:
+    anchors = _anchors(FRONT, Random(0), 0.0)
+    zone = FRONT.fields["id_number"]
+    card = np.array([(zone.x + 2.7, zone.centre[1]), (zone.x + 50.0, zone.centre[1])])
+    narrow = card + np.array([(2.0, 0.0), (-13.0, 0.0)])
+    anchors.append(Anchor(NUMBER, project(TRUE, narrow), card, 99, frozenset(range(18)), 4.0))
+    assert _astray(FRONT, anchors) < 1.0
+
+
+def test_print_beside_the_card_is_no_part_of_a_value() -> None:
+    zone = BACK.fields["authority"]
+    y = zone.centre[1]
+    lines = [_line("清岚市公安局", x=zone.x + 2, y=y), _line("请勿", x=zone.right - 4, y=y)]
+    found = sort_into_fields(BACK, lines, [])["authority"]
+    assert [segment.text for segment in found] == ["清岚市公安局"]
+
+
+def test_a_number_is_told_from_small_print_that_was_read_with_it() -> None:
+    zone = LICENCE.fields["licence_number"]
+    line = _line("No.990101197412", x=zone.x, y=zone.centre[1])
+    glyphs = tuple(Glyph(g.text, g.p, g.step, zone.x + 2.0 * i, g.y) for i, g in enumerate(line.glyphs))
+    found = sort_into_fields(LICENCE, [Line(line.quad, glyphs, line.strip)], [])["licence_number"]
+    assert "".join(segment.text for segment in found).lstrip(".") == "990101197412"
+
+
+def test_a_seal_is_read_down_its_columns_if_that_makes_sense() -> None:
+    # From the right: 松涛省鹭, 屿市公安, 局交通警, 察支队.
+    rows = ["察局屿松", "支交市涛", "队通公省"]
+    segments = [_segment(_line(text, y=4.0 * i)) for i, text in enumerate(rows)]
+    last = _line("警安鹭", x=3.0, y=12.0)
+    value = value_of("authority", [*segments, _segment(last)])
+    assert value.text == "松涛省鹭屿市公安局交通警察支队"
