@@ -67,7 +67,8 @@ def find_edges(source: Source, placing: Placing) -> Edges | None:
     if not kept:
         return None
     image, card, weight = (
-        np.vstack([getattr(s, name) for s in kept]) for name in ("image", "card", "weight")
+        np.asarray(np.vstack([getattr(side, name) for side in kept]), np.float64)
+        for name in ("image", "card", "weight")
     )
     return Edges(image, card, weight, sum(side.sides for side in kept))
 
