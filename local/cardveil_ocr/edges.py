@@ -66,10 +66,11 @@ def find_edges(source: Source, placing: Placing) -> Edges | None:
     kept = [side for side in sides if side is not None]
     if not kept:
         return None
-    points, card, weight = (
-        np.vstack([getattr(s, name) for s in kept]) for name in ("image", "card", "weight")
+    image, card, weight = (
+        np.asarray(np.vstack([getattr(side, name) for side in kept]), np.float64)
+        for name in ("image", "card", "weight")
     )
-    return Edges(points, card, weight, sum(side.sides for side in kept))
+    return Edges(image, card, weight, sum(side.sides for side in kept))
 
 
 def _strongest(steps: NDArray[Any]) -> NDArray[Any]:
