@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FONTS := fonts-noto-cjk fonts-wqy-zenhei fonts-wqy-microhei fonts-arphic-uming fonts-arphic-ukai fonts-ocr-b
 SOURCES := layers functions local tests benchmarks
 
-.PHONY: help demo test test-console check coverage mutants serve package bench chaos fuzz lock clean
+.PHONY: help demo test test-console check coverage mutants serve package bench chaos fuzz spreadsheet lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make bench  measurements, with the machine they were made on"
 	@echo "make fuzz   the redactor against 100,000 mutated files (SEED, MUTATIONS)"
 	@echo "make chaos  the functions under faults: 10,000 deliveries of 4,000 pictures, and whether all promises held"
+	@echo "make spreadsheet  installs LibreOffice and has it open an export that would be harmful"
 	@echo "make lock   pin the newest versions that fit pyproject.toml"
 
 # The marker holds the pins that were installed: a changed pin installs anew.
@@ -96,6 +97,10 @@ fuzz: $(VENV)/.test
 
 chaos: $(VENV)/.test
 	$(BIN)/python -m benchmarks.chaos
+
+spreadsheet: $(VENV)/.test
+	@tools/debian-packages libreoffice-calc-nogui
+	$(BIN)/python -m pytest -q tests/contract/test_spreadsheets.py
 
 lock: $(VENV)/.test
 	$(BIN)/python -m pip install -q uv

@@ -17,7 +17,7 @@ import orjson
 from tests.support.api_fixture import SECRET, Api, api_bench
 from tests.support.chaos.memory import Instance, MemoryBucket
 from tests.support.cloud_fixture import kept
-from tests.support.looks import ten_kinds
+from tests.support.looks import all_kinds
 from tests.support.sweep_fixture import context
 
 from cardveil.core.context import read_context
@@ -154,7 +154,7 @@ def over_http(api: Api) -> None:
 def kinds(api: Api) -> None:
     """Take a hundred looks of ten kinds."""
     before = verified(api).entries
-    taken = [look for n in range(10) for look in ten_kinds(api, kept("id-front-flat.jpg"), f"kind{n}")]
+    taken = [look for n in range(10) for look in all_kinds(api, kept("id-front-flat.jpg"), f"kind{n}")]
     print(f"{len(taken)} looks of ten kinds: {verified(api).entries - before} entries")
 
 

@@ -21,6 +21,7 @@ _COMMANDS: Final = {
     "release": ("cardveil_cli.commands.release", "Release cards from their hold."),
     "retention": ("cardveil_cli.commands.retention", "Remove what was kept for its term."),
     "ledger": ("cardveil_cli.commands.ledger", "Verify the access ledger, or show its entries."),
+    "export": ("cardveil_cli.commands.export", "Export all cards as CSV or JSON lines."),
     "package": ("cardveil_cli.commands.package", "Build the zips as they are deployed."),
     "deploy": ("cardveil_cli.commands.deploy", "Bring the account to the state of serverless.yml."),
     "undeploy": ("cardveil_cli.commands.undeploy", "Remove what deploy has made."),

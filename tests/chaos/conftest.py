@@ -33,10 +33,18 @@ from cardveil.settings import Settings
 from cardveil.storage.circuit_breaker import CircuitBreaker
 from cardveil.storage.job_store import JobNotes
 from cardveil.storage.leases import Leases
+from cardveil.storage.notices import Notices
 from cardveil.storage.results import Results
 from cardveil.storage.source import Source
 
 LIMIT_S = 60.0
+
+
+def notices_of(
+    objects: Instance, leases: Leases, settings: Settings, now: Callable[[], float]
+) -> Notices | None:
+    """Return the notes for the receiver of webhooks, where the settings name one."""
+    return Notices(objects, objects, leases, settings, now) if settings.webhook else None
 
 
 @dataclass
@@ -162,7 +170,7 @@ class Scene:
             settings=self.settings,
             rules=RedactionRules(load_policy(self.settings.policy), Limits()),
             sources=objects,
-            results=Results(objects),
+            results=Results(objects, notices_of(objects, leases, self.settings, lambda: self.now)),
             leases=leases,
             breaker=CircuitBreaker(
                 objects,

@@ -17,6 +17,7 @@ from typing import Any, Final
 import orjson
 import pytest
 from tests.support.chaos.memory import Instance, Killed, MemoryBucket
+from tests.support.chaos.receiver import MemoryReceiver, recording
 
 from cardveil.api import cards, review, submit
 from cardveil.api.context import FunctionContext, RequestContext
@@ -44,16 +45,22 @@ from cardveil.storage.circuit_breaker import CircuitBreaker
 from cardveil.storage.job_store import JobNotes
 from cardveil.storage.keys import keys_of
 from cardveil.storage.leases import Leases
+from cardveil.storage.notices import Notices
 from cardveil.storage.results import Results
 from cardveil.storage.source import Source
 
 SEQUENCES: Final = 2000
+HOOKED_SEQUENCES: Final = 300
 STEPS: Final = 7
 LIMIT_S: Final = 60.0
 KEY: Final = "inbox/a.jpg"
 NAMES: Final = ("strict", "standard", "minimal")
 POLICIES: Final = {name: load_policy(name) for name in NAMES}
 SETTINGS: Final = {name: Settings(bucket="cards-1250000000", policy=name) for name in NAMES}
+HOOKED: Final = {
+    name: replace(each, webhook="https://hooks.example.com/", webhook_secret=("s" * 32,), webhook_attempts=30)
+    for name, each in SETTINGS.items()
+}
 KEYS: Final = keys_of(KEY, SETTINGS["standard"])
 PICTURE: Final[Any] = SimpleNamespace(width=1000, height=630, orientation=1)
 CARD: Final = Card(CardType.ID_CARD, Side.FRONT, ())
@@ -99,6 +106,7 @@ class World:
     """
 
     chance: random.Random
+    hooked: bool = False
     memory: MemoryBucket = field(default_factory=MemoryBucket)
     configured: str = "standard"
     now: float = 1000.0
@@ -110,13 +118,17 @@ class World:
     tried: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.commits = recording(self.memory)
         self.memory.content[KEY] = b"picture", {}
+        # Of five messages one is not taken.
+        self.receiver = MemoryReceiver(lambda _: "told" if self.chance.random() < 0.8 else "refused")
 
     def step(self) -> None:
         """Have somebody do something, perhaps be killed at it, perhaps while another does something, too."""
         self.now += 1.0
         action = self.chance.choice(
             (self.deliver, self.deliver, self.machine, self.machine, self.person, self.person, self.configure)
+            + (self.schedule,) * self.hooked
         )
         kill = self.chance.randrange(24) if self.chance.random() < 0.4 else None
         beside = self.chance.randrange(24) if not self.nested and self.chance.random() < 0.25 else None
@@ -152,6 +164,11 @@ class World:
             self.user(check).process(Source("cards-1250000000", "ap-shanghai", KEY), options=options)
         except CardveilError:
             return
+
+    def schedule(self, check: Callable[[str], None]) -> None:
+        """The schedule tells the receiver of webhooks what is due."""
+        with suppress(CardveilError):
+            self.receiver.teller(self.user(check).pipeline, lambda: self.now).tell_due(lambda: False)
 
     def configure(self, check: Callable[[str], None]) -> None:
         """The settings' policy is changed; a sweep follows sooner or later."""
@@ -247,7 +264,7 @@ class World:
     def request(self, check: Callable[[str], None], *roles: str) -> RequestContext:
         """Return what a request with these roles works with."""
         processor = self.user(check)
-        settings = SETTINGS[self.configured]
+        settings = (HOOKED if self.hooked else SETTINGS)[self.configured]
         function = FunctionContext(
             settings, {}, processor.pipeline.invocation, RateLimiter(), lambda _: None, RevokedTokens()
         )
@@ -258,7 +275,7 @@ class World:
     def user(self, check: Callable[[str], None]) -> CardProcessor:
         """Return a new instance."""
         self.users += 1
-        settings = SETTINGS[self.configured]
+        settings = (HOOKED if self.hooked else SETTINGS)[self.configured]
         objects = Instance(self.memory, check=check)
         leases = Leases(objects, owner=f"i{self.users}", now=lambda: self.now)
         retry_policy = RetryPolicy(1, lambda: LIMIT_S)
@@ -267,7 +284,10 @@ class World:
             settings=settings,
             rules=RedactionRules(POLICIES[self.configured], Limits()),
             sources=objects,
-            results=Results(objects),
+            results=Results(
+                objects,
+                Notices(objects, objects, leases, settings, lambda: self.now) if self.hooked else None,
+            ),
             leases=leases,
             breaker=CircuitBreaker(
                 objects, leases, ".cardveil/", 300.0, lambda _: None, now=lambda: self.now
@@ -299,6 +319,23 @@ def test_no_person_s_word_is_lost_and_no_copy_shows_more_than_its_card_s_policy(
             world.now += 2 * LIMIT_S
             world.user(lambda _: None).process(Source("cards-1250000000", "ap-shanghai", KEY))
             world.look(finished=True)
+        except (AssertionError, KeyError) as wrong:
+            raise AssertionError(f"sequence {seed}: {wrong}") from wrong
+
+
+def test_every_state_that_came_about_is_told_and_no_other() -> None:
+    for seed in range(HOOKED_SEQUENCES):
+        world = World(random.Random(seed), hooked=True)
+        try:
+            for _ in range(STEPS):
+                world.step()
+            for _ in range(20):
+                world.now += 7 * 3600.0
+                world.user(lambda _: None).process(Source("cards-1250000000", "ap-shanghai", KEY))
+                world.schedule(lambda _: None)
+            assert world.receiver.states == world.commits.marks
+            assert world.memory.keys(".cardveil/webhooks/") == []
+            assert not any(b"inbox" in body for body in world.receiver.bodies)
         except (AssertionError, KeyError) as wrong:
             raise AssertionError(f"sequence {seed}: {wrong}") from wrong
 

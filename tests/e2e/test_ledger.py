@@ -11,7 +11,7 @@ import pytest
 from starlette.requests import Request
 from tests.support.api_fixture import Api, api_bench, problem
 from tests.support.command import cardveil
-from tests.support.looks import ALL, DESK, READER, ten_kinds
+from tests.support.looks import ALL, DESK, READER, all_kinds
 
 from cardveil.api.app import application
 from cardveil.api.looks import LOOKS, UNSEEN
@@ -77,9 +77,9 @@ def test_every_route_is_some_kind_of_look_or_says_why_it_is_none() -> None:
     assert not set(LOOKS) & set(UNSEEN)
 
 
-def test_each_look_of_ten_kinds_leaves_one_entry(strict: Api, front: bytes) -> None:
+def test_each_look_of_all_kinds_leaves_one_entry(strict: Api, front: bytes) -> None:
     before = len(entries(strict))
-    taken = [look for name in ("one", "two") for look in ten_kinds(strict, front, name, "kyc:4711")]
+    taken = [look for name in ("one", "two") for look in all_kinds(strict, front, name, "kyc:4711")]
     found = entries(strict)[before:]
     assert {look.kind for look in taken} >= {look.kind for look in LOOKS.values()}, "every route was walked"
     assert [entry["look"] for entry in found] == [look.kind for look in taken]
@@ -88,9 +88,9 @@ def test_each_look_of_ten_kinds_leaves_one_entry(strict: Api, front: bytes) -> N
     assert {(entry["by"], entry["why"], entry["from"]) for entry in found} == {
         ("tester", "kyc:4711", "127.0.0.1")
     }
-    assert len({entry["request"] for entry in found}) == 20
+    assert len({entry["request"] for entry in found}) == 22
     details = [entry.get("detail") for entry in found if entry.get("detail")]
-    assert details == ["correct", "case:1", "card", "test_data"] * 2
+    assert details == ["correct", "case:1", "card", "jsonl", "test_data"] * 2
     # No links are given, and no entry holds what a card or its key says.
     assert not [look for look in taken if {"source", "redacted"} & set(look.answer.get("links", {}))]
     assert "links" not in set().union(*found)
@@ -112,6 +112,7 @@ def test_without_an_entry_there_is_no_look_and_nothing_is_done(strict: Api, fron
     review = {"decision": "reject", "version": "0"}
     for method, where, body in (
         ("GET", "/v1/cards", None),
+        ("GET", "/v1/export?format=csv", None),
         ("GET", path, None),
         ("GET", f"{path}/pictures/source", None),
         ("GET", f"{path}/pictures/redacted", None),

@@ -266,6 +266,26 @@ def test_a_permission_that_the_key_lacks_is_named(
     assert "Traceback" not in err
 
 
+def test_what_the_receiver_of_webhooks_missed_is_told_again(here: Scene) -> None:
+    client, bucket = here.bench.client, here.bench.bucket
+    source, due, dead = "a" * 64, "1" * 32, "2" * 32
+    names = [f".cardveil/webhooks/notes/{source}/{each}.json" for each in (due, dead)]
+    names.append(f".cardveil/webhooks/tries/{source}/{dead}/016-dead-1700000000")
+    for name in names:
+        client.put_object(Bucket=bucket, Key=name, Body=b"{}")
+    code, out, err = here.run("status")
+    assert (code, rows(out)["webhooks"]) == (3, ["1", "to be told; dead letters: 1"])
+    assert "receiver has missed final states" in err
+    code, _, err = here.run("redeliver")
+    assert code == 0
+    assert "1 final states that the receiver of webhooks missed" in err
+    code, out, _ = here.run("status")
+    assert (code, rows(out)["webhooks"]) == (0, ["2", "to be told; dead letters: 0"])
+    for name in names:
+        client.delete_object(Bucket=bucket, Key=name)
+    assert rows(here.run("status")[1])["webhooks"][0] == "none"
+
+
 def test_an_account_without_a_deployment(folder: Path, tmp_path: Path) -> None:
     with scene(folder, tmp_path) as here:
         for command in (("status",), ("get", "inbox/a.jpg"), ("logs",), ("redeliver",)):

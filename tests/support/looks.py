@@ -11,6 +11,7 @@ from tests.support.api_fixture import Api
 from cardveil.api.refs import reference
 
 READER: Final = ("read",)
+AUDITOR: Final = ("export", "read")
 DESK: Final = ("submit", "read", "read_text", "review")
 HOLDER: Final = ("hold",)
 ALL: Final = (*DESK, "erase")
@@ -26,8 +27,8 @@ class Taken:
     answer: dict[str, Any]
 
 
-def ten_kinds(api: Api, data: bytes, name: str, purpose: str = "") -> list[Taken]:
-    """Take ten looks at a card that is uploaded for them; raises AssertionError for one that is refused.
+def all_kinds(api: Api, data: bytes, name: str, purpose: str = "") -> list[Taken]:
+    """Take a look of each kind at a card that is uploaded for it; raises AssertionError for a refusal.
 
     Between them the inbox is emptied of the card, so that this can be done again with another name.
     """
@@ -58,5 +59,6 @@ def ten_kinds(api: Api, data: bytes, name: str, purpose: str = "") -> list[Taken
     take("release", "DELETE", f"{path}/hold", roles=HOLDER)
     source = {"kind": "object", "key": key}
     take("submission", "POST", "/v1/cards", {"source": source, "crops": ["card"]})
+    take("export", "GET", f"/v1/export?format=jsonl&prefix={key}", roles=AUDITOR)
     take("erasure", "DELETE", f"{path}?reason=test_data", roles=ALL)
     return taken

@@ -15,13 +15,15 @@ PACKAGE = Path(__file__).parents[2] / "layers" / "cardveil" / "cardveil"
 #: but by a digest.
 ERASED = {"answers", "history", "jobs", "staged", "unread", "erasing", "retired"}
 SEARCHED = {"sweeps", "retention"}
+#: What is still to be told: its notes lose the key, and say that the card was erased.
+TOLD = {"webhooks"}
 NAMELESS = {"leases", "erased", "breaker", "breaker-probe", "holds", "ledger"}
 
 
 def test_every_folder_of_the_state_is_judged() -> None:
     text = "".join(path.read_text("utf-8") for path in PACKAGE.rglob("*.py"))
     used = set(re.findall(r"state_prefix\}([a-z-]+)", text))
-    assert used == ERASED | SEARCHED | NAMELESS
+    assert used == ERASED | SEARCHED | TOLD | NAMELESS
 
 
 def test_every_key_of_a_source_is_erased() -> None:

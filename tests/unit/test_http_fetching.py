@@ -7,14 +7,14 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
+from tests.support.network import Network, says, site
 
-from cardveil.api.addresses import is_public, target_of
 from cardveil.api.fetch_url import Fetcher
 from cardveil.api.problems import Problem
+from cardveil.core.addresses import is_public, target_of
 
 PUBLIC = "93.184.216.34"
 HOSTILE = [
@@ -61,66 +61,8 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-class Network:
-    """Names and addresses of a test; every connection that is asked for is remembered."""
-
-    def __init__(self, names: dict[str, list[str]], port: int = 0) -> None:
-        self.names = names
-        self.port = port
-        self.asked: list[str] = []
-        self.opened: list[str] = []
-
-    def resolve(self, host: str, port: int) -> list[str]:
-        self.asked.append(host)
-        if host not in self.names:
-            raise socket.gaierror
-        return self.names[host]
-
-    def connect(self, address: str, port: int, timeout_s: float) -> socket.socket:
-        self.opened.append(address)
-        if not self.port:
-            raise ConnectionRefusedError
-        return socket.create_connection(("127.0.0.1", self.port), timeout=timeout_s)
-
-    def fetcher(self, max_bytes: int = 1000, limit_s: float = 60.0) -> Fetcher:
-        return Fetcher(max_bytes, limit_s, self.resolve, self.connect)
-
-
-@contextmanager
-def site(answer: Callable[[http.server.BaseHTTPRequestHandler], None]) -> Iterator[tuple[int, list[str]]]:
-    """Run a web server; what it was asked for is remembered."""
-    asked: list[str] = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(f"{self.headers['Host']}{self.path}")
-            answer(self)
-
-        def log_message(self, *_: object) -> None:
-            return
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    try:
-        yield server.server_port, asked
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-def says(
-    status: int, body: bytes = b"", **headers: str
-) -> Callable[[http.server.BaseHTTPRequestHandler], None]:
-    def answer(handler: http.server.BaseHTTPRequestHandler) -> None:
-        handler.send_response(status)
-        for name, value in {"Content_Length": str(len(body)), **headers}.items():
-            handler.send_header(name.replace("_", "-"), value)
-        handler.end_headers()
-        handler.wfile.write(body)
-
-    return answer
+def fetcher(network: Network, max_bytes: int = 1000, limit_s: float = 60.0) -> Fetcher:
+    return Fetcher(max_bytes, limit_s, network.resolve, network.connect)
 
 
 def test_there_are_enough_of_them() -> None:
@@ -133,7 +75,7 @@ def test_a_hostile_url_opens_no_connection(url: str) -> None:
     network = Network({})
     network.names = _Everything()
     with pytest.raises(Problem) as caught:
-        network.fetcher().fetch(url)
+        fetcher(network).fetch(url)
     assert caught.value.code == "url_refused"
     assert network.opened == []
     assert not url or len(url) < 8 or url not in caught.value.what_to_do
@@ -163,7 +105,7 @@ REFUSED_ADDRESSES = [
 def test_a_name_that_leads_inside_is_refused(address: str) -> None:
     network = Network({"public.example.com": [address]})
     with pytest.raises(Problem, match="url_refused"):
-        network.fetcher().fetch("http://public.example.com/")
+        fetcher(network).fetch("http://public.example.com/")
     assert network.opened == []
 
 
@@ -175,7 +117,7 @@ def test_public_addresses_are_public(address: str) -> None:
 def test_one_private_address_among_public_ones_is_enough() -> None:
     network = Network({"public.example.com": [PUBLIC, "127.0.0.1"]})
     with pytest.raises(Problem, match="url_refused"):
-        network.fetcher().fetch("http://public.example.com/")
+        fetcher(network).fetch("http://public.example.com/")
     assert network.opened == []
 
 
@@ -189,11 +131,11 @@ def test_a_name_that_changes_is_resolved_once() -> None:
             network.names[host] = ["127.0.0.1"]
             return found
 
-        fetcher = Fetcher(1000, 60.0, resolve, network.connect)
-        assert fetcher.fetch("http://public.example.com/a?b=1") == b"picture"
+        changing = Fetcher(1000, 60.0, resolve, network.connect)
+        assert changing.fetch("http://public.example.com/a?b=1") == b"picture"
         assert network.opened == [PUBLIC]
         with pytest.raises(Problem, match="url_refused"):
-            fetcher.fetch("http://public.example.com/a")
+            changing.fetch("http://public.example.com/a")
         assert network.opened == [PUBLIC]
 
 
@@ -210,7 +152,7 @@ def test_no_redirect_leads_inside(location: str) -> None:
     with site(says(302, Location=location)) as (port, asked):
         network = Network({"public.example.com": [PUBLIC], "inside.example.com": ["10.0.0.1"]}, port)
         with pytest.raises(Problem, match="url_refused"):
-            network.fetcher().fetch("http://public.example.com/start")
+            fetcher(network).fetch("http://public.example.com/start")
         assert asked == ["public.example.com/start"]
         assert network.opened == [PUBLIC]
 
@@ -222,19 +164,19 @@ def test_redirects_are_followed_three_times() -> None:
 
     with site(answer) as (port, asked):
         network = Network({"public.example.com": [PUBLIC]}, port)
-        assert network.fetcher().fetch("http://public.example.com/0") == b"found"
+        assert fetcher(network).fetch("http://public.example.com/0") == b"found"
         assert len(asked) == 4
         network.names["other.example.com"] = [PUBLIC]
     with site(says(302, Location="/again")) as (port, asked):
         with pytest.raises(Problem, match="url_refused"):
-            Network({"public.example.com": [PUBLIC]}, port).fetcher().fetch("http://public.example.com/")
+            fetcher(Network({"public.example.com": [PUBLIC]}, port)).fetch("http://public.example.com/")
         assert len(asked) == 4
 
 
 def test_https_is_not_left_for_http(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Fetcher, "_one", lambda *_: "http://public.example.com/")
     with pytest.raises(Problem, match="url_refused"):
-        Network({}).fetcher().fetch("https://public.example.com/")
+        fetcher(Network({})).fetch("https://public.example.com/")
 
 
 def test_https_wants_a_certificate_of_the_name() -> None:
@@ -242,7 +184,7 @@ def test_https_wants_a_certificate_of_the_name() -> None:
         network = Network({"public.example.com": [PUBLIC]}, port)
         with pytest.raises(Problem, match="url_unreachable"):
             # A server that waits for a line where there is a handshake says nothing: only the limit ends it.
-            network.fetcher(limit_s=2.0).fetch("https://public.example.com/")
+            fetcher(network, limit_s=2.0).fetch("https://public.example.com/")
         assert asked == []
     assert ssl.create_default_context().check_hostname
 
@@ -263,7 +205,7 @@ def test_what_is_not_a_picture_of_a_fair_size_is_refused(
     answer: Callable[[http.server.BaseHTTPRequestHandler], None], code: str
 ) -> None:
     with site(answer) as (port, _), pytest.raises(Problem, match=code):
-        Network({"public.example.com": [PUBLIC]}, port).fetcher().fetch("http://public.example.com/")
+        fetcher(Network({"public.example.com": [PUBLIC]}, port)).fetch("http://public.example.com/")
 
 
 def test_an_endless_answer_ends() -> None:
@@ -275,7 +217,7 @@ def test_an_endless_answer_ends() -> None:
             handler.wfile.write(with_pipe)
 
     with site(answer) as (port, _), pytest.raises(Problem, match="picture_too_large"):
-        Network({"public.example.com": [PUBLIC]}, port).fetcher().fetch("http://public.example.com/")
+        fetcher(Network({"public.example.com": [PUBLIC]}, port)).fetch("http://public.example.com/")
 
 
 @pytest.mark.parametrize(
@@ -298,7 +240,7 @@ def test_an_answer_that_drips_ends_in_time(part: bytes) -> None:
         network = Network({"public.example.com": [PUBLIC]}, listener.getsockname()[1])
         started = time.monotonic()
         with pytest.raises(Problem, match="url_unreachable"):
-            network.fetcher(limit_s=0.4).fetch("http://public.example.com/")
+            fetcher(network, limit_s=0.4).fetch("http://public.example.com/")
         # Far from both, on a busy machine too: the limit, and the half minute for which it drips.
         assert time.monotonic() - started < 15.0
 
@@ -311,7 +253,7 @@ def test_nothing_of_ours_is_sent() -> None:
         says(200, b"picture")(handler)
 
     with site(answer) as (port, _):
-        Network({"public.example.com": [PUBLIC]}, port).fetcher().fetch("http://public.example.com/")
+        fetcher(Network({"public.example.com": [PUBLIC]}, port)).fetch("http://public.example.com/")
     assert {line.partition(":")[0].lower() for line in seen} <= {
         "host",
         "accept",

@@ -205,6 +205,20 @@ WRONG = {
         "https://x",
     ],
     "link_seconds": ["9", "3601"],
+    "webhook": [
+        "http://hooks.example.com/",
+        "https://10.0.0.1/",
+        "https://[::1]/",
+        "https://hooks.example.com:8443/",
+        "https://user:word@hooks.example.com/",
+        "https://metadata.tencentyun.com/",
+        "https://hooks",
+        "ftp://hooks.example.com/",
+        "https://hooks.example.com/ a",
+    ],
+    "webhook_secret": ["short", "whsec_not Base64, as it should be", "s" * 31, "\u5bc6" * 40],
+    "webhook_keys": ["", "sometimes"],
+    "webhook_attempts": ["0", "31", "1.5"],
 }
 
 
@@ -311,7 +325,22 @@ def test_jobs_need_a_secret(name: str) -> None:
     from_environment({variable(name): "job", "CARDVEIL_JOB_SECRETS": "s" * 32})
 
 
+def test_a_receiver_needs_a_secret_and_https() -> None:
+    secret = {"CARDVEIL_WEBHOOK_SECRET": f"{'s' * 32}, whsec_{'c2VjcmV0' * 5}"}
+    with pytest.raises(Halt, match="CARDVEIL_WEBHOOK_SECRET"):
+        from_environment({"CARDVEIL_WEBHOOK": "https://hooks.example.com/a?token=b"})
+    taken = from_environment({"CARDVEIL_WEBHOOK": "https://hooks.example.com/a?token=b", **secret})
+    assert len(taken.webhook_secret) == 2
+    here = {"CARDVEIL_WEBHOOK": "http://127.0.0.1:8000/", **secret}
+    with pytest.raises(Halt, match=r"CARDVEIL_WEBHOOK .*local cloud"):
+        from_environment(here)
+    assert from_environment({**here, "CARDVEIL_SCHEME": "http"}).webhook
+
+
 def test_secrets_never_show() -> None:
+    hook = {"CARDVEIL_WEBHOOK": "https://hooks.example.com/private", "CARDVEIL_WEBHOOK_SECRET": "w" * 32}
+    assert "private" not in repr(told := from_environment(hook))
+    assert "www" not in repr(told)
     settings = from_environment({"CARDVEIL_JOB_SECRETS": "j" * 32, "CARDVEIL_TOKEN_SECRETS": "t" * 32})
     assert "jjj" not in repr(settings)
     assert "ttt" not in repr(settings)

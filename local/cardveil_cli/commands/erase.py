@@ -63,7 +63,8 @@ def command(
 
     What is erased cannot be brought back. The same command goes on with what was interrupted.
     """
-    environment = bucket_environment(data, bucket, region) | settings_of(settings)
+    environment = bucket_environment(data, bucket, region)
+    environment |= settings_of(settings, environment)
     known = from_environment(environment)
     eraser = _eraser(environment)
     counts: Counter[str] = Counter()

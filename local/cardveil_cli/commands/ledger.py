@@ -75,7 +75,8 @@ def command(
 
     verify ends with 3 when an entry was changed, removed or put elsewhere, and names the object.
     """
-    environment = bucket_environment(data, bucket, region) | settings_of(settings)
+    environment = bucket_environment(data, bucket, region)
+    environment |= settings_of(settings, environment)
     chosen = from_environment(environment)
     objects = processor_of("ledger", environment).pipeline.sources
     if action == "show":

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 import click
@@ -40,14 +41,20 @@ def setting_option(text: str) -> Callable[[_Function], _Function]:
     return click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help=text)
 
 
-def settings_of(pairs: Iterable[str]) -> dict[str, str]:
-    """Read ``CARDVEIL_NAME=VALUE`` pairs; raises `click.UsageError` for anything else."""
+def settings_of(pairs: Iterable[str], given: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+    """Read ``CARDVEIL_NAME=VALUE`` pairs; raises `click.UsageError` for anything else.
+
+    Parameters
+    ----------
+    given
+        The environment that they are added to, with which they must agree.
+    """
     settings = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name.startswith("CARDVEIL_"):
             raise click.UsageError("--set takes CARDVEIL_NAME=VALUE")
         settings[name] = value
-    if wrong := problems(settings):
+    if wrong := problems({**given, **settings}):
         raise click.UsageError("\n".join(error.what_to_do for error in wrong.values()))
     return settings

@@ -1,4 +1,4 @@
-"""`cardveil redeliver`: events that were given up go back through their function."""
+"""`cardveil redeliver`: what was given up is done again, by the function of each event or the schedule."""
 
 from __future__ import annotations
 
@@ -10,14 +10,25 @@ from cardveil_cli.base import Command
 from cardveil_cli.commands.endpoint import log_command
 from cardveil_cli.commands.operating import Rows, deployed_options, json_option, operated
 from cardveil_cli.exits import ExitCode, tell
+from cardveil_cli.operate.deployed import Deployed
 from cardveil_cli.operate.letters import ACCEPTED, redeliver
 from cardveil_cli.operate.queues import Queue, queues_of
+from cardveil_cli.operate.state import notices_of
 
 _EXAMPLES = (
     ("redeliver", "Send all dead letters again, after what they say was settled."),
     ("redeliver --json", "For programs: a JSON line a letter."),
 )
 _COLUMNS = ("state", "function", "request_id", "became", "reason")
+
+
+def _tell_again(found: Deployed) -> int:
+    """Make the dead letters of webhooks due again; return how many there were."""
+    notices, again = notices_of(found), 0
+    for waiting in [each for each in notices.waiting() if each.tries.dead]:
+        notices.revive(waiting)
+        again += 1
+    return again
 
 
 @click.command("redeliver", cls=Command, examples=_EXAMPLES)
@@ -34,11 +45,16 @@ def command(
 
     What was done already costs nothing: a source that has its result is passed over. A letter that is not
     taken stays in its queue, and so does one of a function that was not deployed from this serverless.yml.
+
+    What the receiver of webhooks has missed is told again by the schedule's next run, from the first try on.
     """
     rows, sent, left = Rows(_COLUMNS, as_json=as_json), 0, 0
     with operated(file, local) as found:
         queues = list(names) or queues_of(found)
-        if not queues:
+        again = 0 if names else _tell_again(found)
+        if again:
+            tell(f"{again} final states that the receiver of webhooks missed: the schedule tells them again")
+        if not queues and not again:
             raise click.ClickException(
                 "no function names a queue of dead letters: deadLetter in serverless.yml"
             )

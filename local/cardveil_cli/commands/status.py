@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -22,7 +23,7 @@ from cardveil_cli.deploy.access import NotPermittedError
 from cardveil_cli.exits import ExitCode, tell
 from cardveil_cli.operate.deployed import Deployed
 from cardveil_cli.operate.queues import queues_of, waiting
-from cardveil_cli.operate.state import STATES, breaker_of, detail, last_sweep, overview
+from cardveil_cli.operate.state import STATES, breaker_of, detail, last_sweep, notices_of, overview
 
 _EXAMPLES = (
     ("status", "Sources by state, dead letters, breaker, last sweep, oldest that waits."),
@@ -41,7 +42,8 @@ def command(key: str | None, file: Path, local: Path | None, as_json: bool) -> E
     """Show what became of all sources, or of KEY.
 
     It costs a listing, and one HEAD for each source. It ends with 3 where something waits for a person: the
-    breaker is open, or there are dead letters; with KEY, where the source has no result that stands.
+    breaker is open, or there are dead letters, of events or of webhooks; with KEY, where the source has no
+    result that stands.
     """
     with operated(file, local) as found:
         if key is not None:
@@ -65,6 +67,10 @@ def _of_all(found: Deployed) -> tuple[list[_Row], list[str]]:
     rows += letters
     if sum(row[1] for row in letters if isinstance(row[1], int)):
         attention.append("dead letters wait (cardveil redeliver)")
+    dead, row = _webhooks(found)
+    rows.append(row)
+    if dead:
+        attention.append("the webhook's receiver has missed final states (cardveil redeliver)")
     stopped = breaker_of(found)
     rows.append(
         ("breaker", "open", f"{stopped.code}, since {moment(stopped.since)}")
@@ -85,6 +91,13 @@ def _letters(found: Deployed) -> list[_Row]:
         except NotPermittedError as refused:
             rows.append(("dead letters", "not known", str(refused)))
     return rows or [("dead letters", "none kept", "no function names a queue: deadLetter in serverless.yml")]
+
+
+def _webhooks(found: Deployed) -> tuple[int, _Row]:
+    waiting = Counter("dead" if each.tries.dead else "due" for each in notices_of(found).waiting())
+    if not found.settings.webhook and not waiting:
+        return 0, _none("webhooks")
+    return waiting["dead"], ("webhooks", waiting["due"], f"to be told; dead letters: {waiting['dead']}")
 
 
 def _sweep(found: Deployed) -> _Row:

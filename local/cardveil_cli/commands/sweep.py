@@ -117,7 +117,7 @@ def _environment(
     environment.setdefault("CARDVEIL_SWEEP_CALLS_PER_DAY", str(10**9))
     environment.setdefault("CARDVEIL_SWEEP_MIN_AGE_S", "0" if data else "900")
     environment["CARDVEIL_SWEEP_EXECUTION"] = execution
-    return environment | settings_of(pairs)
+    return environment | settings_of(pairs, environment)
 
 
 def _prepared(

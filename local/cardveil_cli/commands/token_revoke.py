@@ -53,7 +53,8 @@ def command(
     input: what stands on a command line every user of the machine can see.
     """
     wanted = _wanted(ids)
-    environment = bucket_environment(data, bucket, region) | settings_of(settings)
+    environment = bucket_environment(data, bucket, region)
+    environment |= settings_of(settings, environment)
     known = from_environment(environment)
     if not known.bucket:
         raise Halt("setting_missing", "set CARDVEIL_BUCKET to the bucket's full name")

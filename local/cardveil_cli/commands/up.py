@@ -62,7 +62,8 @@ def command(
     from cardveil_cloud.options import Options
     from cardveil_cloud.server import NOTICE, LocalCloud
 
-    environment = {"CARDVEIL_SCHEME": "http", **settings_of(settings)}
+    environment = {"CARDVEIL_SCHEME": "http"}
+    environment |= settings_of(settings, environment)
     if serverless is not None and not bare:
         check_serverless(serverless)
 

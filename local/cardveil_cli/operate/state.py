@@ -17,6 +17,7 @@ from cardveil.storage.circuit_breaker import CircuitBreaker, Open
 from cardveil.storage.job_store import JobNotes
 from cardveil.storage.keys import keys_of, source_digest
 from cardveil.storage.leases import Leases
+from cardveil.storage.notices import Notices
 from cardveil.storage.objects import CosObjects, Entry, Stored
 from cardveil.storage.source import not_ours
 from cardveil_cli.operate.deployed import Deployed
@@ -117,6 +118,12 @@ def breaker_of(found: Deployed) -> Open | None:
     """Return why and since when paid calls are stopped, None where they are not."""
     sources = found.sources
     return CircuitBreaker(sources, Leases(sources, ""), found.settings.state_prefix, 0.0).look()
+
+
+def notices_of(found: Deployed) -> Notices:
+    """Return what the receiver of webhooks is still to be told."""
+    sources = found.sources
+    return Notices(sources, found.results, Leases(sources, ""), found.settings)
 
 
 def last_sweep(found: Deployed) -> dict[str, Any] | None:

@@ -79,7 +79,7 @@ def deployer_policy(
     return _document(by_action)
 
 
-def operator_policy(place: Place, functions: Sequence[str]) -> dict[str, Any]:
+def operator_policy(place: Place, functions: Sequence[str], state_prefix: str) -> dict[str, Any]:
     """Return the policy of the key that looks after a deployment."""
     buckets = [
         f"qcs::cos:{place.region}:uid/{place.app_id}:{bucket}/*"
@@ -89,7 +89,9 @@ def operator_policy(place: Place, functions: Sequence[str]) -> dict[str, Any]:
         "cos": buckets,
         "scf": [f"qcs::scf:{place.region}::namespace/default/function/{name}" for name in functions],
     }
-    return _document({action: named.get(action.partition(":")[0], ["*"]) for action in OPERATOR})
+    by_action = {action: named.get(action.partition(":")[0], ["*"]) for action in OPERATOR}
+    tries = f"qcs::cos:{place.region}:uid/{place.app_id}:{place.bucket}/{state_prefix}webhooks/tries/*"
+    return _document({**by_action, "cos:DeleteObject": [tries]})
 
 
 def _resources(grant: Grant, place: Place) -> list[str]:

@@ -14,7 +14,9 @@ from cardveil.settings.regions import located
 _NOTES: Final = ("leases/*", "staged/*", "answers/*", "jobs/*", "unread/*", "breaker.json", "breaker-probe/*")
 _LISTED: Final = ("leases/*", "staged/*", "answers/*", "jobs/*", "unread/*", "breaker-probe/*")
 #: The folders of those that hold what cards say, or their pictures and keys.
-_OF_CARDS: Final = ("jobs", "staged", "answers", "history", "unread", "erasing", "retired", "retention")
+_OF_CARDS: Final = (
+    "jobs", "staged", "answers", "history", "unread", "erasing", "retired", "retention", "webhooks",
+)  # fmt: skip
 _WORKERS: Final = ("on_upload", "on_callback", "on_schedule", "on_request")
 
 
@@ -66,6 +68,7 @@ def grants(settings: Settings, region: str, *, jobs: bool) -> tuple[Grant, ...]:
     desk = ("on_request",)
     sweeper = ("on_schedule",)
     sweeps = f"{settings.state_prefix}sweeps/*"
+    webhooks = f"{settings.state_prefix}webhooks/*"
     erasing = ("on_request", "on_schedule")
     noting = ("on_upload", "on_request", "on_schedule")
     wanted, erased = f"{settings.state_prefix}erasing/*", f"{settings.state_prefix}erased/*"
@@ -151,6 +154,10 @@ def grants(settings: Settings, region: str, *, jobs: bool) -> tuple[Grant, ...]:
         Grant("cos:GetObject", (wanted, sweeps), erasing, "read what is to be erased, and who names it"),
         Grant("cos:GetBucket", (wanted,), erasing, "find the erasures that were not finished"),
         Grant("cos:PutObject", (erased,), erasing, "write down what was erased"),
+        Grant("cos:PutObject", (webhooks,), everywhere, "note what the receiver of webhooks is to be told"),
+        Grant("cos:GetObject", (webhooks,), everywhere, "read what it is to be told"),
+        Grant("cos:GetBucket", (webhooks,), everywhere, "find what it was not told yet, and how often"),
+        Grant("cos:DeleteObject", (webhooks,), everywhere, "clear away what it was told"),
         Grant(
             "ci:CreateAILicenseRecognitionJob",
             (inbox, staged),
@@ -248,6 +255,7 @@ OPERATOR: Final[Mapping[str, str]] = MappingProxyType(
         "cos:GetBucket": "count the sources, find the last sweep",
         "cos:HeadObject": "see what became of a source",
         "cos:GetObject": "read a sidecar, a copy, the breaker",
+        "cos:DeleteObject": "have a webhook's dead letter told again",
         "cls:SearchLog": "read the log",
         "tdmq:DescribeCmqQueueDetail": "count the dead letters",
         "cmqqueue:BatchReceiveMessage": "receive the dead letters",

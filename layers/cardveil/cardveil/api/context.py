@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from http import HTTPStatus
@@ -35,7 +35,8 @@ _FETCH_SHARE: Final = 0.4
 class FunctionContext:
     """What an invocation brings along, whoever calls; `on_metric` is called with the names of metrics.
 
-    The rate limiter, the revoked tokens and the ledger's chain are the process's own.
+    The rate limiter, the revoked tokens and the ledger's chain are the process's own. `built` holds what the
+    request has worked with: of what that has committed the receiver of webhooks is told.
     """
 
     settings: Settings
@@ -45,6 +46,7 @@ class FunctionContext:
     on_metric: Callable[[str], None]
     revoked: RevokedTokens
     ledger: Ledger = field(default_factory=Ledger)
+    built: list[CardProcessor] = field(default_factory=list)
 
 
 @dataclass
@@ -86,7 +88,7 @@ class RequestContext:
         """
         if not self.settings.bucket:
             raise Halt("setting_missing", "set CARDVEIL_BUCKET to the bucket's full name")
-        return build_processor(
+        processor = build_processor(
             self.settings,
             self.function.environment,
             self.invocation,
@@ -95,6 +97,8 @@ class RequestContext:
             rate_limiter=self.function.rate_limiter,
             on_metric=self.function.on_metric,
         )
+        self.function.built.append(processor)
+        return processor
 
     @property
     def pipeline(self) -> Pipeline:
@@ -140,6 +144,11 @@ class RequestContext:
         if self.looking:
             self.looking.at(key)
 
+    def saw_each(self, keys: Iterable[str]) -> None:
+        """Note many cards that the answer shows."""
+        if self.looking:
+            self.looking.at_each(keys)
+
     def enter_first(self, key: str, *details: str) -> None:
         """Enter what is about to be done to a card.
 
@@ -169,7 +178,7 @@ class RequestContext:
             if status != HTTPStatus.OK:
                 self._enter(refused=code or str(status))
         elif status == HTTPStatus.OK:
-            if looking.look.first or not (looking.cards or looking.look.kind == "list"):
+            if looking.look.first or not (looking.cards or looking.look.many):
                 raise LookupError("an answer shows a card of which nothing was noted")
             self._enter()
 

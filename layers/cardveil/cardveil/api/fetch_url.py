@@ -1,40 +1,25 @@
 """Fetches a picture from a public URL without ever being led into the network that this function stands in.
 
 The vendor's APIs would fetch a ``detect-url`` themselves, and nobody could tell from where. Here the name
-is resolved once, every address is checked, and the connection goes to a checked address: what was checked
-is what is read, also behind each redirect.
+and its addresses are checked first (`core.outbound`), also behind each redirect.
 """
 
 from __future__ import annotations
 
 import http.client
-import socket
-import ssl
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 from urllib.parse import urljoin
 
-from cardveil.api.addresses import Target, is_public, refused, target_of
 from cardveil.api.problems import Problem
+from cardveil.core.addresses import AddressRefusedError, Target, target_of
 from cardveil.core.frozen import dataclass, field
+from cardveil.core.outbound import Connect, Outbound, Resolve, connect_to, resolve_name
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS: Final = 3
 _CHUNK: Final = 65536
-Resolve = Callable[[str, int], Sequence[str]]
-Connect = Callable[[str, int, float], socket.socket]
-
-
-def resolve_name(host: str, port: int) -> Sequence[str]:
-    """Return the addresses of a host, by the system's resolver."""
-    return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-
-
-def connect_to(address: str, port: int, timeout_s: float) -> socket.socket:
-    """Open a connection to an address."""
-    return socket.create_connection((address, port), timeout=timeout_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,55 +52,30 @@ class Fetcher:
             tells what was found behind the URL.
         """
         deadline = self.clock() + self.limit_s
-        target = target_of(url)
+        target = _target_of(url)
         for _ in range(_MOST_REDIRECTS + 1):
             answer = self._one(target, deadline)
             if isinstance(answer, bytes):
                 return answer
-            following = target_of(urljoin(f"{target.scheme}://{target.host}{target.path}", answer))
+            following = _target_of(urljoin(f"{target.scheme}://{target.host}{target.path}", answer))
             if target.scheme == "https" and following.scheme == "http":
-                raise refused("give a URL that does not lead from https to http")
+                raise _refused(AddressRefusedError("give a URL that does not lead from https to http"))
             target = following
-        raise refused("give a URL that leads to the picture in at most three redirects")
+        raise _refused(AddressRefusedError("give a URL that leads to the picture in at most three redirects"))
 
     def _one(self, target: Target, deadline: float) -> bytes | str:
         """Send one request: the content, or where a redirect leads."""
-        address = self._checked_address(target)
         try:
-            opened = self.connect(address, target.port, self._left(deadline))
-        except OSError:
-            raise _unreachable() from None
-        if target.scheme == "https":
-            context = ssl.create_default_context()
-            opened = context.wrap_socket(opened, server_hostname=target.host, do_handshake_on_connect=False)
-        # Each single read has a limit, but there may be many of them: this ends them all.
-        watch = threading.Timer(self._left(deadline), _hang_up, [opened])
-        watch.daemon = True
-        watch.start()
-        try:
-            if isinstance(opened, ssl.SSLSocket):
-                opened.do_handshake()
-            return self._exchange(target, opened, deadline)
+            with Outbound(self.resolve, self.connect, self.clock).opened(target, deadline) as connection:
+                return self._exchange(target, connection, deadline)
+        except AddressRefusedError as why:
+            raise _refused(why) from None
         except (OSError, http.client.HTTPException, ValueError):
             raise _unreachable() from None
-        finally:
-            watch.cancel()
-            opened.close()
 
-    def _checked_address(self, target: Target) -> str:
-        try:
-            addresses = self.resolve(target.host, target.port)
-        except (OSError, UnicodeError):
-            raise _unreachable() from None
-        # One of them private is enough: which one would be used is not ours to say.
-        if not addresses or not all(is_public(address) for address in addresses):
-            raise refused("give a URL whose host is on the public network")
-        return addresses[0]
-
-    def _exchange(self, target: Target, opened: socket.socket, deadline: float) -> bytes | str:
-        opened.settimeout(self._left(deadline))
-        connection = http.client.HTTPConnection(target.host, target.port)
-        connection.sock = opened  # the name is not resolved again
+    def _exchange(
+        self, target: Target, connection: http.client.HTTPConnection, deadline: float
+    ) -> bytes | str:
         connection.request(
             "GET",
             target.path,
@@ -152,11 +112,15 @@ class Fetcher:
         return left
 
 
-def _hang_up(opened: socket.socket) -> None:
+def _target_of(url: str) -> Target:
     try:
-        opened.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        return  # closed already
+        return target_of(url)
+    except AddressRefusedError as why:
+        raise _refused(why) from None
+
+
+def _refused(why: AddressRefusedError) -> Problem:
+    return Problem(422, "url_refused", str(why))
 
 
 def _unreachable() -> Problem:

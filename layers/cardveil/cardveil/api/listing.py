@@ -33,15 +33,13 @@ def page(
     Problem
         422 ``cursor_refused`` or ``prefix_refused``.
     """
-    inbox_prefix = context.settings.inbox_prefix
-    if not prefix.startswith(inbox_prefix) and not inbox_prefix.startswith(prefix):
-        raise Problem(422, "prefix_refused", "give a prefix of keys in the inbox")
+    prefix = checked_prefix(context, prefix)
     marker = _marker(cursor)
     cards: list[dict[str, Any]] = []
     looked_at = 0
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
         while True:
-            found = context.inbox.page(max(prefix, inbox_prefix, key=len), marker, limit)
+            found = context.inbox.page(prefix, marker, limit)
             sources = [entry for entry in found.entries if is_source(entry.key, context.settings)]
             for entry, card in zip(sources, pool.map(lambda e: _card(context, e), sources), strict=True):
                 if status in {None, card["status"]}:
@@ -56,6 +54,14 @@ def page(
             marker = found.marker
             if looked_at >= _MOST_LOOKED_AT or context.invocation.remaining_s() < _SECONDS_KEPT:
                 return {"cards": cards, "next": _cursor(marker)}
+
+
+def checked_prefix(context: RequestContext, prefix: str) -> str:
+    """Return a prefix of keys within the inbox; raises Problem 422 ``prefix_refused`` for any other."""
+    inbox_prefix = context.settings.inbox_prefix
+    if not prefix.startswith(inbox_prefix) and not inbox_prefix.startswith(prefix):
+        raise Problem(422, "prefix_refused", "give a prefix of keys in the inbox")
+    return max(prefix, inbox_prefix, key=len)
 
 
 def _card(context: RequestContext, entry: Entry) -> dict[str, Any]:

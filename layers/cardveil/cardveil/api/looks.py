@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
@@ -33,19 +33,23 @@ class Look:
         Whether it is entered before the work, since the work cannot be taken back; a refusal is entered too.
     links : bool
         Whether the answer may hold links to the objects themselves.
+    many : bool
+        Whether it shows as many cards as there are, and so perhaps none.
     """
 
     kind: str
     masked: str = ""
     first: bool = False
     links: bool = False
+    many: bool = False
 
 
 #: By the name of the route's function; what is in neither table answers nobody.
 LOOKS: Final[Mapping[str, Look]] = MappingProxyType(
     {
         "submit": Look("submission", links=True),
-        "list_cards": Look("list"),
+        "list_cards": Look("list", many=True),
+        "export": Look("export", many=True),
         "card": Look("text", masked="masked_text", links=True),
         "source_view": Look("source"),
         "redacted_view": Look("copy"),
@@ -98,6 +102,10 @@ class Looking:
         digest = source_digest(key)
         if digest not in self.cards:
             self.cards.append(digest)
+
+    def at_each(self, keys: Iterable[str]) -> None:
+        """Note that cards were shown, many of them and each once."""
+        self.cards.extend(map(source_digest, keys))
 
     def entry(self, at: str, settings: Settings, refused: str = "") -> dict[str, Any]:
         """Return the entry: who, what, which cards, when, why, from where."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -30,11 +31,20 @@ _PURPOSE: Final = {
 _ALWAYS: Final = (400, 500, 503)
 
 
-def described(summary: str, answer: type[BaseModel], *, role: str | None = None) -> dict[str, Any]:
-    """Return what a route tells Powertools of itself; without a role it is open to everybody."""
-    responses: dict[int, Any] = {
-        200: {"description": "Done", "content": {"application/json": {"model": answer}}},
-    }
+def described(
+    summary: str, answer: type[BaseModel] | None, *, role: str | None = None, media_types: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return what a route tells Powertools of itself; without a role it is open to everybody.
+
+    Parameters
+    ----------
+    media_types
+        Of an answer that is text and has no model.
+    """
+    content: dict[str, Any] = {media_type: {"schema": {"type": "string"}} for media_type in media_types}
+    if answer is not None:
+        content["application/json"] = {"model": answer}
+    responses: dict[int, Any] = {200: {"description": "Done", "content": content}}
     for status in STATUSES:
         if role or status in _ALWAYS:
             responses[status] = {

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from cardveil.api import cards, images, jobs, listing
 from cardveil.api import erase as erasures
+from cardveil.api import export as exports
 from cardveil.api import hold as holding
 from cardveil.api import review as reviews
 from cardveil.api import submit as submissions
@@ -98,6 +99,33 @@ def add_routes(app: UrlResolver) -> None:
         return _reply(
             CardPage, listing.page(context(), status=status, prefix=prefix, limit=limit, cursor=cursor)
         )
+
+    @app.get(
+        "/v1/export",
+        **described("Export all cards", None, role="export", media_types=tuple(exports.MEDIA_TYPES.values())),
+    )
+    @requires_role("export")
+    def export(
+        format: Annotated[Literal["csv", "jsonl"], Query(description="CSV for spreadsheets, or JSON lines.")],
+        prefix: Annotated[
+            str, Query(max_length=850, description="Only keys that begin so; wants the role read.")
+        ] = "",
+        since: Annotated[
+            str, Query(max_length=40, description="Only what is as new as this, in ISO 8601.")
+        ] = "",
+        texts: Annotated[
+            Literal["none", "kept", "all"],
+            Query(description="Texts that the copy shows, or all; wants the role read_text."),
+        ] = "none",
+        cursor: Annotated[
+            str | None, Query(max_length=2000, description="As the part before gave it in `Link`.")
+        ] = None,
+    ) -> Response[Any]:
+        asked = {"format": format, "prefix": prefix, "since": since, "texts": texts}
+        part = exports.export(
+            context(), format=format, prefix=prefix, since=since, texts=texts, cursor=cursor
+        )
+        return Response(200, exports.MEDIA_TYPES[format], part.content, exports.headers_of(part, asked))
 
     @app.post("/v1/cards/<key>/review", **described("Decide over a card", CardAnswer, role="review"))
     @requires_role("review")

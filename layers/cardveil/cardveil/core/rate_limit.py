@@ -55,3 +55,19 @@ class RateLimiter:
 
     def refused(self, api: str) -> None:
         """Hear that a call was refused for the rate; this pace does not change for it."""
+
+
+class Pause:
+    """A time in which somebody is left alone: over until it is begun. `clock` is monotonic seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._until = clock()
+
+    def begin(self, seconds: float) -> None:
+        """Begin it, from now on."""
+        self._until = self._clock() + seconds
+
+    def over(self) -> bool:
+        """Say whether it is over."""
+        return self._clock() >= self._until

@@ -39,6 +39,14 @@ METRICS: Final[Mapping[str, tuple[str, str]]] = {
     "RetentionRemoved": ("Count", "objects whose term had ended, by what they were, or why they stayed"),
     "ReviewDue": ("Count", "cards that wait for a person and whose source goes within a week"),
     "LedgerFailed": ("Count", "entries of the access ledger that could not be written"),
+    "CardsExported": ("Count", "parts of an export that were handed out over HTTP"),
+    "WebhookTold": ("Count", "final states that the webhook's receiver has taken"),
+    "WebhookFailed": (
+        "Count",
+        "messages that it did not take, by code: `refused` (its status), `redirected`, `unreachable` (or too "
+        "slow), `address_refused` (its host leads inside), `bucket` (the note could not be read or written)",
+    ),
+    "WebhookDead": ("Count", "final states that it did not take at any try: dead letters"),
     "SweepTick": ("Count", "ticks of a sweep, by the run's state and code after it"),
     "SweepCards": ("Count", "sources that a sweep's tick took up"),
     "SweepPaidCalls": ("Count", "recognition calls that a sweep's tick made or had made"),
@@ -139,9 +147,9 @@ class Telemetry:
         self._logger.info("callback", extra={"outcome": outcome})
         self.metric("CallbackReceived", 1, outcome=outcome)
 
-    def count(self, name: str) -> None:
+    def count(self, name: str, code: str = "") -> None:
         """Emit a metric that counts one."""
-        self.metric(name, 1)
+        self.metric(name, 1, code=code)
 
     def request(self, route: str, status: int, elapsed_ms: float, **more: str) -> None:
         """Log one HTTP request by its route's name; `more` holds codes and digests, where there are any."""

@@ -12,7 +12,7 @@ from cardveil.core.context import Invocation
 from cardveil.core.errors import CardveilError, Reject
 from cardveil.core.frozen import dataclass
 from cardveil.core.importing import uncollected
-from cardveil.core.rate_limit import RateLimiter
+from cardveil.core.rate_limit import Pause, RateLimiter
 from cardveil.handlers.callback_event import Delivery, JobCallback, read_callback, read_delivery
 from cardveil.pipeline.signing import ReferenceRefusedError, Signer
 from cardveil.settings import Settings, from_environment
@@ -35,6 +35,8 @@ STATUSES: Final[Mapping[str, HTTPStatus]] = {
     "oversized": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "later": HTTPStatus.SERVICE_UNAVAILABLE,
 }
+#: Longest that CI waits for its answer because of the receiver of webhooks, in seconds.
+_TELLING_S: Final = 1.0
 #: When a caller may try again, in seconds.
 _RETRY_AFTER: Final = "60"
 
@@ -48,6 +50,7 @@ class CallbackHandler:
     invocation: Invocation
     telemetry: Telemetry
     rate_limiter: RateLimiter | None
+    pause: Pause
     now: Callable[[], float] = time.time
 
     def receive(self, delivery: Delivery) -> tuple[list[str], list[CardveilError]]:
@@ -94,6 +97,10 @@ class CallbackHandler:
         arrival, outcome = processor.arrived(job.user_data, job.job_id, timings)
         if outcome:
             self.telemetry.outcome_of(reference.source, outcome, timings.elapsed_ms)
+        if self.settings.webhook:
+            from cardveil.pipeline.telling import tell_committed
+
+            tell_committed(processor.pipeline, self.pause, _TELLING_S, self.telemetry.count)
         return arrival.value
 
 
@@ -102,6 +109,7 @@ def process_callback(
     invocation: Invocation,
     environment: Mapping[str, str],
     rate_limiter: RateLimiter | None = None,
+    pause: Pause | None = None,
 ) -> dict[str, Any]:
     """Take the callbacks of one event.
 
@@ -123,9 +131,8 @@ def process_callback(
     if delivery.http and delivery.method != "POST":
         telemetry.callback("wrong_method")
         return _answer(["wrong_method"])
-    outcomes, failures = CallbackHandler(settings, environment, invocation, telemetry, rate_limiter).receive(
-        delivery
-    )
+    handler = CallbackHandler(settings, environment, invocation, telemetry, rate_limiter, pause or Pause())
+    outcomes, failures = handler.receive(delivery)
     if delivery.http:
         return _answer(outcomes)
     if failures:

@@ -14,8 +14,9 @@ from cardveil.api.revoked import RevokedTokens
 from cardveil.core.context import Invocation
 from cardveil.core.errors import CardveilError
 from cardveil.core.privacy import digest
-from cardveil.core.rate_limit import RateLimiter
+from cardveil.core.rate_limit import Pause, RateLimiter
 from cardveil.core.telemetry import Telemetry
+from cardveil.pipeline.jobs import CardProcessor
 from cardveil.settings import Settings, from_environment
 from cardveil.storage.ledger import Ledger
 
@@ -30,6 +31,8 @@ _PREFLIGHT_S: Final = 600
 _ASKED: Final = (
     "Authorization", "Content-Type", "Idempotency-Key", "X-Cardveil-Purpose", "X-Cardveil-Token"
 )  # fmt: skip
+#: Longest that a reply waits for the receiver of webhooks, in seconds.
+_TELLING_S: Final = 0.5
 
 
 def answer(
@@ -39,6 +42,7 @@ def answer(
     rate_limiter: RateLimiter | None = None,
     revoked: RevokedTokens | None = None,
     ledger: Ledger | None = None,
+    pause: Pause | None = None,
 ) -> dict[str, Any]:
     """Answer one function-URL event; whatever goes wrong is an answer of its own.
 
@@ -50,8 +54,11 @@ def answer(
         The process's own, too.
     ledger : Ledger, optional
         The process's own, too: it goes on with the chain that it has begun.
+    pause : Pause, optional
+        And this one: while a receiver of webhooks that did not answer is left alone.
     """
     started = time.perf_counter()
+    built: list[CardProcessor] = []
     settings, access_log, origin = Settings(), AccessLog(), ""
     headers_alone = isinstance(event, Mapping) and str(event.get("httpMethod")).upper() == "HEAD"
     telemetry = Telemetry(invocation)
@@ -68,6 +75,7 @@ def answer(
                 telemetry.count,
                 revoked or RevokedTokens(),
                 ledger or Ledger(),
+                built,
             ),
         )
         origin = http_request.headers.get("origin", "")
@@ -75,11 +83,21 @@ def answer(
     except (Problem, CardveilError) as refusal:
         access_log.refusal = refusal
         reply = refused(refusal, invocation)
+    if settings.webhook:
+        _tell(built, pause or Pause(), telemetry)
     headers = {**_HEADERS, **reply["headers"], "X-Request-Id": invocation.request_id}
     headers |= _cross_origin(origin, settings)
     _log(telemetry, access_log, reply["statusCode"], started)
     body = "" if headers_alone else reply["body"]
     return {"statusCode": reply["statusCode"], "headers": headers, "body": body}
+
+
+def _tell(built: list[CardProcessor], pause: Pause, telemetry: Telemetry) -> None:
+    """Tell the receiver of webhooks what a request has brought about: somebody waits for the reply."""
+    from cardveil.pipeline.telling import tell_committed
+
+    for processor in built:
+        tell_committed(processor.pipeline, pause, _TELLING_S, telemetry.count)
 
 
 def _read(event: Any, function: FunctionContext) -> HttpRequest:

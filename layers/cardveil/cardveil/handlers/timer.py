@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _BATCH: Final = 20
 #: No further piece of work is begun when less than this share of the invocation's time is left.
 _RESERVE: Final = 0.25
+#: Of the time that is left, what the receiver of webhooks may take before the sweep's turn comes.
+_TELLING_SHARE: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,8 +248,25 @@ def retain(run: TimerRun, counts: Counter[str], failures: list[CardveilError]) -
             run.telemetry.metric("RetentionRemoved", number, kind=kind)
 
 
+def tell_receiver(run: TimerRun, counts: Counter[str], failures: list[CardveilError]) -> None:  # noqa: ARG001
+    """Tell the receiver of webhooks what it was not told yet, for a share of the time."""
+    from cardveil.pipeline.telling import teller_of
+
+    teller = teller_of(run.processor.pipeline, run.telemetry.count)
+    if teller is not None:
+        until_s = (1.0 - _TELLING_SHARE) * run.invocation.remaining_s()
+        counts.update(teller.tell_due(lambda: run.over or run.invocation.remaining_s() < until_s))
+
+
 #: In the order in which they run; what is to be erased is not finished before.
-SWEEPS: Final = (finish_erasures, finish_overdue, expire_answers, tidy_after_the_killed, retain)
+SWEEPS: Final = (
+    finish_erasures,
+    finish_overdue,
+    expire_answers,
+    tidy_after_the_killed,
+    tell_receiver,
+    retain,
+)
 
 
 def _batches(notes: Iterator[JobNote]) -> Iterator[list[JobNote]]:

@@ -12,7 +12,7 @@ from cardveil.core.context import Invocation
 from cardveil.core.errors import CardveilError, Reject
 from cardveil.core.frozen import dataclass
 from cardveil.core.importing import uncollected
-from cardveil.core.rate_limit import RateLimiter
+from cardveil.core.rate_limit import Pause, RateLimiter
 from cardveil.settings import Settings, from_environment, kinds
 from cardveil.settings.regions import SHORT
 from cardveil.storage.source import Source, not_ours
@@ -20,6 +20,8 @@ from cardveil.storage.source import Source, not_ours
 if TYPE_CHECKING:
     from cardveil.pipeline.jobs import CardProcessor
 
+#: Longest that an instance may be kept from the next card by the receiver of webhooks, in seconds.
+_TELLING_S: Final = 2.0
 #: Deletions for good, and by a delete marker where versions are kept.
 _REMOVED: Final = "cos:ObjectRemove:"
 
@@ -38,6 +40,7 @@ def process_event(
     invocation: Invocation,
     environment: Mapping[str, str],
     rate_limiter: RateLimiter | None = None,
+    pause: Pause | None = None,
 ) -> dict[str, int]:
     """Process every record of a COS event.
 
@@ -45,6 +48,8 @@ def process_event(
     ----------
     rate_limiter : RateLimiter, optional
         The process's own, which outlives the invocation.
+    pause : Pause, optional
+        The process's own, too: while a receiver of webhooks that did not answer is left alone.
 
     Returns
     -------
@@ -79,7 +84,7 @@ def process_event(
 
         failures += note_deletions(deleted, counts, settings, invocation, environment)
     if ours or failures:
-        _process(ours, failures, counts, settings, invocation, environment, rate_limiter)
+        _process(ours, failures, counts, settings, invocation, environment, rate_limiter, pause or Pause())
     if failures:
         raise failures[0]
     return dict(counts)
@@ -93,6 +98,7 @@ def _process(
     invocation: Invocation,
     environment: Mapping[str, str],
     rate_limiter: RateLimiter | None,
+    pause: Pause,
 ) -> None:
     """Process what is ours. The SDKs are imported here, so that passing a record over costs nothing."""
     with uncollected():
@@ -132,6 +138,11 @@ def _process(
         else:
             telemetry.outcome(source.key, outcome, timings.elapsed_ms)
             counts[outcome.status.value if outcome.status else outcome.kind] += 1
+    if settings.webhook:
+        from cardveil.pipeline.telling import tell_committed
+
+        for each in processor.values():
+            tell_committed(each.pipeline, pause, _TELLING_S, telemetry.count)
 
 
 def records_of(event: Any) -> list[Any]:

@@ -152,7 +152,7 @@ def _withdraw(pipeline: Pipeline, source: Source, keys: Keys) -> None:
         if is_retired(pipeline.sources, pipeline.settings, source.key, sidecar):
             return  # its term has ended, and its results have terms of their own
         if pipeline.sources.head(source.key) is None:
-            pipeline.results.withdraw(keys)
+            pipeline.results.withdraw(keys, source_digest(source.key))
             # For the versions of them, where the bucket keeps any.
             want(pipeline.sources, pipeline.settings, source.key, "pipeline", SOURCE_DELETED, time.time())
 

@@ -17,6 +17,7 @@ def eraser_of(processor: CardProcessor, step: Callable[[str], None] = lambda _: 
         results=_cos(pipeline.results.objects),
         leases=pipeline.leases,
         settings=pipeline.settings,
+        notices=pipeline.results.notices,
         cancel=processor.cancel,
         now=processor.now,
         step=step,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from secrets import token_hex
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cardveil.card.model import Side
 from cardveil.core.context import Invocation
@@ -36,6 +36,9 @@ from cardveil.storage.objects import CosObjects
 from cardveil.storage.response_cache import ResponseCache
 from cardveil.storage.results import Results
 from cardveil.storage.vendor import Credentials, cos_client, credentials_from, ocr_client
+
+if TYPE_CHECKING:
+    from cardveil.storage.notices import Notices
 
 #: Of an invocation's time; the call that is under way at the end may take a call's time limit more.
 _WITNESS_SHARE: Final = 0.5
@@ -153,7 +156,7 @@ def build_processor(
             harmless_warnings=settings.harmless_warnings,
         ),
         sources=sources,
-        results=Results(results),
+        results=Results(results, _notices(sources, results, leases, settings)),
         leases=leases,
         breaker=CircuitBreaker(sources, leases, settings.state_prefix, settings.breaker_probe_s, on_metric),
         recogniser=RecognizerFactory(
@@ -184,6 +187,14 @@ def _converted(objects: CosObjects, max_bytes: int, key: str) -> bytes:
     from cardveil.storage.converted import as_jpeg  # most pictures are decoded here
 
     return as_jpeg(objects, key, max_bytes=max_bytes)
+
+
+def _notices(sources: CosObjects, results: CosObjects, leases: Leases, settings: Settings) -> Notices | None:
+    if not settings.webhook:
+        return None
+    from cardveil.storage.notices import Notices
+
+    return Notices(sources, results, leases, settings)
 
 
 def _text_reader(

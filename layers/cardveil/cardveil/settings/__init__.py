@@ -268,6 +268,29 @@ class Settings:
         found = (term for term in self.retention if term.kind == kind and key.startswith(term.prefix))
         return next((term.days for term in found), None)
 
+    webhook: str = _setting(
+        "",
+        kinds.receiver(),
+        "who is told, by a signed POST, of every final state of a card; see webhooks.md",
+    )
+    webhook_secret: tuple[str, ...] = _setting(
+        (),
+        kinds.signing_keys(),
+        "secrets that sign what the webhook's receiver is told: it is signed with each, so that one can be "
+        "replaced",
+    )
+    webhook_keys: bool = _setting(
+        False,
+        kinds.flag(),
+        "whether the receiver is told the source's key itself, and not only its SHA-256: keys may hold ID "
+        "numbers",
+    )
+    webhook_attempts: int = _setting(
+        16,
+        kinds.whole(1, 30),
+        "how often the receiver is told in vain until it is a dead letter (16: in two days)",
+    )
+
     @property
     def output_prefixes(self) -> tuple[str, str, str]:
         """The prefixes under which the package itself writes."""
@@ -367,3 +390,9 @@ def _disagreements(settings: Settings) -> Iterator[tuple[str, str]]:
     if "job" in (settings.execution, settings.sweep_execution) and not settings.job_secrets:
         name = variable("job_secrets")
         yield name, f"set {name}: jobs need a secret for their references"
+    name = variable("webhook")
+    if settings.webhook.startswith("http:") and settings.scheme != "http":
+        yield name, f"set {name} to a URL that begins with https://: only the local cloud tells this machine"
+    if settings.webhook and not settings.webhook_secret:
+        name = variable("webhook_secret")
+        yield name, f"set {name}: without a secret the receiver cannot tell who has sent what"

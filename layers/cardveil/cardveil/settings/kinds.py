@@ -170,6 +170,42 @@ def url() -> Kind:
     )
 
 
+def receiver() -> Kind:
+    """A public host over HTTPS, or this machine; empty for none. It may hold a token: shown like a secret."""
+
+    def parse(raw: str) -> str:
+        from cardveil.core.addresses import AddressRefusedError, target_of  # few functions have a receiver
+
+        try:
+            local = not raw or re.fullmatch(rf"http://{_LOOPBACK}{_URL_TAIL}", raw, re.ASCII)
+            if not local and target_of(raw).scheme != "https":
+                raise ValueError
+        except AddressRefusedError:
+            raise ValueError from None
+        return raw
+
+    return Kind(parse, "a URL of a public host that begins with https://, or nothing", secret=True)
+
+
+def signing_keys() -> Kind:
+    """Secrets that sign what is sent, as they are or in the form of Standard Webhooks."""
+
+    def parse(raw: str) -> tuple[str, ...]:
+        import base64  # few functions have such a secret
+
+        for secret in (found := _parts(raw, ",")):
+            if not re.fullmatch(rf"[ -~]{{{_SECRET_CHARACTERS},}}", secret):
+                raise ValueError
+            if secret.startswith("whsec_"):
+                base64.b64decode(secret.removeprefix("whsec_"), validate=True)  # its error is a ValueError
+        return found
+
+    expected = (
+        f"secrets of at least {_SECRET_CHARACTERS} printable characters, or whsec_ and Base64, by commas"
+    )
+    return Kind(parse, expected, ",".join, secret=True)
+
+
 def origins() -> Kind:
     """Origins of web pages, over HTTPS or on this machine."""
     form = rf"https://{_HOST}(:\d{{1,5}})?|http://{_LOOPBACK}"

@@ -30,14 +30,15 @@ from cardveil.storage.holds import Hold, hold_of
 from cardveil.storage.job_store import JobNotes
 from cardveil.storage.keys import keys_of, source_digest
 from cardveil.storage.leases import Leases
+from cardveil.storage.notices import Notices, notes_prefix
 from cardveil.storage.objects import CosObjects
 from cardveil.storage.retired import retired_key
 from cardveil.storage.versions import Version, delete_version, read_version, versions_of, versions_under
 
 #: The steps in their order; a kill between any two is mended by doing all of them again.
 STEPS: Final = (
-    "source", "lease", "job", "staged", "answers", "history", "unread", "retired", "redacted", "sidecar",
-    "checkpoints", "tombstone", "release", "task",
+    "source", "lease", "job", "staged", "answers", "history", "unread", "retired", "webhooks", "redacted",
+    "sidecar", "checkpoints", "tombstone", "told", "release", "task",
 )  # fmt: skip
 #: A checkpoint with the most keys that a selection may name.
 _MAX_CHECKPOINT_BYTES: Final = 16 * 1024 * 1024
@@ -55,6 +56,8 @@ class Eraser:
         The buckets of the sources and of the results.
     cancel : callable
         Cancels a job at CI by its id; one that has ended is fine.
+    notices : Notices, optional
+        For the receiver of webhooks, where there is one: it is told of each erasure.
     step : callable
         Told the name of each of `STEPS` as it begins.
     """
@@ -64,6 +67,7 @@ class Eraser:
     leases: Leases
     settings: Settings
     cancel: Callable[[str], None]
+    notices: Notices | None = None
     now: Callable[[], float] = time.time
     step: Callable[[str], None] = lambda _: None
 
@@ -120,6 +124,9 @@ class Eraser:
             self._remove(task)
             self.step("tombstone")
             done = self._tell(task, "erased", removed)
+            self.step("told")
+            if self.notices is not None:
+                self.notices.erased(_notice_id(task), source_digest(key), task.reason)
         finally:
             self.step("release")
             self.leases.clear(keys.lease_prefix)
@@ -133,6 +140,9 @@ class Eraser:
         if note and note.job_id:
             self.cancel(note.job_id)
         for kind, objects, versions in self._everything(task.key):
+            if kind == "redacted":
+                self.step("webhooks")
+                self._settle_notices(task.key)
             if kind not in {"source", "job"}:
                 self.step(kind)
             for version in versions:
@@ -151,6 +161,17 @@ class Eraser:
         former = versions_of(self.results, keys.former) if keys.former else []
         yield "redacted", self.results, [*copies, *former]
         yield "sidecar", self.results, versions_of(self.results, keys.sidecar)
+
+    def _settle_notices(self, key: str) -> None:
+        """Take the key out of what is still to be told of a source, even if there is no receiver now."""
+        notices = self.notices or Notices(self.sources, self.results, self.leases, self.settings)
+        sidecar = self.results.head(keys_of(key, self.settings).sidecar)
+        if sidecar is not None:
+            notices.settle(source_digest(key), sidecar)
+        notices.without_key(source_digest(key))
+        for version in list(versions_under(self.sources, notes_prefix(self.settings, key))):
+            if version.marker or not version.latest:
+                delete_version(self.sources, version)
 
     def _checkpoints(self, key: str) -> list[Version]:
         """Return the checkpoints and reports that name a source: such a run begins anew."""
@@ -181,6 +202,11 @@ class Eraser:
         stone = Tombstone(task.id, digest, task.by, task.reason, task.at, state, removed)
         bury(self.sources, self.settings, stone)
         return stone
+
+
+def _notice_id(task: Task) -> str:
+    """Return the id by which an erasure is told of, the same whenever it is carried out again."""
+    return source_digest(f"{source_digest(task.key)}/{task.id}")[:32]
 
 
 def state_of(key: str, settings: Settings) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cardveil.card.findings import Status
 from cardveil.core.errors import SourceGone
@@ -11,6 +11,9 @@ from cardveil.core.frozen import dataclass
 from cardveil.storage.keys import Keys
 from cardveil.storage.objects import Objects, Stored
 from cardveil.storage.sidecar import MAX_BYTES
+
+if TYPE_CHECKING:
+    from cardveil.storage.notices import Notices
 
 _META: Final = "x-cos-meta-"
 
@@ -94,16 +97,21 @@ class Results:
     ----------
     objects : Objects
         The bucket for results.
+    notices : Notices, optional
+        Where it is written down, before each commit, what the receiver of webhooks is to be told of it.
     """
 
     objects: Objects
+    notices: Notices | None = None
 
     def current(self, keys: Keys) -> Stored | None:
         """Return the sidecar's head, None when there is no result."""
         return self.objects.head(keys.sidecar)
 
-    def withdraw(self, keys: Keys) -> None:
-        """Remove the results of a source that is not there any more."""
+    def withdraw(self, keys: Keys, source: str) -> None:
+        """Remove the results of a source that is not there any more; `source` is its key's SHA-256."""
+        if self.notices is not None:
+            self.notices.retract(source)
         self.objects.delete(keys.sidecar)
         self.objects.delete(keys.redacted)
         self._withdraw_former(keys)
@@ -134,6 +142,7 @@ class Results:
         unread : str
             Why the source could not be read: the sidecar then stands until it can be.
         """
+        told = self._announced(keys, sidecar, status.value, status)
         if replaces:
             self._unsettle(keys)
         self._withdraw_former(keys)
@@ -141,7 +150,7 @@ class Results:
             self._put_copy(keys, copy)
         else:
             self._withdraw(keys)
-        told = {"unread": unread} if unread else {}
+        told |= {"unread": unread} if unread else {}
         self._put_sidecar(keys, sidecar, {"status": status.value, **version.as_meta(), **told})
 
     def commit_decision(
@@ -154,7 +163,8 @@ class Results:
         meanwhile is marked as unfinished: whoever comes next writes the copy that it asks for. See
         `pipeline.decisions`.
         """
-        told = {"status": status.value, **version.as_meta(), "decided": "yes"}
+        announced = self._announced(keys, sidecar, "decided", status)
+        told = {"status": status.value, **version.as_meta(), "decided": "yes", **announced}
         self._withdraw_former(keys)
         if self.objects.head(keys.redacted):
             self._unsettle(keys)
@@ -168,6 +178,14 @@ class Results:
         """Write the copy of an unfinished decision, and take its mark away; all else stays as it was."""
         self._put_copy(keys, copy)
         self._put_sidecar(keys, sidecar, _own(written))
+
+    def _announced(self, keys: Keys, sidecar: bytes, state: str, status: Status) -> dict[str, str]:
+        """Write down what is to be told of a commit, before anything of it; return the sidecar's mark."""
+        if self.notices is None:
+            return {}
+        import orjson
+
+        return self.notices.announce(orjson.loads(sidecar), state, status.value, self.current(keys))
 
     def _unsettle(self, keys: Keys) -> None:
         """Mark the present sidecar as unfinished: from here on the copy need not be the one that it names."""

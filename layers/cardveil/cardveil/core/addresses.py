@@ -7,7 +7,6 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
-from cardveil.api.problems import Problem
 from cardveil.core.frozen import dataclass
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -34,9 +33,13 @@ _LONGEST: Final = 2048
 _URL: Final = re.compile(r"[A-Za-z0-9._~:/?#@!$&'()*+,;=%-]+")
 
 
+class AddressRefusedError(Exception):
+    """A URL or an address that nobody is spoken to at; the text says what to give instead, never what was."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A place to fetch from, checked but for its address; `path` carries the query."""
+    """A place to speak to, checked but for its address; `path` carries the query."""
 
     scheme: str
     host: str
@@ -49,27 +52,27 @@ def target_of(url: str) -> Target:
 
     Raises
     ------
-    Problem
-        422 ``url_refused``: not http or https, with credentials, on another port than the scheme's own, with
-        an address or a local name for a host, or with characters that no URL has. The text never repeats it.
+    AddressRefusedError
+        For what is not http or https, with credentials, on another port than the scheme's own, with an
+        address or a local name for a host, or with characters that no URL has.
     """
     if not 0 < len(url) <= _LONGEST or not _URL.fullmatch(url):
-        raise refused("write the URL with the characters that a URL has, in at most 2048 of them")
+        raise AddressRefusedError("write the URL with the characters that a URL has, in at most 2048 of them")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise refused("give a URL") from None
+        raise AddressRefusedError("give a URL") from None
     if parts.scheme not in _PORTS:
-        raise refused("give a URL of http or https")
+        raise AddressRefusedError("give a URL of http or https")
     if "@" in parts.netloc:
-        raise refused("give a URL without a user name or password")
+        raise AddressRefusedError("give a URL without a user name or password")
     if port not in {None, _PORTS[parts.scheme]} or parts.netloc.endswith(":"):
-        raise refused("give a URL on the scheme's own port, 80 or 443")
+        raise AddressRefusedError("give a URL on the scheme's own port, 80 or 443")
     host = (parts.hostname or "").lower()
     # A name, and no address in any of its spellings: those have digits, or nothing, behind the last dot.
     if not _HOST.fullmatch(host) or host.endswith(_INNER):
-        raise refused("give a URL whose host is a public name, not an address")
+        raise AddressRefusedError("give a URL whose host is a public name, not an address")
     path = parts.path or "/"
     return Target(parts.scheme, host, _PORTS[parts.scheme], f"{path}?{parts.query}" if parts.query else path)
 
@@ -83,8 +86,3 @@ def is_public(text: str) -> bool:
     if any(address.version == network.version and address in network for network in _REFUSED):
         return False
     return address.is_global and not address.is_multicast and not address.is_reserved
-
-
-def refused(what_to_do: str) -> Problem:
-    """Build the refusal of a URL."""
-    return Problem(422, "url_refused", what_to_do)
