@@ -66,11 +66,11 @@ def find_edges(source: Source, placing: Placing) -> Edges | None:
     kept = [side for side in sides if side is not None]
     if not kept:
         return None
-    image, card, weight = (
+    points, card, weight = (
         np.asarray(np.vstack([getattr(side, name) for side in kept]), np.float64)
         for name in ("image", "card", "weight")
     )
-    return Edges(image, card, weight, sum(side.sides for side in kept))
+    return Edges(points, card, weight, sum(side.sides for side in kept))
 
 
 def _strongest(steps: NDArray[Any]) -> NDArray[Any]:
