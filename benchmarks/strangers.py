@@ -68,6 +68,9 @@ class _Keeping:
         self.last = recognition.cards
         return recognition
 
+    def forget(self) -> None:
+        self.last = ()
+
     def texts(self, image: Image) -> tuple[str, ...]:
         return self._base.texts(image)
 
@@ -76,7 +79,7 @@ def measure(sample: MixedPicture, recogniser: _Keeping, tally: Tally, keep: Path
     """Count one picture of one card."""
     (truth,) = sample.cards.values()
     tally.cards += 1
-    recogniser.last = ()
+    recogniser.forget()
     said = []
     try:
         status, findings, judgement = run(sample, load_policy("standard"), recogniser, keep)
