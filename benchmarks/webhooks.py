@@ -53,7 +53,12 @@ class Desk:
         self.refused = 0
         desk, lock = self, threading.Lock()
 
-        class Handler(names["Receiver"]):  # type: ignore[misc]  # from the page
+        base: Any = names["Receiver"]
+
+        class Handler(base):  # type: ignore[misc]  # from the page
+            rfile: Any
+            wfile: Any
+
             def do_POST(self) -> None:  # noqa: N802 - as http.server calls it
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 with lock:
@@ -141,7 +146,7 @@ def main() -> int:
     found = list(scenes(settings))
     commits, now, started = recording(found[0].memory), 1000.0, time.monotonic()
 
-    sender = Now(desk.url)
+    sender: Any = Now(desk.url)  # in the place of a `Receiver`
 
     def schedule(check: Callable[[str], None] = lambda _: None) -> None:
         processor = replaced(found[0], now, check)

@@ -27,7 +27,7 @@ NAME, ADDRESS = "=cmd|' /C calc'!A0", "@SUM(1)"
 
 def document(key: str, etag: str, **changes: Any) -> dict[str, Any]:
     """A sidecar as the package writes it, with texts that a spreadsheet would evaluate."""
-    field = {"score": 99.0, "polygon": None, "sources": [], "checks": []}
+    field: dict[str, Any] = {"score": 99.0, "polygon": None, "sources": [], "checks": []}
     return {
         "schema": "cardveil.sidecar/2",
         "source": {"bucket": "b", "key": key, "etag": etag, "size": 1, "width": 9, "height": 9,

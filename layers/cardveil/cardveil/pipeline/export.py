@@ -112,7 +112,7 @@ class Export:
         dates = [entry.modified, *(_seconds(row[name]) for name in ("recognised_at", "decided_at"))]
         if max(dates) < self.wish.since:
             return ""
-        cards = list(enumerate(document["cards"], start=1)) if document else []
+        cards: list[tuple[int | None, Any]] = list(enumerate(document["cards"], start=1)) if document else []
         return "".join(self._line(row | self._of_card(document, *card)) for card in cards or [(None, None)])
 
     def _line(self, row: Mapping[str, Any]) -> str:
