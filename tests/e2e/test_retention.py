@@ -240,7 +240,7 @@ def test_what_is_being_worked_on_or_was_written_anew_stays(tmp_path: Path, front
 
 def test_a_card_that_waits_for_a_person_is_told_of_before_its_source_goes(tmp_path: Path) -> None:
     with api_bench(tmp_path / "cloud", environment=ENVIRONMENT) as api:
-        back, front = kept("id-back-flat.jpg"), kept("id-front-flat.jpg")
+        back, front = kept("id-back-photo.jpg"), kept("id-front-flat.jpg")
         upload(api, "soon.jpg", back, 25)
         upload(api, "later.jpg", back, 10)
         upload(api, "decided.jpg", front, 25)
