@@ -278,9 +278,13 @@ def test_an_upload_opens_itself_only_when_nobody_is_at_work(desk: Desk) -> None:
         "mimeType": "image/jpeg",
         "buffer": kept("id-front-photo.jpg"),
     }
+    asked: list[str] = []
+    desk.page.on("request", lambda request: asked.append(request.method) if "/v1/" in request.url else None)
     desk.page.locator("#file").set_input_files(picture)
     expect(desk.page.locator("#sending")).to_contain_text("later.jpg: redacted")
+    # A card that opens is asked for in the same moment.
     still_corrected(desk)
+    assert asked == ["POST"]
     desk.page.locator("#sending").get_by_role("button", name="Open").click()
     desk.opened("later.jpg")
     assert desk.page.url.endswith("%2Flater.jpg")
