@@ -13,8 +13,9 @@ from cardveil.card.layout import Box, CardLayout
 from cardveil_ocr.anchors import Anchor
 from cardveil_ocr.lines import Line
 
-#: Digits and what they are misread as, so many of them in a row at the least, are a number's part.
-_DIGITS: Final = re.compile(r"[0-9XxOoIlSBZ|.,\s]+")
+#: Digits and what they are misread as, so many of them in a row at the least, are a number's part; it begins
+#: with no "o" or point: those end the small print before it.
+_DIGITS: Final = re.compile(r"[0-9IlSBZ|][0-9XxOoIlSBZ|.,\s]*")
 _RUN: Final = 6
 #: Millimetres between parts of one value at the most.
 _APART: Final = 10.0

