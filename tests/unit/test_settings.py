@@ -93,6 +93,7 @@ WRONG = {
     "source_deleted": ["", "delete", "Erase"],
     "policy": ["strcit", "", "Strict", "../x.yml", "a/../b.yml", "strict.txt", "x\n.yml", "/etc/passwd"],
     "text_provider": ["idcardocr", "", "IDCardOCR,none"],
+    "sidecar_texts": ["tokens", "", "ALL", "masked"],
     "cross_border": ["on", "", "Allowed", "allowed "],
     "general_ocr witness": ["", "maybe", "2"],
     "proof": ["", "none"],
@@ -137,7 +138,7 @@ WRONG = {
     "turbojpeg": ["relative.so", "/a/../b.so", "on"],
     "log_level": ["debug", "", "TRACE"],
     "execution": ["jobs", "invoke", ""],
-    "job_secrets token_secrets": [
+    "job_secrets token_secrets text_key": [
         "short",
         "s" * 31,
         f"{'s' * 32},short",

@@ -63,6 +63,7 @@ def grants(settings: Settings, region: str, *, jobs: bool) -> tuple[Grant, ...]:
     listed = tuple(f"{settings.state_prefix}{name}" for name in _LISTED)
     staged = f"{settings.state_prefix}staged/*"
     everywhere = _WORKERS
+    history = f"{settings.state_prefix}history/*"
     desk = ("on_request",)
     sweeper = ("on_schedule",)
     sweeps = f"{settings.state_prefix}sweeps/*"
@@ -105,9 +106,13 @@ def grants(settings: Settings, region: str, *, jobs: bool) -> tuple[Grant, ...]:
         ),
         Grant(
             "cos:PutObject",
-            (f"{settings.state_prefix}history/*",),
+            (history,),
             desk,
             "move old decisions out of a sidecar",
+        ),
+        *(
+            Grant(action, (history,), everywhere, "take reasons out of old decisions", needs="less_texts")
+            for action in ("cos:GetBucket", "cos:GetObject", "cos:PutObject")
         ),
         Grant("cos:GetBucket", listed, everywhere, "find leases, kept answers and jobs"),
         Grant("cos:DeleteObject", (sidecars,), everywhere, "remove the result of a source that went"),
@@ -205,6 +210,8 @@ def _needed(needs: str, settings: Settings, jobs: bool) -> bool:
         return settings.ledger != "off"
     if needs == "encryption=kms":
         return settings.encryption.startswith("kms")
+    if needs == "less_texts":
+        return settings.sidecar_texts != "all"
     if needs == "general_ocr":
         return settings.general_ocr or settings.proof == "recognise"
     name, _, value = needs.partition("=")

@@ -116,8 +116,9 @@ def _masked(context: RequestContext, card: Mapping[str, Any]) -> tuple[Mapping[s
         if context.policy.action_for(card_type, side, entry["name"]) == "keep":
             fields.append(entry)
             continue
-        fields.append({**entry, "text": None, "normalized": None})
-        if entry["text"] is not None:
+        kept = {name: value for name, value in entry.items() if name not in {"token", "shown"}}
+        fields.append({**kept, "text": None, "normalized": None})
+        if entry["text"] is not None or "token" in entry:
             masked.append(entry["name"])
     return {**card, "fields": fields}, list(dict.fromkeys(masked))
 

@@ -20,6 +20,7 @@ from cardveil.core.frozen import dataclass, replace
 from cardveil.pipeline.decided_policy import present_policy
 from cardveil.pipeline.examine import PIPELINE_VERSION, ProcessingResult, sidecar_of
 from cardveil.pipeline.renewal import covered, stored_verdict
+from cardveil.pipeline.texts_at_rest import keeping_of
 from cardveil.recognition.merge import check
 from cardveil.redaction import Policy
 from cardveil.storage.archive import bounded
@@ -145,6 +146,9 @@ def _change(found: Found, request: ReviewRequest, policy: Policy) -> _Change:
         checked = [check(card) for card in put_right]
         cards = tuple(card for card, _ in checked)
         told = dict.fromkeys(code for _, codes in checked for code in codes)
+        if document["pipeline"].get("texts"):
+            # What was found out of texts that are not kept cannot be found out again.
+            told |= dict.fromkeys(code for code in findings if code not in settled)
         kept = [code for code in told if code in FINDINGS and not FINDINGS[code].review]
     named = {(correction.card, correction.name): correction for correction in request.fields}
     return _Change(
@@ -219,6 +223,7 @@ def _put_right(field: Field, correction: FieldCorrection, size: tuple[float, flo
         normalized = normalize(field.name, text) if text else None
         # What was checked was the old text; no score is better than a person's own look.
         changed |= {"text": text, "normalized": normalized, "score": None, "checks": ()}
+        changed |= {"token": None, "shown": None}
     if correction.polygon is not None:
         polygon = Polygon.of(correction.polygon)
         left, top, right, bottom = polygon.bounds()
@@ -255,13 +260,20 @@ def _commit(context: RequestContext, keys: Keys, found: Found, change: _Change) 
         settled=change.settled,
         cards=_numbers(change.fields),
     )
-    history, archived = bounded(
-        pipeline.sources, keys, (*history_of(document), decision), int(document.get("archived", 0))
-    )
+    keeping = keeping_of(context.settings)
+    told = keeping.history((*history_of(document), decision))
+    history, archived = bounded(pipeline.sources, keys, told, int(document.get("archived", 0)))
+    sidecar = sidecar_of(verdict, source, change.policy, keys.redacted)
     sidecar = replace(
-        sidecar_of(verdict, source, change.policy, keys.redacted), history=history, archived=archived
+        sidecar,
+        cards=keeping.cards(sidecar.cards, change.policy),
+        texts_kept=keeping.tag,
+        history=history,
+        archived=archived,
     )
-    version = Version(stored.etag, change.policy.digest, PIPELINE_VERSION, source_digest(found.key))
+    version = Version(
+        stored.etag, change.policy.digest, PIPELINE_VERSION, source_digest(found.key), texts=keeping.tag
+    )
     copy = (verdict.copy.data, verdict.copy.media_type) if verdict.copy else None
     pipeline.results.commit_decision(keys, version, status, to_json(sidecar), copy)
     written = read(context, found.key)

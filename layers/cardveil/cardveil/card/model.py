@@ -123,6 +123,8 @@ class Field:
         Confidence from 0 to 100, as the vendor scales it.
     sources : tuple of str
         The APIs that contributed to the text or to the polygon.
+    token, shown : str or None
+        What is kept of a text that is not: see `pipeline.texts_at_rest`.
     """
 
     name: str
@@ -132,6 +134,8 @@ class Field:
     polygon: Polygon | None = None
     sources: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()
+    token: str | None = None
+    shown: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from cardveil.pipeline.covering import RedactionRules
 from cardveil.pipeline.decided_policy import choice_of
 from cardveil.pipeline.examine import PIPELINE_VERSION
 from cardveil.pipeline.options import ProcessOptions
+from cardveil.pipeline.texts_at_rest import keeping_of
 from cardveil.storage.circuit_breaker import Open
 from cardveil.storage.keys import Keys, keys_of, source_digest
 from cardveil.storage.leases import Lease
@@ -264,7 +265,8 @@ def _rules(
     """Return what the source is redacted by, as far as it has a policy of its own, and by what version."""
     rules = pipeline.converting(options.rules or pipeline.rules, source.key)
     digest = rules.policy.digest
-    version = Version(stored.etag, digest, PIPELINE_VERSION, source_digest(source.key))
+    texts = keeping_of(pipeline.settings).tag
+    version = Version(stored.etag, digest, PIPELINE_VERSION, source_digest(source.key), texts=texts)
     choice = choice_of(rules.policy, stored, version, made, options.chosen)
     if choice.name:
         version = replace(version, chosen=choice.name, applied=choice.policy.digest)

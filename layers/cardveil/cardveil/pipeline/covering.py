@@ -9,6 +9,7 @@ from cardveil.card.model import PORTRAIT, Card, Field
 from cardveil.core.errors import Reject, Review
 from cardveil.core.frozen import dataclass, replace
 from cardveil.core.timing import Timings
+from cardveil.pipeline.texts_at_rest import HIDDEN
 from cardveil.recognition.interfaces import CardRecogniser, Image, TextLine
 from cardveil.redaction import (
     Limits,
@@ -246,13 +247,18 @@ def _decisive(card: Card, policy: Policy) -> Card:
     """
     actions = {field.name: policy.action_for(card.type, card.side, field.name) for field in card.fields}
     cut = {name for name, action in actions.items() if isinstance(action, Partial)}
-    fields = [
-        Field(f.name, f.text if f.name in cut or not f.text else "-", polygon=f.polygon) for f in card.fields
-    ]
+    fields = [Field(f.name, _decisive_text(f, f.name in cut), polygon=f.polygon) for f in card.fields]
     texts = card.texts and tuple(
         text if text.name in cut else replace(text, start=-1, characters=()) for text in card.texts
     )
     return replace(card, fields=tuple(fields), texts=texts)
+
+
+def _decisive_text(field: Field, is_cut: bool) -> str | None:
+    if is_cut:
+        # Where it is cut its characters count, not what they are.
+        return field.text or (field.shown or "").replace(HIDDEN, "0") or None
+    return "-" if field.text or field.token else None
 
 
 def _with_places(card: Card, placement: Placement | None, outline: Outline | None) -> Card:

@@ -1,4 +1,4 @@
-"""Finishes a person's decision that was interrupted: writes the copy that it asks for."""
+"""What is done to a person's decision afterwards: its copy is written, or less of its texts is kept."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from cardveil.core.errors import RETRY_HINT, PermissionMissing, Reject, Retry, R
 from cardveil.core.frozen import replace
 from cardveil.pipeline.decided_policy import present_policy
 from cardveil.pipeline.renewal import covered, stored_verdict
-from cardveil.storage.sidecar import MAX_BYTES, cards_of, read_sidecar
+from cardveil.pipeline.texts_at_rest import keeping_of
+from cardveil.redaction import policy_of
+from cardveil.storage.archive import put_archive
+from cardveil.storage.sidecar import MAX_BYTES, as_card, as_entry, cards_of, history_of, read_sidecar
 
 if TYPE_CHECKING:
     from cardveil.pipeline.claim import Claim
@@ -52,3 +55,29 @@ def finish(pipeline: Pipeline, claimed: Claim) -> None:
     document = {**document, "redaction": {**document["redaction"], "output": output}}
     sidecar = orjson.dumps(document, option=orjson.OPT_INDENT_2)
     pipeline.results.finish_decision(claimed.keys, written, sidecar, (done.copy.data, done.copy.media_type))
+
+
+def keep_less(pipeline: Pipeline, claimed: Claim) -> None:
+    """Write a decision's sidecar anew with its texts as the settings have them kept; all else stays.
+
+    Where the policy that it was made by is not known any more, no text stays.
+    """
+    keeping = keeping_of(pipeline.settings)
+    written, data = pipeline.results.objects.get(claimed.keys.sidecar, max_bytes=MAX_BYTES)
+    document = read_sidecar(data, claimed.source.key)
+    if document is None:
+        return
+    policy = present_policy(document, pipeline.rules.policy, decided=True) or policy_of("unknown", {})
+    history = keeping.history(history_of(document))
+    document = {
+        **document,
+        "cards": [as_card(card) for card in keeping.cards(cards_of(document), policy)],
+        "pipeline": {**document["pipeline"], "texts": keeping.tag},
+        "history": [as_entry(decision) for decision in history],
+    }
+    sidecar = orjson.dumps(document, option=orjson.OPT_INDENT_2)
+    pipeline.results.rewrite(claimed.keys, written, sidecar, claimed.version)
+    for key in list(pipeline.sources.list(claimed.keys.history)):
+        _, archived = pipeline.sources.get(key, max_bytes=MAX_BYTES)
+        entries = [{**entry, "reason": ""} for entry in orjson.loads(archived or b"[]")]
+        put_archive(pipeline.sources, key, entries)

@@ -37,6 +37,7 @@ from cardveil.pipeline.decided_policy import POLICY_META
 from cardveil.pipeline.examine import ProcessingResult, examine, sidecar_of
 from cardveil.pipeline.options import ProcessOptions
 from cardveil.pipeline.renewal import re_redact
+from cardveil.pipeline.texts_at_rest import ALL, keeping_of
 from cardveil.recognition.hints import hint_of
 from cardveil.recognition.interfaces import CardRecogniser, Hint
 from cardveil.recognition.recognizer import Stage
@@ -188,6 +189,10 @@ class Pipeline:
             raise PolicyWeaker("policy_weaker", "name a policy that covers as much, or decide by a review")
         if made is None or not (decided or self._stands(claimed, made)):
             return None
+        if not version.keeps_texts_so(made):
+            from cardveil.pipeline.decisions import keep_less  # once, after the setting was changed
+
+            keep_less(self, claimed)
         # Who made it may have been killed between the commit and the tidying.
         if claimed.kept.result() is not None:
             self.sources.delete(claimed.keys.answers)
@@ -207,7 +212,9 @@ class Pipeline:
         """Bring what was claimed to its final state; raises as `process` does."""
         if claimed.refusal is not None:
             return self._publish_refusal(claimed, claimed.refusal)
-        kept_s = self.settings.answers_kept_s
+        keeping = keeping_of(self.settings)
+        # An answer says all that a card says.
+        kept_s = self.settings.answers_kept_s if keeping.mode == ALL else 0.0
         answers = ResponseCache(self.sources, claimed.keys.answers, claimed.kept, kept_s, claimed.pool)
         confirmation = Confirmation(partial(self.sources.head, claimed.source.key), claimed.pool)
         sidecar = self._reusable_sidecar(claimed)
@@ -302,7 +309,10 @@ class Pipeline:
             return None  # a role that may not read results: it is recognised again
         document = read_sidecar(data, claimed.source.key)
         same = document is not None and document["source"]["etag"] == claimed.stored.etag
-        return document if document and same and not document.get("history") else None
+        if document is None or not same or document.get("history"):
+            return None
+        lacking = keeping_of(self.settings).lacks_texts(document, claimed.rules.policy)
+        return None if lacking else document
 
     def _recognise_and_redact(self, claimed: Claim, recogniser: CardRecogniser) -> ProcessingResult:
         try:
@@ -321,7 +331,9 @@ class Pipeline:
         stored, keys, policy = claimed.stored, claimed.keys, claimed.rules.policy
         source = SourceFacts(self.sources.bucket, claimed.source.key, stored.etag, stored.size)
         sidecar = sidecar_of(result, source, policy, keys.redacted)
-        document = to_json(replace(sidecar, chosen=claimed.version.chosen))
+        keeping = keeping_of(self.settings)
+        kept = keeping.cards(sidecar.cards, policy)
+        document = to_json(replace(sidecar, cards=kept, texts_kept=keeping.tag, chosen=claimed.version.chosen))
         copy = (result.copy.data, result.copy.media_type) if result.copy else None
         with claimed.timings("publish"):
             replaces = claimed.made is not None

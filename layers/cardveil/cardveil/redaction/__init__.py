@@ -8,7 +8,7 @@ from cardveil.redaction.card_outline import Outline, card_outline
 from cardveil.redaction.card_pose import Placement, place
 from cardveil.redaction.flat_card import FlatCard, flat_card
 from cardveil.redaction.planning import Plan, plan
-from cardveil.redaction.policy import BUILT_IN, Partial, Policy, from_document
+from cardveil.redaction.policy import BUILT_IN, Partial, Policy, from_document, policy_of
 from cardveil.redaction.policy_file import load_policy
 from cardveil.redaction.policy_order import as_document, covers_as_much, stricter
 from cardveil.redaction.redact import BLACK, redact
@@ -48,6 +48,7 @@ __all__ = [
     "memory_of",
     "place",
     "plan",
+    "policy_of",
     "prove_unreadable",
     "redact",
     "stricter",

@@ -75,6 +75,10 @@ class Policy:
         """
         return self.rules.get(card_type, {}).get(field, "mask")
 
+    def rules_of(self, card_type: str) -> Mapping[str, Action]:
+        """Return the actions for a card type by its name, none for one that is not known."""
+        return next((each for kind, each in self.rules.items() if kind.value == card_type), {})
+
 
 def policy_of(
     name: str,

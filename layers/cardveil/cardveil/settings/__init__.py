@@ -61,6 +61,18 @@ class Settings:
         kinds.encryption(),
         "encryption at rest of all that is written: `AES256` (keys of COS), `kms`, `kms:KEY-ID`, `none`",
     )
+    sidecar_texts: str = _setting(
+        "all",
+        kinds.choice("all", "masked-as-tokens", "none"),
+        "what sidecars keep of the texts of fields: `all`; for what the policy covers a token that only the "
+        "key can make (`masked-as-tokens`); or `none`. Other than `all`, answers that were paid for are not "
+        "kept, and neither are reasons of decisions",
+    )
+    text_key: tuple[str, ...] = _setting(
+        (),
+        kinds.secrets(),
+        "the secret by which tokens are made; another one makes other tokens, so that cards do not join",
+    )
     source_deleted: str = _setting(
         "erase",
         kinds.choice("erase", "keep"),
@@ -364,6 +376,12 @@ def _disagreements(settings: Settings) -> Iterator[tuple[str, str]]:
     if settings.purpose == "required" and settings.ledger == "off":
         name = variable("ledger")
         yield name, f"set {name} to on or strict: purposes are entered there"
+    if settings.sidecar_texts == "masked-as-tokens" and len(settings.text_key) != 1:
+        name = variable("text_key")
+        yield name, f"set {name} to one secret: tokens are made by it"
+    if settings.sidecar_texts != "all" and settings.proof == "recognise":
+        name = variable("sidecar_texts")
+        yield name, f"set {name} to all: a copy cannot be read again for texts that are not kept"
     if "job" in (settings.execution, settings.sweep_execution) and not settings.job_secrets:
         name = variable("job_secrets")
         yield name, f"set {name}: jobs need a secret for their references"

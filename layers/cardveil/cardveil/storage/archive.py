@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import orjson
 
@@ -37,7 +37,11 @@ def bounded(
     if len(history) <= MOST:
         return tuple(history), archived
     old, kept = history[:-_KEPT], history[-_KEPT:]
-    data = orjson.dumps([as_entry(decision) for decision in old], option=orjson.OPT_INDENT_2)
-    key = f"{keys.history}{archived:08d}.json"
-    objects.put(key, data, media_type="application/json", meta={"kind": "history"})
+    put_archive(objects, f"{keys.history}{archived:08d}.json", [as_entry(decision) for decision in old])
     return tuple(kept), archived + len(old)
+
+
+def put_archive(objects: Objects, key: str, entries: Sequence[Mapping[str, Any]]) -> None:
+    """Write one object of the archive."""
+    data = orjson.dumps(entries, option=orjson.OPT_INDENT_2)
+    objects.put(key, data, media_type="application/json", meta={"kind": "history"})

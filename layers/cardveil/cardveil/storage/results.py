@@ -28,6 +28,8 @@ class Version:
     chosen, applied : str
         The packaged policy that was chosen for the source, and the digest of the policy that came of it and
         the settings'; empty where none was chosen.
+    texts : str
+        How texts are kept; empty as they are.
     """
 
     etag: str
@@ -36,10 +38,13 @@ class Version:
     source: str
     chosen: str = ""
     applied: str = ""
+    texts: str = ""
 
     def as_meta(self) -> dict[str, str]:
         """Return it as user metadata of the sidecar, so that a HEAD tells whether there is anything to do."""
         meta = {"source": self.source, "source-etag": self.etag, "pipeline": self.pipeline}
+        if self.texts:
+            meta["texts"] = self.texts
         if not self.chosen:
             return {**meta, "policy": self.policy_digest}
         return {**meta, "policy": self.applied, "chosen": self.chosen, "configured": self.policy_digest}
@@ -50,11 +55,16 @@ class Version:
         What a person has put right is not undone by a later delivery or a change of the settings. A decision
         whose copy may not be written yet is not made.
         """
-        if _said(sidecar, "unfinished"):
+        if _said(sidecar, "unfinished") or not self.keeps_texts_so(sidecar):
             return False
         policy = _said(sidecar, "configured") or _said(sidecar, "policy")
         now = self.located(sidecar) and policy == self.policy_digest
         return self.decided(sidecar) or now
+
+    def keeps_texts_so(self, sidecar: Stored) -> bool:
+        """Say whether texts are kept as they are to be; a person's decision may hold less, and keeps it."""
+        kept = _said(sidecar, "texts")
+        return kept == self.texts or (self.decided(sidecar) and not self.texts)
 
     def waits(self, sidecar: Stored, code: str) -> bool:
         """Say whether `sidecar` says of the same source that it cannot be read, for this reason."""
@@ -168,6 +178,10 @@ class Results:
         """Write the copy of an unfinished decision, and take its mark away; all else stays as it was."""
         self._put_copy(keys, copy)
         self._put_sidecar(keys, sidecar, _own(written))
+
+    def rewrite(self, keys: Keys, written: Stored, sidecar: bytes, version: Version) -> None:
+        """Write a sidecar anew that keeps its texts otherwise; all else stays as it was."""
+        self._put_sidecar(keys, sidecar, {**_own(written), "texts": version.texts})
 
     def _unsettle(self, keys: Keys) -> None:
         """Mark the present sidecar as unfinished: from here on the copy need not be the one that it names."""

@@ -128,6 +128,8 @@ class Sidecar:
         The policy itself, as `redaction.as_document` gives it: files of policies change.
     chosen : str
         The packaged policy that a machine's request has chosen; empty for the settings' alone.
+    texts_kept : str
+        How the texts of fields are kept; empty as they are.
     archived : int
         How many decisions before `history` stand in the archive; see `storage.archive`.
     pages : sequence of PageDone
@@ -149,6 +151,7 @@ class Sidecar:
     chosen: str = ""
     archived: int = 0
     pages: Sequence[PageDone] = ()
+    texts_kept: str = ""
 
 
 def to_json(sidecar: Sidecar) -> bytes:
@@ -166,7 +169,7 @@ def to_json(sidecar: Sidecar) -> bytes:
             "orientation": source.orientation,
         },
         "status": sidecar.status.value,
-        "cards": [_card(card) for card in sidecar.cards],
+        "cards": [as_card(card) for card in sidecar.cards],
         "warnings": [{"code": warning.code, "name": warning.name} for warning in sidecar.warnings],
         "findings": list(sidecar.findings),
         "redaction": _redaction(sidecar.redaction),
@@ -180,6 +183,8 @@ def to_json(sidecar: Sidecar) -> bytes:
         document["pipeline"]["policy"] = dict(sidecar.policy)
     if sidecar.chosen:
         document["pipeline"]["chosen"] = sidecar.chosen
+    if sidecar.texts_kept:
+        document["pipeline"]["texts"] = sidecar.texts_kept
     if sidecar.archived:
         document["archived"] = sidecar.archived
     if sidecar.history:
@@ -303,6 +308,8 @@ def _read_field(entry: Mapping[str, Any]) -> Field:
         polygon=Polygon.of(entry["polygon"]) if entry["polygon"] else None,
         sources=tuple(entry["sources"]),
         checks=tuple(Check(check["name"], check["passed"]) for check in entry["checks"]),
+        token=entry.get("token"),
+        shown=entry.get("shown"),
     )
 
 
@@ -321,7 +328,7 @@ def _page(page: PageDone) -> dict[str, Any]:
         "height": page.height,
         "status": page.status.value,
         "findings": list(page.findings),
-        "cards": [_card(card) for card in page.cards],
+        "cards": [as_card(card) for card in page.cards],
         "regions": [_region(region) for region in page.regions],
     }
     if page.crop is not None:
@@ -333,7 +340,8 @@ def _region(region: RegionDone) -> dict[str, Any]:
     return {"field": region.field, "polygon": region.polygon.as_lists(), "action": region.action}
 
 
-def _card(card: Card) -> dict[str, Any]:
+def as_card(card: Card) -> dict[str, Any]:
+    """Return a card as it stands in a sidecar."""
     document: dict[str, Any] = {
         "type": card.type.value,
         "side": card.side.value,
@@ -346,7 +354,7 @@ def _card(card: Card) -> dict[str, Any]:
 
 
 def _field(field: Field) -> dict[str, Any]:
-    return {
+    told: dict[str, Any] = {
         "name": field.name,
         "text": field.text,
         "normalized": field.normalized,
@@ -355,6 +363,8 @@ def _field(field: Field) -> dict[str, Any]:
         "sources": list(field.sources),
         "checks": [{"name": check.name, "passed": check.passed} for check in field.checks],
     }
+    kept = {"token": field.token, "shown": field.shown}
+    return {**told, **{name: text for name, text in kept.items() if text is not None}}
 
 
 def _seen_text(text: SeenText) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cardveil.core.errors import Halt
 from cardveil.core.rate_limit import RateLimiter
 from cardveil.pipeline.jobs import CardProcessor
+from cardveil.pipeline.texts_at_rest import keeping_of
 from cardveil.settings import Settings
 from cardveil.storage.keys import keys_of
 from cardveil.storage.objects import Entry, Objects
@@ -76,8 +77,9 @@ class SweepContext:
 
     @property
     def policy_digest(self) -> str:
-        """The present policy."""
-        return self.processor.pipeline.rules.policy.digest
+        """The present policy, and after a slash how texts are kept, unless as they are."""
+        tag = keeping_of(self.settings).tag
+        return self.processor.pipeline.rules.policy.digest + (f"/{tag}" if tag else "")
 
     def change_detector(
         self, selection: Selection, started_at: float, verified: UpToDateMark | None

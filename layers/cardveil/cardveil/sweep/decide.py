@@ -121,7 +121,8 @@ class ChangeDetector:
         return self._version(source).made(sidecar)
 
     def _version(self, source: Entry) -> Version:
-        return Version(source.etag, self.policy_digest, PIPELINE_VERSION, source_digest(source.key))
+        digest, _, texts = self.policy_digest.partition("/")
+        return Version(source.etag, digest, PIPELINE_VERSION, source_digest(source.key), texts=texts)
 
     def _selected(self, pair: Pair) -> bool:
         source, chosen = pair.source, self.selection
@@ -132,6 +133,6 @@ class ChangeDetector:
 
 
 def _change(version: Version, sidecar: Stored) -> str:
-    if version.located(sidecar) or version.unfinished(sidecar):
+    if version.located(sidecar) or version.decided(sidecar):
         return "policy"
     return "pipeline" if version.is_of(sidecar) else "source"

@@ -17,6 +17,7 @@ from cardveil.pipeline.examine import PIPELINE_VERSION
 from cardveil.pipeline.jobs import CardProcessor
 from cardveil.pipeline.options import ProcessOptions
 from cardveil.pipeline.pipeline import Outcome
+from cardveil.pipeline.texts_at_rest import keeping_of
 from cardveil.storage.keys import keys_of, source_digest
 from cardveil.storage.objects import Entry
 from cardveil.storage.results import Version
@@ -147,8 +148,8 @@ class InvokeExecutor:
     def _result(self, source: Entry) -> Outcome:
         pipeline = self.processor.pipeline
         keys = keys_of(source.key, pipeline.settings)
-        digest = pipeline.rules.policy.digest
-        version = Version(source.etag, digest, PIPELINE_VERSION, source_digest(source.key))
+        digest, texts = pipeline.rules.policy.digest, keeping_of(pipeline.settings).tag
+        version = Version(source.etag, digest, PIPELINE_VERSION, source_digest(source.key), texts=texts)
         waited = 0.0
         while waited < _INVOKED_S:
             if self.stop():

@@ -39,9 +39,9 @@ const fieldRow = (field) => {
   const typed = mine && plain(name) !== 'portrait' && !hidden;
   const text = hidden ? make('span', { class: 'note' }, word('masked'))
     : typed ? make('input', {
-      id: `text-${name}`, value: field.text || '', autocomplete: 'off', spellcheck: 'false', 'aria-describedby': `problem-${name}`,
+      id: `text-${name}`, value: field.text || '', placeholder: field.shown || '', autocomplete: 'off', spellcheck: 'false', 'aria-describedby': `problem-${name}`,
       'aria-invalid': String(faults.has(name)), onfocus: () => choose(name), oninput: (event) => { change(name, { text: event.target.value }); showChanged(name); },
-    }) : make('span', {}, field.text || '');
+    }) : make('span', {}, field.text || field.shown || '');
   const checks = field.checks.map((one) => make('span', { class: `check ${one.passed ? '' : 'failed'}` }, `${one.passed ? '✓' : '✗'} ${word(`check.${one.name}`)}`));
   const strip = field.polygon && editable() && !field.again ? stripOf(name, field.polygon) : null;
   const notes = [...checks, field.polygon ? null : make('span', { class: 'check' }, word('not_located')), field.again ? make('span', { class: 'check' }, word('second_place')) : null];
