@@ -20,7 +20,7 @@ from cardveil_cloud.fault_rules import FaultRules, Rule
 KEY = "a key of these tests and of no person"
 LESS = {"CARDVEIL_SIDECAR_TEXTS": "masked-as-tokens", "CARDVEIL_TEXT_KEY": KEY}
 JOBS = {"CARDVEIL_JOB_SECRETS": "j" * 40}
-OURS = {"sidecar_texts": "masked-as-tokens", "text_key": KEY}
+OURS: dict[str, Any] = {"sidecar_texts": "masked-as-tokens", "text_key": KEY}
 FRONT, LICENCE = "id-front-flat.jpg", "licence-flat.jpg"
 COVERED = ("name", "birth_date", "address", "id_number", "licence_number")
 REASON = "compared with the passport of LIUCANARY"

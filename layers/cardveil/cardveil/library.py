@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -14,7 +15,7 @@ from cardveil.core.frozen import dataclass
 from cardveil.pipeline.covering import RedactionRules
 from cardveil.pipeline.examine import ProcessingResult, examine, redact_places
 from cardveil.recognition.interfaces import CardRecogniser, Hint
-from cardveil.redaction import Limits, Picture, Policy, RedactedCopy, Region, load_policy
+from cardveil.redaction import Limits, Picture, Policy, RedactedCopy, Region, load_policy, mark_of
 from cardveil.redaction import inspect as inspect_bytes
 from cardveil.redaction.documents import is_document
 
@@ -120,7 +121,8 @@ def redact(
     if proof not in ("geometry", "recognise"):
         raise ValueError("proof is either geometry or recognise")
     chosen = policy if isinstance(policy, Policy) else load_policy(policy)
-    rules = RedactionRules(chosen, limits, proof=proof)
+    mark = mark_of(chosen.watermark, time.time()) if chosen.watermark and recogniser else None
+    rules = RedactionRules(chosen, limits, proof=proof, mark=mark)
     hint = Hint(CardType(card_type) if card_type else None, Side(side) if side else None)
     regions = None if places is None else [_region(n, place) for n, place in enumerate(places, start=1)]
     try:

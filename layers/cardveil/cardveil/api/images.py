@@ -13,7 +13,7 @@ from cardveil.api.context import RequestContext
 from cardveil.api.problems import Problem
 from cardveil.card.model import PORTRAIT, Card, Point, Polygon
 from cardveil.core.errors import SourceGone
-from cardveil.redaction import Placement, place, upright_copy
+from cardveil.redaction import Placement, Watermark, is_purpose, mark_of, place, upright_copy
 from cardveil.storage.keys import keys_of
 from cardveil.storage.sidecar import cards_of
 
@@ -30,17 +30,28 @@ _MEASURED_WIDTH: Final = 600
 _HALF_SHARP: Final = 180.0
 
 
-def view(context: RequestContext, found: Found, kind: Literal["source", "redacted"]) -> dict[str, Any]:
+def view(
+    context: RequestContext, found: Found, kind: Literal["source", "redacted"], purpose: str = ""
+) -> dict[str, Any]:
     """Return a picture to look at, upright and reduced to fit into an answer.
+
+    Parameters
+    ----------
+    purpose : str
+        What the copy is handed on for: it is written over it.
 
     Raises
     ------
     Problem
-        404 ``picture_missing``; 422 when it cannot be read as a picture.
+        404 ``picture_missing``; 422 when it cannot be read as a picture, or the purpose not be written.
     """
+    if purpose and not is_purpose(purpose):
+        raise Problem(422, "purpose_refused", "give a purpose of up to 30 letters of ASCII or GB 2312")
     upright = _upright(context, found.key, _bytes(context, found, kind))
     context.saw(found.key)
     width, height, data, media_type = upright
+    if purpose:
+        data, media_type = _for(context, data, purpose)
     with _opened(data) as image:
         shown = image.size
     return {
@@ -88,6 +99,15 @@ def quality(context: RequestContext, found: Found) -> dict[str, Any] | None:
     score, outline = min(scores, key=lambda pair: pair[0])
     width = _length(outline.points[0], outline.points[1]) if outline else None
     return {"sharpness": score, "card_width": round(width, 1) if width else None}
+
+
+def _for(context: RequestContext, data: bytes, purpose: str) -> tuple[bytes, str]:
+    """Write over a copy what it is handed on for, in the words of the settings' policy or the usual ones."""
+    from cardveil.redaction.watermark import marked_for
+
+    policy = context.policy
+    watermark = policy.watermark if policy.watermark and "{purpose}" in policy.watermark.text else Watermark()
+    return marked_for(data, mark_of(watermark, context.now(), purpose))
 
 
 def _bytes(context: RequestContext, found: Found, kind: str) -> bytes:

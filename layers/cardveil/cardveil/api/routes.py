@@ -121,8 +121,13 @@ def add_routes(app: UrlResolver) -> None:
         **described("Look at the redacted copy", ViewAnswer, role="read"),
     )
     @requires_role("read")
-    def redacted_view(key: CardKey) -> Response[Any]:
-        return _reply(ViewAnswer, images.view(context(), cards.find(context(), key), "redacted"))
+    def redacted_view(
+        key: CardKey,
+        purpose: Annotated[
+            str, Query(max_length=30, description="What it is handed on for: written over the copy.")
+        ] = "",
+    ) -> Response[Any]:
+        return _reply(ViewAnswer, images.view(context(), cards.find(context(), key), "redacted", purpose))
 
     @app.post(
         "/v1/cards/<key>/hold",

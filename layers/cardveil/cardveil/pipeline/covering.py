@@ -13,6 +13,7 @@ from cardveil.pipeline.texts_at_rest import HIDDEN
 from cardveil.recognition.interfaces import CardRecogniser, Image, TextLine
 from cardveil.redaction import (
     Limits,
+    Mark,
     Outline,
     Partial,
     Picture,
@@ -55,12 +56,15 @@ class RedactionRules:
         Vendor warnings that do not send a card to review.
     converter : callable, optional
         Makes JPEGs of HEIC and AVIF; without it they are refused.
+    mark : Mark, optional
+        What is written over copies: the settings' policy says it, whichever policy covers a card.
     """
 
     policy: Policy
     limits: Limits
     proof: str = "geometry"
     harmless_warnings: frozenset[str] = frozenset()
+    mark: Mark | None = None
     converter: Converter | None = None
 
     def opened(self, data: bytes) -> Picture:
@@ -190,6 +194,11 @@ class Redactor:
                 }
                 kept = [text for card in cards for text in kept_texts(card, rules.policy)]
                 copy = prove_unreadable(copy, hidden, read_text, kept=kept)
+        if rules.mark is not None:
+            from cardveil.redaction.watermark import marked  # few policies have one
+
+            with timings("mark"):
+                copy = marked(copy, rules.mark, rules.policy.fill)
         findings = planned.findings
         if copy.proof.cells_planned == 0:
             findings = (*findings, "nothing_covered")

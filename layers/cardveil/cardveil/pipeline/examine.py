@@ -178,6 +178,7 @@ def sidecar_of(
             path=copy.path,
             proof=copy.proof.as_dict(),
             crop=copy.crop,
+            mark=copy.mark,
         )
     return Sidecar(
         pages=tuple(_page_done(page) for page in verdict.pages),

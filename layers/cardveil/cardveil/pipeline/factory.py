@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from secrets import token_hex
@@ -26,7 +27,7 @@ from cardveil.recognition.license_jobs import LicenseJobs
 from cardveil.recognition.mainland_id_card_ocr import MainlandIdCardReader
 from cardveil.recognition.paid_calls import CachedRecognizers, PaidCalls
 from cardveil.recognition.recognizer import CloudRecogniser, Stage
-from cardveil.redaction import Limits, load_policy, memory_of
+from cardveil.redaction import Limits, load_policy, mark_of, memory_of
 from cardveil.settings import Settings
 from cardveil.settings.regions import FAR, NEAR, is_abroad, located, region_of
 from cardveil.storage.circuit_breaker import BreakerGuard, CircuitBreaker
@@ -141,10 +142,12 @@ def build_processor(
     sources = CosObjects(client, bucket, retry_policy)
     results = CosObjects(client, settings.result_bucket or bucket, retry_policy)
     leases = Leases(sources, owner=lease_owner or f"{invocation.request_id}/{token_hex(16)}")
+    policy = load_policy(settings.policy)
     pipeline = Pipeline(
         settings=settings,
         rules=RedactionRules(
-            policy=load_policy(settings.policy),
+            policy=policy,
+            mark=mark_of(policy.watermark, time.time()) if policy.watermark else None,
             limits=Limits(
                 max_bytes=settings.max_bytes,
                 memory=memory_of(invocation.memory_mb) if invocation.memory_mb else None,

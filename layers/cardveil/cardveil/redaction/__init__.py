@@ -7,6 +7,7 @@ from cardveil.imaging.turbojpeg_library import Availability, coefficient_path_av
 from cardveil.redaction.card_outline import Outline, card_outline
 from cardveil.redaction.card_pose import Placement, place
 from cardveil.redaction.flat_card import FlatCard, flat_card
+from cardveil.redaction.mark import Mark, Watermark, is_purpose, mark_of
 from cardveil.redaction.planning import Plan, plan
 from cardveil.redaction.policy import BUILT_IN, Partial, Policy, from_document, policy_of
 from cardveil.redaction.policy_file import load_policy
@@ -24,6 +25,7 @@ __all__ = [
     "FlatCard",
     "Hidden",
     "Limits",
+    "Mark",
     "Outline",
     "Partial",
     "Picture",
@@ -34,6 +36,7 @@ __all__ = [
     "RedactedCopy",
     "Region",
     "UprightCopy",
+    "Watermark",
     "as_document",
     "card_outline",
     "coefficient_path_available",
@@ -42,9 +45,11 @@ __all__ = [
     "forbidden_texts",
     "from_document",
     "inspect",
+    "is_purpose",
     "kept_texts",
     "label_places",
     "load_policy",
+    "mark_of",
     "memory_of",
     "place",
     "plan",

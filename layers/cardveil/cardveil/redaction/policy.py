@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 from cardveil.card.model import CardType, Side
 from cardveil.core.frozen import dataclass
+from cardveil.redaction.mark import Watermark, watermark_from
 
 BUILT_IN: Final = ("strict", "standard", "minimal")
 INCOMPLETE: Final = ("review", "mask_card", "mask_picture")
@@ -56,6 +57,8 @@ class Policy:
     pages_without_card : str
         Of a document: ``mask`` covers such a page whole, ``keep`` shows it whole, ``review`` leaves the
         document to a person.
+    watermark : Watermark, optional
+        What is written over copies; it decides over nothing that is covered.
     """
 
     name: str
@@ -67,6 +70,7 @@ class Policy:
     outside: str = "mask"
     rest: str = "mask"
     pages_without_card: str = "mask"
+    watermark: Watermark | None = None
 
     def action_for(self, card_type: CardType, side: Side, field: str) -> Action:  # noqa: ARG002
         """Return what is done to a field; one that the policy does not know is masked.
@@ -90,9 +94,10 @@ def policy_of(
     outside: str = "mask",
     rest: str = "mask",
     pages_without_card: str = "mask",
+    watermark: Watermark | None = None,
 ) -> Policy:
     """Make a policy with its digest; what is not given is at its safe default."""
-    canonical = {
+    canonical: dict[str, Any] = {
         "cards": {
             kind.value: {field: _plain(action) for field, action in each.items()}
             for kind, each in rules.items()
@@ -107,9 +112,13 @@ def policy_of(
     if pages_without_card != "mask":
         # Results by policies that never spoke of pages stay right.
         canonical["pages_without_card"] = pages_without_card
+    if watermark is not None:
+        canonical["watermark"] = watermark.as_document()
     digest = hashlib.sha256(json.dumps(canonical, sort_keys=True).encode("ascii")).hexdigest()
     kept = MappingProxyType({card_type: MappingProxyType(each) for card_type, each in rules.items()})
-    return Policy(name, digest, kept, margin_mm, fill, incomplete, outside, rest, pages_without_card)
+    return Policy(
+        name, digest, kept, margin_mm, fill, incomplete, outside, rest, pages_without_card, watermark
+    )
 
 
 @cache
@@ -135,7 +144,10 @@ def from_document(document: Mapping[str, Any]) -> Policy:
             CardType(kind): {str(field): _read(action) for field, action in fields.items()}
             for kind, fields in said.pop("cards").items()
         }
-        policy = policy_of(str(said.pop("name")), rules, **{**said, "fill": colour_of(said["fill"])})
+        mark = said.pop("watermark", None)
+        watermark = watermark_from(mark) if mark is not None else None
+        given = {**said, "fill": colour_of(said["fill"]), "watermark": watermark}
+        policy = policy_of(str(given.pop("name")), rules, **given)
         known = (
             policy.outside in OUTSIDE,
             policy.rest in REST,

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from cardveil.card.model import FIELDS, CardType
 from cardveil.core.errors import Halt
+from cardveil.redaction.mark import Watermark, watermark_from
 from cardveil.redaction.policy import (
     BUILT_IN,
     INCOMPLETE,
@@ -25,6 +26,7 @@ from cardveil.redaction.policy import (
 _LONGEST: Final = 65536
 _WIDEST_MARGIN: Final = 20.0
 _COLOUR: Final = re.compile(r"#[0-9a-fA-F]{6}")
+_ANY: Final = re.compile(r"[^\x00-\x1f]{1,60}")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -58,7 +60,9 @@ def load_policy(source: str | Path) -> Policy:
 
 def _parse(text: str) -> Policy:
     root = _compose(text)
-    known = {"name", "margin_mm", "fill", "incomplete", "outside", "rest", "pages_without_card", "cards"}
+    known = {
+        "name", "margin_mm", "fill", "incomplete", "outside", "rest", "pages_without_card", "cards", "watermark",
+    }  # fmt: skip
     items = _mapping(root, known, "setting")
     if "cards" not in items:
         raise _invalid(root.start_mark.line + 1, "`cards` is missing")
@@ -80,7 +84,28 @@ def _parse(text: str) -> Policy:
     for key, values in choices:
         if key in items:
             given[key] = _one_of(items[key], values)
+    if "watermark" in items:
+        given["watermark"] = _watermark(items["watermark"])
     return policy_of(name, rules, **given)
+
+
+def _watermark(node: Any) -> Watermark:
+    said = _mapping(node, {"text", "purpose", "colour", "opacity"}, "setting of watermark")
+    given = {name: _text(value, _ANY, "a text") for name, value in said.items()}
+    line = node.start_mark.line + 1
+    if "colour" in given:
+        _text(said["colour"], _COLOUR, 'a quoted colour such as "#c02020"')
+    document: dict[str, Any] = dict(given)
+    if "opacity" in given:
+        document["opacity"] = _count(said["opacity"])
+    try:
+        watermark = watermark_from(document)
+    except ValueError:
+        expected = "a text of letters with {purpose} and {date}, a purpose, an opacity from 5 to 60"
+        raise _invalid(line, f"expected {expected}") from None
+    if "{purpose}" in watermark.text and not watermark.purpose:
+        raise _invalid(line, "name the purpose that stands for {purpose}")
+    return watermark
 
 
 def _compose(text: str) -> Any:

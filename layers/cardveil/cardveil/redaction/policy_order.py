@@ -7,7 +7,7 @@ It is made of the orders of a policy's parts, so that no policy counts as strict
 - ``rest``: ``keep``, then ``mask``
 - ``incomplete``: ``mask_card``, ``mask_picture``, ``review``, which publishes nothing
 - ``pages_without_card``: ``keep``, ``mask``, ``review``, which publishes nothing
-- ``margin_mm``: by size. The colour of the cover is part of no order.
+- ``margin_mm``: by size. The colour of the cover, and what is written over copies, are part of no order.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def stricter(policy: Policy, other: Policy) -> Policy:
 
 def as_document(policy: Policy) -> dict[str, Any]:
     """Return a policy as a sidecar records it: the form of the packaged ones, read by `from_document`."""
-    return {
+    document: dict[str, Any] = {
         "name": policy.name,
         "margin_mm": policy.margin_mm,
         "fill": f"#{bytes(policy.fill).hex()}",
@@ -77,6 +77,9 @@ def as_document(policy: Policy) -> dict[str, Any]:
             for kind, each in policy.rules.items()
         },
     }
+    if policy.watermark is not None:
+        document["watermark"] = policy.watermark.as_document()
+    return document
 
 
 def _fields(*policies: Policy) -> Iterator[tuple[CardType, str]]:

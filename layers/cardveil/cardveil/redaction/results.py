@@ -77,6 +77,8 @@ class RedactedCopy:
         Of `data`, in hex.
     crop : (left, top, right, bottom) or None
         Which part of the upright source the copy shows, where it does not show all of it.
+    mark : str
+        What is written over it, empty for nothing.
     """
 
     data: bytes
@@ -87,3 +89,4 @@ class RedactedCopy:
     width: int
     height: int
     crop: tuple[int, int, int, int] | None = None
+    mark: str = ""

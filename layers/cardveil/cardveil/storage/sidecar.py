@@ -58,6 +58,8 @@ class RedactionDone:
     crop : (left, top, right, bottom) or None
         Which part of the upright source the copy shows, where it was cut to the card; polygons stay in the
         source's pixels.
+    mark : str
+        What is written over the copy, empty for nothing.
     """
 
     policy: str
@@ -67,6 +69,7 @@ class RedactionDone:
     path: str
     proof: Mapping[str, Any]
     crop: tuple[int, int, int, int] | None = None
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,4 +394,6 @@ def _redaction(done: RedactionDone | None) -> dict[str, Any] | None:
     }
     if done.crop is not None:
         document["crop"] = list(done.crop)
+    if done.mark:
+        document["mark"] = done.mark
     return document
