@@ -44,7 +44,7 @@ def lossless(format_: str) -> dict[str, Any]:
 
 def covered(data: bytes, fill: tuple[int, int, int] = BLACK) -> RedactedCopy:
     source = inspect(data)
-    place = PLACE if source.width == 420 else Polygon.box(60, 60, 110, 340)
+    place = PLACE if source.width == 420 else Polygon.box(140, 60, 220, 360)
     return cover(source, [Region("id_number", place, "mask")], fill=fill)
 
 

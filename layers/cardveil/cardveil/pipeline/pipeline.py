@@ -333,7 +333,8 @@ class Pipeline:
         sidecar = sidecar_of(result, source, policy, keys.redacted)
         keeping = keeping_of(self.settings)
         kept = keeping.cards(sidecar.cards, policy)
-        document = to_json(replace(sidecar, cards=kept, texts_kept=keeping.tag, chosen=claimed.version.chosen))
+        chosen = claimed.version.chosen
+        document = to_json(replace(sidecar, cards=kept, texts_kept=keeping.tag, chosen=chosen))
         copy = (result.copy.data, result.copy.media_type) if result.copy else None
         with claimed.timings("publish"):
             replaces = claimed.made is not None
