@@ -141,7 +141,7 @@ def test_a_purpose_is_some_letters(purpose: str) -> None:
         "😀",
         "\u202e",
         "\u200b",
-        "é",
+        "ñ",
     ],
 )
 def test_what_cannot_be_written_or_could_be_read_otherwise_is_no_purpose(purpose: str) -> None:
