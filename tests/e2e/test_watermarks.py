@@ -91,4 +91,4 @@ def test_a_purpose_that_cannot_be_written_is_refused(
     with api_bench(tmp_path_factory.mktemp("cloud")) as api:
         api.upload("a.jpg", kept(FRONT))
         path = f"/v1/cards/{reference('inbox/a.jpg')}/pictures/redacted?purpose={purpose}"
-        problem(api.call("GET", path), 422, "purpose_refused")
+        problem(api.call("GET", path), 422, "mark_refused")

@@ -46,7 +46,7 @@ def view(
         404 ``picture_missing``; 422 when it cannot be read as a picture, or the purpose not be written.
     """
     if purpose and not is_purpose(purpose):
-        raise Problem(422, "purpose_refused", "give a purpose of up to 30 letters of ASCII or GB 2312")
+        raise Problem(422, "mark_refused", "give a purpose of up to 30 letters of ASCII or GB 2312")
     upright = _upright(context, found.key, _bytes(context, found, kind))
     context.saw(found.key)
     width, height, data, media_type = upright
