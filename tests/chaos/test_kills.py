@@ -19,7 +19,7 @@ from cardveil.storage.keys import keys_of
 
 MakeScene = Callable[..., Any]
 #: What is in `STAGES` but not on the way of a picture with the usual settings.
-NOT_PASSED = {"prove"}
+NOT_PASSED = {"prove", "mark"}
 #: Where the answers may still be on their way to being kept.
 BEING_KEPT = {
     ("recognise", "after"),

@@ -19,7 +19,10 @@ from cardveil_cloud.fault_rules import FaultRules, Rule
 
 KEY = "a key of these tests and of no person"
 LESS = {"CARDVEIL_SIDECAR_TEXTS": "masked-as-tokens", "CARDVEIL_TEXT_KEY": KEY}
-JOBS = {"CARDVEIL_JOB_SECRETS": "j" * 40}
+JOBS = {
+    "CARDVEIL_JOB_SECRETS": "j" * 40,
+    "CARDVEIL_JOB_CALLBACK": "https://1250000000-on-callback.ap-shanghai.tencentscf.com/",
+}
 OURS: dict[str, Any] = {"sidecar_texts": "masked-as-tokens", "text_key": KEY}
 FRONT, LICENCE = "id-front-flat.jpg", "licence-flat.jpg"
 COVERED = ("name", "birth_date", "address", "id_number", "licence_number")

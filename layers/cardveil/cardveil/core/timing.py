@@ -17,6 +17,7 @@ STAGES: Final = (
     "plan",
     "redact",
     "prove",
+    "mark",
     "confirm",
     "publish",
     "release",
