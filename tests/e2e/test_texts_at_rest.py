@@ -7,7 +7,7 @@ from typing import Any
 
 import jsonschema
 import orjson
-from tests.support.api_fixture import Api, api_bench
+from tests.support.api_fixture import Api, api_bench, problem
 from tests.support.cloud_fixture import kept, known
 from tests.support.leftovers import everything, left
 from tests.support.sweep_fixture import put, swept
@@ -139,3 +139,59 @@ def test_a_reader_sees_no_token_of_what_is_not_for_them(tmp_path: Path) -> None:
         without = api.call("GET", path, roles=("read",)).json()
         assert set(without["masked"][0]) == {"name", "birth_date", "address", "id_number"}
         assert b"token" not in orjson.dumps(without["sidecar"]["cards"])
+
+
+SEALED = {"CARDVEIL_SIDECAR_TEXTS": "masked-as-ciphertext", "CARDVEIL_TEXT_KEY": KEY}
+
+
+def test_who_may_restore_has_sealed_texts_opened_and_it_is_entered(tmp_path: Path) -> None:
+    environment = {**SEALED, "CARDVEIL_LEDGER": "strict"}
+    with api_bench(tmp_path / "cloud", environment=environment) as api:
+        bench = api.bench
+        for name in ("a.jpg", "b.jpg"):
+            jsonschema.validate(bench.run(name, kept(FRONT)), schema())
+        assert left(bench, *canaries(FRONT)) == []
+        path = f"/v1/cards/{reference('inbox/a.jpg')}"
+        told = api.call("POST", f"{path}/restore", {"reason": "ticket:7"}, roles=("restore",))
+        assert told.status_code == 200, told.text
+        said = {field["name"]: (field["text"], field["normalized"]) for field in told.json()["fields"]}
+        picture = next(each for each in kept_pictures() if each.file == FRONT)
+        truth = {field.name: field.text for field in known(picture).cards[0].card.fields}
+        assert set(said) == {"name", "birth_date", "address", "id_number"}
+        assert all(said[name][0] == truth[name] for name in said)
+        one = api.call("POST", f"{path}/restore", {"reason": "t", "fields": ["name"]}, roles=("restore",))
+        assert [field["name"] for field in one.json()["fields"]] == ["name"]
+        sees = api.call("GET", path, roles=("read", "read_text")).text
+        assert "sealed" not in sees, "who does not open it need not have it"
+        for roles in (("read", "read_text", "review"), ("erase", "submit")):
+            problem(api.call("POST", f"{path}/restore", {"reason": "t"}, roles=roles), 403, "role_missing")
+        for reason in ("two words", "x990101199001011234", "张三"):
+            refused = api.call("POST", f"{path}/restore", {"reason": reason}, roles=("restore",))
+            problem(refused, 422, "reason_refused")
+        problem(
+            api.call("POST", f"{path}/restore", {"reason": "t", "fields": ["sex"]}), 409, "nothing_sealed"
+        )
+        entries = [
+            orjson.loads(line)
+            for key, data in everything(bench)
+            if "/ledger/chains/" in key
+            for line in data[data.index(b"{") :].splitlines()
+            if line.startswith(b"{") and b"restoring" in line
+        ]
+        assert [entry["detail"] for entry in entries][:2] == [
+            "ticket:7,address,birth_date,id_number,name",
+            "t,name",
+        ]
+        # What is moved to another card's sidecar, or changed in place, is not opened.
+        document = bench.sidecar("a.jpg") or {}
+        other = {f["name"]: f.get("sealed") for f in (bench.sidecar("b.jpg") or {})["cards"][0]["fields"]}
+        for field in document["cards"][0]["fields"]:
+            if field["name"] == "name":
+                field["sealed"] = other["name"]
+        head = bench.client.head_object(Bucket=bench.bucket, Key="sidecars/a.jpg.json")
+        meta = {name: value for name, value in head.items() if name.startswith("x-cos-meta-")}
+        bench.client.put_object(
+            Bucket=bench.bucket, Key="sidecars/a.jpg.json", Body=orjson.dumps(document), Metadata=meta
+        )
+        problem(api.call("POST", f"{path}/restore", {"reason": "t"}), 409, "seal_broken")
+        assert left(bench, *canaries(FRONT), KEY.encode()) == []

@@ -116,7 +116,7 @@ def _masked(context: RequestContext, card: Mapping[str, Any]) -> tuple[Mapping[s
         if context.policy.action_for(card_type, side, entry["name"]) == "keep":
             fields.append(entry)
             continue
-        kept = {name: value for name, value in entry.items() if name not in {"token", "shown"}}
+        kept = {name: value for name, value in entry.items() if name not in {"token", "shown", "sealed"}}
         fields.append({**kept, "text": None, "normalized": None})
         if entry["text"] is not None or "token" in entry:
             masked.append(entry["name"])

@@ -53,6 +53,7 @@ LOOKS: Final[Mapping[str, Look]] = MappingProxyType(
         "erase": Look("erasure", first=True),
         "hold": Look("hold", first=True),
         "release": Look("release", first=True),
+        "restore": Look("restoring", first=True),
     }
 )
 #: Routes that show nothing of a card, and why.

@@ -108,6 +108,15 @@ class CardKind(_Fetched):
     side: SideName = "front"
 
 
+class RestoreRequest(_Fetched):
+    """Sealed texts that are to be opened, and why."""
+
+    reason: Annotated[
+        str, Field(min_length=1, max_length=64, description="A code, as kyc-check or ticket:1234; no words.")
+    ]
+    fields: Annotated[list[FieldName], Field(max_length=40, description="Only these; empty for all.")] = []
+
+
 class ReviewRequest(_Fetched):
     """What a person has decided over a card."""
 
@@ -255,6 +264,23 @@ class HoldAnswer(_Told):
     by: str
     reason: str
     at: str
+
+
+class RestoredText(_Told):
+    """What one field says."""
+
+    card: Annotated[int, Field(ge=0, description="Which card of the picture, from 0.")]
+    name: str
+    text: str
+    normalized: str | None
+
+
+class RestoreAnswer(_Told):
+    """The texts of a card that its sidecar keeps sealed."""
+
+    ref: str
+    version: str
+    fields: list[RestoredText]
 
 
 class HealthAnswer(_Told):

@@ -223,7 +223,7 @@ def _put_right(field: Field, correction: FieldCorrection, size: tuple[float, flo
         normalized = normalize(field.name, text) if text else None
         # What was checked was the old text; no score is better than a person's own look.
         changed |= {"text": text, "normalized": normalized, "score": None, "checks": ()}
-        changed |= {"token": None, "shown": None}
+        changed |= {"token": None, "shown": None, "sealed": None}
     if correction.polygon is not None:
         polygon = Polygon.of(correction.polygon)
         left, top, right, bottom = polygon.bounds()
@@ -266,7 +266,7 @@ def _commit(context: RequestContext, keys: Keys, found: Found, change: _Change) 
     sidecar = sidecar_of(verdict, source, change.policy, keys.redacted)
     sidecar = replace(
         sidecar,
-        cards=keeping.cards(sidecar.cards, change.policy),
+        cards=keeping.cards(sidecar.cards, change.policy, found.key),
         texts_kept=keeping.tag,
         history=history,
         archived=archived,

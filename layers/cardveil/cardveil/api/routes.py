@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from cardveil.api import cards, images, jobs, listing
 from cardveil.api import erase as erasures
 from cardveil.api import hold as holding
+from cardveil.api import restore as restoring
 from cardveil.api import review as reviews
 from cardveil.api import submit as submissions
 from cardveil.api.auth import ALWAYS, requires_role
@@ -25,6 +26,8 @@ from cardveil.api.models import (
     HoldRequest,
     JobAnswer,
     JobRequest,
+    RestoreAnswer,
+    RestoreRequest,
     ReviewRequest,
     StatusName,
     SubmitRequest,
@@ -152,6 +155,14 @@ def add_routes(app: UrlResolver) -> None:
         key: CardKey, reason: Annotated[ErasureReason, Query(description="Why; no other words are kept.")]
     ) -> Response[Any]:
         return _reply(ErasureAnswer, erasures.erase(context(), key, reason))
+
+    @app.post(
+        "/v1/cards/<key>/restore",
+        **described("Open the texts that a sidecar keeps sealed", RestoreAnswer, role="restore"),
+    )
+    @requires_role("restore")
+    def restore(key: CardKey, request: Annotated[RestoreRequest, Body()]) -> Response[Any]:
+        return _reply(RestoreAnswer, restoring.restore(context(), key, request))
 
     @app.get("/v1/cards/<key>", **described("Read a card's sidecar", CardAnswer, role="read"))
     @requires_role("read")

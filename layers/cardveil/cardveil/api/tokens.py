@@ -15,7 +15,7 @@ import orjson
 
 from cardveil.core.frozen import dataclass
 
-ROLES: Final = ("submit", "read", "read_text", "review", "erase", "hold")
+ROLES: Final = ("submit", "read", "read_text", "review", "erase", "hold", "restore")
 #: The one algorithm there is. A token's own header decides nothing: it must name it (RFC 8725, 3.1).
 _HEADER: Final = {"alg": "HS256", "typ": "JWT"}
 #: What ``typ`` may be, if it is there (RFC 7519, 5.1; a media type, so in any case): no other kind of token.

@@ -123,7 +123,7 @@ class Field:
         Confidence from 0 to 100, as the vendor scales it.
     sources : tuple of str
         The APIs that contributed to the text or to the polygon.
-    token, shown : str or None
+    token, shown, sealed : str or None
         What is kept of a text that is not: see `pipeline.texts_at_rest`.
     """
 
@@ -136,6 +136,7 @@ class Field:
     checks: tuple[Check, ...] = ()
     token: str | None = None
     shown: str | None = None
+    sealed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

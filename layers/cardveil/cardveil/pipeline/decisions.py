@@ -71,7 +71,7 @@ def keep_less(pipeline: Pipeline, claimed: Claim) -> None:
     history = keeping.history(history_of(document))
     document = {
         **document,
-        "cards": [as_card(card) for card in keeping.cards(cards_of(document), policy)],
+        "cards": [as_card(card) for card in keeping.cards(cards_of(document), policy, claimed.source.key)],
         "pipeline": {**document["pipeline"], "texts": keeping.tag},
         "history": [as_entry(decision) for decision in history],
     }

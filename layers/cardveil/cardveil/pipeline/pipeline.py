@@ -332,7 +332,7 @@ class Pipeline:
         source = SourceFacts(self.sources.bucket, claimed.source.key, stored.etag, stored.size)
         sidecar = sidecar_of(result, source, policy, keys.redacted)
         keeping = keeping_of(self.settings)
-        kept = keeping.cards(sidecar.cards, policy)
+        kept = keeping.cards(sidecar.cards, policy, claimed.source.key)
         chosen = claimed.version.chosen
         document = to_json(replace(sidecar, cards=kept, texts_kept=keeping.tag, chosen=chosen))
         copy = (result.copy.data, result.copy.media_type) if result.copy else None

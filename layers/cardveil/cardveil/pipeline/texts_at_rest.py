@@ -1,8 +1,8 @@
-"""What a sidecar keeps of a card's texts: all, tokens in place of what the policy covers, or none.
+"""What a sidecar keeps of a card's texts: all, tokens or ciphertext for what the policy covers, or none.
 
 A token is keyed (HMAC-SHA-256): it tells nothing of the text to whoever has no key, and two cards that say
 the same have the same one, so that the cards of one person still join. Sidecars say how their texts are kept,
-and by which key: what was written otherwise is out of date.
+and by which key: what was written otherwise is out of date. A ciphertext stands beside its token.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ from typing import Any, Final
 
 from cardveil.card.model import Card, Field
 from cardveil.core.frozen import dataclass, replace
+from cardveil.pipeline.sealing import Seals
 from cardveil.redaction import Partial, Policy
 from cardveil.settings import Settings
+from cardveil.storage.keys import source_digest
 from cardveil.storage.sidecar import Decision
 
 ALL: Final = "all"
 TOKENS: Final = "masked-as-tokens"
+SEALED: Final = "masked-as-ciphertext"
 NONE: Final = "none"
 #: Stands for a character that the policy covers, where the others of a text are shown.
 HIDDEN: Final = "*"
@@ -36,21 +39,26 @@ class TextKeeping:
     """How texts are kept: the setting, and the key for tokens."""
 
     mode: str
-    key: bytes = b""
+    keys: tuple[bytes, ...] = ()
+
+    @property
+    def seals(self) -> Seals:
+        """What seals and opens texts."""
+        return Seals(self.keys)
 
     @property
     def tag(self) -> str:
         """By what sidecars say how their texts are kept; empty for texts as they are."""
         if self.mode == ALL:
             return ""
-        return f"{self.mode}/{self._key_id()}" if self.mode == TOKENS else self.mode
+        return self.mode if self.mode == NONE else f"{self.mode}/{self._key_id()}"
 
-    def cards(self, cards: Sequence[Card], policy: Policy) -> tuple[Card, ...]:
-        """Return cards as they are kept beside a copy that was made by `policy`."""
+    def cards(self, cards: Sequence[Card], policy: Policy, source: str) -> tuple[Card, ...]:
+        """Return the cards of a source (its key) as they are kept beside a copy made by `policy`."""
         if self.mode == ALL:
             return tuple(cards)
         return tuple(
-            replace(card, fields=tuple(self._field(card, field, policy) for field in card.fields))
+            replace(card, fields=tuple(self._field(card, field, policy, source) for field in card.fields))
             for card in cards
         )
 
@@ -77,22 +85,26 @@ class TextKeeping:
     def token(self, name: str, value: str) -> str:
         """Return the token of what a field says."""
         said = f"{_SAME.get(name, name)}\0{_canonical(value)}".encode()
-        made = hmac.new(self.key, b"text\0" + said, sha256).hexdigest()[:_TOKEN_CHARACTERS]
+        made = hmac.new(self.keys[0], b"text\0" + said, sha256).hexdigest()[:_TOKEN_CHARACTERS]
         return f"{self._key_id()}.{made}"
 
     def _key_id(self) -> str:
-        return hmac.new(self.key, b"key", sha256).hexdigest()[:_KEY_CHARACTERS]
+        return hmac.new(self.keys[0], b"key", sha256).hexdigest()[:_KEY_CHARACTERS]
 
-    def _field(self, card: Card, field: Field, policy: Policy) -> Field:
+    def _field(self, card: Card, field: Field, policy: Policy, source: str) -> Field:
         if self.mode == NONE:
-            return replace(field, text=None, normalized=None, token=None, shown=None)
+            return replace(field, text=None, normalized=None, token=None, shown=None, sealed=None)
         action = policy.action_for(card.type, card.side, field.name)
         if action == "keep" or field.text is None:
             # One that is a token already stays one: its text is not known here.
             return field
         token = self.token(field.name, field.normalized or field.text)
         shown = _shown(field.text, action) if isinstance(action, Partial) else None
-        return replace(field, text=None, normalized=None, token=token, shown=shown)
+        sealed = None
+        if self.mode == SEALED:
+            said = {"text": field.text, "normalized": field.normalized}
+            sealed = self.seals.seal(place_of(source, field.name), said)
+        return replace(field, text=None, normalized=None, token=token, shown=shown, sealed=sealed)
 
     @staticmethod
     def _shows_no_more(policy: Policy, card: Mapping[str, Any], name: str, before: Mapping[str, Any]) -> bool:
@@ -105,8 +117,12 @@ class TextKeeping:
 
 def keeping_of(settings: Settings) -> TextKeeping:
     """Return how the settings have texts kept."""
-    key = settings.text_key[0].encode() if settings.text_key else b""
-    return TextKeeping(settings.sidecar_texts, key)
+    return TextKeeping(settings.sidecar_texts, tuple(key.encode() for key in settings.text_key))
+
+
+def place_of(source: str, field: str) -> str:
+    """Return the name of a place that texts are sealed for: they open under no other source or field."""
+    return f"{source_digest(source)}/{field}"
 
 
 def _shown(text: str, action: Partial) -> str:

@@ -63,15 +63,17 @@ class Settings:
     )
     sidecar_texts: str = _setting(
         "all",
-        kinds.choice("all", "masked-as-tokens", "none"),
+        kinds.choice("all", "masked-as-tokens", "masked-as-ciphertext", "none"),
         "what sidecars keep of the texts of fields: `all`; for what the policy covers a token that only the "
-        "key can make (`masked-as-tokens`); or `none`. Other than `all`, answers that were paid for are not "
-        "kept, and neither are reasons of decisions",
+        "key can make (`masked-as-tokens`), and a ciphertext that only the role `restore` has opened "
+        "(`masked-as-ciphertext`); or `none`. Other than `all`, answers that were paid for are not kept, and "
+        "neither are reasons of decisions",
     )
     text_key: tuple[str, ...] = _setting(
         (),
         kinds.secrets(),
-        "the secret by which tokens are made; another one makes other tokens, so that cards do not join",
+        "secrets: the first makes tokens (another makes others, so that cards do not join) and seals texts; "
+        "all open them",
     )
     source_deleted: str = _setting(
         "erase",
@@ -376,9 +378,9 @@ def _disagreements(settings: Settings) -> Iterator[tuple[str, str]]:
     if settings.purpose == "required" and settings.ledger == "off":
         name = variable("ledger")
         yield name, f"set {name} to on or strict: purposes are entered there"
-    if settings.sidecar_texts == "masked-as-tokens" and len(settings.text_key) != 1:
+    if settings.sidecar_texts.startswith("masked") and not settings.text_key:
         name = variable("text_key")
-        yield name, f"set {name} to one secret: tokens are made by it"
+        yield name, f"set {name}: tokens are made by it"
     if settings.sidecar_texts != "all" and settings.proof == "recognise":
         name = variable("sidecar_texts")
         yield name, f"set {name} to all: a copy cannot be read again for texts that are not kept"

@@ -313,6 +313,7 @@ def _read_field(entry: Mapping[str, Any]) -> Field:
         checks=tuple(Check(check["name"], check["passed"]) for check in entry["checks"]),
         token=entry.get("token"),
         shown=entry.get("shown"),
+        sealed=entry.get("sealed"),
     )
 
 
@@ -366,7 +367,7 @@ def _field(field: Field) -> dict[str, Any]:
         "sources": list(field.sources),
         "checks": [{"name": check.name, "passed": check.passed} for check in field.checks],
     }
-    kept = {"token": field.token, "shown": field.shown}
+    kept = {"token": field.token, "shown": field.shown, "sealed": field.sealed}
     return {**told, **{name: text for name, text in kept.items() if text is not None}}
 
 
