@@ -81,7 +81,9 @@ def test_each_look_of_ten_kinds_leaves_one_entry(strict: Api, front: bytes) -> N
     before = len(entries(strict))
     taken = [look for name in ("one", "two") for look in ten_kinds(strict, front, name, "kyc:4711")]
     found = entries(strict)[before:]
-    assert {look.kind for look in taken} >= {look.kind for look in LOOKS.values()}, "every route was walked"
+    # Texts are restored where they are sealed: see test_texts_at_rest.
+    walked = {look.kind for look in LOOKS.values()} - {"restoring"}
+    assert {look.kind for look in taken} >= walked, "every route was walked"
     assert [entry["look"] for entry in found] == [look.kind for look in taken]
     assert [entry["cards"] for entry in found] == [[source_digest(look.key)] for look in taken]
     assert [entry["roles"] for entry in found] == [sorted(look.roles) for look in taken]
