@@ -67,6 +67,11 @@ def keep_less(pipeline: Pipeline, claimed: Claim) -> None:
     document = read_sidecar(data, claimed.source.key)
     if document is None:
         return
+    # The sidecar last: with it nothing more is looked for.
+    for key in list(pipeline.sources.list(claimed.keys.history)):
+        _, archived = pipeline.sources.get(key, max_bytes=MAX_BYTES)
+        entries = [{**entry, "reason": ""} for entry in orjson.loads(archived or b"[]")]
+        put_archive(pipeline.sources, key, entries)
     policy = present_policy(document, pipeline.rules.policy, decided=True) or policy_of("unknown", {})
     history = keeping.history(history_of(document))
     document = {
@@ -77,7 +82,3 @@ def keep_less(pipeline: Pipeline, claimed: Claim) -> None:
     }
     sidecar = orjson.dumps(document, option=orjson.OPT_INDENT_2)
     pipeline.results.rewrite(claimed.keys, written, sidecar, claimed.version)
-    for key in list(pipeline.sources.list(claimed.keys.history)):
-        _, archived = pipeline.sources.get(key, max_bytes=MAX_BYTES)
-        entries = [{**entry, "reason": ""} for entry in orjson.loads(archived or b"[]")]
-        put_archive(pipeline.sources, key, entries)

@@ -181,7 +181,8 @@ class Results:
 
     def rewrite(self, keys: Keys, written: Stored, sidecar: bytes, version: Version) -> None:
         """Write a sidecar anew that keeps its texts otherwise; all else stays as it was."""
-        self._put_sidecar(keys, sidecar, {**_own(written), "texts": version.texts})
+        mark = {"unfinished": "yes"} if _said(written, "unfinished") else {}
+        self._put_sidecar(keys, sidecar, {**_own(written), **mark, "texts": version.texts})
 
     def _unsettle(self, keys: Keys) -> None:
         """Mark the present sidecar as unfinished: from here on the copy need not be the one that it names."""
