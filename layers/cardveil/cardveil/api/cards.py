@@ -94,6 +94,11 @@ def response(context: RequestContext, found: Found, *, warnings: bool = True) ->
     if not context.caller.may("read_text"):
         shown = [_masked(context, card) for card in document["cards"]]
         document["cards"], masked = [card for card, _ in shown], [names for _, names in shown]
+        if "pages" in document:
+            document["pages"] = [
+                {**page, "cards": [_masked(context, card)[0] for card in page["cards"]]}
+                for page in document["pages"]
+            ]
         if "history" in document:
             # A reason is free text: it may well say what a card says.
             document["history"] = [{**entry, "reason": ""} for entry in document["history"]]

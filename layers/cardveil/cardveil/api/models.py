@@ -269,7 +269,8 @@ class HoldAnswer(_Told):
 class RestoredText(_Told):
     """What one field says."""
 
-    card: Annotated[int, Field(ge=0, description="Which card of the picture, from 0.")]
+    page: Annotated[int | None, Field(description="Which page of a document, from 0.")] = None
+    card: Annotated[int, Field(ge=0, description="Which card of the picture or page, from 0.")]
     name: str
     text: str
     normalized: str | None

@@ -31,23 +31,25 @@ def restore(context: RequestContext, named: str, request: RestoreRequest) -> dic
         )
     found = find(context, named)
     wanted = set(request.fields)
+    parts = [(None, found.document), *enumerate(found.document.get("pages", ()))]
     sealed = [
-        (number, field)
-        for number, card in enumerate(cards_of(found.document))
+        (page, number, field)
+        for page, part in parts
+        for number, card in enumerate(cards_of(part))
         for field in card.fields
         if field.sealed and (not wanted or field.name in wanted)
     ]
     if not sealed:
         raise Problem(409, "nothing_sealed", "read the card: it keeps no sealed text of these fields")
-    context.enter_first(found.key, request.reason, *sorted({field.name for _, field in sealed}))
+    context.enter_first(found.key, request.reason, *sorted({field.name for _, _, field in sealed}))
     seals = keeping_of(context.settings).seals
     told = []
-    for number, field in sealed:
+    for page, number, field in sealed:
         try:
             said = seals.opened(place_of(found.key, field.name), field.sealed or "")
         except SealBrokenError:
             raise Problem(
                 409, "seal_broken", "set the key that it was sealed by, or submit the picture again"
             ) from None
-        told.append({"card": number, "name": field.name, **said})
+        told.append({"page": page, "card": number, "name": field.name, **said})
     return {"ref": reference(found.key), "version": found.version, "fields": told}

@@ -264,13 +264,7 @@ def _commit(context: RequestContext, keys: Keys, found: Found, change: _Change) 
     told = keeping.history((*history_of(document), decision))
     history, archived = bounded(pipeline.sources, keys, told, int(document.get("archived", 0)))
     sidecar = sidecar_of(verdict, source, change.policy, keys.redacted)
-    sidecar = replace(
-        sidecar,
-        cards=keeping.cards(sidecar.cards, change.policy, found.key),
-        texts_kept=keeping.tag,
-        history=history,
-        archived=archived,
-    )
+    sidecar = keeping.sidecar(replace(sidecar, history=history, archived=archived), change.policy)
     version = Version(
         stored.etag, change.policy.digest, PIPELINE_VERSION, source_digest(found.key), texts=keeping.tag
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -74,9 +75,15 @@ def keep_less(pipeline: Pipeline, claimed: Claim) -> None:
         put_archive(pipeline.sources, key, entries)
     policy = present_policy(document, pipeline.rules.policy, decided=True) or policy_of("unknown", {})
     history = keeping.history(history_of(document))
+
+    def kept(part: Mapping[str, Any]) -> dict[str, Any]:
+        cards = keeping.cards(cards_of(part), policy, claimed.source.key)
+        return {**part, "cards": [as_card(card) for card in cards]}
+
+    if "pages" in document:
+        document = {**document, "pages": [kept(page) for page in document["pages"]]}
     document = {
-        **document,
-        "cards": [as_card(card) for card in keeping.cards(cards_of(document), policy, claimed.source.key)],
+        **kept(document),
         "pipeline": {**document["pipeline"], "texts": keeping.tag},
         "history": [as_entry(decision) for decision in history],
     }

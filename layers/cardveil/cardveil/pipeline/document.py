@@ -85,6 +85,10 @@ def _without_card(verdict: ProcessingResult, picture: Picture, rules: RedactionR
         return replace(verdict, status=Status.NEEDS_REVIEW, findings=findings)
     shown = None if what == "keep" else ()
     copy = redact(picture, [], shown=shown, fill=rules.policy.fill, allow_empty=True)
+    if rules.mark is not None:
+        from cardveil.redaction.watermark import marked  # few policies have one
+
+        copy = marked(copy, rules.mark, rules.policy.fill)
     return replace(verdict, status=Status.REDACTED, findings=findings, copy=copy)
 
 
@@ -124,4 +128,5 @@ def _copy(pages: Sequence[ProcessingResult], sheets: Sequence[Sheet]) -> Redacte
         recognised=all(proof.recognised for proof in proofs),
     )
     size = round(sheets[0].width), round(sheets[0].height)
-    return RedactedCopy(data, MEDIA_TYPE, hashlib.sha256(data).hexdigest(), "pages", proof, *size)
+    mark = next((page.copy.mark for page in pages if page.copy is not None), "")
+    return RedactedCopy(data, MEDIA_TYPE, hashlib.sha256(data).hexdigest(), "pages", proof, *size, mark=mark)

@@ -331,10 +331,8 @@ class Pipeline:
         stored, keys, policy = claimed.stored, claimed.keys, claimed.rules.policy
         source = SourceFacts(self.sources.bucket, claimed.source.key, stored.etag, stored.size)
         sidecar = sidecar_of(result, source, policy, keys.redacted)
-        keeping = keeping_of(self.settings)
-        kept = keeping.cards(sidecar.cards, policy, claimed.source.key)
-        chosen = claimed.version.chosen
-        document = to_json(replace(sidecar, cards=kept, texts_kept=keeping.tag, chosen=chosen))
+        kept = keeping_of(self.settings).sidecar(replace(sidecar, chosen=claimed.version.chosen), policy)
+        document = to_json(kept)
         copy = (result.copy.data, result.copy.media_type) if result.copy else None
         with claimed.timings("publish"):
             replaces = claimed.made is not None

@@ -19,7 +19,7 @@ from cardveil.pipeline.sealing import Seals
 from cardveil.redaction import Partial, Policy
 from cardveil.settings import Settings
 from cardveil.storage.keys import source_digest
-from cardveil.storage.sidecar import Decision
+from cardveil.storage.sidecar import Decision, Sidecar
 
 ALL: Final = "all"
 TOKENS: Final = "masked-as-tokens"
@@ -62,6 +62,19 @@ class TextKeeping:
             for card in cards
         )
 
+    def sidecar(self, sidecar: Sidecar, policy: Policy) -> Sidecar:
+        """Return a sidecar as it is kept: its cards, those of its pages, and what persons have decided."""
+        source = sidecar.source.key
+        return replace(
+            sidecar,
+            cards=self.cards(sidecar.cards, policy, source),
+            pages=tuple(
+                replace(page, cards=self.cards(page.cards, policy, source)) for page in sidecar.pages
+            ),
+            history=self.history(sidecar.history),
+            texts_kept=self.tag,
+        )
+
     def history(self, history: Sequence[Decision]) -> tuple[Decision, ...]:
         """Return decisions as they are kept: a reason is free text, and may say what a card says."""
         if self.mode == ALL:
@@ -78,7 +91,8 @@ class TextKeeping:
         before = document["pipeline"].get("policy", {}).get("cards", {})
         return any(
             field.get("token") and not self._shows_no_more(policy, card, field["name"], before)
-            for card in document["cards"]
+            for part in (document, *document.get("pages", ()))
+            for card in part["cards"]
             for field in card["fields"]
         )
 

@@ -61,7 +61,8 @@ def load_policy(source: str | Path) -> Policy:
 def _parse(text: str) -> Policy:
     root = _compose(text)
     known = {
-        "name", "margin_mm", "fill", "incomplete", "outside", "rest", "pages_without_card", "cards", "watermark",
+        "name", "margin_mm", "fill", "incomplete", "outside", "rest", "pages_without_card", "cards",
+        "watermark",
     }  # fmt: skip
     items = _mapping(root, known, "setting")
     if "cards" not in items:
