@@ -245,6 +245,8 @@ def read_sidecar(data: bytes | None, key: str) -> Mapping[str, Any] | None:
             str(done["policy"]), done["output"]["key"].encode(), done["output"]["sha256"].encode()
             dict(done["proof"])
         cards_of(document), history_of(document), int(document.get("archived", 0))
+        for page in document.get("pages", ()):
+            cards_of(page)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         return None
     known = document["schema"] == SCHEMA and isinstance(document["cards"], list)
