@@ -53,7 +53,8 @@ def pixels(data: bytes) -> Image.Image:
 
 
 CASES = [("JPEG", "RGB", 1), ("JPEG", "L", 1), ("JPEG", "RGB", 6), ("JPEG", "RGB", 7), ("PNG", "RGB", 1),
-         ("PNG", "L", 1), ("WEBP", "RGB", 1), ("BMP", "RGB", 1), ("BMP", "L", 1), ("TIFF", "RGB", 1)]  # fmt: skip
+         ("PNG", "L", 1), ("WEBP", "RGB", 1), ("BMP", "RGB", 1), ("BMP", "L", 1),
+         ("TIFF", "RGB", 1)]  # fmt: skip
 
 
 @pytest.mark.parametrize(("format_", "mode", "orientation"), CASES)
