@@ -112,7 +112,7 @@ class RestoreRequest(_Fetched):
     """Sealed texts that are to be opened, and why."""
 
     reason: Annotated[
-        str, Field(min_length=1, max_length=64, description="A code, as kyc-check or ticket:1234; no words.")
+        str, Field(pattern=f"^{CODE_FORM}$", max_length=CODE_LENGTH, description="A code: kyc-check.")
     ]
     fields: Annotated[list[FieldName], Field(max_length=40, description="Only these; empty for all.")] = []
 
