@@ -11,15 +11,17 @@ import hmac
 import unicodedata
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cardveil.card.model import Card, Field
 from cardveil.core.frozen import dataclass, replace
-from cardveil.pipeline.sealing import Seals
 from cardveil.redaction import Partial, Policy
 from cardveil.settings import Settings
 from cardveil.storage.keys import source_digest
 from cardveil.storage.sidecar import Decision, Sidecar
+
+if TYPE_CHECKING:
+    from cardveil.pipeline.sealing import Seals
 
 ALL: Final = "all"
 TOKENS: Final = "masked-as-tokens"
@@ -44,6 +46,8 @@ class TextKeeping:
     @property
     def seals(self) -> Seals:
         """What seals and opens texts."""
+        from cardveil.pipeline.sealing import Seals  # few settings seal anything
+
         return Seals(self.keys)
 
     @property

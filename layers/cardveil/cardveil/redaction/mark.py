@@ -8,7 +8,6 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
 from cardveil.core.frozen import dataclass
-from cardveil.redaction.lettering import can_write
 
 #: What is written where nothing else is set.
 USUAL_TEXT: Final = "仅供{purpose}使用 {date}"
@@ -40,6 +39,8 @@ class Watermark:
     opacity: int = 35
 
     def __post_init__(self) -> None:
+        from cardveil.redaction.lettering import can_write  # few policies write anything
+
         names = set(re.findall(r"\{([^{}]*)\}", self.text))
         bare = re.sub(r"\{(purpose|date)\}", "", self.text)
         if not names <= {"purpose", "date"} or not 0 < len(self.text) <= LONGEST_TEXT:
@@ -68,6 +69,8 @@ class Mark:
 
 def is_purpose(text: str) -> bool:
     """Say whether a text can stand for a purpose: some letters that can be written, and no sign of a form."""
+    from cardveil.redaction.lettering import can_write
+
     fits = 0 < len(text) <= LONGEST_PURPOSE and text == text.strip()
     return fits and not set(text) & set("{}<>&\\") and can_write(text)
 
