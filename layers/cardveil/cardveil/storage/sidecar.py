@@ -271,10 +271,8 @@ def cards_of(document: Mapping[str, Any]) -> tuple[Card, ...]:
 def calls_of(document: Mapping[str, Any]) -> tuple[Call, ...]:
     """Read the paid calls of a written sidecar; those of earlier versions do not say where they went."""
     return tuple(
-        Call(
-            str(call["api"]), str(call["request_id"]), float(call["elapsed_ms"]), str(call.get("region", ""))
-        )
-        for call in document["calls"]
+        Call(str(c["api"]), str(c["request_id"]), float(c["elapsed_ms"]), str(c.get("region", "")))
+        for c in document["calls"]
     )
 
 
