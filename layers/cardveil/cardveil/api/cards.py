@@ -87,7 +87,9 @@ def is_decided(sidecar: Stored) -> bool:
 def response(context: RequestContext, found: Found, *, warnings: bool = True) -> dict[str, Any]:
     """Return what the caller may see of a card."""
     context.saw(found.key)
-    document: dict[str, Any] = dict(found.document)
+    document = _unsealed(found.document)
+    if "pages" in document:
+        document["pages"] = [_unsealed(page) for page in document["pages"]]
     masked: list[list[str]] = [[] for _ in document["cards"]]
     if not warnings:
         document["warnings"] = []
@@ -109,6 +111,22 @@ def response(context: RequestContext, found: Found, *, warnings: bool = True) ->
         "sidecar": document,
         "masked": masked,
         "links": _links(context, found),
+    }
+
+
+def _unsealed(part: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a sidecar, or a page of it, without what is sealed: who does not open it need not have it."""
+    return {
+        **part,
+        "cards": [
+            {
+                **card,
+                "fields": [
+                    {n: said for n, said in field.items() if n != "sealed"} for field in card["fields"]
+                ],
+            }
+            for card in part["cards"]
+        ],
     }
 
 
