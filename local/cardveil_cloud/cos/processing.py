@@ -64,7 +64,8 @@ def picture_rule(call: Call) -> str:
     if not rule:
         return ""
     if call.request.method != "GET" or not call.key or not _CONVERSION.fullmatch(rule):
-        raise CosError("NotImplemented", "This picture processing is not implemented by the local cloud.")
+        operation = f"{call.request.method.capitalize()}Object"
+        raise CosError("NotImplemented", f"{operation} with this processing is not implemented here.")
     if call.context.ci is None:
         raise CosError("InvalidArgument")
     call.principal.require("cos:GetObject", f"cos/{call.bucket}/{call.key}")
