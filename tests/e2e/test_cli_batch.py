@@ -83,12 +83,12 @@ ODD: tuple[tuple[str, Callable[[Path], None], str, bool], ...] = (
     ("notes.txt", _holding(b"notes"), "other_file", True),
     ("empty", _holding(b""), "other_file", True),
     ("self", _linked("."), "same_file", True),
-    ("d.tif", _holding(picture("TIFF")), "format_not_supported", False),
+    ("d.tif", _holding(picture("TIFF")), "no_card", False),
     ("d.gif", _holding(picture("GIF")), "format_not_supported", False),
-    ("tiff-without-ending", _holding(picture("TIFF")), "format_not_supported", False),
-    ("e.avif", _holding(b"\0\0\0\x1cftypavif\0\0\0\0avifmif1"), "format_not_supported", False),
-    ("f.pdf", _holding(b"%PDF-1.7\n"), "format_not_supported", False),
-    ("scan", _holding(b"%PDF-1.7\n"), "format_not_supported", False),
+    ("tiff-without-ending", _holding(picture("TIFF")), "no_card", False),
+    ("e.avif", _holding(b"\0\0\0\x1cftypavif\0\0\0\0avifmif1"), "picture_truncated", False),
+    ("f.pdf", _holding(b"%PDF-1.7\n"), "picture_corrupt", False),
+    ("scan", _holding(b"%PDF-1.7\n"), "picture_corrupt", False),
     ("text.jpg", _holding(b"notes"), "not_a_picture", False),
     ("empty.jpg", _holding(b""), "empty_file", False),
     ("half.jpg", _holding(FRONT[:5000]), "picture_truncated", False),
@@ -330,7 +330,7 @@ def test_a_terminal_gets_a_table_with_hints(run: InProcess, tmp_path: Path) -> N
     assert done.returncode == 3
     assert "what to do" in text
     assert "[bold]b.jpg" in text
-    assert "upload a JPEG, PNG, BMP or WebP" in text
+    assert "upload a JPEG, PNG, TIFF, BMP or WebP" in text
     assert "\t" not in text
     assert b"2 rejected" in errors
 

@@ -55,6 +55,15 @@ def test_a_line_is_parted_where_its_label_ends() -> None:
     assert len(value.characters) == 1
 
 
+def test_the_seal_s_text_is_not_the_address_that_begins_with_the_same_place() -> None:
+    card = laid_card(LICENCE, "flat")
+    matrix = matrix_of(layout_of(*LICENCE), "flat")
+    text = (card.field("address") or card.fields[0]).text or ""
+    assert roles(card, line_on(matrix, Box(5.2, 33.2, 12.0, 2.0), text[3:6])) == [("field", "authority")]
+    # A line of it that begins where the others do is the address, whatever stands near.
+    assert roles(card, line_on(matrix, Box(11.7, 30.6, 12.0, 3.0), text[3:6])) == [("field", "address")]
+
+
 def test_two_values_on_one_line_are_told_apart() -> None:
     card = laid_card(LICENCE, "flat")
     line = line_on(matrix_of(layout_of(*LICENCE), "flat"), Box(41.0, 17.5, 34.0, 3.0), "性别男国籍中国")

@@ -35,7 +35,14 @@ _EXAMPLES = (
 
 
 @click.command("export", cls=Command, examples=_EXAMPLES)
-@click.option("--format", "form", type=click.Choice(FORMATS), default="csv", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="csv",
+    show_default=True,
+    help="For spreadsheets, or one JSON document a line.",
+)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Instead of standard output.")
 @click.option("--prefix", default="", help="Only keys that begin so.")
 @click.option("--since", default="", metavar="TIME", help="Only what is as new as this, in ISO 8601.")

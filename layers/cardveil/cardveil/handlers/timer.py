@@ -184,7 +184,8 @@ def tidy_after_the_killed(run: TimerRun, counts: Counter[str], failures: list[Ca
         if run.over:
             return
         with of_this_object(run, counts):
-            counts["tidied"] += _tidied(run, source)
+            if _tidied(run, source):
+                counts["tidied"] += 1
 
 
 def _tidied(run: TimerRun, source: str) -> bool:

@@ -16,6 +16,8 @@ from cardveil.redaction.polygons import centre_of, grown, holds, part_between, s
 _ASTRAY: Final = 4.0
 #: Millimetres within which a label that was misread must stand at its place.
 _NEAR: Final = 2.0
+#: Millimetres by which a line may begin left of its field's first one.
+_INDENT: Final = 3.0
 #: Of a text's characters so many must be a field's, in its order, for the text to be that field's value.
 _ENOUGH: Final = 0.6
 #: A Latin label is taken for what it is at this likeness: small print is misread more often.
@@ -188,7 +190,7 @@ class _Roles:
         run, said = self._letters.folded[first:last], folded(field.text or "")
         if self._is_seal(field):
             return 1.0  # set in columns, so that lines of it say nothing
-        if not said:
+        if not said or self._begins_before(field, first, last):
             return 0.0
         if len(said) == 1:
             return float(len(run) == 1)  # a sign alone, at its place, misread
@@ -199,6 +201,18 @@ class _Roles:
 
     def _is_seal(self, field: Field) -> bool:
         return self._layout is not None and field.name == "authority" and self._layout.seal is not None
+
+    def _begins_before(self, field: Field, first: int, last: int) -> bool:
+        """Say whether letters begin left of a field's column, as located and as the card has it.
+
+        The seal's authority names the place that an address begins with.
+        """
+        placement = self._placement
+        if placement is None or field.polygon is None or field.name not in placement.layout.fields:
+            return False
+        points = (self._letters.part(first, last)[0].points, straight(field.polygon).points)
+        begin, column = (min(project(placement.to_card, point)[0] for point in each) for each in points)
+        return begin < min(column, placement.layout.fields[field.name].x) - _INDENT
 
     def _stands_there(self, field: Field, first: int, last: int) -> bool:
         centre = self._letters.centre(first, last)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from cardveil.core.errors import Halt
 from cardveil.core.frozen import dataclass, field, fields
 from cardveil.settings import kinds
+from cardveil.settings.agreement import PREFIX as PREFIX
+from cardveil.settings.agreement import disagreements
+from cardveil.settings.agreement import variable as variable
 from cardveil.settings.kinds import CardRule, Kind, Term
 
-PREFIX: Final = "CARDVEIL_"
 #: Packaged policies, vendor warnings and paid APIs by name: a test compares them with their own tables.
 POLICIES: Final = ("strict", "standard", "minimal")
 WARNINGS: Final = (
@@ -311,11 +313,6 @@ class Settings:
         return self.sidecar_prefix, self.redacted_prefix, self.state_prefix
 
 
-def variable(setting: str) -> str:
-    """Return the environment variable of a setting."""
-    return f"{PREFIX}{setting.upper()}"
-
-
 def table() -> dict[str, Setting]:
     """Return the table: each setting by its variable, in order."""
     return {variable(each.name): each.metadata["setting"] for each in fields(Settings)}
@@ -368,51 +365,8 @@ def _read(environment: Mapping[str, str]) -> tuple[Settings, dict[str, Halt]]:
                 wrong[name] = _invalid(f"set {name} to {kind.expected}")
     settings = Settings(**values)
     # Whether values agree is asked once each is in order.
-    return settings, wrong or {name: _invalid(what) for name, what in _disagreements(settings)}
+    return settings, wrong or {name: _invalid(what) for name, what in disagreements(settings)}
 
 
 def _invalid(what: str) -> Halt:
     return Halt("setting_invalid", what)
-
-
-def _disagreements(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Find values that are in order alone and not together, by variable."""
-    outputs = {
-        variable(name): str(getattr(settings, name))
-        for name in ("sidecar_prefix", "redacted_prefix", "state_prefix")
-    }
-    for name, prefix in outputs.items():
-        if not prefix:
-            yield name, f"set {name} to a prefix that is not empty"
-            continue
-        # Otherwise the package would process its own output.
-        if settings.inbox_prefix.startswith(prefix):
-            yield name, f"set {name} to a prefix that {variable('inbox_prefix')} does not begin with"
-        for other, second in outputs.items():
-            if other != name and prefix.startswith(second):
-                yield name, f"set {name} and {other} to prefixes apart from each other"
-    for prefix in dict.fromkeys(term.prefix for term in settings.retention):
-        source, sidecar = (settings.term(prefix, kind) for kind in ("source", "sidecar"))
-        if prefix and not prefix.startswith(settings.inbox_prefix):
-            yield variable("retention"), f"set {variable('retention')} for prefixes in the inbox"
-        if sidecar is not None and (source is None or sidecar < source):
-            # A source without its sidecar would be recognised, and paid for, again.
-            yield variable("retention"), f"set {variable('retention')}: a sidecar stays as long as its source"
-    if settings.purpose == "required" and settings.ledger == "off":
-        name = variable("ledger")
-        yield name, f"set {name} to on or strict: purposes are entered there"
-    if settings.sidecar_texts.startswith("masked") and not settings.text_key:
-        name = variable("text_key")
-        yield name, f"set {name}: tokens are made by it"
-    if settings.sidecar_texts != "all" and settings.proof == "recognise":
-        name = variable("sidecar_texts")
-        yield name, f"set {name} to all: a copy cannot be read again for texts that are not kept"
-    if "job" in (settings.execution, settings.sweep_execution) and not settings.job_secrets:
-        name = variable("job_secrets")
-        yield name, f"set {name}: jobs need a secret for their references"
-    name = variable("webhook")
-    if settings.webhook.startswith("http:") and settings.scheme != "http":
-        yield name, f"set {name} to a URL that begins with https://: only the local cloud tells this machine"
-    if settings.webhook and not settings.webhook_secret:
-        name = variable("webhook_secret")
-        yield name, f"set {name}: without a secret the receiver cannot tell who has sent what"
