@@ -39,6 +39,9 @@ VARIABLES: Final = {
     "CARDVEIL_DEAD_LETTER_QUEUE": "cards-dead",
     "CARDVEIL_JOB_SECRETS": "j" * 32,
     "CARDVEIL_JOB_CALLBACK": "https://1250000000-callback.ap-shanghai.tencentscf.com/",
+    "CARDVEIL_TEXT_KEY": "t" * 32,
+    "CARDVEIL_WEBHOOK": "https://hooks.example.com/cards",
+    "CARDVEIL_WEBHOOK_SECRET": "w" * 32,
 }
 #: What the toolkit sends beside our fields, with the values that the platform takes when it is not told
 #: ("CreateFunction", SCF's API).
