@@ -11,7 +11,7 @@ from cardveil.api.cards import is_decided
 from cardveil.api.context import RequestContext
 from cardveil.api.problems import Problem
 from cardveil.api.refs import reference
-from cardveil.core.errors import Halt, Review
+from cardveil.core.errors import Halt
 from cardveil.core.timing import iso
 from cardveil.storage.keys import keys_of
 from cardveil.storage.objects import Entry
@@ -69,9 +69,7 @@ def _card(context: RequestContext, entry: Entry) -> dict[str, Any]:
     try:
         sidecar = context.pipeline.results.current(keys_of(entry.key, context.settings))
     except Halt as refusal:
-        error = context.pipeline.judged(refusal)
-        if not isinstance(error, Review):
-            raise error from None
+        context.pipeline.of_one_object(refusal)
         sidecar, absent = None, "needs_review"  # of this one, and the others are told
     return {
         "key": entry.key,

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from cardveil.core.context import Invocation
-from cardveil.core.errors import CardveilError, Halt, Review, TakenByAnother
+from cardveil.core.errors import CardveilError, Halt, TakenByAnother
 from cardveil.core.frozen import dataclass
 from cardveil.core.importing import uncollected
 from cardveil.core.rate_limit import RateLimiter
@@ -210,10 +210,7 @@ def of_this_object(run: TimerRun, counts: Counter[str], key: str = "") -> Iterat
     try:
         yield
     except Halt as refusal:
-        error = run.processor.pipeline.judged(refusal)
-        if not isinstance(error, Review):
-            raise error from None
-        run.telemetry.failure(key or None, error)
+        run.telemetry.failure(key or None, run.processor.pipeline.of_one_object(refusal))
         counts["refused"] += 1
 
 

@@ -157,8 +157,8 @@ class Pipeline:
         """Return an error as one object's or the account's; see `Refusals.judged`."""
         return self.refusals.judged(error)
 
-    def refused(self, key: str, refusal: Halt) -> Outcome:
-        """Note, for the sweeps, a source of which something may not be read or written: it waits for that.
+    def of_one_object(self, refusal: Halt) -> Review:
+        """Return a refusal as the one object's that it is about.
 
         Raises
         ------
@@ -168,6 +168,17 @@ class Pipeline:
         error = self.judged(refusal)
         if not isinstance(error, Review):
             raise error from None
+        return error
+
+    def refused(self, key: str, refusal: Halt) -> Outcome:
+        """Note, for the sweeps, a source of which something may not be read or written: it waits for that.
+
+        Raises
+        ------
+        CardveilError
+            What is the account's, or cannot be told apart now.
+        """
+        error = self.of_one_object(refusal)
         self._note_unread(keys_of(key, self.settings), error)
         return Outcome("unread", Status.NEEDS_REVIEW, (error.code,))
 
@@ -241,11 +252,8 @@ class Pipeline:
             try:
                 self._publish(claimed, result)
             except Halt as refusal:
-                error = self.judged(refusal)
-                if not isinstance(error, Review):
-                    raise error from None
                 # What was paid for is kept: it may be permitted soon.
-                return self._publish_refusal(claimed, error)
+                return self._publish_refusal(claimed, self.of_one_object(refusal))
             claimed.tidying.extend(answers.forget())
             claimed.look_again()
         finally:
