@@ -190,6 +190,19 @@ def test_buckets_are_listed(host: Host, path: str, name: str) -> None:
     assert name not in ci_client(host.ready).ci_get_bucket(BucketName="no-such", Path=path)
 
 
+@pytest.mark.parametrize("accept", ["application/xml", "application/json"])
+@pytest.mark.parametrize(("service", "path"), [("ai", "/ai_bucket"), ("pic", "/picbucket")])
+def test_a_bucket_is_bound_and_let_go_of(host: Host, service: str, path: str, accept: str) -> None:
+    client, bucket = ci_client(host.ready), host.ready.bucket
+    name = {"ai": "AiBucket", "pic": "PicBucket"}[service]
+    _, closed = getattr(client, f"ci_close_{service}_bucket")(Bucket=bucket, Accept=accept)
+    assert closed["BucketName"] == bucket
+    assert f"{name}List" not in client.ci_get_bucket(Path=path)
+    _, opened = getattr(client, f"ci_open_{service}_bucket")(Bucket=bucket, Accept=accept)
+    assert (opened[name]["Name"], opened[name]["Region"]) == (bucket, host.ready.region)
+    assert client.ci_get_bucket(Path=path)[f"{name}List"]
+
+
 @pytest.mark.parametrize("path", ["/template", "/workflow", "/ai_queue/p1", "/jobsx"])
 def test_what_is_not_built_is_refused_by_name(host: Host, path: str) -> None:
     answer = host.get(path)

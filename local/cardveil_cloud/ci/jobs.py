@@ -12,7 +12,7 @@ from typing import Final
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from cardveil_cloud import xml
@@ -26,6 +26,7 @@ from cardveil_cloud.ci.jobs_store import Job, JobStore, moment
 from cardveil_cloud.ci.parameters import number
 from cardveil_cloud.ci.pictures import PictureRefusedError
 from cardveil_cloud.ci.service import Style
+from cardveil_cloud.cos.casing import cased
 from cardveil_cloud.cos.contracts import AnswerInstead, DropConnection
 from cardveil_cloud.cos.errors import CosError
 from cardveil_cloud.cos.service import drop_connection
@@ -111,7 +112,7 @@ class CiJobs:
             response = error_response(CiError("InternalError"), request_id)
         response.headers["x-ci-request-id"] = request_id
         response.headers.setdefault("server", "tencent-ci")
-        await response(scope, receive, send)
+        await response(scope, receive, cased(send))
 
     async def _answer(self, request: Request) -> Response:
         host = request.headers.get("host", "").partition(":")[0].lower()
@@ -170,9 +171,16 @@ class CiJobs:
     async def _switch(self, request: Request, bucket: str, region: str, _: Principal) -> Response:
         """Bind a bucket to one of CI's services, or not; here only the list tells the difference."""
         path = request.scope["path"]
-        change = self._off.add if request.method == "DELETE" else self._off.discard
-        change((path, bucket))
-        return _response([("Name", bucket.rpartition("-")[0]), ("BucketId", bucket), ("Region", region)])
+        known = await run_in_threadpool(self._store.bucket, bucket)
+        if request.method == "DELETE":
+            self._off.add((path, bucket))
+            content = queues.unbound(known)
+        else:
+            self._off.discard((path, bucket))
+            content = queues.bound(path, known, region)
+        if "application/json" in request.headers.get("accept", ""):
+            return JSONResponse(_mapping(content))
+        return _response(content)
 
     async def _create(self, request: Request, bucket: str, region: str, principal: Principal) -> Response:
         body = b""
@@ -250,6 +258,11 @@ class CiJobs:
 def _request_of_queue() -> Request:
     """Return the request that there is none of: a job's recognition answers nobody."""
     return Request({"type": "http", "method": "", "path": "", "headers": [], "query_string": b""})
+
+
+def _mapping(content: Sequence[tuple[str, Content]]) -> dict[str, object]:
+    """Return an answer in which no name repeats as it stands in JSON."""
+    return {name: _mapping(inner) if isinstance(inner, (list, tuple)) else inner for name, inner in content}
 
 
 def _response(content: Sequence[tuple[str, Content]]) -> Response:

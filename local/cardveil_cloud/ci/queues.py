@@ -13,11 +13,11 @@ from cardveil_cloud.xml import Content
 
 #: Paths of the lists of queues: media processing, pictures, AI.
 QUEUES: Final = ("/queue", "/picqueue", "/ai_queue")
-#: Paths of the lists of buckets that CI is bound to, and how each names its entries.
+#: Paths of the lists of buckets that CI is bound to, and what each calls one.
 BUCKETS: Final[Mapping[str, str]] = {
-    "/mediabucket": "MediaBucketList",
-    "/picbucket": "PicBucketList",
-    "/ai_bucket": "AiBucketList",
+    "/mediabucket": "MediaBucket",
+    "/picbucket": "PicBucket",
+    "/ai_bucket": "AiBucket",
 }
 Item = TypeVar("Item")
 _PAGE: Final = 10
@@ -75,7 +75,7 @@ def listed_buckets(
     shown, pages = _page(found, query)
     entries: list[tuple[str, Content]] = [
         (
-            BUCKETS[path],
+            f"{BUCKETS[path]}List",
             [
                 ("Name", bucket.name.rpartition("-")[0]),
                 ("BucketId", bucket.name),
@@ -86,6 +86,22 @@ def listed_buckets(
         for bucket in shown
     ]
     return [*pages, *entries]
+
+
+def bound(path: str, bucket: Bucket, region: str) -> list[tuple[str, Content]]:
+    """Return the answer to binding a bucket; unlike a list's, its name has the account's number."""
+    told: list[tuple[str, Content]] = [
+        ("Name", bucket.name),
+        ("BucketId", bucket.name),
+        ("Region", region),
+        ("CreateTime", moment(bucket.created)),
+    ]
+    return [(BUCKETS[path], told)]
+
+
+def unbound(bucket: Bucket) -> list[tuple[str, Content]]:
+    """Return the answer to letting go of a bucket."""
+    return [("BucketName", bucket.name)]
 
 
 def _page(found: Sequence[Item], query: Mapping[str, str]) -> tuple[list[Item], list[tuple[str, Content]]]:
