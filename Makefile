@@ -83,7 +83,7 @@ test-console: $(VENV)/.test build/.wheels
 	$(BIN)/python -m pytest -q --walks $(WALKS) --durations=1 tests/e2e/test_console.py -k walk
 
 test-pythons: $(VENV)/.test build/.wheels
-	$(BIN)/python tools/test_pythons.py
+	$(BIN)/python tools/python_versions.py --tests
 
 coverage: $(VENV)/.test build/.wheels
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadscope --cov --cov-branch --cov-report=term:skip-covered tests/unit tests/leak tests/chaos

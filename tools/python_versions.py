@@ -2,7 +2,8 @@
 """Checks that what is deployed fits the platform's Python and the next one that it may offer.
 
 The pinned packages of the runtime layer must be had as wheels for manylinux2014 (asked once for each set of
-pins, where a package index answers), and every source of layers/ and functions/ must compile.
+pins, where a package index answers), and every source of layers/ and functions/ must compile. With --tests,
+the unit and contract tests run on each that is installed, in an environment with the same pins.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from cardveil_cloud.scf.platform import PLATFORM, find_interpreter
 ROOT: Final = Path(__file__).resolve().parents[1]
 #: SCF's newest Python, and the one that is hoped for.
 MINORS: Final = (PLATFORM, (3, 12))
+_TESTS: Final = ("tests/unit", "tests/contract")
 _COMPILE: Final = "import sys; [compile(open(f, 'rb').read(), f, 'exec') for f in sys.argv[1:]]"
 
 
@@ -63,11 +65,41 @@ def resolved(requirements: Path, cache: Path, minor: tuple[int, int]) -> str:
     return ""
 
 
+def environment(interpreter: str, folder: Path, root: Path) -> str:
+    """Return the Python of an environment with what the tests need, made anew where the pins changed."""
+    python, mark, pins = folder / "bin/python", folder / "pins.txt", root / "requirements/test.txt"
+    if not mark.is_file() or mark.read_bytes() != pins.read_bytes():
+        install = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+        subprocess.run([interpreter, "-m", "venv", "--clear", str(folder)], check=True)
+        subprocess.run([*install, "--require-hashes", "-r", str(pins)], check=True)
+        subprocess.run([*install, "--no-deps", "-e", str(root), "-e", str(root / "local")], check=True)
+        mark.write_bytes(pins.read_bytes())
+    return str(python)
+
+
+def tested(root: Path) -> int:
+    """Run the tests on each of the versions that is installed; 0 where all passed, and one is."""
+    ended = []
+    for minor in MINORS:
+        name = ".".join(map(str, minor))
+        found = find_interpreter(minor)
+        print(f"Python {found.version if found else f'{name} is not installed'}", flush=True)
+        if found:
+            python = environment(found.path, root / f"build/python-{name}", root)
+            command = [python, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider"]
+            ended.append(subprocess.run([*command, *_TESTS], cwd=root, check=False).returncode)
+    return 0 if ended and not any(ended) else 1
+
+
 def main() -> int:
     """Check both versions; 1 where something does not fit."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=Path, default=ROOT, help="the checkout")
-    root = parser.parse_args().root
+    parser.add_argument("--tests", action="store_true", help="run unit and contract tests on both")
+    options = parser.parse_args()
+    root: Path = options.root
+    if options.tests:
+        return tested(root)
     sources = [path for part in ("layers", "functions") for path in (root / part).rglob("*.py")]
     wrong = []
     for minor in MINORS:

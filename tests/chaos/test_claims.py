@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.support.chaos.memory import Instance
+from tests.support.notes import jobs_of
 
 from cardveil.core.errors import Retry
 from cardveil.core.frozen import replace
@@ -77,7 +78,7 @@ def test_answers_that_could_not_be_deleted_are_no_success_and_go_with_the_next_t
         processor = replace(processor, pipeline=replace(processor.pipeline, sources=objects))
         if not job:
             return str(processor.process(here.source).kind)
-        (note,) = processor.notes.all()
+        (note,) = jobs_of(processor.notes)
         return str(processor.finish(note, here.vendor.jobs[note.job_id], Timings()).kind)
 
     if job:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.support.notes import jobs_of
 
 from cardveil.core.errors import Halt
 from cardveil.core.frozen import replace
@@ -37,11 +38,11 @@ def test_a_submission_that_was_cut_short_is_asked_for_before_it_is_paid_again(sc
     here = scene(job=True)
     job = submitted(here)
     processor = here.instance()
-    (note,) = processor.notes.all()
+    (note,) = jobs_of(processor.notes)
     processor.notes.put(replace(note, job_id="", state="Submitting"))
     assert here.instance().process(here.source).kind == "submitted"
     assert here.vendor.paid == {"locate": 1}
-    (again,) = here.instance().notes.all()
+    (again,) = jobs_of(here.instance().notes)
     assert again.job_id == job.job_id
 
 
@@ -58,7 +59,7 @@ def test_a_job_that_ended_before_it_was_cancelled_stops_nobody(
     here.vendor.cancel = refuse
     here.now += here.settings.job_patience_s + 1
     processor = here.instance()
-    notes = list(processor.notes.all())
+    notes = jobs_of(processor.notes)
     if raised:
         with pytest.raises(Halt, match=code):
             processor.due(notes)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.support.notes import jobs_of
 
 from cardveil.card.model import CardType
 from cardveil.core.errors import Retry
@@ -32,7 +33,7 @@ def arrive(here: Any, job: Any, **change: Any) -> Arrival:
 
 def sweep(here: Any) -> list[Any]:
     processor = here.instance()
-    due = processor.due([note for note in processor.notes.all() if processor.overdue(note)])
+    due = processor.due([note for note in jobs_of(processor.notes) if processor.overdue(note)])
     return [processor.finish(note, job, Timings()) for note, job in due]
 
 
@@ -84,7 +85,7 @@ def test_a_job_that_is_not_finished_is_waited_for_then_cancelled(scene: MakeScen
     assert arrive(here, job) is Arrival.UNFINISHED
     here.now += 1000.0
     assert sweep(here) == []
-    (note,) = here.instance().notes.all()
+    (note,) = jobs_of(here.instance().notes)
     assert note.state == state
     here.now += 3000.0
     (outcome,) = sweep(here)
@@ -149,7 +150,7 @@ def test_a_submission_whose_answer_was_lost_is_found_and_not_paid_again(scene: M
     here.vendor.submit = lossy
     submitted(here)
     assert here.vendor.paid == {"locate": 1}
-    (note,) = here.instance().notes.all()
+    (note,) = jobs_of(here.instance().notes)
     assert note.job_id
 
 
@@ -157,7 +158,7 @@ def test_a_callback_may_come_before_the_submission_s_answer_was_noted(scene: Mak
     here = scene(job=True)
     job = submitted(here)
     processor = here.instance()
-    (note,) = processor.notes.all()
+    (note,) = jobs_of(processor.notes)
     processor.notes.put(replace(note, job_id="", state="Submitting"))
     here.vendor.end(job.job_id)
     assert arrive(here, job) is Arrival.ACCEPTED
@@ -227,7 +228,7 @@ class TestStrangers:
         here = scene(job=True)
         job = submitted(here)
         processor = here.instance()
-        (note,) = processor.notes.all()
+        (note,) = jobs_of(processor.notes)
         processor.notes.put(replace(note, job_id=""))
         theirs = here.vendor.submit("inbox/other.jpg", CardType.ID_CARD, "their data")
         here.vendor.end(theirs.job_id)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests.support.chaos.memory import Killed
+from tests.support.notes import jobs_of
 from tests.support.waiting import eventually
 
 from cardveil.core.errors import Retry
@@ -72,7 +73,7 @@ def finish_jobs(scene: Any, processor: CardProcessor) -> None:
     for job_id, job in list(scene.vendor.jobs.items()):
         if not job.finished:
             scene.vendor.end(job_id)
-    notes: list[JobNote] = list(processor.notes.all())
+    notes: list[JobNote] = jobs_of(processor.notes)
     for note, job in processor.due(notes):
         processor.finish(note, job, Timings())
 

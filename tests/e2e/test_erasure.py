@@ -18,6 +18,7 @@ from tests.support.api_fixture import Api, api_bench, problem
 from tests.support.cloud_fixture import Bench
 from tests.support.command import cardveil
 from tests.support.leftovers import left
+from tests.support.notes import erasures_of
 from tests.support.sweep_fixture import context, swept
 
 from cardveil.api.refs import reference
@@ -160,7 +161,7 @@ def test_a_kill_at_any_step_or_request_is_mended(
                 eraser.carry_out(eraser.want(key, "t", "requested"))
                 begun += 1
             later = an_eraser(bench, ahead_s=500.0)
-            for task in later.tasks():
+            for task in erasures_of(later):
                 done = later.carry_out(task)
                 assert done is not None
                 assert done.state == "erased"
@@ -294,7 +295,7 @@ def test_whatever_happens_beside_it(tmp_path: Path, front: bytes, interleavings:
 def an_eraser_done(bench: Bench) -> None:
     """Let the schedule come until nothing is wanted; a lease outlives whoever was at work."""
     eraser = an_eraser(bench)
-    while list(eraser.tasks()):
+    while erasures_of(eraser):
         tick(bench)
 
 

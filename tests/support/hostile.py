@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -50,20 +51,23 @@ class Forbidding:
     """A role's policy under a bucket that forbids some of its objects, whatever the role may do."""
 
     role: Policy
-    forbidden: Forbidden
+    forbidden: Sequence[Forbidden]
 
     def allows(self, action: str, resource: str) -> bool:
         """Say whether the role may, and the bucket does not forbid it."""
-        forbidden = self.forbidden
-        meant = f"/{forbidden.prefix}" in resource and forbidden.action in {"", action}
-        return not (meant and not forbidden.lifted) and self.role.allows(action, resource)
+        for each in self.forbidden:
+            if not each.lifted and f"/{each.prefix}" in resource and each.action in {"", action}:
+                return False
+        return self.role.allows(action, resource)
 
 
 def forbidding(
-    forbidden: Forbidden | str, environment: dict[str, str] | None = None
+    forbidden: Forbidden | str | Sequence[Forbidden], environment: dict[str, str] | None = None
 ) -> dict[str, Forbidding]:
     """Return the policies of all functions' roles, under a bucket that forbids what begins with a prefix."""
-    what = Forbidden(forbidden) if isinstance(forbidden, str) else forbidden
+    if isinstance(forbidden, str):
+        forbidden = Forbidden(forbidden)
+    what = [forbidden] if isinstance(forbidden, Forbidden) else forbidden
     documents = role_documents({"CARDVEIL_SCHEME": "http", **(environment or {})})
     return {key: Forbidding(CamPolicy(document), what) for key, document in documents.items()}
 

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from cardveil.core.context import Invocation
-from cardveil.core.errors import CardveilError, Halt, TakenByAnother
+from cardveil.core.errors import CardveilError, Halt, Reject, Review, TakenByAnother
 from cardveil.core.frozen import dataclass
 from cardveil.core.importing import uncollected
 from cardveil.core.rate_limit import RateLimiter
@@ -137,8 +137,7 @@ def finish_overdue(run: TimerRun, counts: Counter[str], failures: list[CardveilE
     from cardveil.core.timing import Timings
 
     processor = run.processor
-    notes = (note for note in processor.notes.all() if processor.overdue(note))
-    for batch in _batches(notes):
+    for batch in _batches(_overdue(run, counts)):
         for note, job in processor.due(batch):
             if run.over:
                 return
@@ -159,6 +158,15 @@ def finish_overdue(run: TimerRun, counts: Counter[str], failures: list[CardveilE
                 counts["overdue"] += 1
         if run.over:
             return
+
+
+def _overdue(run: TimerRun, counts: Counter[str]) -> Iterator[JobNote]:
+    for name in run.processor.notes.names():
+        note = None
+        with of_this_object(run, counts):
+            note = run.processor.notes.at(name)
+        if note is not None and run.processor.overdue(note):
+            yield note
 
 
 def expire_answers(run: TimerRun, counts: Counter[str], failures: list[CardveilError]) -> None:  # noqa: ARG001
@@ -206,9 +214,12 @@ def _tidied(run: TimerRun, source: str) -> bool:
 
 @contextmanager
 def of_this_object(run: TimerRun, counts: Counter[str], key: str = "") -> Iterator[None]:
-    """Go on where what is refused is one object's alone; raises what is the account's."""
+    """Go on where what is refused or damaged is one object's alone; raises what is the account's."""
     try:
         yield
+    except (Reject, Review) as refusal:
+        run.telemetry.failure(key or None, refusal)
+        counts["refused"] += 1
     except Halt as refusal:
         run.telemetry.failure(key or None, run.processor.pipeline.of_one_object(refusal))
         counts["refused"] += 1
@@ -217,11 +228,17 @@ def of_this_object(run: TimerRun, counts: Counter[str], key: str = "") -> Iterat
 def finish_erasures(run: TimerRun, counts: Counter[str], failures: list[CardveilError]) -> None:  # noqa: ARG001
     """Carry out the erasures that are wanted and not done: begun and killed, or found by a deletion."""
     from cardveil.pipeline.erasing import eraser_of
+    from cardveil.storage.erasure import task_at, task_names
 
     eraser = eraser_of(run.processor)
-    for task in eraser.tasks():
+    for name in task_names(eraser.sources, run.settings):
         if run.over:
             return
+        task = None
+        with of_this_object(run, counts):
+            task = task_at(eraser.sources, name)
+        if task is None:
+            continue
         with of_this_object(run, counts, task.key):
             done = eraser.carry_out(task)
             counts["erasure_busy" if done is None else f"erasure_{done.state}"] += 1

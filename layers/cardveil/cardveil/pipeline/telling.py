@@ -12,12 +12,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from cardveil.core.errors import CardveilError
+from cardveil.core.errors import CardveilError, Halt, Reject, Retry, Review
 from cardveil.core.frozen import dataclass
 from cardveil.core.outbound import Outbound
 from cardveil.core.webhook import TOLD, Receiver
@@ -48,12 +49,15 @@ class Teller:
     ----------
     on_metric : callable
         Called with a metric's name and its code.
+    judged : callable
+        Says of a refusal whether it is one object's or the account's.
     """
 
     notices: Notices
     receiver: Receiver
     on_metric: Callable[[str, str], None]
     now: Callable[[], float] = time.time
+    judged: Callable[[CardveilError], CardveilError] = lambda refusal: refusal
 
     def tell(self, notice: Notice, tries: Tries, limit_s: float) -> bool:
         """Tell one note, and write down what became of it; say whether the receiver took it."""
@@ -101,16 +105,39 @@ class Teller:
         return (waiting for waiting in self.notices.waiting() if not waiting.tries.made)
 
     def _told_in_vain(self, counts: Counter[str]) -> Iterator[Waiting]:
-        for waiting in self.notices.waiting(tidy=True):
+        def forget(source: str, id: str) -> None:
+            self._unless_refused(partial(self._forgotten, source, id))
+
+        for waiting in self.notices.waiting(forget):
             if waiting.tries.dead:
                 if waiting.tries.at + _DEAD_S < self.now():
-                    self.notices.done(waiting.source, waiting.id, tried=True)
-                    counts["webhooks_dropped"] += 1
+                    counts[self._unless_refused(partial(self._dropped, waiting))] += 1
             elif waiting.tries.made and waiting.tries.at <= self.now():
                 yield waiting
 
     def _told_later(self, waiting: Waiting) -> str:
         """Tell a note that was found in the bucket, unless its state never came about."""
+        return self._unless_refused(partial(self._told_if_it_came_about, waiting))
+
+    def _dropped(self, waiting: Waiting) -> str:
+        self.notices.done(waiting.source, waiting.id, tried=True)
+        return "webhooks_dropped"
+
+    def _forgotten(self, source: str, id: str) -> str:
+        self.notices.forget(source, id)
+        return "webhooks_forgotten"
+
+    def _unless_refused(self, action: Callable[[], str]) -> str:
+        """Do something with one note; what is refused of it alone waits, and keeps no other waiting."""
+        try:
+            return action()
+        except (Halt, Reject, Review) as refusal:
+            judged = self.judged(refusal)
+            if isinstance(judged, Halt | Retry):
+                raise judged from None
+            return "webhooks_refused"
+
+    def _told_if_it_came_about(self, waiting: Waiting) -> str:
         notice = self.notices.read(waiting.source, waiting.id)
         if notice is None:
             return "webhooks_elsewhere"
@@ -130,7 +157,8 @@ def teller_of(pipeline: Pipeline, on_metric: Callable[[str, str], None]) -> Tell
     if notices is None:
         return None
     outbound = Outbound(loopback=settings.scheme == "http")
-    return Teller(notices, Receiver(settings.webhook, settings.webhook_secret, outbound), on_metric)
+    receiver = Receiver(settings.webhook, settings.webhook_secret, outbound)
+    return Teller(notices, receiver, on_metric, judged=pipeline.judged)
 
 
 def tell_committed(

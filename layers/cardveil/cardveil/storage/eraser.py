@@ -22,7 +22,6 @@ from cardveil.storage.erasure import (
     bury,
     task_key,
     task_of,
-    tasks,
     tombstones,
     want,
 )
@@ -86,10 +85,6 @@ class Eraser:
     def task(self, key: str) -> Task | None:
         """Return the erasure of a source that is under way, None when there is none."""
         return task_of(self.sources, self.settings, key)
-
-    def tasks(self) -> Iterator[Task]:
-        """Yield all erasures that are under way."""
-        return tasks(self.sources, self.settings)
 
     def tombstones(self, key: str) -> list[Tombstone]:
         """Return what is known of earlier erasures of a source, the oldest first."""

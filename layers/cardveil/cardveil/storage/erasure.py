@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
@@ -135,15 +135,24 @@ def task_key(settings: Settings, key: str) -> str:
 
 def task_of(objects: Objects, settings: Settings, key: str) -> Task | None:
     """Return the erasure of a source that is under way, None when there is none."""
-    return _task(objects, task_key(settings, key))
+    return task_at(objects, task_key(settings, key))
 
 
-def tasks(objects: Objects, settings: Settings) -> Iterator[Task]:
-    """Yield all erasures that are under way."""
-    for name in list(objects.list(f"{settings.state_prefix}erasing/")):
-        task = _task(objects, name)
-        if task:
-            yield task
+def task_names(objects: Objects, settings: Settings) -> list[str]:
+    """Return where all erasures that are under way are written down; each may be unreadable by itself."""
+    return list(objects.list(f"{settings.state_prefix}erasing/"))
+
+
+def task_at(objects: Objects, name: str) -> Task | None:
+    """Return an erasure by where it is written down, None when it is done meanwhile.
+
+    Raises
+    ------
+    Reject
+        ``erasure_note_unreadable``.
+    """
+    note = _note(objects, name)
+    return _as(Task, note) if note else None
 
 
 def bury(objects: Objects, settings: Settings, stone: Tombstone) -> None:
@@ -151,11 +160,6 @@ def bury(objects: Objects, settings: Settings, stone: Tombstone) -> None:
     content = {"form": _FORM, **{each.name: getattr(stone, each.name) for each in fields(stone)}}
     place = f"{settings.state_prefix}erased/{stone.source}/{stone.id}.json"
     objects.put(place, orjson.dumps(content), media_type=_JSON, meta={"kind": "tombstone"})
-
-
-def _task(objects: Objects, name: str) -> Task | None:
-    note = _note(objects, name)
-    return _as(Task, note) if note else None
 
 
 def _note(objects: Objects, name: str) -> dict[str, Any] | None:

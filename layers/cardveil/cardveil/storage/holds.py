@@ -12,7 +12,7 @@ from typing import Final
 
 import orjson
 
-from cardveil.core.errors import Halt, SourceGone
+from cardveil.core.errors import Review, SourceGone
 from cardveil.core.frozen import dataclass
 from cardveil.settings import Settings
 from cardveil.storage.keys import source_digest
@@ -42,8 +42,8 @@ def hold_of(objects: Objects, settings: Settings, digest: str) -> Hold | None:
 
     Raises
     ------
-    Halt
-        ``hold_unreadable``: it cannot be said, so nothing may be removed.
+    Review
+        ``hold_unreadable``: it cannot be said, so nothing of this card may be removed.
     """
     try:
         _, data = objects.get(hold_key(settings, digest), max_bytes=_MAX_BYTES)
@@ -53,7 +53,8 @@ def hold_of(objects: Objects, settings: Settings, digest: str) -> Hold | None:
         note = orjson.loads(data or b"")
         return Hold(digest, str(note["by"]), str(note["reason"]), float(note["at"]))
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
-        raise Halt("hold_unreadable", "look at the notes under holds/: one cannot be read") from None
+        what_to_do = "look at the notes under holds/: one cannot be read"
+        raise Review("hold_unreadable", what_to_do) from None
 
 
 def put_hold(objects: Objects, settings: Settings, key: str, by: str, reason: str, now: float) -> Hold:
@@ -76,9 +77,13 @@ def release(objects: Objects, settings: Settings, key: str) -> Hold | None:
 
 
 def holds(objects: Objects, settings: Settings) -> Iterator[Hold]:
-    """Yield all holds."""
+    """Yield all holds; of one that cannot be read, that it is there."""
     prefix = f"{settings.state_prefix}holds/"
     for name in objects.list(prefix):
-        found = hold_of(objects, settings, name.removeprefix(prefix).removesuffix(".json"))
+        digest = name.removeprefix(prefix).removesuffix(".json")
+        try:
+            found = hold_of(objects, settings, digest)
+        except Review as damaged:
+            found = Hold(digest, "", damaged.code, 0.0)
         if found:
             yield found

@@ -73,7 +73,7 @@ class JobNotes:
 
     def get(self, source: str) -> JobNote | None:
         """Return the note of a source, None when no job of it is under way."""
-        return self._read(f"{self.prefix}{source}.json")
+        return self.at(f"{self.prefix}{source}.json")
 
     def put(self, note: JobNote) -> None:
         """Write a note, in place of an older one."""
@@ -89,21 +89,19 @@ class JobNotes:
             self.objects.delete(note.object_key)
         self.objects.delete(self._key(note))
 
-    def all(self) -> Iterator[JobNote]:
-        """Yield all notes."""
-        for key in self.objects.list(self.prefix):
-            note = self._read(key)
-            if note:
-                yield note
+    def names(self) -> Iterator[str]:
+        """Yield where all notes stand."""
+        return self.objects.list(self.prefix)
 
-    def _key(self, note: JobNote) -> str:
-        return f"{self.prefix}{note.source}.json"
-
-    def _read(self, key: str) -> JobNote | None:
+    def at(self, name: str) -> JobNote | None:
+        """Return a note by where it stands, None when it is gone, or none of ours."""
         try:
-            _, data = self.objects.get(key, max_bytes=64 * 1024)
+            _, data = self.objects.get(name, max_bytes=64 * 1024)
             content = orjson.loads(data or b"")
             values = {field.name: content[field.name] for field in fields(JobNote)}
             return JobNote(**{**values, "card_type": CardType(values["card_type"])})
         except (Reject, orjson.JSONDecodeError, KeyError, TypeError, ValueError):
             return None  # gone meanwhile, or not a note of ours: the source is delivered or swept again
+
+    def _key(self, note: JobNote) -> str:
+        return f"{self.prefix}{note.source}.json"

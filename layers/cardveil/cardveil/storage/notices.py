@@ -213,13 +213,17 @@ class Notices:
         """Have a dead letter told again from the beginning."""
         delete_under(self.objects, self._tried(waiting.source, waiting.id))
 
-    def waiting(self, *, tidy: bool = False) -> Iterator[Waiting]:
+    def forget(self, source: str, id: str) -> None:
+        """Clear away the tries of a note that is not there any more."""
+        delete_under(self.objects, self._tried(source, id))
+
+    def waiting(self, orphaned: Callable[[str, str], None] | None = None) -> Iterator[Waiting]:
         """Yield all notes by their names, with how often each was told in vain; two listings, in step.
 
         Parameters
         ----------
-        tidy : bool
-            Whether tries of notes that are not there any more are cleared away.
+        orphaned : callable, optional
+            Told of tries whose note is not there any more: the digest of the source's key, and the note's id.
         """
         tries = self._tries()
         behind = next(tries, None)
@@ -231,12 +235,12 @@ class Notices:
             while behind is not None and behind[0] <= place:
                 if behind[0] == place:
                     found = max(found, behind[1], key=lambda each: each.made)
-                elif tidy:
-                    delete_under(self.objects, self._tried(*behind[0]))
+                elif orphaned:
+                    orphaned(*behind[0])
                 behind = next(tries, None)
             yield Waiting(*place, found)
-        while tidy and behind is not None:
-            delete_under(self.objects, self._tried(*behind[0]))
+        while orphaned and behind is not None:
+            orphaned(*behind[0])
             behind = next(tries, None)
 
     def _freshly(self, notice: Notice) -> None:

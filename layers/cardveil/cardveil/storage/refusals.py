@@ -13,8 +13,9 @@ from cardveil.core.errors import CardveilError, Halt, Reject, Retry, Review, Sou
 from cardveil.core.frozen import dataclass
 from cardveil.settings import Settings
 from cardveil.storage.keys import keys_of, source_digest
-from cardveil.storage.objects import Objects
+from cardveil.storage.objects import CosObjects, Objects
 from cardveil.storage.source import is_addressable
+from cardveil.storage.versions import versions_under
 
 #: What is said of a source whose results or notes may not be read or written.
 RESULT_REFUSED: Final = "result_refused"
@@ -22,14 +23,23 @@ RESULT_REFUSED: Final = "result_refused"
 _OF_ALL: Final = frozenset({"bucket_missing", "clock_wrong", "account_in_arrears"})
 #: Requests that can be made of another object, too.
 _ASKED: Final = frozenset(
-    {"cos:HeadObject", "cos:GetObject", "cos:PutObject", "cos:DeleteObject", "cos:GetBucket"}
-)
+    {
+        "cos:HeadObject", "cos:GetObject", "cos:PutObject", "cos:DeleteObject", "cos:GetBucket",
+        "cos:GetBucketObjectVersions",
+    }
+)  # fmt: skip
+
 #: More than any key has after one that begins like it.
 _LAST: Final = "\U0010ffff"
 #: Sources that are asked for at most.
 _PROBES: Final = 6
 #: What is kept about single sources, under the prefix for state: by the digest of the source's key.
-_STATE: Final = re.compile(r"((?:leases|staged|answers|history|unread|jobs)/)[0-9a-f]{64}(?:/.*|\.json|)")
+_STATE: Final = re.compile(
+    r"((?:leases|staged|answers|history|unread|jobs|erasing|erased|retired|holds|webhooks/(?:notes|tries))/)"
+    r"[0-9a-f]{64}(?:/.*|\.json|)"
+)
+#: Where no role deletes; what is written there to ask stays, always under the same name.
+_NEVER_DELETED: Final = "erased/"
 _MAX_NOTE_BYTES: Final = 4096
 
 
@@ -45,12 +55,15 @@ class _Place:
         The source's own, below the prefix; empty where only the digest of its key is told.
     of : callable
         Names what stands there of another source.
+    lasting : bool
+        Whether nothing is ever deleted there.
     """
 
     objects: Objects
     kind: Literal["source", "result", "state"]
     name: str
     of: Callable[[str], str]
+    lasting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +128,13 @@ class Refusals:
         settings = self.settings
         if found := _STATE.fullmatch(about.removeprefix(settings.state_prefix)):
             kind = f"{settings.state_prefix}{found[1]}"
-            return _Place(self.sources, "state", "", lambda other: f"{kind}{source_digest(other)}/")
+            return _Place(
+                self.sources,
+                "state",
+                "",
+                lambda other: f"{kind}{source_digest(other)}/",
+                lasting=found[1] == _NEVER_DELETED,
+            )
         name = about.removeprefix(settings.sidecar_prefix).removesuffix(".json")
         if about == f"{settings.sidecar_prefix}{name}.json":
             return _Place(self.results, "result", name, lambda other: keys_of(other, settings).sidecar)
@@ -134,7 +153,7 @@ class Refusals:
         nothing in common with another, and nobody else's lease may be touched: no other comes then.
         """
         if place.kind != "source":
-            yield f"{self.settings.inbox_prefix}{token_hex(16)}"
+            yield f"{self.settings.inbox_prefix}{'probe' if place.lasting else token_hex(16)}"
         if place.kind != "state":
             yield from self._others(place.name)
 
@@ -162,8 +181,10 @@ class Refusals:
 
 def _can_be_asked(place: _Place, refusal: Halt) -> bool:
     """Say whether the same can be asked of another object; where sources stand nothing is written."""
-    writes = refusal.api in {"cos:PutObject", "cos:GetBucket"}
-    return refusal.api in _ASKED and not (writes and place.kind == "source")
+    if place.kind == "source":
+        # Where sources stand nothing is written, and no listing is one source's but that of its versions.
+        return refusal.api in _ASKED - {"cos:PutObject", "cos:GetBucket"}
+    return refusal.api in _ASKED
 
 
 def _of_object(place: _Place, refusal: Halt) -> Review:
@@ -195,12 +216,16 @@ def _refused_alike(place: _Place, other: str, refusal: Halt) -> bool:
         match refusal.api:
             case "cos:HeadObject":
                 objects.head(at)
+            case "cos:PutObject" if place.lasting:
+                _write(objects, f"{at}probe")
             case "cos:PutObject":
                 _write_beside(objects, at)
             case "cos:DeleteObject":
                 objects.delete(_beside(at))
             case "cos:GetBucket":
                 next(iter(objects.list(at)), None)
+            case "cos:GetBucketObjectVersions" if isinstance(objects, CosObjects):
+                next(versions_under(objects, at), None)
             case _:
                 objects.get(at, max_bytes=0)
     except Halt as another:
@@ -213,8 +238,12 @@ def _refused_alike(place: _Place, other: str, refusal: Halt) -> bool:
 def _write_beside(objects: Objects, key: str) -> None:
     """Write an empty object where a key stands, and take it away again."""
     name = _beside(key)
-    objects.put(name, b"", media_type="application/octet-stream", meta={"kind": "probe"})
+    _write(objects, name)
     objects.delete(name)
+
+
+def _write(objects: Objects, name: str) -> None:
+    objects.put(name, b"", media_type="application/octet-stream", meta={"kind": "probe"})
 
 
 def _beside(key: str) -> str:
