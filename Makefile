@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 FONTS := fonts-noto-cjk fonts-wqy-zenhei fonts-wqy-microhei fonts-arphic-uming fonts-arphic-ukai fonts-ocr-b
 SOURCES := layers functions local tests benchmarks
 
-.PHONY: help demo test test-console check coverage mutants serve package bench chaos fuzz spreadsheet lock clean
+.PHONY: help demo test test-console test-encryption check coverage mutants serve package bench chaos fuzz spreadsheet lock clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo   set-up, then the main job on sample cards; results in out/demo"
 	@echo "make test   set-up, then all checks and tests"
 	@echo "make test-console  the console's tests in Firefox, and 200 random walks in Chromium (WALKS)"
+	@echo "make test-encryption  the end-to-end tests on buckets that refuse what is not encrypted (ENCRYPTIONS)"
 	@echo "make check  ruff, mypy, the contract of imports, and both Pythons that the layers fit"
 	@echo "make coverage  branch coverage of the layers by unit, leak and chaos tests"
 	@echo "make mutants  each safety rule of tools/mutants.yml broken by one change, and whether its test fails then"
@@ -80,6 +81,12 @@ test-console: $(VENV)/.test build/.wheels
 	@tools/debian-packages firefox-esr
 	$(BIN)/python -m pytest -q --console-browser firefox --walks 5 tests/e2e/test_console.py tests/e2e/test_console_page.py
 	$(BIN)/python -m pytest -q --walks $(WALKS) --durations=1 tests/e2e/test_console.py -k walk
+
+# The suite has a part of it.
+ENCRYPTIONS ?= AES256 kms
+test-encryption: $(VENV)/.test build/.wheels
+	@for each in $(ENCRYPTIONS); do echo "Buckets that demand $$each:"; \
+		$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadscope --encryption $$each tests/e2e || exit 1; done
 
 coverage: $(VENV)/.test build/.wheels
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadscope --cov --cov-branch --cov-report=term:skip-covered tests/unit tests/leak tests/chaos
