@@ -147,7 +147,8 @@ def test_what_a_command_does_or_shows_is_entered_wherever_there_is_a_ledger(
             assert "inbox/" not in done.out
         assert api.bench.there("inbox/a.jpg")
         assert api.bench.there("inbox/late.jpg")
-        assert api.bench.listing(f"{STATE}holds/") == api.bench.listing(f"{STATE}erasing/") == []
+        assert api.bench.listing(f"{STATE}holds/") == []
+        assert not [key for key in api.bench.listing(f"{STATE}erasing/") if a in key]
         faults.on = False
         assert not verify(objects(api), STATE).faults
         demanded = ("export", "--set", "CARDVEIL_LEDGER=on", "--set", "CARDVEIL_PURPOSE=required", *where)
