@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 FONTS := fonts-noto-cjk fonts-wqy-zenhei fonts-wqy-microhei fonts-arphic-uming fonts-arphic-ukai fonts-ocr-b
 SOURCES := layers functions local tests benchmarks
 
-.PHONY: help demo test test-console test-pythons check coverage mutants serve package bench chaos fuzz spreadsheet lock clean
+.PHONY: help demo test test-console test-encryption test-pythons check coverage mutants serve package bench chaos fuzz spreadsheet first-hour lock clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo   set-up, then the main job on sample cards; results in out/demo"
 	@echo "make test   set-up, then all checks and tests"
-	@echo "make test-console  the console's tests in Firefox, and 200 random walks in Chromium (WALKS)"
+	@echo "make test-console  the console in Firefox, at every size, and 200 random walks (WALKS)"
+	@echo "make test-encryption  the end-to-end tests on buckets that refuse what is not encrypted (ENCRYPTIONS)"
 	@echo "make test-pythons  unit and contract tests on Python 3.10 and 3.12, where they are installed"
 	@echo "make check  ruff, mypy, the contract of imports, and both Pythons that the layers fit"
 	@echo "make coverage  branch coverage of the layers by unit, leak and chaos tests"
@@ -23,6 +24,7 @@ help:
 	@echo "make fuzz   the redactor against 100,000 mutated files (SEED, MUTATIONS)"
 	@echo "make chaos  the functions under faults: 10,000 deliveries of 4,000 pictures, and whether all promises held"
 	@echo "make spreadsheet  installs LibreOffice and has it open an export that would be harmful"
+	@echo "make first-hour  a new user's path from a clone to a redacted picture of one's own, timed"
 	@echo "make lock   pin the newest versions that fit pyproject.toml"
 
 # The marker holds the pins that were installed: a changed pin installs anew.
@@ -75,15 +77,23 @@ WORKERS ?= 3
 test: check build/.wheels
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --durations=20 $(PYTEST_ARGS)
 
-# The suite has a few walks in Chromium; here are a count of them, and the other browser.
+# The suite has a few walks in Chromium, at five sizes; here are a count of them, every size, and the other browser.
 WALKS ?= 200
+CONSOLE := tests/e2e/test_console.py tests/e2e/test_console_page.py tests/e2e/test_console_codes.py
 test-console: $(VENV)/.test build/.wheels
 	@tools/debian-packages firefox-esr
-	$(BIN)/python -m pytest -q --console-browser firefox --walks 5 tests/e2e/test_console.py tests/e2e/test_console_page.py
+	$(BIN)/python -m pytest -q --console-browser firefox --every-size --walks 5 $(CONSOLE)
+	$(BIN)/python -m pytest -q --every-size tests/e2e/test_console_page.py
 	$(BIN)/python -m pytest -q --walks $(WALKS) --durations=1 tests/e2e/test_console.py -k walk
 
 test-pythons: $(VENV)/.test build/.wheels
 	$(BIN)/python tools/python_versions.py --tests
+
+# The suite has a part of it.
+ENCRYPTIONS ?= AES256 kms
+test-encryption: $(VENV)/.test build/.wheels
+	@for each in $(ENCRYPTIONS); do echo "Buckets that demand $$each:"; \
+		$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadscope --encryption $$each tests/e2e || exit 1; done
 
 coverage: $(VENV)/.test build/.wheels
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadscope --cov --cov-branch --cov-report=term:skip-covered tests/unit tests/leak tests/chaos
@@ -101,6 +111,9 @@ fuzz: $(VENV)/.test
 
 chaos: $(VENV)/.test
 	$(BIN)/python -m benchmarks.chaos
+
+first-hour: $(VENV)/.test
+	$(BIN)/python -m benchmarks.first_hour
 
 spreadsheet: $(VENV)/.test
 	@tools/debian-packages libreoffice-calc-nogui

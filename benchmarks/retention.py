@@ -1,4 +1,7 @@
-"""Retention over many objects: constant memory, nothing young or on hold removed, everything due removed."""
+"""Retention over many objects: constant memory, nothing young or on hold removed, everything due removed.
+
+Each removal is entered in the access ledger first, and what the ledger says is compared with what went.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,8 @@ from tests.support.sweep_fixture import environment
 
 from cardveil.settings import from_environment
 from cardveil.storage.holds import put_hold
+from cardveil.storage.keys import source_digest
+from cardveil.storage.ledger_check import chains_of, read_segment, verify
 from cardveil.storage.retention import DAY_S
 
 COUNT = int(os.environ.get("OBJECTS", "100000"))
@@ -31,7 +36,9 @@ from collections import Counter
 import orjson
 from cardveil.core.context import Invocation
 from cardveil.pipeline.factory import build_processor
+from cardveil.pipeline.entering import Entering
 from cardveil.pipeline.retaining import tick
+from cardveil.storage.ledger import Ledger
 from cardveil.settings import from_environment
 told = orjson.loads(sys.argv[1]); limit = int(sys.argv[2])
 settings = from_environment(told)
@@ -41,7 +48,9 @@ left = [limit]
 def over():
     left[0] -= 1
     return left[0] < 0
-counts = tick(processor, time.time(), over)
+pipeline = processor.pipeline
+entering = Entering(Ledger(), pipeline.sources, pipeline.settings, "schedule", "schedule", "r")
+counts = tick(processor, time.time(), over, entering=entering)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 print(orjson.dumps({"counts": dict(counts), "peak_mb": peak}).decode())
 """
@@ -70,7 +79,10 @@ def main() -> None:
         due, held = fill(found)
         seconds = time.perf_counter() - started
         print(f"{COUNT} sources, {len(due)} due, {len(held)} of them on hold; stored in {seconds:.0f} s")
-        told = {**environment(found, retention=TERMS), "TENCENTCLOUD_REGION": found.endpoint.region}
+        told = {
+            **environment(found, retention=TERMS, ledger="strict"),
+            "TENCENTCLOUD_REGION": found.endpoint.region,
+        }
         told["TENCENTCLOUD_APPID"] = found.endpoint.app_id
         settings = from_environment(
             {name: text for name, text in told.items() if name.startswith("CARDVEIL_")}
@@ -103,6 +115,18 @@ def main() -> None:
             f"on hold and there: {len(held & there)} of {len(held)}; "
             f"young and there: {len(there - due)} of {young}"
         )
+        entered = [
+            card
+            for _, keys in chains_of(sources, settings.state_prefix)
+            for key in keys
+            for entry in getattr(read_segment(sources, key), "entries", ())
+            for card in entry["cards"]
+        ]
+        gone = sorted(source_digest(key) for key in due - held)
+        agrees = sorted(entered) == gone
+        print(f"entered in the ledger: {len(entered)}, all of what went and nothing else: {agrees}")
+        if verify(sources, settings.state_prefix).faults or not agrees:
+            raise RuntimeError("the ledger does not say what went")
         if due - held & there or held - there or len(there - due) != young:
             raise RuntimeError("something due is there, or something else is gone")
 

@@ -4,8 +4,9 @@
 python tools/mutants.py            all rules
 python tools/mutants.py lease …    those whose text holds one of these words
 
-Code and tests are found by their text, so that the table outlives moves. A rule whose code is not found once,
-or whose test passes although the rule is broken, ends the run with exit status 1.
+Code and tests are found by their text, so that the table outlives moves: in the layers, or, with `in: cli`,
+in the command. A rule whose code is not found once, or whose test passes although the rule is broken, ends
+the run with exit status 1.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NOT_COPIED = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "out", "docs")
 
 
-def the_file(folder: Path, text: str) -> Path:
+def the_file(text: str, folder: Path) -> Path:
     """Return the one Python file below a folder that holds a text, once."""
     found = [path for path in folder.rglob("*.py") for _ in range(path.read_text("utf-8").count(text))]
     if len(found) != 1:
@@ -33,7 +34,7 @@ def the_file(folder: Path, text: str) -> Path:
 
 def tested(tree: Path, names: list[str]) -> int:
     """Run tests and return pytest's status: 0 when all passed, 1 when one failed."""
-    files = {str(the_file(tree / "tests", f"def {name}(")) for name in names}
+    files = {str(the_file(f"def {name}(", tree / "tests")) for name in names}
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(str(tree / folder) for folder in ("layers/cardveil", "local")),
@@ -47,7 +48,7 @@ def tested(tree: Path, names: list[str]) -> int:
 def broken(tree: Path, rule: dict[str, str]) -> str:
     """Break one rule, run its test, and put the rule back; return what is wrong, or nothing."""
     try:
-        path = the_file(tree / "layers", rule["from"])
+        path = the_file(rule["from"], tree / ("local/cardveil_cli" if rule.get("in") == "cli" else "layers"))
         whole = path.read_text("utf-8")
         path.write_text(whole.replace(rule["from"], rule["to"]), "utf-8")
         status = tested(tree, [rule["test"]])

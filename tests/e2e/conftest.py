@@ -28,6 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--interleavings", type=int, default=6, help="of erasure with all else; 200 for a count")
     parser.addoption("--console-browser", choices=["chromium", "firefox"], default="chromium")
     parser.addoption("--walks", type=int, default=6, help="random ones over the console; 200 for a count")
+    parser.addoption("--every-size", action="store_true", help="the console in each size, colours, language")
     parser.addoption("--first-walk", type=int, default=1, help="the seed of the first")
 
 

@@ -29,6 +29,26 @@ SIZES: list[tuple[str, dict[str, Any]]] = [
     ("twice the size", {"viewport": {"width": 640, "height": 450}, "device_scale_factor": 2}),
     ("a screen", {"viewport": {"width": 1360, "height": 900}}),
 ]
+#: With `--every-size`: each width in both colours and languages.
+EVERY_SIZE: list[tuple[str, dict[str, Any]]] = [
+    (
+        f"{width} {scheme} {language}",
+        {**(PHONE if width < 768 else {}), "viewport": {"width": width, "height": height},
+         "color_scheme": scheme, "locale": language},
+    )
+    for width, height in ((360, 640), (390, 844), (768, 1024), (1360, 900))
+    for scheme in ("light", "dark")
+    for language in ("en-GB", "zh-CN")
+]  # fmt: skip
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give the sizes that a run wants."""
+    if "size" in metafunc.fixturenames:
+        sizes = SIZES
+        if metafunc.config.getoption("--every-size", default=False):
+            sizes = [*EVERY_SIZE, *(each for each in SIZES if each[0] == "twice the size")]
+        metafunc.parametrize("size", [options for _, options in sizes], ids=[name for name, _ in sizes])
 
 
 @pytest.fixture(scope="module")
@@ -235,9 +255,8 @@ def middle(page: Page, selector: str) -> tuple[float, float]:
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
-@pytest.mark.parametrize(("name", "options"), SIZES, ids=[name for name, _ in SIZES])
-def test_everything_fits_and_is_seen(browser: Browser, api: Api, name: str, options: dict[str, Any]) -> None:
-    with desk_on(browser, api, **options) as desk:
+def test_everything_fits_and_is_seen(browser: Browser, api: Api, size: dict[str, Any]) -> None:
+    with desk_on(browser, api, **size) as desk:
         desk.enter()
         fits(desk.page)
         desk.open("back.jpg")
@@ -253,7 +272,7 @@ def test_everything_fits_and_is_seen(browser: Browser, api: Api, name: str, opti
             assert in_view(desk.page, f'#marks .dot[data-corner="{at}"]'), f"corner {at} can be reached"
         fits(desk.page)
         without_faults(desk.page)
-        if not options["viewport"]["width"] > 900:
+        if not size["viewport"]["width"] > 900:
             desk.page.locator("#back").click()
             expect(desk.listed("back.jpg")).to_be_visible()
             expect(desk.page.locator("#card")).to_be_hidden()

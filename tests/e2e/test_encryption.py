@@ -6,12 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 import requests
 from qcloud_cos import CosS3Client
 from qcloud_cos.cos_exception import CosServiceError
 from tests.support.api_fixture import api_bench
 from tests.support.cloud_fixture import role_documents
+from tests.support.looks import all_kinds
 
 from cardveil.storage.encryption import encrypting
 from cardveil_cli.permissions.documents import CamPolicy
@@ -54,6 +56,34 @@ def test_every_write_asks_for_the_encryption_that_is_demanded(
         for each in keys:
             head = api.bench.client.head_object(api.bench.bucket, each)
             assert (head.get(SSE), head.get(f"{SSE}-cos-kms-key-id")) == (algorithm, key), each
+
+
+@pytest.mark.parametrize("chosen", ["AES256", "kms"])
+def test_whatever_is_done_to_a_card_writes_nothing_plain(
+    tmp_path: Path, front: bytes, monkeypatch: pytest.MonkeyPatch, chosen: str
+) -> None:
+    """A part of `make test-encryption`, which has the whole suite do so."""
+    monkeypatch.setenv("CARDVEIL_ENCRYPTION", chosen)
+    environment = {
+        "CARDVEIL_ENCRYPTION": chosen,
+        "CARDVEIL_LEDGER": "strict",
+        "CARDVEIL_GENERAL_OCR": "off",
+        "CARDVEIL_RETENTION": "source=30d;ledger=1y",
+    }
+    demanded = {"AES256": "AES256", "kms": "cos/kms"}[chosen]
+    with api_bench(tmp_path / "cloud", environment=environment, demanded_encryption=demanded) as api:
+        bench = api.bench
+        taken = all_kinds(api, front, "a")
+        assert len(taken) == 11
+        now = bench.cloud.store.now
+        bench.cloud.store.now = lambda: now() - 31 * 86400.0
+        bench.run("old.jpg", front)
+        bench.cloud.store.now = now
+        done = bench.cloud.invoke("on_schedule", {"Type": "Timer", "Message": ""}, wait_s=60.0)
+        assert done.ok, done.trace
+        assert (orjson.loads(done.payload or "{}"))["retention_source"] == 1
+        for each in bench.listing():
+            assert bench.client.head_object(bench.bucket, each).get(SSE) == demanded, each
 
 
 def test_a_bucket_that_demands_it_refuses_what_is_plain(

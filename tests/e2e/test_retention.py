@@ -231,9 +231,7 @@ def test_what_is_being_worked_on_or_was_written_anew_stays(tmp_path: Path, front
         ]
         api.upload("anew.jpg", kept("id-front-photo.jpg"))
         done = Counter[str]()
-        for each in found:
-            assert each
-            done.update(retention._one(each))
+        retention._deal_with([each for each in found if each], done)
         assert done == {"busy": 1, "changed": 1}
         assert len(bench.listing("inbox/")) == 2
 
@@ -249,6 +247,20 @@ def test_a_card_that_waits_for_a_person_is_told_of_before_its_source_goes(tmp_pa
         assert done["retention_review_due"] == 1
         assert "retention_source" not in done
         assert '"ReviewDue"' in api.bench.logs()
+
+
+def test_what_is_damaged_of_one_card_keeps_no_other_from_going(api: Api, front: bytes) -> None:
+    for name in ("damaged.jpg", "due.jpg"):
+        upload(api, name, front, 40)
+    hold = f"{STATE}holds/{source_digest('inbox/damaged.jpg')}.json"
+    api.bench.client.put_object(Bucket=api.bench.bucket, Key=hold, Body=b"{")
+    done = schedule(api.bench)
+    assert done["retention_refused"] >= 1
+    assert not api.bench.there("inbox/due.jpg")
+    assert api.bench.there("inbox/damaged.jpg"), "it may be on hold"
+    api.bench.client.delete_object(Bucket=api.bench.bucket, Key=hold)
+    schedule(api.bench)
+    assert not api.bench.there("inbox/damaged.jpg")
 
 
 def test_the_ledger_s_beginning_goes_by_its_term_and_verify_takes_no_other_gap(tmp_path: Path) -> None:

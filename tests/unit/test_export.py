@@ -17,6 +17,7 @@ from cardveil.api.problems import Problem
 from cardveil.api.sealed import opened, sealed
 from cardveil.core.spreadsheet import BOM
 from cardveil.pipeline.export import Export, Wish
+from cardveil.pipeline.texts_at_rest import TOKENS, TextKeeping
 from cardveil.redaction import load_policy
 from cardveil.settings import Settings
 from cardveil.storage.keys import keys_of, source_digest
@@ -88,6 +89,36 @@ def test_masked_texts_want_to_be_asked_for_by_name() -> None:
     assert (kept["name"], kept["sex"], kept["address"]) == (None, "male", None)
     (whole,) = rows(bucket("inbox/a.jpg"), texts="all")
     assert (whole["name"], whole["sex"], whole["address"]) == (NAME, "male", ADDRESS)
+
+
+def test_a_token_stands_for_a_text_that_is_not_kept_and_joins_a_thousand_cards() -> None:
+    keeping = TextKeeping(TOKENS, (b"a key of this test alone, and long",))
+    names = [f"inbox/{number:04}.jpg" for number in range(1000)]
+    objects = bucket(*names)
+    number_of = {name: f"99010119900101{at % 299:04}" for at, name in enumerate(names)}
+    for at, name in enumerate(names):
+        place = keys_of(name, SETTINGS).sidecar
+        told = orjson.loads(objects.memory.content[place][0])
+        field = "licence_number" if at % 2 else "id_number"
+        told["cards"][0] |= {"type": "DriverLicense"} if at % 2 else {}
+        said = {
+            "name": field,
+            "text": None,
+            "normalized": None,
+            "token": keeping.token(field, number_of[name]),
+        }
+        told["cards"][0]["fields"] = [{**told["cards"][0]["fields"][0], **said}]
+        objects.memory.content[place] = orjson.dumps(told), {}
+    joined: dict[str, set[str]] = {}
+    for row in rows(objects, texts="all", with_key=True):
+        cell = row["id_number"] or row["licence_number"]
+        assert cell.startswith("token:")
+        joined.setdefault(cell, set()).add(number_of[row["key"]])
+    assert len(joined) == 299
+    assert all(len(numbers) == 1 for numbers in joined.values())
+    assert {row["id_number"] for row in rows(objects, texts="kept")} == {None}, "what is covered stays so"
+    csv_rows = "".join(line for _, line in exported(objects, format="csv", texts="all").rows())
+    assert csv_rows.count("token:") == 1000
 
 
 def test_what_the_copy_covers_is_not_kept_whatever_the_settings_say_now() -> None:

@@ -11,16 +11,19 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 import orjson
 
-from cardveil.core.errors import Retry
+from cardveil.core.errors import CardveilError, Retry
 from cardveil.settings import Settings, from_environment
 from cardveil.storage.erasure import REASONS, SOURCE_DELETED
+from cardveil.storage.keys import source_digest
 from cardveil.storage.source import is_source
 from cardveil_cli.base import Command
 from cardveil_cli.commands.bucket import bucket_environment, bucket_options, processor_of
+from cardveil_cli.commands.entering import entering_of
 from cardveil_cli.commands.options import setting_option, settings_of
 from cardveil_cli.exits import ExitCode, tell
 
 if TYPE_CHECKING:
+    from cardveil.pipeline.entering import Entering
     from cardveil.storage.eraser import Eraser
     from cardveil.storage.erasure import Tombstone
 
@@ -63,16 +66,23 @@ def command(
 
     What is erased cannot be brought back. The same command goes on with what was interrupted.
     """
+    from cardveil.pipeline.erasing import eraser_of
+
     environment = bucket_environment(data, bucket, region)
     environment |= settings_of(settings, environment)
     known = from_environment(environment)
-    eraser = _eraser(environment)
+    processor = processor_of("erase", environment)
+    eraser, entering = eraser_of(processor), None
+    if not dry_run:
+        pipeline = processor.pipeline
+        request = pipeline.invocation.request_id
+        entering = entering_of(pipeline.sources, known, by=by, request=request)
     counts: Counter[str] = Counter()
     for key in listed(keys, manifest, known):
         if dry_run:
             state, stone = "known" if eraser.anything(key) else "unknown", None
         else:
-            state, stone = _erased(eraser, key, by, reason)
+            state, stone = _erased(eraser, entering, key, by, reason)
         counts[state] += 1
         if as_json and stone:
             click.echo(orjson.dumps(_document(stone)))
@@ -84,8 +94,11 @@ def command(
     return ExitCode.LEFT_OVER if left else ExitCode.DONE
 
 
-def _erased(eraser: Eraser, key: str, by: str, reason: str) -> tuple[str, Tombstone | None]:
+def _erased(
+    eraser: Eraser, entering: Entering | None, key: str, by: str, reason: str
+) -> tuple[str, Tombstone | None]:
     """Erase one card; what fails or is busy is written down, and the schedule goes on with it."""
+    digest = [source_digest(key)]
     try:
         task = eraser.task(key)
         if task is None and not eraser.anything(key):
@@ -94,17 +107,19 @@ def _erased(eraser: Eraser, key: str, by: str, reason: str) -> tuple[str, Tombst
         if hold := eraser.hold(key):
             tell(f"a card of the list is on hold for {hold.reason}: release it first")
             return "held", None
-        stone = eraser.carry_out(task or eraser.want(key, by, reason))
+        if entering:
+            entering.enter("erasure", digest, reason)
+        try:
+            task = task or eraser.want(key, by, reason)
+        except CardveilError as error:
+            if entering:
+                entering.enter("erasure", digest, reason, error.code)
+            raise
+        stone = eraser.carry_out(task)
     except Retry as error:
         tell(str(error))
         return "failed", None
     return (stone.state, stone) if stone else ("erasing", None)
-
-
-def _eraser(environment: dict[str, str]) -> Eraser:
-    from cardveil.pipeline.erasing import eraser_of
-
-    return eraser_of(processor_of("erase", environment))
 
 
 def listed(keys: tuple[str, ...], manifest: IO[str] | None, settings: Settings) -> Iterator[str]:

@@ -7,6 +7,7 @@ import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
@@ -14,17 +15,22 @@ import click
 
 from cardveil.core.errors import Halt
 from cardveil.settings import from_environment
+from cardveil.storage.keys import source_digest
 from cardveil_cli.base import Command
 from cardveil_cli.commands.bucket import bucket_environment, invocation
+from cardveil_cli.commands.entering import entering_of, who_options
 from cardveil_cli.commands.options import FOLDER, setting_option, settings_of
 from cardveil_cli.exits import ExitCode, tell
 
 if TYPE_CHECKING:
+    from cardveil.pipeline.entering import Entering
     from cardveil.pipeline.export import Export
 
 #: As `pipeline.export` has them, which is imported when the command runs.
 FORMATS: Final = ("csv", "jsonl")
 TEXTS: Final = ("none", "kept", "all")
+#: Rows that are written after one entry of the ledger, which names their cards.
+_TURN: Final = 1000
 _EXAMPLES = (
     ("export --out cards.csv --data out/cloud", "The cards of the local cloud, for a spreadsheet."),
     (
@@ -54,6 +60,7 @@ _EXAMPLES = (
     show_default=True,
     help="What cards say: what their copies show (kept), or what those cover as well (all).",
 )
+@who_options
 @click.option("--data", type=FOLDER, help="Of the local cloud that runs on this folder.")
 @click.option(
     "--bucket", help="Full name of a real bucket; the key pair comes from TENCENTCLOUD_SECRETID/KEY."
@@ -67,6 +74,8 @@ def command(
     since: str,
     keys: bool,
     texts: str,
+    by: str,
+    purpose: str | None,
     data: Path | None,
     bucket: str | None,
     region: str | None,
@@ -78,19 +87,32 @@ def command(
     """
     environment = bucket_environment(data, bucket, region)
     environment |= settings_of(settings, environment)
-    exported, count = _export(environment, form, prefix, since, keys, texts), 0
+    exported, entering = _export(environment, form, prefix, since, keys, texts, by, purpose or "")
+    rows, count = ((key, line) for key, line in exported.rows() if line), 0
+    details = ",".join([form, *([f"texts:{texts}"] if texts != "none" else [])])
     with _opened(out) as file:
         file.write(exported.head())
-        for _, line in exported.rows():
-            file.write(line)
-            count += bool(line)
+        while turn := list(islice(rows, _TURN)):
+            if entering:
+                entering.enter("export", [source_digest(key) for key, _ in turn], details)
+            file.writelines(line for _, line in turn)
+            count += len(turn)
+        if entering and not count:
+            entering.enter("export", [], details)
     tell(f"{count} cards")
     return ExitCode.DONE
 
 
 def _export(
-    environment: dict[str, str], form: str, prefix: str, since: str, keys: bool, texts: str
-) -> Export:
+    environment: dict[str, str],
+    form: str,
+    prefix: str,
+    since: str,
+    keys: bool,
+    texts: str,
+    by: str,
+    purpose: str,
+) -> tuple[Export, Entering | None]:
     from cardveil.pipeline.export import Export, Wish
     from cardveil.pipeline.factory import build_processor
     from cardveil.storage.objects import moment
@@ -106,7 +128,8 @@ def _export(
         raise click.UsageError("--since is a date or a time in ISO 8601, as 2026-11-28") from None
     run = invocation("export", environment)
     pipeline = build_processor(known, environment, run, bucket=known.bucket, region=run.region).pipeline
-    return Export(pipeline.sources, pipeline.results.objects, known, pipeline.rules.policy, wish)
+    entering = entering_of(pipeline.sources, known, by=by, request=run.request_id, purpose=purpose)
+    return Export(pipeline.sources, pipeline.results.objects, known, pipeline.rules.policy, wish), entering
 
 
 @contextmanager

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from uuid import uuid4
 
 import click
 
-from cardveil.storage.keys import keys_of
+from cardveil.storage.keys import keys_of, source_digest
 from cardveil_cli.base import Command
 from cardveil_cli.commands.endpoint import log_command
+from cardveil_cli.commands.entering import entering_of, who_options
 from cardveil_cli.commands.operating import deployed_options, operated, source_key
 from cardveil_cli.exits import ExitCode, shown, tell
 from cardveil_cli.files.atomic import replace_private
@@ -31,8 +33,17 @@ _EXAMPLES = (
     help="Write the redacted copy to this file.",
 )
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
+@who_options
 @deployed_options
-def command(key: str, copy: Path | None, force: bool, file: Path, local: Path | None) -> ExitCode:
+def command(
+    key: str,
+    copy: Path | None,
+    force: bool,
+    by: str,
+    purpose: str | None,
+    file: Path,
+    local: Path | None,
+) -> ExitCode:
     """Print the sidecar of the source KEY: what the card says, its findings, who decided what.
 
     It holds what was read from the card. It ends with 3 where there is no result yet, or no copy.
@@ -47,7 +58,11 @@ def command(key: str, copy: Path | None, force: bool, file: Path, local: Path | 
             why = ", ".join(seen.under_way) or seen.state
             tell(f"no result yet ({why}): {log_command(local, key)} shows more")
             return ExitCode.LEFT_OVER
-        keys = keys_of(key, found.settings)
+        keys, cards = keys_of(key, found.settings), [source_digest(key)]
+        request = f"cli-{uuid4().hex[:12]}"
+        entering = entering_of(found.sources, found.settings, by=by, request=request, purpose=purpose or "")
+        if entering:
+            entering.enter("text", cards)
         _, document = found.results.get(keys.sidecar, max_bytes=_MAX_BYTES)
         click.echo(document or b"")
         if copy is None:
@@ -55,6 +70,8 @@ def command(key: str, copy: Path | None, force: bool, file: Path, local: Path | 
         if seen.copy is None:
             tell(f"there is no copy: the source is {seen.state}; its findings say why")
             return ExitCode.LEFT_OVER
+        if entering:
+            entering.enter("copy", cards)
         _, picture = found.results.get(keys.redacted, max_bytes=_MAX_BYTES)
         replace_private(copy, picture or b"")
         return ExitCode.DONE

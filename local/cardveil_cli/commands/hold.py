@@ -10,13 +10,13 @@ from typing import IO
 
 import click
 
-from cardveil.api.models import CODE_FORM, CODE_LENGTH
 from cardveil.core.errors import TakenByAnother
 from cardveil.settings import from_environment
 from cardveil.storage.holds import holds, put_hold, release
-from cardveil.storage.keys import keys_of
+from cardveil.storage.keys import keys_of, source_digest
 from cardveil_cli.base import Command
 from cardveil_cli.commands.bucket import bucket_environment, bucket_options, processor_of
+from cardveil_cli.commands.entering import code_of, entering_of
 from cardveil_cli.commands.erase import listed
 from cardveil_cli.commands.operating import Rows, moment
 from cardveil_cli.commands.options import setting_option, settings_of
@@ -28,19 +28,10 @@ _EXAMPLES = (
 )
 
 
-def reason_of(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
-    """Check a reason: a code, since it stays; raises `click.BadParameter` for words."""
-    import re
-
-    if value is not None and (len(value) > CODE_LENGTH or not re.fullmatch(CODE_FORM, value)):
-        raise click.BadParameter("give a code, as case:2026-17, no words")
-    return value
-
-
 @click.command("hold", cls=Command, examples=_EXAMPLES)
 @click.argument("keys", nargs=-1)
 @click.option("--manifest", type=click.File("r", "utf-8"), help="A file with a key a line.")
-@click.option("--reason", callback=reason_of, help="Why: a code without names, as case:2026-17.")
+@click.option("--reason", callback=code_of, help="Why: a code without names, as case:2026-17.")
 @click.option("--by", default=getpass.getuser, help="Who holds. You, by default.")
 @bucket_options
 @setting_option("A CARDVEIL_ setting.")
@@ -75,17 +66,23 @@ def command(
     if reason is None:
         raise click.UsageError("say the --reason")
     eraser = eraser_of(processor)
+    request = processor.pipeline.invocation.request_id
+    entering = entering_of(sources, known, by=by, request=request)
     for key in listed(keys, manifest, known):
         if not eraser.anything(key):
             counts["unknown"] += 1
             continue
         try:
             with processor.pipeline.held(keys_of(key, known)):
+                if entering:
+                    entering.enter("hold", [source_digest(key)], reason)
                 before = eraser.hold(key)
                 put_hold(sources, known, key, by, reason, time.time())
                 if eraser.task(key) and not before:
                     release(sources, known, key)
                     counts["to be erased"] += 1
+                    if entering:
+                        entering.enter("hold", [source_digest(key)], reason, "erasure_wanted")
                 else:
                     counts["held"] += 1
         except TakenByAnother as error:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import heapq
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -13,9 +15,11 @@ import orjson
 from cardveil.settings import from_environment
 from cardveil.storage.keys import source_digest
 from cardveil.storage.ledger import Mark
-from cardveil.storage.ledger_check import chains_of, read_segment, verify
+from cardveil.storage.ledger_check import END_UNKNOWN, chains_of, read_segment, verify
+from cardveil.storage.ledger_settle import settle, unsettled
 from cardveil_cli.base import Command
 from cardveil_cli.commands.bucket import bucket_environment, bucket_options, processor_of
+from cardveil_cli.commands.entering import code_of
 from cardveil_cli.commands.options import setting_option, settings_of
 from cardveil_cli.exits import ExitCode, tell
 
@@ -29,28 +33,36 @@ _EXAMPLES = (
         "Also compare with where it ended at the last verification, and keep where it ends now.",
     ),
     ("ledger show --card inbox/front.jpg --data out/cloud", "Who looked at a card."),
+    (
+        "ledger settle --reason incident:2026-17 --data out/cloud",
+        "Enter that a chain whose end nothing names ends where it does: an instance was killed.",
+    ),
 )
 _MEANINGS: Final = {
     "altered": "the bytes are not those that others name",
     "missing": "it is named and not there",
     "misplaced": "it says of itself that it stands elsewhere",
     "unreadable": "it is no segment of a ledger",
-    "end_unknown": "nothing says that the chain ends here: its head was removed, or an instance was killed",
+    END_UNKNOWN: "nothing says that the chain ends here: its head was removed, or an instance was killed; "
+    "compare the log, then settle it",
     "stray": "it is no part of a ledger",
 }
 
 
 @click.command("ledger", cls=Command, examples=_EXAMPLES)
-@click.argument("action", type=click.Choice(["verify", "show"]))
+@click.argument("action", type=click.Choice(["verify", "show", "settle"]))
 @bucket_options
 @setting_option("A CARDVEIL_ setting.")
 @click.option("--card", help="show: only entries about the card of this key.")
-@click.option("--by", help="show: only entries of this token's subject.")
+@click.option("--by", help="show: only entries of this subject. settle: who settles; you, by default.")
+@click.option("--reason", callback=code_of, help="settle: why, a code without names, as incident:2026-17.")
 @click.option(
     "--since", default="", metavar="TIME", help="show: only entries from then on, as 2026-11-28T09."
 )
 @click.option(
-    "--known", type=click.File("rb"), help="verify: where the chains ended at an earlier verification."
+    "--known",
+    type=click.File("rb"),
+    help="verify, settle: where the chains ended at an earlier verification.",
 )
 @click.option(
     "--ends",
@@ -66,14 +78,16 @@ def command(
     settings: tuple[str, ...],
     card: str | None,
     by: str | None,
+    reason: str | None,
     since: str,
     known: IO[bytes] | None,
     ends: Path | None,
     as_json: bool,
 ) -> ExitCode:
-    """Verify the access ledger, or show its entries in the order of their time.
+    """Verify the access ledger, show its entries in the order of their time, or settle a chain's end.
 
-    verify ends with 3 when an entry was changed, removed or put elsewhere, and names the object.
+    verify ends with 3 when an entry was changed, removed or put elsewhere, and names the object. settle
+    enters who says that chains with `end_unknown` end there, and why; it settles nothing beside other faults.
     """
     environment = bucket_environment(data, bucket, region)
     environment |= settings_of(settings, environment)
@@ -89,6 +103,8 @@ def command(
             ):
                 click.echo(orjson.dumps(entry) if as_json else _line(entry))
         return ExitCode.DONE
+    if action == "settle":
+        return _settled(objects, chosen.state_prefix, _known(known), by or getpass.getuser(), reason)
     return _verified(objects, chosen.state_prefix, _known(known), ends, as_json)
 
 
@@ -115,6 +131,23 @@ def _verified(
         return ExitCode.LEFT_OVER
     if ends:
         ends.write_text("".join(f"{mark.text}\n" for mark in found.ends), "utf-8")
+    return ExitCode.DONE
+
+
+def _settled(
+    objects: Objects, state_prefix: str, known: tuple[Mark, ...], by: str, reason: str | None
+) -> ExitCode:
+    if reason is None:
+        raise click.UsageError("say the --reason")
+    found = verify(objects, state_prefix, known)
+    try:
+        ends = unsettled(found)
+    except ValueError:
+        tell("nothing is settled: something was changed or removed; run `cardveil ledger verify`")
+        return ExitCode.LEFT_OVER
+    if ends:
+        settle(objects, state_prefix, ends, by=by, reason=reason, now=time.time())
+    click.echo(f"{len(ends)} settled")
     return ExitCode.DONE
 
 

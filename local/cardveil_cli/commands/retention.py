@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import time
 from collections import Counter
 from pathlib import Path
@@ -13,6 +14,7 @@ from cardveil.settings import from_environment, variable
 from cardveil.storage.retention import Progress
 from cardveil_cli.base import Command
 from cardveil_cli.commands.bucket import bucket_environment, bucket_options, processor_of
+from cardveil_cli.commands.entering import entering_of
 from cardveil_cli.commands.options import setting_option, settings_of
 from cardveil_cli.exits import ExitCode, tell
 
@@ -31,6 +33,7 @@ _EXAMPLES = (
 @click.command("retention", cls=Command, examples=_EXAMPLES)
 @bucket_options
 @setting_option("A CARDVEIL_ setting, as CARDVEIL_RETENTION.")
+@click.option("--by", default=getpass.getuser, help="Who removes. You, by default.")
 @click.option("--dry-run", is_flag=True, help="Count what is due; remove nothing.")
 @click.option("--json", "as_json", is_flag=True, help="The counts as JSON.")
 def command(
@@ -38,6 +41,7 @@ def command(
     bucket: str | None,
     region: str | None,
     settings: tuple[str, ...],
+    by: str,
     dry_run: bool,
     as_json: bool,
 ) -> ExitCode:
@@ -48,13 +52,17 @@ def command(
     from cardveil.pipeline.retaining import retention_of, tick
 
     environment = bucket_environment(data, bucket, region) | settings_of(settings)
-    if not from_environment(environment).retention:
+    known = from_environment(environment)
+    if not known.retention:
         raise click.UsageError(f"say by --set {variable('retention')}=… how long what is kept")
     processor, counts = processor_of("retention", environment), Counter[str]()
     if dry_run:
         retention_of(processor, dry=True).work(Progress(time.time()), counts)
     else:
-        counts = tick(processor, time.time(), lambda: False, every_s=0.0)
+        pipeline = processor.pipeline
+        request = pipeline.invocation.request_id
+        entering = entering_of(pipeline.sources, known, by=by, request=request)
+        counts = tick(processor, time.time(), lambda: False, every_s=0.0, entering=entering)
         if not counts:
             tell("another run is at work on the bucket: its lease ends within a quarter of an hour")
             return ExitCode.LEFT_OVER

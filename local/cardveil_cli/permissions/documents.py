@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
+from cardveil.settings import Settings
 from cardveil_cli.permissions.calls import Call
 from cardveil_cli.permissions.grants import DEPLOYER, OPERATOR, Grant
 
@@ -79,8 +80,8 @@ def deployer_policy(
     return _document(by_action)
 
 
-def operator_policy(place: Place, functions: Sequence[str], state_prefix: str) -> dict[str, Any]:
-    """Return the policy of the key that looks after a deployment."""
+def operator_policy(place: Place, functions: Sequence[str], settings: Settings) -> dict[str, Any]:
+    """Return the policy of the key that looks after a deployment; where a ledger is kept, it enters there."""
     buckets = [
         f"qcs::cos:{place.region}:uid/{place.app_id}:{bucket}/*"
         for bucket in dict.fromkeys(filter(None, (place.bucket, place.result_bucket)))
@@ -90,8 +91,12 @@ def operator_policy(place: Place, functions: Sequence[str], state_prefix: str) -
         "scf": [f"qcs::scf:{place.region}::namespace/default/function/{name}" for name in functions],
     }
     by_action = {action: named.get(action.partition(":")[0], ["*"]) for action in OPERATOR}
-    tries = f"qcs::cos:{place.region}:uid/{place.app_id}:{place.bucket}/{state_prefix}webhooks/tries/*"
-    return _document({**by_action, "cos:DeleteObject": [tries]})
+    state = f"qcs::cos:{place.region}:uid/{place.app_id}:{place.bucket}/{settings.state_prefix}"
+    deletes = [f"{state}webhooks/tries/*"]
+    if settings.ledger != "off":
+        deletes.append(f"{state}ledger/heads/*")
+        by_action["cos:PutObject"] = [f"{state}ledger/*"]
+    return _document({**by_action, "cos:DeleteObject": deletes})
 
 
 def _resources(grant: Grant, place: Place) -> list[str]:

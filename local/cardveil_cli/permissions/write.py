@@ -55,7 +55,7 @@ def files(root: Path, place: Place, settings: Settings, *, jobs: bool) -> dict[s
     granted = grants(settings, place.region, jobs=jobs)
     keys = [grant for grant in granted if grant.action.startswith("kms:")]
     found["deployer.json"] = as_text(deployer_policy(place, names, settings.state_prefix, keys))
-    found["operator.json"] = as_text(operator_policy(place, names, settings.state_prefix))
+    found["operator.json"] = as_text(operator_policy(place, names, settings))
     found["README.md"] = _page(granted, calls)
     return found
 

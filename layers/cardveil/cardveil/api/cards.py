@@ -110,6 +110,7 @@ def response(context: RequestContext, found: Found, *, warnings: bool = True) ->
         "decided": found.decided,
         "sidecar": document,
         "masked": masked,
+        "restorable": _restorable(context, found.document),
         "links": _links(context, found),
     }
 
@@ -128,6 +129,14 @@ def _unsealed(part: Mapping[str, Any]) -> dict[str, Any]:
             for card in part["cards"]
         ],
     }
+
+
+def _restorable(context: RequestContext, document: Mapping[str, Any]) -> list[list[str]]:
+    """Return, for each card, the names of the fields whose sealed text the caller may have opened."""
+    may = context.caller.may("restore")
+    return [
+        [field["name"] for field in card["fields"] if may and "sealed" in field] for card in document["cards"]
+    ]
 
 
 def _masked(context: RequestContext, card: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:

@@ -17,7 +17,7 @@ from cardveil.api.tokens import Caller
 from cardveil.core.context import Invocation
 from cardveil.core.errors import CardveilError, Halt
 from cardveil.core.rate_limit import RateLimiter
-from cardveil.core.timing import iso
+from cardveil.pipeline.entering import entered
 from cardveil.pipeline.factory import build_processor
 from cardveil.pipeline.jobs import CardProcessor
 from cardveil.pipeline.pipeline import Pipeline
@@ -185,17 +185,16 @@ class RequestContext:
     def _enter(self, refused: str = "") -> None:
         if self.looking is None:
             return
-        entry = self.looking.entry(iso(self.now(), "milliseconds"), self.settings, refused)
-        try:
-            self.looking.mark = self.function.ledger.enter(
-                self.pipeline.sources, self.settings.state_prefix, [entry]
-            )
-        except CardveilError as fault:
-            self.function.on_metric("LedgerFailed")
-            if self.settings.ledger == "strict":
-                raise
-            self.on_fault(fault)
+        entry = self.looking.entry(self.now(), self.settings, refused)
+        self.looking.mark = entered(
+            self.function.ledger, self.pipeline.sources, self.settings, entry, self._not_entered
+        )
         self.looking.entered = True
+
+    def _not_entered(self, fault: CardveilError) -> None:
+        self.function.on_metric("LedgerFailed")
+        if self.settings.ledger != "strict":
+            self.on_fault(fault)
 
     def require(self, role: str) -> None:
         """Refuse a caller without a role.

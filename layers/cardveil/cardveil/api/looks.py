@@ -12,6 +12,7 @@ from typing import Any, Final
 from cardveil.api.models import CODE_FORM, CODE_LENGTH
 from cardveil.api.problems import Problem
 from cardveil.api.tokens import Caller
+from cardveil.pipeline.entering import entry_of
 from cardveil.settings import Settings
 from cardveil.storage.keys import source_digest
 from cardveil.storage.ledger import Mark
@@ -108,24 +109,22 @@ class Looking:
         """Note that cards were shown, many of them and each once."""
         self.cards.extend(map(source_digest, keys))
 
-    def entry(self, at: str, settings: Settings, refused: str = "") -> dict[str, Any]:
+    def entry(self, at: float, settings: Settings, refused: str = "") -> dict[str, Any]:
         """Return the entry: who, what, which cards, when, why, from where."""
         reads = self.caller.may("read_text")
-        entry: dict[str, Any] = {
-            "at": at,
-            "by": self.caller.subject,
-            "roles": sorted(self.caller.roles),
-            "look": self.look.kind if reads or not self.look.masked else self.look.masked,
-            "cards": self.cards,
-            "why": self.purpose,
-            "from": self.address,
-            "request": self.request_id,
-        }
-        if self.detail:
-            entry["detail"] = self.detail
-        if refused:
-            entry["refused"] = refused
-        elif self.look.links and settings.ledger != "strict":
+        entry = entry_of(
+            at,
+            self.caller.subject,
+            self.caller.roles,
+            self.look.kind if reads or not self.look.masked else self.look.masked,
+            self.cards,
+            why=self.purpose,
+            address=self.address,
+            request=self.request_id,
+            detail=self.detail,
+            refused=refused,
+        )
+        if not refused and self.look.links and settings.ledger != "strict":
             entry["links"] = [kind for kind, role in LINKED.items() if self.caller.may(role)]
         return entry
 

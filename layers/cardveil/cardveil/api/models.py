@@ -182,6 +182,10 @@ class CardAnswer(_Told):
     masked: Annotated[
         list[list[str]], Field(description="For each card, the fields whose text the caller may not see.")
     ]
+    restorable: Annotated[
+        list[list[str]],
+        Field(description="For each card, the fields whose sealed text the caller may have opened."),
+    ]
     links: Links
     crops: Annotated[list[Crops] | None, Field(description="One for each card.")] = None
     quality: Quality | None = None

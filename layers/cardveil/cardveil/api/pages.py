@@ -12,6 +12,7 @@ import orjson
 from aws_lambda_powertools.event_handler import Response
 
 from cardveil.api.auth import ANYBODY, requires_role
+from cardveil.api.models import CODE_FORM
 from cardveil.api.openapi import document
 from cardveil.api.resolver import UrlResolver
 from cardveil.card.model import FIELDS
@@ -33,6 +34,7 @@ _STYLE: Final = "/*style*/"
 _SCRIPT: Final = "/*script*/"
 _WORDS: Final = "/*words*/"
 _FIELDS: Final = "/*fields*/"
+_CODE: Final = "/*code*/"
 
 
 def add_pages(app: UrlResolver) -> None:
@@ -48,7 +50,8 @@ def add_pages(app: UrlResolver) -> None:
         fields = orjson.dumps({f"{kind.value}/{side.value}": names for (kind, side), names in FIELDS.items()})
         style = _part("console.css")
         script = "".join(("'use strict';\n{\n", *(_part(name) for name in _SCRIPTS), "}\n"))
-        script = script.replace(_FIELDS, fields.decode()).replace(_WORDS, _part("words.json").strip())
+        script = script.replace(_FIELDS, fields.decode()).replace(_CODE, orjson.dumps(CODE_FORM).decode())
+        script = script.replace(_WORDS, _part("words.json").strip())
         html = _part("console.html").replace(_STYLE, style).replace(_SCRIPT, script)
         return _page(html, style, script)
 

@@ -22,6 +22,7 @@ from cardveil.storage.response_cache import expired
 
 if TYPE_CHECKING:
     from cardveil.core.telemetry import Telemetry
+    from cardveil.pipeline.entering import Entering
     from cardveil.pipeline.jobs import CardProcessor
     from cardveil.storage.job_store import JobNote
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 _BATCH: Final = 20
 #: No further piece of work is begun when less than this share of the invocation's time is left.
 _RESERVE: Final = 0.25
+#: Who removes, in the ledger, and by which role.
+_BY: Final = "schedule"
 #: Of the time that is left, what the receiver of webhooks may take before the sweep's turn comes.
 _TELLING_SHARE: Final = 0.2
 
@@ -43,6 +46,7 @@ class TimerRun:
     invocation: Invocation
     until_s: float
     now: Callable[[], float] = time.time
+    entering: Entering | None = None
 
     @property
     def over(self) -> bool:
@@ -90,7 +94,14 @@ def process_timer(
         rate_limiter=rate_limiter,
         on_metric=telemetry.count,
     )
-    run = TimerRun(processor, settings, telemetry, invocation, _RESERVE * invocation.remaining_s())
+    run = TimerRun(
+        processor,
+        settings,
+        telemetry,
+        invocation,
+        _RESERVE * invocation.remaining_s(),
+        entering=_entering(processor, telemetry) if settings.ledger != "off" else None,
+    )
     counts: Counter[str] = Counter()
     failures: list[CardveilError] = []
     for sweep in SWEEPS:
@@ -108,6 +119,20 @@ def process_timer(
     if failures:
         raise failures[0]
     return dict(counts)
+
+
+def _entering(processor: CardProcessor, telemetry: Telemetry) -> Entering:
+    """Return what enters in the ledger what the schedule removes."""
+    from cardveil.pipeline.entering import Entering
+    from cardveil.storage.ledger import Ledger
+
+    def failed(fault: CardveilError) -> None:
+        telemetry.count("LedgerFailed")
+        telemetry.failure(None, fault)
+
+    pipeline = processor.pipeline
+    request = pipeline.invocation.request_id
+    return Entering(Ledger(), pipeline.sources, pipeline.settings, _BY, _BY, request, failed)
 
 
 def sweep_bucket(run: TimerRun, environment: Mapping[str, str], event: Any, counts: Counter[str]) -> None:
@@ -230,7 +255,7 @@ def finish_erasures(run: TimerRun, counts: Counter[str], failures: list[Cardveil
     from cardveil.pipeline.erasing import eraser_of
     from cardveil.storage.erasure import task_at, task_names
 
-    eraser = eraser_of(run.processor)
+    eraser = eraser_of(run.processor, entering=run.entering)
     for name in task_names(eraser.sources, run.settings):
         if run.over:
             return
@@ -254,7 +279,9 @@ def retain(run: TimerRun, counts: Counter[str], failures: list[CardveilError]) -
 
     # At most half of the time: sweeps come after it.
     until_s = (run.invocation.remaining_s() + run.until_s) / 2
-    done = tick(run.processor, run.now(), lambda: run.invocation.remaining_s() < until_s)
+    done = tick(
+        run.processor, run.now(), lambda: run.invocation.remaining_s() < until_s, entering=run.entering
+    )
     for kind, number in done.items():
         counts[f"retention_{kind}"] += number
         if kind == "review_due":

@@ -150,8 +150,14 @@ class Export:
             name = field["name"]
             kept = name not in covered and self.policy.action_for(card_type, side, name) == "keep"
             if name in _FIELDS and (kept or self.wish.texts == "all"):
-                said[name] = field["normalized"] or field["text"]
+                said[name] = field["normalized"] or field["text"] or _token(field)
         return said
+
+
+def _token(field: Mapping[str, Any]) -> str | None:
+    """Return what stands for a text that is not kept: cards of one person join by it."""
+    token = field.get("token")
+    return f"token:{token}" if token else None
 
 
 def _policy(document: Mapping[str, Any]) -> str:

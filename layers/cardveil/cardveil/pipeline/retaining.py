@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 import orjson
 
 from cardveil.core.errors import SourceGone
+from cardveil.pipeline.entering import Entering
 from cardveil.pipeline.jobs import CardProcessor
 from cardveil.storage.ledger import Ledger
 from cardveil.storage.ledger_trim import trim
@@ -21,29 +23,49 @@ _MAX_BYTES: Final = 16 * 1024
 _LEASE_S: Final = 900.0
 
 
-def retention_of(processor: CardProcessor, *, dry: bool = False) -> Retention:
+def retention_of(
+    processor: CardProcessor, *, dry: bool = False, entering: Entering | None = None
+) -> Retention:
     """Return what removes from the buckets that a processor works on what is due."""
     pipeline = processor.pipeline
+    enter = None
+    if entering is not None:
+        enter = partial(_enter, entering)
     return Retention(
         sources=_cos(pipeline.sources),
         results=_cos(pipeline.results.objects),
         leases=pipeline.leases,
         settings=pipeline.settings,
         dry=dry,
+        enter=enter,
     )
 
 
+def _enter(entering: Entering, kind: str, cards: Sequence[str], refused: str) -> None:
+    entering.enter("retention", cards, kind, refused)
+
+
 def tick(
-    processor: CardProcessor, now: float, over: Callable[[], bool], *, every_s: float = DAY_S
+    processor: CardProcessor,
+    now: float,
+    over: Callable[[], bool],
+    *,
+    every_s: float = DAY_S,
+    entering: Entering | None = None,
 ) -> Counter[str]:
     """Go on with the present run, or begin one when the last began a day ago; return what was done.
+
+    Parameters
+    ----------
+    entering : Entering, optional
+        Where a ledger is kept: nothing is removed before its entry is durable.
 
     Raises
     ------
     CardveilError
         When the bucket refuses; the next tick goes on from the last checkpoint.
     """
-    retention, counts = retention_of(processor), Counter[str]()
+    retention, counts = retention_of(processor, entering=entering), Counter[str]()
     sources, settings = retention.sources, retention.settings
     folder = f"{settings.state_prefix}retention/"
     place, claim = f"{folder}run.json", f"{folder}lease/"
@@ -63,7 +85,7 @@ def tick(
             sources.put(place, orjson.dumps(note), media_type="application/json", meta={"kind": "state"})
 
         if retention.work(progress, counts, over, save).over:
-            trim(sources, settings, Ledger(), progress.started, counts)
+            trim(sources, settings, entering.ledger if entering else Ledger(), progress.started, counts)
     finally:
         retention.leases.release(lease, claim)
     return counts

@@ -57,6 +57,8 @@ class Eraser:
         Cancels a job at CI by its id; one that has ended is fine.
     notices : Notices, optional
         For the receiver of webhooks, where there is one: it is told of each erasure.
+    enter : callable
+        Told of an erasure that nobody asked for by name, before anything is removed: a source was deleted.
     step : callable
         Told the name of each of `STEPS` as it begins.
     """
@@ -68,6 +70,7 @@ class Eraser:
     cancel: Callable[[str], None]
     notices: Notices | None = None
     now: Callable[[], float] = time.time
+    enter: Callable[[Task], None] = lambda _: None
     step: Callable[[str], None] = lambda _: None
 
     def want(self, key: str, by: str, reason: str) -> Task:
@@ -105,6 +108,8 @@ class Eraser:
         before = self._tombstone(task)
         if task.reason == SOURCE_DELETED and not found and before is None:
             return self._dropped(task)
+        if task.reason == SOURCE_DELETED and before is None:
+            self.enter(task)
         earlier = before.removed if before else {}
         removed = {kind: max(found[kind], earlier.get(kind, 0)) for kind in sorted({*found, *earlier})}
         self._tell(task, "erasing", removed)

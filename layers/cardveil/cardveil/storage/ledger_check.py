@@ -16,6 +16,10 @@ from cardveil.storage.objects import Objects
 
 #: The look of an entry that names the last segment of a chain's removed beginning.
 TRIMMED: Final = "trimmed"
+#: The look of an entry by which a person says that a chain ends where nothing else says so.
+SETTLED: Final = "settled"
+#: The fault that a person may settle, who has looked why: an instance that was killed leaves it.
+END_UNKNOWN: Final = "end_unknown"
 _MAX_BYTES: Final = 64 * 1024 * 1024
 _DIGEST_BYTES: Final = 32
 
@@ -171,6 +175,8 @@ class _Check:
             for entry in segment.entries:
                 if entry.get("look") == TRIMMED:
                     self._trim(Mark.of(entry["trimmed"]))
+                elif entry.get("look") == SETTLED:
+                    self._named.append(Mark.of(entry["settled"]))
         except (ValueError, TypeError, AttributeError, KeyError):
             self._fault("unreadable", key)
             return ""
@@ -209,7 +215,7 @@ class _Check:
         for chain, digests in self.digests.items():
             last = len(digests) // _DIGEST_BYTES
             if reached[chain] < last:
-                self._fault("end_unknown", segment_key(self._state_prefix, chain, last))
+                self._fault(END_UNKNOWN, segment_key(self._state_prefix, chain, last))
 
     def ends(self) -> tuple[Mark, ...]:
         """Return the last segment of each chain."""

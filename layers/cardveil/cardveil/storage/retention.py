@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Final
 
-from cardveil.core.errors import PermissionMissing, Reject, SourceGone
+from cardveil.core.errors import CardveilError, PermissionMissing, Reject, Review, SourceGone
 from cardveil.core.frozen import dataclass, replace
 from cardveil.core.threads import background_tasks
 from cardveil.settings import Settings
@@ -78,6 +80,9 @@ class Retention:
     ----------
     dry : bool
         Whether it only counts.
+    enter : callable, optional
+        Where a ledger is kept: told the kind and the cards (digests) of what is about to be removed, and a
+        code where it was not. What it raises keeps everything from being removed.
     """
 
     sources: CosObjects
@@ -85,6 +90,7 @@ class Retention:
     leases: Leases
     settings: Settings
     dry: bool = False
+    enter: Callable[[str, Sequence[str], str], None] | None = None
 
     def work(
         self,
@@ -101,9 +107,10 @@ class Retention:
             waiting: list[_Found] = []
             for number, entry in enumerate(self._listed(phase, progress.after), start=1):
                 counts["listed"] += 1
-                found = self._found(phase, entry, progress.started)
-                if found:
-                    waiting.append(found)
+                with _of_one(counts):
+                    found = self._found(phase, entry, progress.started)
+                    if found:
+                        waiting.append(found)
                 ends = over()
                 if ends or len(waiting) == _BATCH or number % _STRIDE == 0:
                     self._deal_with(waiting, counts)
@@ -176,43 +183,87 @@ class Retention:
 
     def _deal_with(self, found: list[_Found], counts: Counter[str]) -> None:
         for start in range(0, len(found), _BESIDE):
-            with background_tasks() as beside:
-                done = [beside.submit(self._one, each) for each in found[start : start + _BESIDE]]
-            for each in done:
-                try:
-                    counts.update(each.result())
-                except PermissionMissing:
-                    # One object that is forbidden does not keep the others; a role that may do nothing does.
-                    counts["refused"] += 1
-                    if counts["refused"] > _MOST_REFUSED:
-                        raise
+            claimed: list[_Found] = []
+            try:
+                self._beside(partial(self._looked_at, claimed), found[start : start + _BESIDE], counts)
+                if claimed and self.enter:
+                    self.enter(claimed[0].kind, [each.digest for each in claimed], "")
+                self._beside(self._removed, claimed, counts)
+            finally:
+                for each in claimed:
+                    self.leases.clear(self._lease_prefix(each))
 
-    def _one(self, found: _Found) -> Mapping[str, int]:
-        """Deal with one object; return what is to be counted."""
+    def _beside(
+        self, work: Callable[[_Found], Mapping[str, int]], found: Iterable[_Found], counts: Counter[str]
+    ) -> None:
+        """Do some work on each, beside each other, and count what it says; raises the first failure."""
+        with background_tasks() as beside:
+            done = [beside.submit(work, each) for each in found]
+        for each in done:
+            with _of_one(counts):
+                counts.update(each.result())
+
+    def _lease_prefix(self, found: _Found) -> str:
+        return f"{self.settings.state_prefix}leases/{found.digest}/"
+
+    def _looked_at(self, claimed: list[_Found], found: _Found) -> Mapping[str, int]:
+        """Claim what is to be removed; of all else, return what is to be counted."""
         if not found.due:
             return {"review_due": 1} if self._waits_for_a_person(found) else {}
         if self.dry:
             held = hold_of(self.sources, self.settings, found.digest)
             return {"held": 1} if held else {found.kind: 1}
-        prefix = f"{self.settings.state_prefix}leases/{found.digest}/"
+        prefix = self._lease_prefix(found)
         if self.leases.held(prefix) or not self.leases.take(prefix, _LEASE_S):
             return {"busy": 1}  # looked at first, since on versioned buckets every claim succeeds
+        goes = False
         try:
-            if hold_of(self.sources, self.settings, found.digest):
-                return {"held": 1}
-            return self._removed(found)
+            stays = self._stays(found)
+            goes = not stays
         finally:
-            self.leases.clear(prefix)
+            if not goes:
+                self.leases.clear(prefix)
+        if goes:
+            claimed.append(found)
+        return {stays: 1} if stays else {}
+
+    def _stays(self, found: _Found) -> str:
+        """Say why something due stays; empty where it goes."""
+        if hold_of(self.sources, self.settings, found.digest):
+            return "held"
+        if not self._is_as_listed(found):
+            return "changed"
+        if found.kind == "sidecar" and self._source_is_there(found):
+            return "source_there"  # without it the source would be recognised again
+        return ""
+
+    def _objects(self, found: _Found) -> CosObjects:
+        return self.sources if found.kind == "source" else self.results
+
+    def _is_as_listed(self, found: _Found) -> bool:
+        now = self._objects(found).head(found.entry.key)
+        return now is not None and now.etag == found.entry.etag
 
     def _removed(self, found: _Found) -> Mapping[str, int]:
-        objects = self.sources if found.kind == "source" else self.results
-        now = objects.head(found.entry.key)
-        if now is None or now.etag != found.entry.etag:
-            return {"changed": 1}
-        if found.kind == "sidecar" and self._source_is_there(found):
-            return {"source_there": 1}  # without it the source would be recognised again
+        """Remove what is claimed; what is not removed after its entry gets another one, which says so."""
+        if self.enter is None:
+            self._remove(found)
+            return {found.kind: 1}
+        try:
+            # Entering took its time, and who uploads takes no lease.
+            if not self._is_as_listed(found):
+                self.enter(found.kind, [found.digest], "changed")
+                return {"changed": 1}
+            self._remove(found)
+        except CardveilError as error:
+            self.enter(found.kind, [found.digest], error.code)
+            raise
+        return {found.kind: 1}
+
+    def _remove(self, found: _Found) -> None:
+        objects = self._objects(found)
         if found.kind == "source" and (self._sidecar(found) or self._copy(found)):
-            retire(self.sources, self.settings, found.digest, now.etag, self.leases.now())
+            retire(self.sources, self.settings, found.digest, found.entry.etag, self.leases.now())
         for version in versions_of(objects, found.entry.key):
             delete_version(objects, version)
         notes = []
@@ -223,7 +274,6 @@ class Retention:
         for place in notes:
             for version in list(versions_under(self.sources, place)):
                 delete_version(self.sources, version)
-        return {found.kind: 1}
 
     def _source_is_there(self, found: _Found) -> bool:
         try:
@@ -258,3 +308,16 @@ class Retention:
             if head:
                 return head
         return None
+
+
+@contextmanager
+def _of_one(counts: Counter[str]) -> Iterator[None]:
+    """Count what is refused or damaged of one card, which keeps no other; a role that may do nothing does."""
+    try:
+        yield
+    except (Reject, Review):
+        counts["refused"] += 1
+    except PermissionMissing:
+        counts["refused"] += 1
+        if counts["refused"] > _MOST_REFUSED:
+            raise

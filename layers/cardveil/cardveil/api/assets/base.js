@@ -1,11 +1,13 @@
 // Words, elements, messages and the API: what the other parts of the console stand on.
 const WORDS = /*words*/;
 const FIELDS = /*fields*/;
+/** The form of codes that stay where they are given: purposes and reasons. */
+const CODE = new RegExp(`^${/*code*/}$`);
 const BASE = location.pathname.endsWith('/') ? location.pathname : location.pathname + '/';
 const STATUSES = ['needs_review', 'redacted', 'rejected', 'pending'];
 const SVG = 'http://www.w3.org/2000/svg';
 const $ = (id) => document.getElementById(id);
-const state = { token: '', claims: null, language: 'en', cards: [], next: null, open: null, serial: 0 };
+const state = { token: '', claims: null, language: 'en', cards: [], next: null, open: null, serial: 0, purpose: '' };
 
 // ---- what the tab keeps
 const kept = (name, value) => {
@@ -84,15 +86,45 @@ const ask = (text, yes) => new Promise((resolve) => {
   $('question').showModal();
 });
 
+/** Ask for a code; resolves to it, null where the person gives none. */
+const askCode = (text, yes) => new Promise((resolve) => {
+  const dialog = $('code-dialog');
+  $('code-text').textContent = text;
+  $('code-yes').textContent = yes;
+  $('code').value = '';
+  const fault = (bad) => { $('said-code').textContent = bad ? word('code_refused') : ''; $('code').setAttribute('aria-invalid', String(bad)); };
+  fault(false);
+  $('code-form').onsubmit = (event) => {
+    if (event.submitter.value !== 'yes' || CODE.test($('code').value.trim())) return;
+    event.preventDefault();
+    fault(true);
+    $('code').focus();
+  };
+  dialog.onclose = () => resolve(dialog.returnValue === 'yes' ? $('code').value.trim() : null);
+  dialog.returnValue = 'no';
+  dialog.showModal();
+});
+let purposeAsked = null;
+/** Where every look must say what it is for, it is asked once, whatever waits for it, and stays in this tab. */
+const purposeAfter = (refused) => {
+  if (state.purpose && state.purpose !== refused) return Promise.resolve(state.purpose);
+  purposeAsked ??= askCode(word('purpose'), word('go_on')).then((code) => {
+    purposeAsked = null;
+    if (code) { state.purpose = code; kept('purpose', code); }
+    return code;
+  });
+  return purposeAsked;
+};
+
 // ---- the API
 const call = (method, path, body, onProgress) => new Promise((resolve, reject) => {
   const request = new XMLHttpRequest();
-  const token = state.token;
+  const { token, purpose } = state;
   request.open(method, BASE + path);
   // Both: where the platform checks signatures of its own, Authorization is not ours.
   request.setRequestHeader('Authorization', `Bearer ${token}`);
   request.setRequestHeader('X-Cardveil-Token', token);
-  if (kept('purpose')) request.setRequestHeader('X-Cardveil-Purpose', kept('purpose'));
+  if (purpose) request.setRequestHeader('X-Cardveil-Purpose', purpose);
   if (body) request.setRequestHeader('Content-Type', 'application/json');
   if (onProgress) request.upload.onprogress = (event) => onProgress(event.loaded / event.total);
   request.onerror = () => reject({ code: 'unreachable', status: 0, id: '', faults: [] });
@@ -103,9 +135,7 @@ const call = (method, path, body, onProgress) => new Promise((resolve, reject) =
     const problem = { code: answer.code || 'unreachable', status: request.status, id: answer.request_id || '', faults: answer.faults || [] };
     if (request.status === 401 && token === state.token) leave(problem.code);
     if (problem.code === 'purpose_missing' || problem.code === 'purpose_refused') {
-      // Where every look must say what it is for, it is asked once and stays in this tab.
-      const purpose = (window.prompt(word('purpose')) || '').trim();
-      if (/^[ -~]+$/.test(purpose)) { kept('purpose', purpose); return resolve(call(method, path, body, onProgress)); }
+      return purposeAfter(purpose).then((code) => (code ? resolve(call(method, path, body, onProgress)) : reject(problem)));
     }
     return reject(problem);
   };

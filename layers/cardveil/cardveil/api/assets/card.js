@@ -49,7 +49,7 @@ const present = (answer, pictures) => {
   const before = state.open;
   const seen = before && before.answer.ref === answer.ref ? shownCard() : 0;
   const card = seen < answer.sidecar.cards.length ? seen : 0;
-  state.open = { answer, pictures, card, chosen: null, faults: new Map(), saving: false, decided: false, views: { source: whole(), copy: whole() } };
+  state.open = { answer, pictures, card, chosen: null, faults: new Map(), opened: new Map(), saving: false, decided: false, views: { source: whole(), copy: whole() } };
   // A decision leaves the same picture in view; all else is seen as a whole first.
   if (before && before.pictures.source === pictures.source) state.open.views = before.views;
   else if (before) forget(before.pictures);
@@ -86,7 +86,7 @@ const showCard = () => {
     ...list('warnings', warnings, 'findings'),
     ...(sidecar.cards.length > 1 ? [tabs(sidecar.cards)] : []),
     make('div', { class: 'pictures' }, figure('source', pictures.source, sourceMissing), figure('copy', pictures.copy, () => word('copy_none'))),
-    ...(card || draftNow().kind ? [make('h3', {}, word('fields')), make('ul', { id: 'fields', 'data-label': 'fields', 'aria-label': word('fields') })] : []),
+    ...(card || draftNow().kind ? [make('h3', {}, word('fields')), sealedHere() ? button('restore', openSealed, { id: 'restore' }) : null, make('ul', { id: 'fields', 'data-label': 'fields', 'aria-label': word('fields') })] : []),
   );
   $('card-history').replaceChildren(...list('history', history, 'history'));
   $('actions').replaceChildren();
@@ -94,6 +94,24 @@ const showCard = () => {
   showActions();
   showMarks();
   showViews();
+};
+/** Whether the shown card keeps sealed texts that this person may have opened. */
+const sealedHere = () => may('restore') && (state.open.answer.restorable[shownCard()] || []).length > 0;
+/** Have the card's sealed texts opened, for as long as the card stands on the page: they become no draft. */
+const openSealed = async () => {
+  const { answer } = state.open;
+  const reason = await askCode(word('restore_why'), word('restore'));
+  if (!reason) return;
+  try {
+    const told = await call('POST', pathOf(answer.ref, '/restore'), { reason });
+    if (!state.open || state.open.answer !== answer) return;
+    for (const { page, card, name, text, normalized } of told.fields) if (page === null) state.open.opened.set(fieldName(card, name), text || normalized);
+    hush('card');
+    showFields();
+  } catch (problem) {
+    refused(problem);
+    say('card', () => why(problem), { bad: true });
+  }
 };
 /** The picture once for all places that show it or a part of it. */
 const addressOfPicture = (picture) => {

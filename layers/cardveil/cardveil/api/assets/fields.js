@@ -43,11 +43,12 @@ const fieldRow = (field) => {
       'aria-invalid': String(faults.has(name)), onfocus: () => choose(name), oninput: (event) => { change(name, { text: event.target.value }); showChanged(name); },
     }) : make('span', {}, field.text || field.shown || '');
   const checks = field.checks.map((one) => make('span', { class: `check ${one.passed ? '' : 'failed'}` }, `${one.passed ? '✓' : '✗'} ${word(`check.${one.name}`)}`));
+  const opened = state.open.opened.get(name);
   const strip = field.polygon && editable() && !field.again ? stripOf(name, field.polygon) : null;
   const notes = [...checks, field.polygon ? null : make('span', { class: 'check' }, word('not_located')), field.again ? make('span', { class: 'check' }, word('second_place')) : null];
   return make('li', { 'data-field': name, class: `field ${chosen === name ? 'chosen' : ''}` },
     make('div', { class: 'what' }, make(typed ? 'label' : 'span', { class: 'label', for: typed ? `text-${name}` : null }, nameOfField(name)), ' ', tag(name)),
-    make('div', { class: 'text' }, text, make('p', { class: 'problem bad', id: mine ? `problem-${name}` : null }, faults.has(name) ? word(`fault.${faults.get(name)}`) : ''), strip),
+    make('div', { class: 'text' }, text, opened ? make('p', { class: 'opened-text' }, word('restored', { text: opened })) : null, make('p', { class: 'problem bad', id: mine ? `problem-${name}` : null }, faults.has(name) ? word(`fault.${faults.get(name)}`) : ''), strip),
     make('div', { class: 'note' }, field.score === null ? null : make('span', { class: 'check' }, word('score_of', { score: Math.round(field.score) })), ...notes),
     make('div', { class: 'buttons' },
       mine ? button('mark', () => mark(name), { class: 'mark', 'aria-label': `${word('mark')}: ${nameOfField(name)}` }) : null,

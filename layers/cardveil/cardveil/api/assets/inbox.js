@@ -48,6 +48,8 @@ const leave = (code = '') => {
 const signOut = async () => {
   if (drafts.all.size && !await ask(word('leaving', { count: drafts.all.size }), word('leave'))) return;
   drafts.clear();
+  state.purpose = '';
+  kept('purpose', null);
   history.replaceState(null, '', location.pathname + location.search);
   leave();
 };

@@ -37,6 +37,7 @@ addEventListener('keydown', (event) => {
 });
 
 const given = taken();
+state.purpose = kept('purpose') || '';
 speak(kept('language') || (navigator.language.startsWith('zh') ? 'zh' : 'en'));
 const token = given || kept('token');
 if (token) enter(token); else leave();
