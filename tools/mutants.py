@@ -3,6 +3,7 @@
 
 python tools/mutants.py            all rules
 python tools/mutants.py lease …    those whose text holds one of these words
+python tools/mutants.py 1-40       those with these numbers, which are told with each
 
 Code and tests are found by their text, so that the table outlives moves: in the layers, or, with `in: cli`,
 in the command. A rule whose code is not found once, or whose test passes although the rule is broken, ends
@@ -39,8 +40,11 @@ def tested(tree: Path, names: list[str]) -> int:
         **os.environ,
         "PYTHONPATH": os.pathsep.join(str(tree / folder) for folder in ("layers/cardveil", "local")),
         "PYTHONDONTWRITEBYTECODE": "1",
+        # Plugins that no test needs take longer to import than most tests to run.
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     }
-    command = [sys.executable, "-m", "pytest", "-qx", "-p", "no:cacheprovider", "-k", " or ".join(names)]
+    options = ["-qx", "-p", "no:cacheprovider", "-p", "pytest_timeout", "-k", " or ".join(names)]
+    command = [sys.executable, "-m", "pytest", *options]
     done = subprocess.run([*command, *sorted(files)], cwd=tree, env=environment, capture_output=True)
     return done.returncode
 
@@ -58,22 +62,33 @@ def broken(tree: Path, rule: dict[str, str]) -> str:
     return {0: "its test passes", 1: ""}.get(status, f"its test could not be run: {status}")
 
 
+def is_named(number: int, rule: dict[str, str], words: list[str]) -> bool:
+    """Say whether a rule is one of those that were asked for."""
+    for word in words:
+        first, dash, last = word.partition("-")
+        if dash and first.isdecimal() and last.isdecimal():
+            if int(first) <= number <= int(last):
+                return True
+        elif word in rule["rule"]:
+            return True
+    return not words
+
+
 def main(words: list[str]) -> int:
     rules = yaml.safe_load((ROOT / "tools" / "mutants.yml").read_text("utf-8"))
-    chosen = [rule for rule in rules if not words or any(word in rule["rule"] for word in words)]
+    chosen = {n: rule for n, rule in enumerate(rules, start=1) if is_named(n, rule, words)}
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder) / "tree"
         shutil.copytree(ROOT, tree, ignore=NOT_COPIED)
-        if tested(tree, sorted({rule["test"] for rule in chosen})):
+        if tested(tree, sorted({rule["test"] for rule in chosen.values()})):
             print("the tests fail although no rule is broken", file=sys.stderr)
             return 1
         wrong = 0
-        for rule in chosen:
+        for number, rule in chosen.items():
             problem = broken(tree, rule)
             wrong += bool(problem)
-            print(
-                f"{'WRONG' if problem else 'noted'}  {rule['rule']}{problem and ': ' + problem}", flush=True
-            )
+            said = f"{'WRONG' if problem else 'noted'} {number:4} {rule['rule']}"
+            print(f"{said}{problem and ': ' + problem}", flush=True)
     return int(wrong > 0)
 
 

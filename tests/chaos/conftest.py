@@ -40,6 +40,17 @@ from cardveil.storage.source import Source
 LIMIT_S = 60.0
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a count be made of random sequences: ``pytest tests/chaos/test_decisions.py --sequences 2000``."""
+    parser.addoption("--sequences", type=int, default=300, help="of decisions, requests and kills")
+
+
+@pytest.fixture
+def sequences(pytestconfig: pytest.Config) -> int:
+    """How many random sequences are tried."""
+    return int(pytestconfig.getoption("--sequences", default=300))
+
+
 def notices_of(
     objects: Instance, leases: Leases, settings: Settings, now: Callable[[], float]
 ) -> Notices | None:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.support.api_fixture import Api, api_bench
 from tests.support.cloud_fixture import DEMANDED, ROOT, Bench, bench, kept
+from tests.support.once import once, session_folder
+from tests.support.recognised_once import RecognisedOnce
 
 from cardveil_cli.package.build import Package, build, rehearsal_minor
 
@@ -76,9 +78,21 @@ def desk(browser: Browser, api: Api) -> Iterator[Desk]:
 
 
 @pytest.fixture(scope="session")
-def package() -> Package:
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the session keeps what it makes once: see `tests.support.once`."""
+    return session_folder(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def recogniser(made_once: Path) -> RecognisedOnce:
+    """The embedded recogniser, its models loaded once by each worker."""
+    return RecognisedOnce(folder=made_once)
+
+
+@pytest.fixture(scope="session")
+def package(made_once: Path) -> Package:
     """The package, built once: for the platform's Python, or for this one where that is not found."""
-    return build(ROOT, ROOT / "build" / "wheels", rehearsal_minor())
+    return once(made_once, "package", lambda: build(ROOT, ROOT / "build" / "wheels", rehearsal_minor()))
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,8 @@ from cardveil.pipeline.examine import ProcessingResult, examine, redact_places, 
 from cardveil.recognition.interfaces import Hint
 from cardveil.redaction import Limits, Region, load_policy
 from cardveil.storage.sidecar import SourceFacts, schema, to_json
-from cardveil_ocr.adapter import EmbeddedRecogniser, embedded_recogniser
+from cardveil_ocr import Recogniser
+from cardveil_ocr.adapter import EmbeddedRecogniser
 
 #: Of the processor, all threads together: what else the machine does is not counted.
 LONGEST_SECONDS = 60
@@ -29,8 +30,8 @@ SKIN, DESK, PAPER = (224, 172, 140), (96, 92, 88), (240, 242, 240)
 
 
 @pytest.fixture(scope="module")
-def recogniser() -> EmbeddedRecogniser:
-    return embedded_recogniser(2)
+def recogniser(recogniser: Recogniser) -> EmbeddedRecogniser:
+    return EmbeddedRecogniser(lambda: recogniser)
 
 
 def _kept(start: str) -> tuple[KeptPicture, Image.Image]:

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.support.cloud_fixture import kept
+from tests.support.command import InProcess
 
 from cardveil.storage.sidecar import schema
 from cardveil_cli.commands.endpoint import Endpoint
@@ -26,6 +27,12 @@ from cardveil_cli.files.manifest import FILE_NAME as MANIFEST
 def cardveil(*arguments: str | Path, timeout: float = 150) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "cardveil_cli", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> InProcess:
+    """Run the command here: what a start of its own shows is seen by the other tests."""
+    return InProcess(monkeypatch)
 
 
 @pytest.fixture
@@ -91,12 +98,14 @@ def test_polygons_of_the_users_own_need_no_recogniser(scans: Path, tmp_path: Pat
     ],
     ids=["empty", "no list", "no polygon", "three points", "not finite", "no numbers", "no object"],
 )
-def test_polygons_that_are_none_are_wrong_use(scans: Path, tmp_path: Path, entries: Any) -> None:
+def test_polygons_that_are_none_are_wrong_use(
+    run: InProcess, scans: Path, tmp_path: Path, entries: Any
+) -> None:
     (scans / "a.png").write_bytes(png())
     out = tmp_path / "out"
-    done = cardveil("redact", scans / "a.png", "--out", out, "--fields", fields_file(tmp_path, entries))
-    assert done.returncode == 2
-    assert "--fields" in done.stderr
+    done = run("redact", scans / "a.png", "--out", out, "--fields", fields_file(tmp_path, entries))
+    assert done.code == 2
+    assert "--fields" in done.err
     assert not list(out.glob("*")) if out.exists() else True
 
 
@@ -109,34 +118,38 @@ def test_polygons_that_are_none_are_wrong_use(scans: Path, tmp_path: Path, entri
     ],
     ids=["outside", "self-crossing", "a point"],
 )
-def test_an_odd_polygon_gives_a_covered_copy_or_none(scans: Path, tmp_path: Path, polygon: Any) -> None:
+def test_an_odd_polygon_gives_a_covered_copy_or_none(
+    run: InProcess, scans: Path, tmp_path: Path, polygon: Any
+) -> None:
     (scans / "a.png").write_bytes(png())
     out = tmp_path / "out"
     fields = fields_file(tmp_path, [{"name": "x", "polygon": polygon}])
-    done = cardveil("redact", scans / "a.png", "--out", out, "--fields", fields)
+    done = run("redact", scans / "a.png", "--out", out, "--fields", fields)
     copy = out / "a.redacted.png"
-    if done.returncode == 0:
+    if done.code == 0:
         assert np.asarray(Image.open(copy).convert("L"))[10, 10] == 0
     else:
-        assert done.returncode == 3
+        assert done.code == 3
         assert not copy.exists()
 
 
-def test_a_copy_that_no_longer_holds_is_taken_away(scans: Path, tmp_path: Path) -> None:
+def test_a_copy_that_no_longer_holds_is_taken_away(run: InProcess, scans: Path, tmp_path: Path) -> None:
     picture, out = scans / "a.png", tmp_path / "out"
     fields = fields_file(tmp_path, [{"name": "x", "polygon": BOX}])
     picture.write_bytes(png())
-    assert cardveil("redact", picture, "--out", out, "--fields", fields).returncode == 0
+    assert run("redact", picture, "--out", out, "--fields", fields).code == 0
     picture.write_bytes(b"broken now")
-    assert cardveil("redact", picture, "--out", out, "--fields", fields).returncode == 3
+    assert run("redact", picture, "--out", out, "--fields", fields).code == 3
     assert sorted(path.name for path in out.iterdir()) == [MANIFEST, "a.json"]
 
 
-def test_two_pictures_of_one_stem_do_not_overwrite_each_other(scans: Path, tmp_path: Path) -> None:
+def test_two_pictures_of_one_stem_do_not_overwrite_each_other(
+    run: InProcess, scans: Path, tmp_path: Path
+) -> None:
     (scans / "a.png").write_bytes(b"x")
     (scans / "a.jpg").write_bytes(b"y")
     out = tmp_path / "out"
-    assert cardveil("redact", scans, "--out", out).returncode == 3
+    assert run("redact", scans, "--out", out).code == 3
     assert sorted(path.name for path in out.iterdir()) == [MANIFEST, "a.jpg.json", "a.png.json"]
 
 

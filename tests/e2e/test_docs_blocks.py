@@ -5,7 +5,9 @@ linked, what is made (``out/``, ``dist/``) is the folder's own. ``sh`` goes to b
 of `.venv`, ``yaml`` and ``json`` to our own readers. A command that serves (`make serve`, `cardveil up`) runs
 on until the page's end, on a free port instead of 8411. What is deployed is deployed to a local cloud, which
 the environment names (REHEARSE_ON); nothing else is different from what a reader does. The README's steps of
-deploying stand on the page about it too, letter for letter, and are run there.
+deploying stand on the page about it too, letter for letter, and are run there. The README's `make demo` and
+`make serve` recognise each of the sample pictures once in a session, like all other tests; its other commands
+and all other pages have the embedded recogniser do its work in their own processes.
 """
 
 from __future__ import annotations
@@ -19,14 +21,16 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import pytest
 from tests.support.cloud_fixture import ROOT, kept
 from tests.support.docs_blocks import Block, blocks_of, pages, shows
+from tests.support.recognised_once import environment_of
 
 from cardveil.api.models import SubmitRequest
 from cardveil.redaction import load_policy
@@ -64,8 +68,8 @@ def check_installing(block: Block) -> None:
 class Reader:
     """A reader who goes through a page in one terminal, with what serves in others."""
 
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
-        self.folder, self.stack = folder, stack
+    def __init__(self, folder: Path, stack: ExitStack, samples: Mapping[str, str]) -> None:
+        self.folder, self.stack, self.samples = folder, stack, samples
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = str(free.getsockname()[1])
         # Tests are started by a make of their own, whose level a reader's does not have.
@@ -98,6 +102,8 @@ class Reader:
         kept_in.parent.mkdir(exist_ok=True)
         before = f". {kept_in}" if kept_in.exists() else ":"
         script = "\n".join([before, "set -aeuo pipefail", text, f"export -p > {kept_in}"])
+        if text == "make demo\n":
+            return self._finish(["make", "demo"], block, self.samples)
         return self._finish([_BASH, "-c", script], block)
 
     def rehearse(self) -> None:
@@ -108,9 +114,11 @@ class Reader:
             "REHEARSE_ON": data, "REHEARSE_PACKAGE": "dist", "REHEARSE": "1"
         }  # fmt: skip
 
-    def _finish(self, command: list[str], block: Block) -> str:
+    def _finish(
+        self, command: list[str], block: Block, more: Mapping[str, str] = MappingProxyType({})
+    ) -> str:
         done = subprocess.run(
-            command, cwd=self.folder, env=self.environment, capture_output=True, text=True,
+            command, cwd=self.folder, env={**self.environment, **more}, capture_output=True, text=True,
             check=False, timeout=400,
         )  # fmt: skip
         where = f"line {block.line}:\n{block.text}"
@@ -120,9 +128,10 @@ class Reader:
     def _serve(self, command: str, ready: str) -> str:
         log = self.folder / "out" / f"serving-{secrets.token_hex(4)}.log"
         log.parent.mkdir(exist_ok=True)
+        environment = self.environment | (dict(self.samples) if command == "make serve" else {})
         with log.open("wb") as out:
             process = subprocess.Popen(
-                command.split(), cwd=self.folder, env=self.environment, stdout=out, stderr=subprocess.DEVNULL,
+                command.split(), cwd=self.folder, env=environment, stdout=out, stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )  # fmt: skip
         self.stack.callback(_stop, process)
@@ -159,14 +168,14 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 @pytest.mark.parametrize(
     "page", [page for page in pages() if page.name != "README.zh-CN.md"], ids=lambda page: page.stem
 )
-def test_every_block_runs_and_prints_what_the_page_shows(page: Path) -> None:
+def test_every_block_runs_and_prints_what_the_page_shows(page: Path, made_once: Path) -> None:
     blocks = blocks_of(page.read_text("utf-8"))
     if page.name == "README.md":
         blocks = without_deploying(blocks)
     if not blocks:
         return
     with checkout() as folder, ExitStack() as stack:
-        reader = Reader(folder, stack)
+        reader = Reader(folder, stack, environment_of(made_once) if page.name == "README.md" else {})
         if any(_DEPLOYING.search(block.text) for block in blocks):
             reader.rehearse()
         printed = ""

@@ -63,9 +63,9 @@ def tick(bench: Bench) -> dict[str, int]:
     return counts
 
 
-def fill(bench: Bench, key: str, front: bytes) -> list[bytes]:
-    """Bring a card to its final state twice, with what a killed instance may leave; return what it says."""
-    for _ in range(2):
+def fill(bench: Bench, key: str, front: bytes, times: int = 2) -> list[bytes]:
+    """Bring a card to its final state, with what a killed instance may leave; return what it says."""
+    for _ in range(times):
         bench.upload(key, front, note="CANARY-meta")
         bench.settle()
     said = texts(bench, key)
@@ -155,7 +155,8 @@ def test_a_kill_at_any_step_or_request_is_mended(
         kills = [*((step, -1) for step in STEPS), *(("", number) for number in range(0, 60, every))]
         for step, number in kills:
             key = f"inbox/CANARY-{step}{number}.jpg"
-            fill(bench, key, front)
+            # Where no versions are kept a second upload leaves what the first left.
+            fill(bench, key, front, times=2 if versions else 1)
             eraser = an_eraser(bench, partial(killing, step, passed), number)
             with suppress(Killed):
                 eraser.carry_out(eraser.want(key, "t", "requested"))

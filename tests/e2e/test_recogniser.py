@@ -24,11 +24,6 @@ needs_fonts = pytest.mark.skipif(
 LONGEST_SECONDS = 25
 
 
-@pytest.fixture(scope="module")
-def recogniser() -> Recogniser:
-    return Recogniser(threads=2)
-
-
 def _decoded(data: bytes) -> NDArray[np.uint8]:
     with Image.open(io.BytesIO(data)) as image:
         return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))

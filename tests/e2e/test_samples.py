@@ -21,11 +21,6 @@ MASKED = {"name", "address", "id_number", "birth_date", "licence_number", PORTRA
 
 
 @pytest.fixture(scope="module")
-def recogniser() -> Recogniser:
-    return Recogniser(threads=2)
-
-
-@pytest.fixture(scope="module")
 def done(recogniser: Recogniser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     with bench(tmp_path_factory.mktemp("cloud"), recogniser=lambda: recogniser) as running:
         for sample in SAMPLES:

@@ -23,11 +23,6 @@ Pixels = NDArray[np.uint8]
 CARDS = [picture for picture in kept_pictures() if picture.cards]
 
 
-@pytest.fixture(scope="module")
-def engine() -> Recogniser:
-    return Recogniser(threads=2)
-
-
 def pixels(picture: KeptPicture) -> Pixels:
     with Image.open(io.BytesIO(picture.read())) as opened:
         return np.asarray(ImageOps.exif_transpose(opened).convert("RGB"))
@@ -37,24 +32,24 @@ def named(start: str) -> KeptPicture:
     return next(picture for picture in CARDS if picture.file.startswith(start))
 
 
-def look(engine: Recogniser, shown: Pixels) -> Recognition:
+def look(recogniser: Recogniser, shown: Pixels) -> Recognition:
     target = io.BytesIO()
     Image.fromarray(shown).save(target, "PNG", compress_level=1)
     image = CardImage(target.getvalue(), shown.shape[1], shown.shape[0])
-    return EmbeddedRecogniser(lambda: engine).recognise(image, Hint())
+    return EmbeddedRecogniser(lambda: recogniser).recognise(image, Hint())
 
 
-def both(engine: Recogniser, shown: Pixels) -> list[tuple[TextLine, ...]]:
+def both(recogniser: Recogniser, shown: Pixels) -> list[tuple[TextLine, ...]]:
     """What the engine tells beside the card, and what it answers as general OCR."""
-    read = tuple(TextLine(li.text, li.score, li.polygon, li.characters) for li in engine.read_text(shown))
-    return [look(engine, shown).lines or (), read]
+    read = tuple(TextLine(li.text, li.score, li.polygon, li.characters) for li in recogniser.read_text(shown))
+    return [look(recogniser, shown).lines or (), read]
 
 
 @pytest.mark.parametrize("picture", CARDS, ids=lambda picture: picture.file)
 def test_every_character_of_every_field_is_seen_in_its_place(
-    engine: Recogniser, picture: KeptPicture
+    recogniser: Recogniser, picture: KeptPicture
 ) -> None:
-    for lines in both(engine, pixels(picture)):
+    for lines in both(recogniser, pixels(picture)):
         assert all(len(line.characters) == len(line.text) for line in lines)
         for field in picture.cards[0].fields:
             if field.name == PORTRAIT:
@@ -71,10 +66,10 @@ def test_every_character_of_every_field_is_seen_in_its_place(
             assert not missing, field.name
 
 
-def test_between_two_digits_there_is_less_ink_than_in_them(engine: Recogniser) -> None:
+def test_between_two_digits_there_is_less_ink_than_in_them(recogniser: Recogniser) -> None:
     shown = pixels(named("id-front-flat"))
     grey = 255.0 - cv2.cvtColor(shown, cv2.COLOR_RGB2GRAY)
-    for lines in both(engine, shown):
+    for lines in both(recogniser, shown):
         line = next(line for line in lines if "995057197601212513" in line.text)
         digits = line.characters[-18:]
         _, top, _, bottom = line.polygon.bounds()
@@ -115,13 +110,13 @@ TURNS: dict[str, Callable[[Pixels], Pixels]] = {
     ],
 )
 def test_what_belongs_to_no_field_is_seen_whichever_way_it_runs(
-    engine: Recogniser, start: str, places: list[Point]
+    recogniser: Recogniser, start: str, places: list[Point]
 ) -> None:
     """On the card, where no field stands, and beside it."""
     shown, wanted = pixels(named(start)), {}
     for (name, turn), at in zip(TURNS.items(), places, strict=True):
         shown, wanted[name] = printed(shown, "138 0013", at, turn)
-    for lines in both(engine, shown):
+    for lines in both(recogniser, shown):
         for name, place in wanted.items():
             missed = [
                 point
@@ -140,12 +135,12 @@ def along(place: Polygon) -> list[Point]:
     return [((left + right) / 2, top + share * (bottom - top)) for share in shares]
 
 
-def test_two_kinds_of_card_in_one_picture_are_told(engine: Recogniser) -> None:
+def test_two_kinds_of_card_in_one_picture_are_told(recogniser: Recogniser) -> None:
     front, licence = pixels(named("id-front-flat")), pixels(named("licence-flat"))
     width = max(front.shape[1], licence.shape[1])
     stacked = np.full((front.shape[0] + licence.shape[0] + 40, width, 3), 200, np.uint8)
     stacked[: front.shape[0], : front.shape[1]] = front
     stacked[-licence.shape[0] :, : licence.shape[1]] = licence
-    found = look(engine, stacked)
+    found = look(recogniser, stacked)
     assert {card.type for card in found.cards} == set(CardType)
     assert "cards_overlap" not in found.findings

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,7 @@ def _transparent(pixels: Any) -> Image.Image:
     return image
 
 
+@cache
 def _pixels(width: int, height: int) -> Any:
     random = np.random.default_rng(1)
     coarse = random.integers(30, 120, (height // 40, width // 40, 3), dtype=np.uint8)
