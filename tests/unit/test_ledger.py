@@ -140,6 +140,17 @@ def test_every_change_is_found(change: Callable[[MemoryBucket], None]) -> None:
     assert kinds(memory)
 
 
+@pytest.mark.parametrize("number", [10, 12])
+def test_a_changed_segment_whose_head_was_deleted_too_is_told_by_the_next(number: int) -> None:
+    memory = three_chains()
+    key = segments(memory)[number]
+    data, meta = memory.content[key]
+    memory.content[key] = data.replace(b"-b", b"-c"), meta
+    (head,) = (each for each in memory.keys(HEADS) if f"/{number - 9:08}-" in each)
+    del memory.content[head]
+    assert kinds(memory) == {"altered"}
+
+
 def test_what_verify_reads_is_all_there_is() -> None:
     found = verify(Instance(three_chains()), STATE)
     assert (found.chains, found.segments, found.entries, len(found.ends)) == (3, 15, 30, 3)
