@@ -101,6 +101,13 @@ def test_tokens_join_the_cards_of_one_person_and_no_others() -> None:
     )
 
 
+def test_what_has_no_normal_form_joins_by_its_characters() -> None:
+    one, another = front(number="99 01x"), front(number="９９０１X")
+    assert [card.field("id_number").normalized for card in (one, another)] == [None, None]  # type: ignore[union-attr]
+    assert tokens(one)["id_number"] == tokens(another)["id_number"]
+    assert tokens(one)["id_number"] != tokens(front(number="9901"))["id_number"]
+
+
 def test_the_same_words_in_different_fields_do_not_join() -> None:
     same = Card(CardType.ID_CARD, Side.FRONT, (Field("name", "张三"), Field("address", "张三")))
     assert len(set(tokens(same).values())) == 2
