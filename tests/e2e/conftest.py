@@ -27,9 +27,9 @@ Start = Callable[..., Bench]
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let a run have every bucket refuse what is not encrypted: ``--encryption AES256`` or ``kms``."""
     parser.addoption("--encryption", choices=["AES256", "kms"], default="")
-    parser.addoption("--interleavings", type=int, default=6, help="of erasure with all else; 200 for a count")
+    parser.addoption("--interleavings", type=int, default=4, help="of erasure with all else; 200 for a count")
     parser.addoption("--console-browser", choices=["chromium", "firefox"], default="chromium")
-    parser.addoption("--walks", type=int, default=6, help="random ones over the console; 200 for a count")
+    parser.addoption("--walks", type=int, default=3, help="random ones over the console; 200 for a count")
     parser.addoption("--every-size", action="store_true", help="the console in each size, colours, language")
     parser.addoption("--first-walk", type=int, default=1, help="the seed of the first")
 

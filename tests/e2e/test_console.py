@@ -395,7 +395,7 @@ _STEPS = 8
 
 
 def test_no_walk_loses_what_was_typed(browser: Browser, api: Api, request: pytest.FixtureRequest) -> None:
-    count = request.config.getoption("--walks", default=6)
+    count = request.config.getoption("--walks", default=3)
     first = request.config.getoption("--first-walk", default=1)
     lost = {}
     for name in CARDS:

@@ -86,7 +86,9 @@ KINDS: dict[str, Any] = {
         Image.fromarray(p[..., 0].astype(np.uint16) * 257), "PNG", compress_level=1
     ),
     "png transparent": lambda p: _pillow(_transparent(p), "PNG", compress_level=1),
-    "png palette": lambda p: _pillow(Image.fromarray(p).quantize(16), "PNG", compress_level=1),
+    "png palette": lambda p: _pillow(
+        Image.fromarray(p).quantize(16, Image.Quantize.FASTOCTREE), "PNG", compress_level=1
+    ),
     "webp": lambda p: _pillow(Image.fromarray(p), "WEBP", lossless=True, quality=0, method=0),
     "bmp": lambda p: _pillow(Image.fromarray(p), "BMP"),
     "tiff": lambda p: _pillow(Image.fromarray(p), "TIFF", compression="tiff_lzw"),

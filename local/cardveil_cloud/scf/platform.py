@@ -62,11 +62,16 @@ def unzip(data: bytes, folder: Path) -> None:
     ValueError
         If an entry would be written outside the folder.
     """
+    root, made = folder.resolve(), set[Path]()
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         for entry in archive.infolist():
-            target = (folder / entry.filename).resolve()
-            if not target.is_relative_to(folder.resolve()):
+            # By the name alone: nothing that is written here is a link.
+            target = Path(os.path.normpath(root / entry.filename))
+            if not target.is_relative_to(root):
                 raise ValueError("the zip names a file outside its folder")
-            if not entry.is_dir():
+            if entry.is_dir():
+                continue
+            if target.parent not in made:
                 target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(archive.read(entry))
+                made.add(target.parent)
+            target.write_bytes(archive.read(entry))
