@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.support.recognised_once import RecognisedOnce
+from tests.support.recognised_once import RecognisedOnce, environment_of
 
 from cardveil.card.model import CardType, Polygon
 from cardveil_ocr import Recogniser
@@ -39,3 +42,13 @@ def test_each_picture_is_recognised_once_for_each_question(
     (tmp_path / "later").mkdir()
     RecognisedOnce(threads=1, folder=tmp_path / "later").look(picture)
     assert len(asked) == 3 * 4 + 1
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_python_that_is_started_recognises_as_the_session_does_if_it_is_told_to(
+    tmp_path: Path, told: bool
+) -> None:
+    environment = {**os.environ, **(environment_of(tmp_path) if told else {})}
+    command = [sys.executable, "-c", "import cardveil_ocr; print(cardveil_ocr.Recogniser.__name__)"]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ("RecognisedOnce" if told else "Recogniser")

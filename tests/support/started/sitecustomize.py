@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import sys
 from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import Any
 
+_PACKAGE = "cardveil_ocr"
 
-class _AfterRecogniser(MetaPathFinder):
-    """Waits for the import of `cardveil_ocr`, so that no other process pays for it."""
 
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
-        """Take the other recogniser in the place of the one that is imported."""
-        if name != "cardveil_ocr":
-            return
+class _AtRecogniser(MetaPathFinder):
+    """Waits for the recogniser's import, so that no other process pays for it."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """Find the package as usual, and have its recogniser replaced once it is loaded."""
+        if name != _PACKAGE:
+            return None
         sys.meta_path.remove(self)
-        ours = importlib.import_module("tests.support.recognised_once")
-        importlib.import_module("cardveil_ocr").Recogniser = ours.RecognisedOnce
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.loader is None:
+            return spec
+        load = spec.loader.exec_module
+
+        def load_and_replace(module: ModuleType) -> None:
+            load(module)
+            ours = importlib.import_module("tests.support.recognised_once")
+            module.Recogniser = ours.RecognisedOnce  # type: ignore[attr-defined]
+
+        spec.loader.exec_module = load_and_replace  # type: ignore[method-assign]
+        return spec
 
 
-sys.meta_path.insert(0, _AfterRecogniser())
+sys.meta_path.insert(0, _AtRecogniser())
