@@ -43,6 +43,7 @@ def front() -> tuple[Pillow.Image, KnownPicture]:
     return Pillow.open(io.BytesIO(picture.read())).convert("RGB"), known(picture)
 
 
+@cache
 def phone(orientation: int = 1, exif: int | None = None) -> bytes:
     """Return a HEIC that shows the front upright, with XMP."""
     image, _ = front()
@@ -51,6 +52,7 @@ def phone(orientation: int = 1, exif: int | None = None) -> bytes:
     return heic(coded, orientation=orientation, exif=exif, xmp=b"<x>" + CANARY + b"</x>")
 
 
+@cache
 def undecodable() -> bytes:
     """Return a HEIC whose boxes are whole and whose decoder's settings are not."""
     data = phone()
@@ -58,6 +60,7 @@ def undecodable() -> bytes:
     return data[:at] + b"\xff" * 60 + data[at + 60 :]
 
 
+@cache
 def avif() -> bytes:
     out = io.BytesIO()
     front()[0].save(out, "AVIF", quality=90, xmp=CANARY)
