@@ -40,6 +40,8 @@ def tested(tree: Path, names: list[str]) -> int:
     for name in names:
         with suppress(LookupError):
             files.add(str(the_file(f"def {name}(", tree / "tests")))
+    if not files:
+        return 0
     environment = {
         **{name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
         "PYTHONPATH": os.pathsep.join(str(tree / folder) for folder in ("layers/cardveil", "local")),
