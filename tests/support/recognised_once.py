@@ -52,5 +52,5 @@ class RecognisedOnce(Recogniser):
 
     def _once(self, asked: str, picture: NDArray[np.uint8], work: Callable[[], _T]) -> _T:
         said = hashlib.sha256(f"{asked} {picture.dtype} {picture.shape} ".encode())
-        said.update(np.ascontiguousarray(picture))
+        said.update(picture.tobytes())
         return once(self._folder, said.hexdigest(), work)
