@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FONTS := fonts-noto-cjk fonts-wqy-zenhei fonts-wqy-microhei fonts-arphic-uming fonts-arphic-ukai fonts-ocr-b
 SOURCES := layers functions local tests benchmarks
 
-.PHONY: help demo test test-console test-encryption test-pythons check coverage mutants serve package bench chaos fuzz spreadsheet first-hour lock clean
+.PHONY: help demo test test-console test-encryption test-pythons check coverage mutants serve package package-engine bench chaos fuzz spreadsheet first-hour lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make serve  set-up, then the local cloud with the console on port 8411, data in out/cloud"
 	@echo "make up     set-up, then the local cloud on port 8411, data in out/cloud"
 	@echo "make package  set-up, then the zips as they are deployed, in dist"
+	@echo "make package-engine  the same with the layer of the engine inside the function"
 	@echo "make bench  measurements, with the machine they were made on"
 	@echo "make fuzz   the redactor against 100,000 mutated files (SEED, MUTATIONS)"
 	@echo "make chaos  the functions under faults: 10,000 deliveries of 4,000 pictures, and whether all promises held"
@@ -53,6 +54,9 @@ build/.wheels: layers/runtime/requirements.txt $(VENV)/.local
 
 package: $(VENV)/.local
 	@$(BIN)/cardveil package
+
+package-engine: $(VENV)/.local
+	@$(BIN)/cardveil package --engine
 
 demo: $(VENV)/.local
 	@$(BIN)/cardveil demo --out out/demo
@@ -133,6 +137,10 @@ lock: $(VENV)/.test
 	$(BIN)/uv pip compile -q --upgrade pyproject.toml --extra scf --python-version 3.10 \
 		--python-platform x86_64-manylinux2014 --only-binary :all: --no-binary crcmod --generate-hashes --no-header --no-annotate \
 		-o layers/runtime/requirements.txt
+	@# The engine's pins are the newest that run on SCF's glibc of 2.17; only their files are looked up anew.
+	$(BIN)/uv pip compile -q layers/engine/requirements.in --no-deps --python-version 3.10 \
+		--python-platform x86_64-manylinux2014 --only-binary :all: --generate-hashes --no-header --no-annotate \
+		-o layers/engine/requirements.txt
 
 clean:
 	rm -rf $(VENV) build dist out .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -2,8 +2,8 @@
 """Checks that what is deployed fits the platform's Python and the next one that it may offer.
 
 The pinned packages of the runtime layer must be had as wheels for manylinux2014 (asked once for each set of
-pins, where a package index answers), and every source of layers/ and functions/ must compile. With --tests,
-the unit and contract tests run on each that is installed, in an environment with the same pins.
+pins, where a package index answers), and every source of layers/, functions/ and the engine must compile.
+With --tests, the unit and contract tests run on each that is installed, in an environment with the same pins.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 #: SCF's newest Python, and the one that is hoped for.
 MINORS: Final = (PLATFORM, (3, 12))
 _TESTS: Final = ("tests/unit", "tests/contract")
+#: Where the sources of what is deployed stand.
+DEPLOYED: Final = ("layers", "functions", "local/cardveil_ocr")
 _COMPILE: Final = "import sys; [compile(open(f, 'rb').read(), f, 'exec') for f in sys.argv[1:]]"
 
 
@@ -100,7 +102,7 @@ def main() -> int:
     root: Path = options.root
     if options.tests:
         return tested(root)
-    sources = [path for part in ("layers", "functions") for path in (root / part).rglob("*.py")]
+    sources = [path for part in DEPLOYED for path in (root / part).rglob("*.py")]
     wrong = []
     for minor in MINORS:
         pins = root / "layers" / "runtime" / "requirements.txt"

@@ -111,7 +111,7 @@ class Services:
         files.make_folder(data)
         files.close_to_others(path for pattern in _OWN_FILES for path in data.glob(pattern))
         self.owner = self.credentials.add(self._owner(data / "account.json"))
-        deployment = _deployment(serverless, account, options) if serverless else None
+        deployment = deployment_of(serverless, account, options) if serverless else None
         self._closed = False
         self.loop: asyncio.AbstractEventLoop | None = None
         self.store = ObjectStore(data / "objects", clock=clock)
@@ -270,7 +270,8 @@ class Services:
             self.store.close()
 
 
-def _deployment(serverless: Path, account: Account, options: Options) -> Deployment:
+def deployment_of(serverless: Path, account: Account, options: Options) -> Deployment:
+    """Return what a file deploys, with the environment that all functions get; raises ConfigurationError."""
     variables = {
         "CARDVEIL_STAGE": "local",
         "CARDVEIL_BUCKET": account.bucket,

@@ -15,12 +15,13 @@ from typing import Any, Final, TypeVar
 import uvicorn
 
 from cardveil_cloud.accounts import CredentialStore
-from cardveil_cloud.app import Services
+from cardveil_cloud.app import Services, deployment_of
 from cardveil_cloud.ci.jobs_store import JobStore
 from cardveil_cloud.ci.recognition import CardRecogniser
 from cardveil_cloud.cos.store import ObjectStore
 from cardveil_cloud.http import PromptProtocol
 from cardveil_cloud.options import NOTICE, Account, Options, Ready
+from cardveil_cloud.scf.deployment import Deployment
 from cardveil_cloud.scf.results import InvokeResult
 from cardveil_cloud.scf.service import ScfService
 from cardveil_cloud.usage import UsageMeter
@@ -79,6 +80,12 @@ class LocalCloud:
         self._retry_interval_s = retry_interval_s
         self._options = options or Options()
         self._services: Services | None = None
+
+    def deployment(self) -> Deployment:
+        """Return the functions of serverless.yml as they would run; raises ConfigurationError."""
+        if self._serverless is None:
+            return Deployment({})
+        return deployment_of(self._serverless, self._account, self._options)
 
     @contextlib.contextmanager
     def running(self) -> Iterator[Ready]:

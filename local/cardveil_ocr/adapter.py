@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -34,6 +35,7 @@ class EmbeddedRecogniser:
 
     def __init__(self, load: Callable[[], Recogniser]) -> None:
         self._load = load
+        self._lock = threading.Lock()
         self._engine: Recogniser | None = None
 
     def recognise(
@@ -67,18 +69,19 @@ class EmbeddedRecogniser:
         return tuple(line.text for line in self._ready().read_text(_pixels(image.data)))
 
     def _ready(self) -> Recogniser:
-        if self._engine is None:
-            self._engine = self._load()
-        return self._engine
+        with self._lock:
+            if self._engine is None:
+                self._engine = self._load()
+            return self._engine
 
 
-def embedded_recogniser(threads: int) -> EmbeddedRecogniser:
-    """Return the recogniser with its usual engine."""
+def embedded_recogniser(threads: int, at_once: int = 1) -> EmbeddedRecogniser:
+    """Return the recogniser with its usual engine; see `Recogniser`."""
 
     def load() -> Recogniser:
         from cardveil_ocr import Recogniser
 
-        return Recogniser(threads=threads)
+        return Recogniser(threads=threads, at_once=at_once)
 
     return EmbeddedRecogniser(load)
 

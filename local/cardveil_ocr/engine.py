@@ -54,19 +54,27 @@ class Engine:
     Parameters
     ----------
     threads
-        How many threads one call may use.
+        How many threads all calls together may use.
     watched
         The characters whose probabilities are kept for every step, for closed vocabularies.
+    at_once
+        From how many threads it is called at a time.
     """
 
-    def __init__(self, *, threads: int, watched: str = "") -> None:
+    def __init__(self, *, threads: int, watched: str = "", at_once: int = 1) -> None:
         self._threads = threads
+        self._at_once = min(at_once, threads)
         self.watched = watched
         self._loaded: dict[str, Model] = {}
         self._readers = ThreadPoolExecutor(threads, "cardveil-reader")
         self._characters: tuple[str, ...] = ()
         self._watched_classes: NDArray[np.int64] = np.zeros(1, np.int64)
         self._lock = threading.Lock()
+
+    def load(self) -> None:
+        """Load all models that are not loaded yet."""
+        for task in ("det", "cls", "rec"):
+            self._model(task)
 
     def detect(self, picture: Picture, width: int, height: int) -> list[Floats]:
         """Find regions of text.
@@ -135,7 +143,9 @@ class Engine:
     def _model(self, task: str) -> Model:
         with self._lock:
             if task not in self._loaded:
-                model = load(task, threads=self._threads, at_once=self._threads if task == "rec" else 1)
+                model = load(
+                    task, threads=self._threads, at_once=self._threads if task == "rec" else self._at_once
+                )
                 if task == "rec":
                     self._learn_characters(model.characters)
                 self._loaded[task] = model

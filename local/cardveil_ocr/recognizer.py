@@ -59,13 +59,25 @@ class Recogniser:
     Parameters
     ----------
     threads
-        How many threads one recognition may use; more than there are cores makes it slower.
+        How many threads all recognitions together may use; more than there are cores makes them slower.
+    at_once
+        How many pictures are recognised at a time; each has its share of the threads.
     """
 
-    def __init__(self, *, threads: int = 2) -> None:
+    def __init__(self, *, threads: int = 2, at_once: int = 1) -> None:
         if threads < 1:
             raise ValueError("at least one thread is needed")
-        self._engine = Engine(threads=threads, watched=WATCHED)
+        self._engine = Engine(threads=threads, watched=WATCHED, at_once=at_once)
+
+    def load(self) -> None:
+        """Load the models now, and not with the first picture.
+
+        Raises
+        ------
+        Halt
+            ``model_missing``, ``model_unfit``.
+        """
+        self._engine.load()
 
     def recognise(
         self, picture: NDArray[np.uint8], *, card_type: CardType | None = None

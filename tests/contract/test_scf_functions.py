@@ -169,9 +169,10 @@ def test_process_that_exits_is_an_error_and_is_replaced(scf_run: ScfRun) -> None
     scf_run(scenario)
 
 
-def test_memory_limit_kills_the_process(scf_run: ScfRun) -> None:
+@pytest.mark.parametrize("action", ["exhaust", "exhaust_in_a_child"])
+def test_memory_limit_kills_the_process(scf_run: ScfRun, action: str) -> None:
     async def scenario(scf: ScfService) -> None:
-        assert (await scf.invoke("probe", {"do": "exhaust"})).status is Status.MEMORY_LIMIT
+        assert (await scf.invoke("probe", {"do": action})).status is Status.MEMORY_LIMIT
 
     scf_run(scenario)
 

@@ -73,6 +73,11 @@ def test_settings_decide_what_is_granted() -> None:
     assert not {near, far} & actions(Settings(text_provider="none"))
     assert "ci:CreateOCRJob" not in actions(Settings(general_ocr=False))
     assert "ci:CreateOCRJob" in actions(Settings(general_ocr=False, proof="recognise"))
+    assert not [
+        each for each in actions(Settings(engine="embedded", proof="recognise")) if each[:3] in ("ci:", "ocr")
+    ]
+    assert "ci:CreateOCRJob" not in actions(Settings(engine="both", proof="recognise"))
+    assert {"ci:CreateAILicenseRecognitionJob", near} <= actions(Settings(engine="both"))
     keys = {"kms:GenerateDataKey", "kms:Decrypt"}
     assert not keys & actions(Settings())
     assert keys <= actions(Settings(encryption="kms"))

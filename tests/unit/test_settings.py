@@ -92,6 +92,7 @@ WRONG = {
     "encryption": ["", "aes256", "KMS", "kms:", "kms:../x", "kms:key", "AES256:key", "none ", "cos/kms"],
     "source_deleted": ["", "delete", "Erase"],
     "policy": ["strcit", "", "Strict", "../x.yml", "a/../b.yml", "strict.txt", "x\n.yml", "/etc/passwd"],
+    "engine": ["Embedded", "", "vendor,embedded", "on"],
     "text_provider": ["idcardocr", "", "IDCardOCR,none"],
     "sidecar_texts": ["tokens", "", "ALL", "masked"],
     "cross_border": ["on", "", "Allowed", "allowed "],
@@ -324,6 +325,13 @@ def test_jobs_need_a_secret(name: str) -> None:
     with pytest.raises(Halt, match="CARDVEIL_JOB_SECRETS"):
         from_environment({variable(name): "job"})
     from_environment({variable(name): "job", "CARDVEIL_JOB_SECRETS": "s" * 32})
+    from_environment({variable(name): "job", "CARDVEIL_JOB_SECRETS": "s" * 32, "CARDVEIL_ENGINE": "both"})
+
+
+@pytest.mark.parametrize("jobs", [{"CARDVEIL_EXECUTION": "job"}, {"CARDVEIL_SWEEP_EXECUTION": "job"}, {}])
+def test_the_engine_alone_has_no_jobs(jobs: dict[str, str]) -> None:
+    with pytest.raises(Halt, match="CARDVEIL_ENGINE"):
+        from_environment({**jobs, "CARDVEIL_JOB_SECRETS": "s" * 32, "CARDVEIL_ENGINE": "embedded"})
 
 
 def test_a_receiver_needs_a_secret_and_https() -> None:

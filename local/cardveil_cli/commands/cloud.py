@@ -44,6 +44,19 @@ def check_serverless(file: Path) -> None:
         raise click.UsageError("--serverless: " + "\n".join(problems))
 
 
+def check_engine(cloud: LocalCloud) -> None:
+    """Raise `click.UsageError` where functions lack of the engine what their settings ask for."""
+    from cardveil_cli.deploy.engine import lacking
+    from cardveil_cloud.scf.variables import ConfigurationError
+
+    try:
+        missing = list(lacking(cloud.deployment()))
+    except ConfigurationError as error:
+        raise click.UsageError(str(error)) from None
+    if missing:
+        raise click.UsageError("\n".join((*missing, "docs/engine.md says what serverless.yml must name")))
+
+
 def run_cloud(cloud: LocalCloud, data: Path, port: int, tell: Callable[[Endpoint, Ready], None]) -> None:
     """Run until the process is told to end; the endpoint's file stands for as long.
 

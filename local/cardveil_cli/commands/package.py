@@ -19,7 +19,11 @@ from cardveil_cloud.scf.platform import PLATFORM, SCF_UNPACKED
 ROOT: Final = Path(__file__).parents[3]
 
 
-_EXAMPLES = (("package", "Into dist/."), ("package --rehearsal --out build/rehearsal", "By this Python."))
+_EXAMPLES = (
+    ("package", "Into dist/."),
+    ("package --engine", "With the engine's layer, for CARDVEIL_ENGINE."),
+    ("package --rehearsal --out build/rehearsal", "By this Python."),
+)
 
 
 @click.command("package", cls=Command, examples=_EXAMPLES)
@@ -44,8 +48,11 @@ _EXAMPLES = (("package", "Into dist/."), ("package --rehearsal --out build/rehea
     envvar="REHEARSE",
     help="Where no Python of the platform's minor is found, build for the one that runs here.",
 )
+@click.option(
+    "--engine", is_flag=True, help="Make the engine's layer although serverless.yml does not name it."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest instead of a table.")
-def command(out: Path, cache: Path, rehearsal: bool, as_json: bool) -> None:
+def command(out: Path, cache: Path, rehearsal: bool, engine: bool, as_json: bool) -> None:
     """Build function and layer zips, the bill of materials and the licence list.
 
     The same sources give the same bytes. Nothing is written if a part is missing or breaks a limit.
@@ -54,7 +61,7 @@ def command(out: Path, cache: Path, rehearsal: bool, as_json: bool) -> None:
     try:
         with errors.status("packaging") as status:
             minor = rehearsal_minor() if rehearsal else PLATFORM
-            package = build(ROOT, cache, minor, tell=status.update)
+            package = build(ROOT, cache, minor, tell=status.update, engine=engine)
         package.write(out)
     except PackagingError as error:
         raise click.ClickException(str(error)) from None
@@ -76,7 +83,8 @@ def _table(package: Package) -> Table:
     table = Table("zip", "zipped (at most)", "unpacked (at most)", "sha256")
     for name, size in package.sizes.items():
         function = name.startswith("functions/")
-        most = (limits.FUNCTION_ZIP, SCF_UNPACKED) if function else (limits.LAYER_ZIP, limits.LAYER_UNPACKED)
+        layer = name.removeprefix("layers/").removesuffix(".zip")
+        most = (limits.FUNCTION_ZIP, SCF_UNPACKED) if function else limits.most_of(layer)
         known = package.manifest()["files"][name]
         table.add_row(
             name,

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from cardveil_cli.base import Command
-from cardveil_cli.commands.cloud import SERVERLESS, check_serverless, recogniser_factory, run_cloud
+from cardveil_cli.commands.cloud import (
+    SERVERLESS,
+    check_engine,
+    check_serverless,
+    recogniser_factory,
+    run_cloud,
+)
 from cardveil_cli.commands.endpoint import Endpoint, log_notice, prepare
 from cardveil_cli.commands.options import data_option, setting_option, settings_of, threads_option
 
@@ -73,7 +79,6 @@ def command(
         sys.stdout.buffer.write(endpoint.to_line())
         sys.stdout.flush()
 
-    prepare(data)
     cloud = LocalCloud(
         data,
         port=port,
@@ -82,4 +87,6 @@ def command(
         retry_interval_s=retry_interval,
         options=Options(environment=environment, scf_api=bare, timers=bare),
     )
+    check_engine(cloud)
+    prepare(data)
     run_cloud(cloud, data, port, tell)

@@ -11,9 +11,10 @@ from typing import Any, Final
 
 from cardveil.core.errors import Halt
 from cardveil.settings import PREFIX, Settings, from_environment, problems, table, variable
-from cardveil.settings.regions import abroad, located, region_of
+from cardveil.settings.regions import EMBEDDED, abroad, located, region_of
 from cardveil_cli.commands.prices import list_prices
 from cardveil_cli.deploy.account import Account
+from cardveil_cli.deploy.engine import lacking
 from cardveil_cli.deploy.errors import DeployError
 from cardveil_cli.deploy.roles import roles_of
 from cardveil_cli.permissions.documents import Place, granted_policy
@@ -39,7 +40,7 @@ def settings_of(deployment: Deployment) -> Settings:
         for spec in deployment.functions.values()
         for error in problems(spec.environment).values()
     ]
-    if wrong:
+    if wrong := [*wrong, *lacking(deployment)]:
         raise DeployError("\n".join(wrong))
     merged: dict[str, str] = {}
     for spec in deployment.functions.values():
@@ -103,6 +104,8 @@ def checked(account: Account, deployment: Deployment, file: Path, variables: Map
 
 def where_it_goes(settings: Settings, region: str) -> str:
     """Say who reads pictures under settings that are `located`, and what of them leaves the country."""
+    if settings.engine == EMBEDDED:
+        return "pictures: read in the function, by the engine; nothing leaves it"
     reader = settings.text_provider
     read = f"pictures: read in {region}"
     if reader != "none":

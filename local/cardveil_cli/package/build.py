@@ -13,9 +13,11 @@ from typing import Any, Final
 
 import yaml
 
+from cardveil.recognition.engine_process import LAYER
 from cardveil_cli.package.authorities import hashed_directory
 from cardveil_cli.package.compiling import check_syntax, with_bytecode
-from cardveil_cli.package.contents import Component, runtime_tree
+from cardveil_cli.package.contents import Component, package_tree
+from cardveil_cli.package.engine import engine_tree, wanted_by
 from cardveil_cli.package.errors import PackagingError
 from cardveil_cli.package.limits import Size, check
 from cardveil_cli.package.native import NAME, PACKAGE, find_library
@@ -98,6 +100,8 @@ def build(
     cache: Path,
     minor: tuple[int, int] = PLATFORM,
     tell: Callable[[str], None] = lambda _: None,
+    *,
+    engine: bool = False,
 ) -> Package:
     """Build the package of a checkout.
 
@@ -109,6 +113,8 @@ def build(
         Python's version; another than the platform's is of use for rehearsals only.
     tell
         Told what is being done.
+    engine
+        Whether the engine's layer is made although serverless.yml does not name it.
 
     Raises
     ------
@@ -135,6 +141,10 @@ def build(
         DOMAIN_LAYER: _finished(_domain(root), _LAYER_ROOT, interpreter, minor),
         RUNTIME_LAYER: _finished(runtime, _LAYER_ROOT, interpreter, minor),
     }
+    if engine or wanted_by(serverless):
+        tree, more = engine_tree(root, cache, minor, tell)
+        layers[LAYER] = _finished(tree, _LAYER_ROOT, interpreter, minor)
+        components += more
     tell("zipping")
     zips = {f"functions/{key}.zip": zipped(tree) for key, tree in functions.items()}
     zips |= {f"layers/{name}.zip": zipped(tree) for name, tree in layers.items()}
@@ -212,7 +222,7 @@ def _domain(root: Path) -> Tree:
 
 
 def _runtime(files: dict[str, Path], notes: list[str]) -> tuple[Tree, tuple[Component, ...]]:
-    packages, components = runtime_tree(files)
+    packages, components = package_tree(files)
     tree = dict(packages)
     tree |= {
         f"{AUTHORITIES}/{name}": data for name, data in hashed_directory(tree["certifi/cacert.pem"]).items()

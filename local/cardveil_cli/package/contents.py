@@ -159,7 +159,7 @@ def _classified(metadata: str) -> str:
     return " AND ".join(found)
 
 
-def runtime_tree(files: dict[str, Path]) -> tuple[Tree, list[Component]]:
+def package_tree(files: dict[str, Path]) -> tuple[Tree, list[Component]]:
     """Return the packages side by side as they stand at the layer's root, and what they are.
 
     Parameters

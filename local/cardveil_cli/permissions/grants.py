@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from cardveil.settings import Settings
-from cardveil.settings.regions import located
+from cardveil.settings.regions import EMBEDDED, VENDOR, located
 
 #: The notes under the state prefix that functions keep: not what `cardveil deploy` puts beside them.
 _NOTES: Final = ("leases/*", "staged/*", "answers/*", "jobs/*", "unread/*", "breaker.json", "breaker-probe/*")
@@ -174,6 +174,7 @@ def grants(settings: Settings, region: str, *, jobs: bool) -> tuple[Grant, ...]:
             (inbox, staged),
             everywhere,
             "locate the fields (AILicenseRec)",
+            needs="vendor",
         ),
         Grant(
             "ci:CreateOCRJob",
@@ -225,8 +226,10 @@ def _needed(needs: str, settings: Settings, jobs: bool) -> bool:
         return settings.encryption.startswith("kms")
     if needs == "less_texts":
         return settings.sidecar_texts != "all"
+    if needs == "vendor":
+        return settings.engine != EMBEDDED
     if needs == "general_ocr":
-        return settings.general_ocr or settings.proof == "recognise"
+        return settings.general_ocr or (settings.proof == "recognise" and settings.engine == VENDOR)
     name, _, value = needs.partition("=")
     return not needs or getattr(settings, name) == value
 

@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -207,18 +207,32 @@ class Instance:
         return channel.unpack(body)
 
     async def _memory_exceeded(self) -> None:
-        """Return once the worker's resident size is above its memory.
+        """Return once the resident size of the worker and of what it has begun is above its memory.
 
-        Resident size is what the platform counts. An address-space limit would also count what libraries
-        reserve and never touch, and turns into a `MemoryError` that the platform does not give.
+        Resident size is what the platform counts, of all that runs in the instance. An address-space limit
+        would also count what libraries reserve and never touch, and turns into a `MemoryError` that the
+        platform does not give.
         """
         limit = self._memory_mb * 1024 * 1024
-        statm = Path(f"/proc/{self.pid}/statm")
-        while True:
-            try:
-                resident = int(statm.read_text("ascii").split()[1]) * _PAGE
-            except (OSError, IndexError):
-                resident = 0
-            if resident > limit:
-                return
+        while sum(map(_resident, _family(self.pid))) <= limit:
             await asyncio.sleep(_MEMORY_INTERVAL)
+
+
+def _resident(pid: int) -> int:
+    """Return the bytes that a process holds in memory; 0 once it has ended."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) * _PAGE
+    except (OSError, IndexError):
+        return 0
+
+
+def _family(pid: int) -> Iterator[int]:
+    """Yield a process and all that it, and they, have begun."""
+    yield pid
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            begun = children.read_text("ascii").split()
+        except OSError:
+            continue
+        for child in begun:
+            yield from _family(int(child))

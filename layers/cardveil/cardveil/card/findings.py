@@ -7,6 +7,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
+from cardveil.card.model import FIELDS, PORTRAIT
 from cardveil.core.frozen import dataclass
 
 
@@ -24,6 +25,19 @@ class Finding:
 
     review: bool
     meaning: str
+
+
+#: What vendor and engine may not agree on: a field by its name, which cards there are, or another field.
+_COMPARED: Final = (
+    *dict.fromkeys(name for names in FIELDS.values() for name in names if name != PORTRAIT),
+    "card",
+    "other",
+)
+
+
+def disagreement(what: str) -> str:
+    """Return the code of what vendor and engine do not agree on; never what either of them reads."""
+    return f"engine_disagrees_{what if what in _COMPARED else 'other'}"
 
 
 #: Codes in the sidecar's `findings`. Codes of the error tree may stand there as well (see `errors`).
@@ -97,6 +111,13 @@ FINDINGS: Final[Mapping[str, Finding]] = MappingProxyType(
         "field_missing": Finding(
             True, "a field that every such card has was not read: compare with the picture"
         ),
+        **{
+            disagreement(what): Finding(
+                True,
+                f"vendor and engine do not agree on this: {what.replace('_', ' ')}; compare with the picture",
+            )
+            for what in _COMPARED
+        },
         "dates_disagree": Finding(True, "a period ends before it begins, or an issue lies before the birth"),
     }
 )

@@ -22,14 +22,14 @@ from cardveil.pipeline.signing import Signer
 from cardveil.recognition.ai_license import LicenseLocator
 from cardveil.recognition.general_ocr import GeneralOcr
 from cardveil.recognition.id_card_ocr import CiIdCardReader
-from cardveil.recognition.interfaces import Image, Locator, Reading, TextLocator, TextReader
+from cardveil.recognition.interfaces import CardRecogniser, Image, Locator, Reading, TextLocator, TextReader
 from cardveil.recognition.license_jobs import LicenseJobs
 from cardveil.recognition.mainland_id_card_ocr import MainlandIdCardReader
 from cardveil.recognition.paid_calls import CachedRecognizers, PaidCalls
 from cardveil.recognition.recognizer import CloudRecogniser, Stage
 from cardveil.redaction import Limits, load_policy, mark_of, memory_of
 from cardveil.settings import Settings
-from cardveil.settings.regions import FAR, NEAR, is_abroad, located, region_of
+from cardveil.settings.regions import EMBEDDED, FAR, NEAR, VENDOR, is_abroad, located, region_of
 from cardveil.storage.circuit_breaker import BreakerGuard, CircuitBreaker
 from cardveil.storage.job_store import JobNotes
 from cardveil.storage.leases import Leases
@@ -39,6 +39,7 @@ from cardveil.storage.results import Results
 from cardveil.storage.vendor import Credentials, cos_client, credentials_from, ocr_client
 
 if TYPE_CHECKING:
+    from cardveil.recognition.engine import EngineRecogniser
     from cardveil.storage.notices import Notices
 
 #: Of an invocation's time; the call that is under way at the end may take a call's time limit more.
@@ -67,6 +68,8 @@ class RecognizerFactory:
     witness : bool
         Whether general OCR reads every picture. A card is not lost without it, so its tries together may use
         no more than a share of the time that is left when the picture's turn comes.
+    engine : EngineRecogniser, optional
+        Is the witness of every picture in place of general OCR, and must agree with what the vendor reads.
     """
 
     locator: Locator
@@ -78,10 +81,11 @@ class RecognizerFactory:
     witness: bool = False
     region_of: Callable[[str], str] = lambda _: ""
     is_abroad: Callable[[str], bool] = lambda _: False
+    engine: EngineRecogniser | None = None
 
     def __call__(
         self, stage: Stage, answers: ResponseCache, guard: BreakerGuard, options: ProcessOptions
-    ) -> CloudRecogniser:
+    ) -> CardRecogniser:
         """Build the recogniser of one picture; see `Pipeline.recogniser`."""
         calls = PaidCalls(self.retry_policy, self.rate_limiter, self.per_second, guard)
         paid = CachedRecognizers(answers, calls, self.locator, self.reader, self.general, stage)
@@ -90,7 +94,7 @@ class RecognizerFactory:
         if self.general and self.witness:
             limit_s = _WITNESS_SHARE * self.retry_policy.remaining_s()
             witness = replace(paid, calls=replace(calls, retry_policy=self.retry_policy.within(limit_s)))
-        return CloudRecogniser(
+        vendor = CloudRecogniser(
             options.locator(paid) if options.locator else paid,
             GivenText(options.text) if options.text else reader,
             paid if self.general else None,
@@ -100,6 +104,15 @@ class RecognizerFactory:
             self.region_of,
             self.is_abroad,
         )
+        return _with_engine(vendor, self.engine) if self.engine else vendor
+
+
+def _with_engine(vendor: CloudRecogniser, engine: EngineRecogniser) -> CardRecogniser:
+    from cardveil.recognition.agreement import AgreeingRecogniser  # where there is no engine it is of no use
+    from cardveil.recognition.engine import EngineWitness
+
+    seen = EngineWitness(engine)
+    return AgreeingRecogniser(replace(vendor, general=seen, witness=seen), seen)
 
 
 def build_processor(
@@ -130,9 +143,11 @@ def build_processor(
     Raises
     ------
     Halt
-        When a setting or the credentials are missing or wrong; ``cross_border`` (see `located`).
+        When a setting or the credentials are missing or wrong; ``cross_border`` (see `located`);
+        ``engine_missing`` where the settings ask for an engine that is not there.
     """
     settings = located(settings, region)
+    engine = None if settings.engine == VENDOR else _engine(invocation)
     credentials = credentials_from(environment)
     rate_limiter = rate_limiter or RateLimiter()
     # Only the local cloud is spoken to in plain HTTP, through its proxy; otherwise the environment's proxies
@@ -153,7 +168,7 @@ def build_processor(
             mark=mark_of(policy.watermark, time.time()) if policy.watermark else None,
             limits=Limits(
                 max_bytes=settings.max_bytes,
-                memory=memory_of(invocation.memory_mb) if invocation.memory_mb else None,
+                memory=_memory(invocation, engine),
             ),
             proof=settings.proof,
             harmless_warnings=settings.harmless_warnings,
@@ -162,7 +177,9 @@ def build_processor(
         results=Results(results, _notices(sources, results, leases, settings)),
         leases=leases,
         breaker=CircuitBreaker(sources, leases, settings.state_prefix, settings.breaker_probe_s, on_metric),
-        recogniser=RecognizerFactory(
+        recogniser=partial(_alone, engine)
+        if engine and settings.engine == EMBEDDED
+        else RecognizerFactory(
             LicenseLocator(client, bucket),
             _text_reader(settings, credentials, client, bucket, proxy),
             GeneralOcr(client, bucket) if settings.general_ocr else None,
@@ -172,9 +189,11 @@ def build_processor(
             settings.witness,
             partial(region_of, settings=settings, home=region),
             partial(is_abroad, region),
+            engine,
         ),
         invocation=invocation,
-        converted=partial(_converted, sources, settings.max_bytes),
+        # CI's conversion would have the picture leave the function.
+        converted=None if settings.engine == EMBEDDED else partial(_converted, sources, settings.max_bytes),
     )
     return CardProcessor(
         pipeline=pipeline,
@@ -184,6 +203,36 @@ def build_processor(
         retry_policy=retry_policy,
         rate_limiter=rate_limiter,
     )
+
+
+def _memory(invocation: Invocation, engine: EngineRecogniser | None) -> int | None:
+    """Return the bytes that there are for a picture beside the engine, None where nothing limits them."""
+    if not invocation.memory_mb:
+        return None
+    if engine is None:
+        return memory_of(invocation.memory_mb)
+    from cardveil.recognition.engine_process import ENGINE_MB
+
+    return memory_of(invocation.memory_mb - ENGINE_MB)
+
+
+def _engine(invocation: Invocation) -> EngineRecogniser:
+    from cardveil.recognition.engine import EngineRecogniser
+    from cardveil.recognition.engine_process import engine_script, shared_engine
+
+    process = shared_engine(engine_script(), invocation.memory_mb)
+    return EngineRecogniser(process, invocation.remaining_s)
+
+
+def _alone(
+    engine: EngineRecogniser,
+    _stage: Stage,
+    _answers: ResponseCache,
+    _guard: BreakerGuard,
+    _options: ProcessOptions,
+) -> CardRecogniser:
+    """Give the engine, which needs nothing of what a picture's paid calls need."""
+    return engine
 
 
 def _converted(objects: CosObjects, max_bytes: int, key: str) -> bytes:

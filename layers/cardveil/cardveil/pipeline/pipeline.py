@@ -43,7 +43,7 @@ from cardveil.recognition.interfaces import CardRecogniser, Hint
 from cardveil.recognition.recognizer import Stage
 from cardveil.recognition.staging import staged
 from cardveil.redaction import BUILT_IN
-from cardveil.settings import Settings
+from cardveil.settings import APIS, Settings
 from cardveil.settings.kinds import CardRule
 from cardveil.storage.circuit_breaker import BreakerGuard, CircuitBreaker
 from cardveil.storage.keys import Keys, keys_of
@@ -237,7 +237,7 @@ class Pipeline:
                     result = re_redact(sidecar, claimed.data, recogniser, claimed.rules, claimed.timings)
                 else:
                     result = self._recognise_and_redact(claimed, recogniser)
-            paid = len(result.calls) if sidecar is None else 0
+            paid = sum(call.api in APIS for call in result.calls) if sidecar is None else 0
             with claimed.timings("confirm"):
                 # CI reads by key: had the object been replaced meanwhile, the places were another picture's.
                 now = confirmation.result()

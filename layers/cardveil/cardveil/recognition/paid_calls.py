@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from hashlib import sha256
 from typing import Any, Final, TypeVar
 
-from cardveil.card.model import CardType, Field, Polygon, Side, VendorWarning
+from cardveil.card.model import CardType, Side, VendorWarning
 from cardveil.core.errors import (
     RETRY_HINT,
     CardveilError,
@@ -121,16 +121,18 @@ class CachedRecognizers:
         general = self.general
         if general is None:
             raise ValueError("there is no general recogniser")
+        from cardveil.recognition.plain import line_document, line_of  # when it is asked: not at a start
+
         # The picture and its copy may both be read.
         name = f"lines-{sha256(image.data).hexdigest()[:16]}"
         known = self.answers.recall(name, image.data)
         if known is not None:
-            return tuple(_line(line) for line in known["lines"]), _reading(known["reading"])
+            return tuple(line_of(line) for line in known["lines"]), _reading(known["reading"])
         found, reading = self.calls.call(
             lambda: general.lines(image), "lines", lambda: self._elsewhere(image, general.lines)
         )
         self.calls.guard.on_read()
-        lines = [_line_document(line) for line in found]
+        lines = [line_document(line) for line in found]
         self.answers.keep(name, image.data, {"lines": lines, "reading": _document(reading)})
         return found, reading
 
@@ -162,44 +164,12 @@ class CachedRecognizers:
         return reading
 
 
-def _points(polygon: Polygon) -> list[list[float]]:
-    """Return the points in full: an answer recalled must lead to the very same result."""
-    return [[x, y] for x, y in polygon.points]
-
-
-def _line_document(line: TextLine) -> dict[str, Any]:
-    return {
-        "text": line.text,
-        "score": line.score,
-        "polygon": _points(line.polygon),
-        "characters": [_points(place) for place in line.characters],
-    }
-
-
-def _line(document: Mapping[str, Any]) -> TextLine:
-    return TextLine(
-        document["text"],
-        document["score"],
-        Polygon.of(document["polygon"]),
-        # Answers that an earlier version kept have none.
-        tuple(Polygon.of(place) for place in document.get("characters", ())),
-    )
-
-
 def _document(reading: Reading) -> dict[str, Any]:
+    from cardveil.recognition.plain import field_document  # other calls are still waited for
+
     return {
         "api": reading.api,
-        "fields": [
-            {
-                "name": field.name,
-                "text": field.text,
-                "normalized": field.normalized,
-                "score": field.score,
-                "polygon": _points(field.polygon) if field.polygon else None,
-                "sources": list(field.sources),
-            }
-            for field in reading.fields
-        ],
+        "fields": [field_document(field) for field in reading.fields],
         "card_type": reading.card_type.value if reading.card_type else None,
         "side": reading.side.value if reading.side else None,
         "warnings": [[warning.code, warning.name] for warning in reading.warnings],
@@ -210,19 +180,11 @@ def _document(reading: Reading) -> dict[str, Any]:
 
 
 def _reading(document: Mapping[str, Any]) -> Reading:
+    from cardveil.recognition.plain import field_of  # of use to a second try only
+
     return Reading(
         api=document["api"],
-        fields=tuple(
-            Field(
-                name=field["name"],
-                text=field["text"],
-                normalized=field["normalized"],
-                score=field["score"],
-                polygon=Polygon.of(field["polygon"]) if field["polygon"] else None,
-                sources=tuple(field["sources"]),
-            )
-            for field in document["fields"]
-        ),
+        fields=tuple(field_of(field) for field in document["fields"]),
         card_type=CardType(document["card_type"]) if document["card_type"] else None,
         side=Side(document["side"]) if document["side"] else None,
         warnings=tuple(VendorWarning(code, name) for code, name in document["warnings"]),

@@ -101,6 +101,13 @@ class Settings:
         "who reads the text: `RecognizeMainlandIDCardOCR` (Singapore), `IDCardOCR` (the bucket's region), "
         "`none` (the text that `AILicenseRec` gives), or `auto`: `IDCardOCR`, and in Singapore the other",
     )
+    engine: str = _setting(
+        "vendor",
+        kinds.choice("vendor", "embedded", "both"),
+        "who recognises: the vendor's APIs; the engine in the layer `cardveil-engine` alone (`embedded`: "
+        "nothing is paid, and no picture leaves the function); or `both`: the engine is the witness, and "
+        "what the two do not agree on goes to review; see engine.md",
+    )
     cross_border: str = _setting(
         "refused",
         kinds.choice("refused", "allowed"),

@@ -51,6 +51,10 @@ def disagreements(settings: Settings) -> Iterator[tuple[str, str]]:
     if "job" in (settings.execution, settings.sweep_execution) and not settings.job_secrets:
         name = variable("job_secrets")
         yield name, f"set {name}: jobs need a secret for their references"
+    jobs = (settings.execution, settings.sweep_execution, "job" if settings.job_secrets else "")
+    if settings.engine == "embedded" and "job" in jobs:
+        name = variable("engine")
+        yield name, f"set {name} to vendor or both, or take the settings of jobs away: jobs are the vendor's"
     name = variable("webhook")
     if settings.webhook.startswith("http:") and settings.scheme != "http":
         yield name, f"set {name} to a URL that begins with https://: only the local cloud tells this machine"

@@ -41,6 +41,9 @@ BY_REGION: Final = "auto"
 #: The provider that is sent the picture wherever it stands, and the one that reads it in the bucket's region.
 FAR: Final = "RecognizeMainlandIDCardOCR"
 NEAR: Final = "IDCardOCR"
+#: Who recognises: the vendor's APIs alone, or the engine alone (see the setting).
+VENDOR: Final = "vendor"
+EMBEDDED: Final = "embedded"
 _HOST_REGION: Final = re.compile(r"(?<=\.)[a-z]{2}-[a-z]{3,20}(-[a-z0-9]{1,12})?(?=\.)")
 
 
@@ -69,11 +72,18 @@ def is_abroad(home: str, region: str) -> bool:
 def located(settings: Settings, home: str) -> Settings:
     """Return the settings for a bucket in region `home`, with its text provider by name.
 
+    What the engine does the vendor is not asked for: with ``embedded`` there is no text provider, and with
+    ``both`` as well no general OCR.
+
     Raises
     ------
     Halt
         ``cross_border`` where they have something sent to another country without allowing it.
     """
+    if settings.engine != VENDOR:
+        settings = replace(settings, general_ocr=False)
+    if settings.engine == EMBEDDED:
+        settings = replace(settings, text_provider="none")
     if settings.text_provider == BY_REGION:
         far = replace(settings, text_provider=FAR)
         near = any(is_abroad(home, each.region) for each in _of_the_provider(far, home))

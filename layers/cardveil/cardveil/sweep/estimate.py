@@ -9,6 +9,7 @@ from typing import Any
 
 from cardveil.card.model import CardType, Side
 from cardveil.settings import Settings
+from cardveil.settings.regions import EMBEDDED, VENDOR
 
 
 def calls_of(key: str, settings: Settings) -> Counter[str]:
@@ -21,6 +22,8 @@ def calls_of(key: str, settings: Settings) -> Counter[str]:
     settings
         As `located` gives them.
     """
+    if settings.engine == EMBEDDED:
+        return Counter()
     rule = next((rule for rule in settings.card_rules if key.startswith(rule.prefix)), None)
     text = {} if settings.text_provider == "none" else {settings.text_provider: 1}
     calls: Counter[str] = Counter()
@@ -39,7 +42,7 @@ def calls_of(key: str, settings: Settings) -> Counter[str]:
 
 def proof_of(settings: Settings) -> Counter[str]:
     """Return the paid calls that proving a copy costs."""
-    return Counter(OCR=1) if settings.proof == "recognise" else Counter()
+    return Counter(OCR=1) if settings.proof == "recognise" and settings.engine == VENDOR else Counter()
 
 
 @dataclass

@@ -63,6 +63,11 @@ def leave(event, context):
     os._exit(3)
 
 
+def exhaust_in_a_child(event, context):
+    program = "import time; held = b'x' * (200 << 20); time.sleep(60)"
+    subprocess.run([sys.executable, "-c", program], check=False)
+
+
 def exhaust(event, context):
     hoard = bytearray(256 * 1024 * 1024)
     for index in range(0, len(hoard), 4096):
@@ -102,6 +107,7 @@ ACTIONS = {
     "fail": fail,
     "leave": leave,
     "exhaust": exhaust,
+    "exhaust_in_a_child": exhaust_in_a_child,
     "noise": noise,
     "big": big,
     "odd": odd,
