@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cardveil.pipeline.entering import Entering
     from cardveil.pipeline.jobs import CardProcessor
     from cardveil.storage.job_store import JobNote
+    from cardveil.storage.refusals import Refusals
 
 #: Jobs that CI is asked about at a time.
 _BATCH: Final = 20
@@ -238,7 +239,9 @@ def _tidied(run: TimerRun, source: str) -> bool:
 
 
 @contextmanager
-def of_this_object(run: TimerRun, counts: Counter[str], key: str = "") -> Iterator[None]:
+def of_this_object(
+    run: TimerRun, counts: Counter[str], key: str = "", refusals: Refusals | None = None
+) -> Iterator[None]:
     """Go on where what is refused or damaged is one object's alone; raises what is the account's."""
     try:
         yield
@@ -246,7 +249,7 @@ def of_this_object(run: TimerRun, counts: Counter[str], key: str = "") -> Iterat
         run.telemetry.failure(key or None, refusal)
         counts["refused"] += 1
     except Halt as refusal:
-        run.telemetry.failure(key or None, run.processor.pipeline.of_one_object(refusal))
+        run.telemetry.failure(key or None, (refusals or run.processor.pipeline.refusals).of_one(refusal))
         counts["refused"] += 1
 
 
@@ -264,7 +267,7 @@ def finish_erasures(run: TimerRun, counts: Counter[str], failures: list[Cardveil
             task = task_at(eraser.sources, name)
         if task is None:
             continue
-        with of_this_object(run, counts, task.key):
+        with of_this_object(run, counts, task.key, eraser.refusals):
             done = eraser.carry_out(task)
             counts["erasure_busy" if done is None else f"erasure_{done.state}"] += 1
             if done and done.state == "erased":

@@ -165,10 +165,7 @@ class Pipeline:
         CardveilError
             What is the account's, or cannot be told apart now.
         """
-        error = self.judged(refusal)
-        if not isinstance(error, Review):
-            raise error from None
-        return error
+        return self.refusals.of_one(refusal)
 
     def refused(self, key: str, refusal: Halt) -> Outcome:
         """Note, for the sweeps, a source of which something may not be read or written: it waits for that.

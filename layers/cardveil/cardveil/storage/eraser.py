@@ -30,7 +30,8 @@ from cardveil.storage.job_store import JobNotes
 from cardveil.storage.keys import keys_of, source_digest
 from cardveil.storage.leases import Leases
 from cardveil.storage.notices import Notices, notes_prefix
-from cardveil.storage.objects import CosObjects
+from cardveil.storage.objects import CosObjects, Objects
+from cardveil.storage.refusals import Refusals
 from cardveil.storage.retired import retired_key
 from cardveil.storage.versions import Version, delete_version, read_version, versions_of, versions_under
 
@@ -72,6 +73,11 @@ class Eraser:
     now: Callable[[], float] = time.time
     enter: Callable[[Task], None] = lambda _: None
     step: Callable[[str], None] = lambda _: None
+
+    @property
+    def refusals(self) -> Refusals:
+        """What judges refusals of an erasure: it lists versions, as nothing else does."""
+        return Refusals(self.sources, self.results, self.settings, _list_versions)
 
     def want(self, key: str, by: str, reason: str) -> Task:
         """Write down that a source is to be erased; from here on it will be, whatever is killed."""
@@ -202,6 +208,11 @@ class Eraser:
         stone = Tombstone(task.id, digest, task.by, task.reason, task.at, state, removed)
         bury(self.sources, self.settings, stone)
         return stone
+
+
+def _list_versions(objects: Objects, prefix: str) -> None:
+    if isinstance(objects, CosObjects):
+        next(versions_under(objects, prefix), None)
 
 
 def _notice_id(task: Task) -> str:

@@ -13,9 +13,8 @@ from cardveil.core.errors import CardveilError, Halt, Reject, Retry, Review, Sou
 from cardveil.core.frozen import dataclass
 from cardveil.settings import Settings
 from cardveil.storage.keys import keys_of, source_digest
-from cardveil.storage.objects import CosObjects, Objects
+from cardveil.storage.objects import Objects
 from cardveil.storage.source import is_addressable
-from cardveil.storage.versions import versions_under
 
 #: What is said of a source whose results or notes may not be read or written.
 RESULT_REFUSED: Final = "result_refused"
@@ -74,11 +73,27 @@ class Refusals:
     ----------
     sources, results : Objects
         The buckets of the sources, with all notes, and of the results.
+    list_versions : callable, optional
+        Lists versions under a prefix, for those who erase.
     """
 
     sources: Objects
     results: Objects
     settings: Settings
+    list_versions: Callable[[Objects, str], object] | None = None
+
+    def of_one(self, refusal: Halt) -> Review:
+        """Return a refusal as the one object's that it is about.
+
+        Raises
+        ------
+        CardveilError
+            What is the account's, or cannot be told apart now.
+        """
+        error = self.judged(refusal)
+        if not isinstance(error, Review):
+            raise error from None
+        return error
 
     def judged(self, refusal: CardveilError) -> CardveilError:
         """Return a refusal as what it is.
@@ -98,7 +113,7 @@ class Refusals:
         try:
             for other in self._asked(place):
                 asked += 1
-                if not _refused_alike(place, other, refusal):
+                if not _refused_alike(place, other, refusal, self.list_versions):
                     return _of_object(place, refusal)
         except Retry as unknown:
             return unknown  # nothing can be said now
@@ -209,7 +224,9 @@ def _of_object(place: _Place, refusal: Halt) -> Review:
     )
 
 
-def _refused_alike(place: _Place, other: str, refusal: Halt) -> bool:
+def _refused_alike(
+    place: _Place, other: str, refusal: Halt, list_versions: Callable[[Objects, str], object] | None
+) -> bool:
     """Ask the same of another source's object; nothing of it is changed."""
     at, objects = place.of(other), place.objects
     try:
@@ -224,8 +241,10 @@ def _refused_alike(place: _Place, other: str, refusal: Halt) -> bool:
                 objects.delete(_beside(at))
             case "cos:GetBucket":
                 next(iter(objects.list(at)), None)
-            case "cos:GetBucketObjectVersions" if isinstance(objects, CosObjects):
-                next(versions_under(objects, at), None)
+            case "cos:GetBucketObjectVersions":
+                if list_versions is None:
+                    return True  # who erases nothing has no such permission
+                list_versions(objects, at)
             case _:
                 objects.get(at, max_bytes=0)
     except Halt as another:
