@@ -22,7 +22,7 @@ from cardveil_cli.deploy.desired_state import Wanted, wanted
 from cardveil_cli.deploy.plan import Plan, Planner
 from cardveil_cli.samples.bundled import kept_pictures
 from cardveil_cloud.accounts import Policy
-from cardveil_cloud.ci.recognition import TableRecogniser
+from cardveil_cloud.ci.recognition import KnownPicture, TableRecogniser
 from cardveil_cloud.faults import FaultHook
 from cardveil_cloud.options import Options
 from cardveil_cloud.scf.deployment import load
@@ -107,12 +107,18 @@ def scene(
     deployer: Policy | None = None,
     operator: Policy | None = None,
     roles: Mapping[str, Policy] | None = None,
+    pictures: Mapping[bytes, KnownPicture] | None = None,
 ) -> Iterator[Scene]:
-    """Run a local cloud; the deployer's and the operator's key may do what their policies allow, else all."""
+    """Run a local cloud; the deployer's and the operator's key may do what their policies allow, else all.
+
+    Its recogniser knows the kept pictures, and further `pictures`.
+    """
     clock = Clock()
     cloud = LocalCloud(
         data,
-        recogniser_factory=lambda: TableRecogniser({each.read(): known(each) for each in kept_pictures()}),
+        recogniser_factory=lambda: TableRecogniser(
+            {each.read(): known(each) for each in kept_pictures()} | dict(pictures or {})
+        ),
         retry_interval_s=0.1,
         options=Options(scf_api=True, faults=faults, roles=roles or {}, clock=clock),
     )

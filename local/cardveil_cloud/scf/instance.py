@@ -78,6 +78,8 @@ class Instance:
         self._writer = writer
         self._memory_mb = memory_mb
         self.invocations = 0
+        #: Largest resident size that was seen during the last invocation, of children too, in KB.
+        self.peak_kb = 0
 
     @property
     def pid(self) -> int:
@@ -207,18 +209,27 @@ class Instance:
         return channel.unpack(body)
 
     async def _memory_exceeded(self) -> None:
-        """Return once the worker's resident size is above its memory.
+        """Return once the resident size of the worker and of what it has started is above its memory.
 
         Resident size is what the platform counts. An address-space limit would also count what libraries
         reserve and never touch, and turns into a `MemoryError` that the platform does not give.
         """
         limit = self._memory_mb * 1024 * 1024
-        statm = Path(f"/proc/{self.pid}/statm")
+        self.peak_kb = 0
         while True:
-            try:
-                resident = int(statm.read_text("ascii").split()[1]) * _PAGE
-            except (OSError, IndexError):
-                resident = 0
+            resident = _resident(self.pid)
+            self.peak_kb = max(self.peak_kb, resident // 1024)
             if resident > limit:
                 return
             await asyncio.sleep(_MEMORY_INTERVAL)
+
+
+def _resident(pid: int) -> int:
+    """Return the bytes that a process and its children have in memory; 0 of one that has ended."""
+    folder = Path(f"/proc/{pid}")
+    try:
+        own = int((folder / "statm").read_text("ascii").split()[1]) * _PAGE
+        listed = [path.read_text("ascii") for path in folder.glob("task/*/children")]
+    except (OSError, IndexError):
+        return 0
+    return own + sum(_resident(int(child)) for text in listed for child in text.split())
