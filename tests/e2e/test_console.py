@@ -5,16 +5,20 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, FilePayload, Page, Route, expect
 from tests.support.api_fixture import SECRET, Api, api_bench, rewritten
-from tests.support.cloud_fixture import kept
+from tests.support.cloud_fixture import kept, known
 from tests.support.console_fixture import Desk, desk_on, needs_browser
 from tests.support.console_walk import CARDS, Walk
+from tests.support.documents import table, three_pages
+from tests.support.papers_with_cards import FRONT
 
 from cardveil.api.tokens import ROLES, mint
+from cardveil_cli.samples.bundled import kept_pictures
 
 #: Where a second card's only field is said to stand.
 PLACE = [[60, 20], [300, 20], [300, 50], [60, 50]]
@@ -22,11 +26,19 @@ PLACE = [[60, 20], [300, 20], [300, 50], [60, 50]]
 pytestmark = needs_browser
 
 
+@cache
+def document() -> bytes:
+    """A page with a card and one without."""
+    return three_pages(names=(FRONT, None))
+
+
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """A cloud with a card that is done, one that waits for a person, and one that is none."""
     environment = {"CARDVEIL_GENERAL_OCR": "off"}
-    with api_bench(tmp_path_factory.mktemp("console"), environment=environment) as found:
+    pictures = {each.read(): known(each) for each in kept_pictures()} | table(document(), (FRONT, None))
+    folder = tmp_path_factory.mktemp("console")
+    with api_bench(folder, environment=environment, pictures=pictures) as found:
         found.upload("front.jpg", kept("id-front-flat.jpg"))
         found.upload("licence.jpg", kept("licence-flat.jpg"))
         found.upload("back.jpg", kept("id-back-photo.jpg"))
@@ -170,6 +182,32 @@ def test_the_cards_of_a_picture_are_tabs_and_are_decided_over_together(desk: Des
     (entry,) = after["history"]
     assert (entry["fields"], entry["cards"]) == (["name", "authority"], [0, 1])
     expect(tabs.nth(1)).to_have_attribute("aria-selected", "true")
+
+
+def test_the_pages_of_a_document_are_tabs(desk: Desk, api: Api) -> None:
+    api.upload("pages.pdf", document())
+    desk.enter()
+    desk.open("pages.pdf")
+    tabs = desk.page.get_by_role("tab")
+    expect(tabs).to_have_text(["Page 1: ID card, front", "Page 2: no card"])
+    expect(desk.row("name")).to_be_visible()
+    desk.fill("name", "王小明")
+    first = desk.page.locator("#figure-copy img").get_attribute("src")
+    tabs.nth(1).click()
+    expect(tabs.nth(1)).to_be_focused()
+    expect(tabs.nth(1)).to_have_attribute("aria-selected", "true")
+    expect(desk.page.locator("[data-finding=page_masked]")).to_be_visible()
+    expect(desk.page.locator("#figure-copy img")).not_to_have_attribute("src", first or "")
+    expect(desk.page.locator("#fields")).to_have_count(0)
+    expect(desk.page.locator("#kind")).to_have_count(0)
+    # Decided is over the whole document, wherever one stands in it.
+    desk.page.locator("#accept").click()
+    expect(desk.said("decision")).to_contain_text("Done: redacted.")
+    after = desk.card("pages.pdf")["sidecar"]
+    (name,) = [f["text"] for f in after["pages"][0]["cards"][0]["fields"] if f["name"] == "name"]
+    assert (name, after["history"][-1]["fields"]) == ("王小明", ["name"])
+    tabs.nth(0).click()
+    expect(desk.page.locator("#text-name")).to_have_value("王小明")
 
 
 def test_a_correction_by_keyboard_alone(desk: Desk, api: Api) -> None:

@@ -24,6 +24,7 @@ from tests.support.deploy_fixture import (
     stored_policy,
     without,
 )
+from tests.support.documents import table, three_pages
 
 from cardveil.core.errors import Halt, PermissionMissing
 from cardveil_cli import group
@@ -59,7 +60,16 @@ def test_the_package_holds_what_it_must_and_nothing_more(
 ) -> None:
     unzip(package.layers["cardveil-runtime"], tmp_path)
     there = {path.name for path in tmp_path.iterdir()}
-    assert {"qcloud_cos", "tencentcloud", "PIL", "orjson", "authorities", "licences"} <= there
+    assert {
+        "qcloud_cos",
+        "tencentcloud",
+        "PIL",
+        "pypdfium2",
+        "pypdfium2_raw",
+        "orjson",
+        "authorities",
+        "licences",
+    } <= there
     assert not {"tests", "PKG-INFO"} & there
     assert not list(tmp_path.glob("*.dist-info"))
     bill = json.loads((folder / "sbom.cdx.json").read_text("utf-8"))
@@ -109,8 +119,8 @@ def test_deployed_changed_and_rolled_back(folder: Path, tmp_path: Path) -> None:
 
 
 def test_every_function_runs_from_its_zip(folder: Path, tmp_path: Path) -> None:
-    secrets = "a secret of this test that is long enough"
-    with scene(folder, tmp_path) as here:
+    secrets, document = "a secret of this test that is long enough", three_pages()
+    with scene(folder, tmp_path, pictures=table(document)) as here:
         here.deploy(here.wanted(CARDVEIL_TOKEN_SECRETS=secrets, CARDVEIL_JOB_SECRETS=secrets))
         session = requests.Session()
         session.trust_env = False
@@ -121,6 +131,10 @@ def test_every_function_runs_from_its_zip(folder: Path, tmp_path: Path) -> None:
         assert page.status_code == 200
         # A stranger's callback is answered, not obeyed.
         assert session.post(f"{urls}/cardveil-on-callback.DEFAULT", data=b"{}", timeout=60).status_code == 400
+        # Its pages are drawn by what is in the runtime layer.
+        pages = here.bench.run("a.pdf", document)["pages"]
+        assert [[card["side"] for card in page["cards"]] for page in pages] == [["front"], [], ["back"]]
+        assert (here.bench.get("redacted/a.pdf") or b"")[:5] == b"%PDF-"
         here.bench.cloud.fire_timer("every-five-minutes")
         here.bench.settle()
         assert here.bench.cloud.dead_letters == []

@@ -109,9 +109,12 @@ def scene(
     roles: Mapping[str, Policy] | None = None,
     pictures: Mapping[bytes, KnownPicture] | None = None,
 ) -> Iterator[Scene]:
-    """Run a local cloud; the deployer's and the operator's key may do what their policies allow, else all."""
+    """Run a local cloud; the deployer's and the operator's key may do what their policies allow, else all.
+
+    Its recogniser knows the kept pictures, and further `pictures`.
+    """
     clock = Clock()
-    seen = dict(pictures or {each.read(): known(each) for each in kept_pictures()})
+    seen = {each.read(): known(each) for each in kept_pictures()} | dict(pictures or {})
     cloud = LocalCloud(
         data,
         recogniser_factory=lambda: TableRecogniser(seen),

@@ -34,12 +34,12 @@ def heic(image: Image.Image, *, orientation: int = 1, exif: int | None = None, *
 
 
 #: EXIF's numbers as steps of the container: quarters anti-clockwise, then a mirror's axis.
-_STEPS = {1: (0, None), 2: (0, 1), 3: (2, None), 4: (0, 0), 5: (1, 0), 6: (3, None), 7: (3, 0), 8: (1, None)}
+STEPS = {1: (0, None), 2: (0, 1), 3: (2, None), 4: (0, 0), 5: (1, 0), 6: (3, None), 7: (3, 0), 8: (1, None)}
 
 
 def with_turn(data: bytes, orientation: int) -> bytes:
     """Put ``irot`` and ``imir`` boxes into a HEIC and associate them with its primary picture."""
-    quarters, axis = _STEPS[orientation]
+    quarters, axis = STEPS[orientation]
     new = []
     if quarters:
         new.append(struct.pack(">I4sB", 9, b"irot", quarters))

@@ -43,6 +43,14 @@ def test_a_month_of_ten_thousand_cards_by_hand() -> None:
     }
 
 
+def test_pages_without_a_card_are_looked_at_for_any_card() -> None:
+    none, some = ({i["name"]: i["quantity"] for i in json.loads(run("--json", *more))["items"]}
+                  for more in ((), ("--pages", "1000")))  # fmt: skip
+    more = {name: some[name] - none[name] for name in some}
+    assert (more["AILicenseRec calls"], more["IDCardOCR calls"], more["OCR calls"]) == (2000, 1000, 1000)
+    assert more["COS requests"] == 2 * 1000 + 4000
+
+
 def test_a_price_that_nobody_knows_is_named_and_not_taken_for_nothing() -> None:
     told = json.loads(run("--json"))
     assert told["without_price"] == ["AILicenseRec", "OCR"]

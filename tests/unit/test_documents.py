@@ -18,14 +18,19 @@ from tests.support.pdf import CANARY, pages, pdf, scan
 
 from cardveil import redact
 from cardveil.card.findings import Status
-from cardveil.core.errors import Halt, Reject
+from cardveil.core.errors import Halt, Reject, Retry, Review
+from cardveil.core.frozen import replace
+from cardveil.core.timing import Timings
 from cardveil.imaging.children import ChildLimits
-from cardveil.imaging.pages import PageLimits, is_document, pages_of
+from cardveil.imaging.pages import Page, PageLimits, is_document, page_limits_of, pages_of
 from cardveil.pipeline.covering import RedactionRules
 from cardveil.pipeline.document import examine_document
+from cardveil.pipeline.document_renewal import covered_document, re_redact_document
 from cardveil.pipeline.examine import ProcessingResult, sidecar_of
 from cardveil.recognition.interfaces import Hint
-from cardveil.redaction import Limits, inspect, load_policy
+from cardveil.recognition.interfaces import Image as Picture
+from cardveil.recognition.page_by_page import PageByPage
+from cardveil.redaction import Limits, inspect, load_policy, memory_of
 from cardveil.storage.sidecar import SourceFacts, schema, to_json
 
 STANDARD = load_policy("standard")
@@ -44,6 +49,11 @@ def _tiff(images: list[Image.Image], **options: Any) -> bytes:
     out = io.BytesIO()
     images[0].save(out, "TIFF", save_all=True, append_images=images[1:], **options)
     return out.getvalue()
+
+
+def _all_pages(data: bytes, limits: PageLimits) -> list[Page]:
+    with pages_of(data, Limits(), limits) as (_, pages):
+        return list(pages)
 
 
 def _drawn(data: bytes, number: int) -> Any:
@@ -161,6 +171,71 @@ def test_nothing_of_the_source_is_in_the_copy_but_what_is_shown() -> None:
     assert not [name for name in names if name in done.copy.data.replace(page.data, b"")]
 
 
+def test_what_no_viewer_shows_is_not_drawn_either() -> None:
+    """Text beneath the scan, a hidden layer, and a note that is hidden."""
+    paper = sheet(FRONT)
+    (page,) = _all_pages(scan(paper), PageLimits())
+    shown = np.asarray(Image.open(io.BytesIO(page.data)).convert("RGB")).astype(int)
+    assert np.abs(shown - np.asarray(paper)).max() < 60
+    assert np.abs(shown - np.asarray(paper)).mean() < 1
+
+
+@pytest.mark.parametrize("policy", ["strict", "minimal"])
+def test_another_policy_needs_no_recognition(policy: str) -> None:
+    """What comes of the places in the sidecar is what a full examination would say, byte by byte."""
+    data = pages([sheet(FRONT), sheet(), sheet(BACK)])
+    source, rules = SourceFacts("", "a.pdf", "0", 1), RedactionRules(load_policy(policy), Limits())
+    document = json.loads(to_json(sidecar_of(_examined(data), source, STANDARD, "a.redacted.pdf")))
+    afresh = _examined(data, rules.policy)
+    again = re_redact_document(document, data, SheetRecogniser(), rules, Timings())
+    assert again is not None
+    assert again.copy is not None
+    assert afresh.copy is not None
+    assert again.copy.data == afresh.copy.data
+    covered = [[[region.field for region in page.regions] for page in each.pages] for each in (again, afresh)]
+    assert covered[0] == covered[1]
+    # Drawn otherwise, no place of theirs holds.
+    document["pages"][2]["width"] += 1
+    assert re_redact_document(document, data, SheetRecogniser(), rules, Timings()) is None
+    del document["pages"][2]
+    assert re_redact_document(document, data, SheetRecogniser(), rules, Timings()) is None
+
+
+def test_a_person_s_word_over_a_document() -> None:
+    """What holds no card is covered, whatever it was held back for; what asked for a person is settled."""
+    data, policy = pages([sheet(FRONT), sheet()]), _policy("review")
+    done, rules = _examined(data, policy), RedactionRules(policy, Limits())
+    assert (done.status, done.copy) == (Status.NEEDS_REVIEW, None)
+    decided = covered_document(done, data, rules, SheetRecogniser())
+    assert decided.copy is not None
+    assert "page_without_card" not in decided.findings
+    assert _drawn(decided.copy.data, 1).max() <= 4
+    with pytest.raises(Review, match="pages_differ"):
+        covered_document(done, pages([sheet(FRONT)]), rules, SheetRecogniser())
+    with pytest.raises(Review, match="pages_differ"):
+        covered_document(done, pages([sheet(FRONT), sheet(size=(700, 500))]), rules, SheetRecogniser())
+
+
+def test_documents_and_their_copies_fit_into_a_function() -> None:
+    """What is drawn shares the memory; and copies are held until the last is made."""
+    assert page_limits_of(Limits()).child.memory == 2 * 2**30
+    small = page_limits_of(Limits(memory=memory_of(512)))
+    assert small.child.memory + 12 * small.max_pixels <= memory_of(512)
+    done = _examined(pages([sheet(FRONT), sheet()]), page_limits=replace(small, max_copies=40_000))
+    assert (done.status, done.findings) == (Status.REJECTED, ("picture_too_large",))
+
+
+def test_a_page_is_begun_only_with_time_for_it() -> None:
+    left = iter([20.0, 3.0])
+    pages_of_it = PageByPage(SheetRecogniser, lambda: next(left))
+    paper = io.BytesIO()
+    sheet(FRONT).save(paper, "JPEG")
+    image = Picture(paper.getvalue(), 1300, 900)
+    assert pages_of_it.recognise(image, Hint()).cards
+    with pytest.raises(Retry, match="out_of_time"):
+        pages_of_it.recognise(image, Hint())
+
+
 def test_the_sidecar_tells_of_pages() -> None:
     done = _examined(pages([sheet(FRONT), sheet()]))
     sidecar = sidecar_of(done, SourceFacts("", "a.pdf", "0", 1), STANDARD, "a.redacted.pdf")
@@ -209,18 +284,18 @@ def test_what_cannot_be_drawn_ends_in_an_outcome(name: str) -> None:
 def test_a_page_that_is_drawn_without_end_is_stopped() -> None:
     limits = PageLimits(child=ChildLimits(seconds=2))
     with pytest.raises(Reject, match="decoding_too_costly"):
-        list(pages_of(ENDLESS, Limits(), limits))
+        _all_pages(ENDLESS, limits)
 
 
 def test_a_page_of_any_size_is_drawn_within_bounds() -> None:
     huge = pages([sheet()]).replace(b"/MediaBox[0 0 312.00 216.00]", b"/MediaBox[0 0 14000 14000.]")
     limits = PageLimits(max_pixels=500_000)
-    (page,) = pages_of(huge, Limits(), limits)
+    (page,) = _all_pages(huge, limits)
     # Each side is rounded up.
     assert inspect(page.data).width * inspect(page.data).height <= 500_000 + 2 * 708
 
 
-def test_in_the_cloud_and_with_places_a_document_is_refused_by_its_name() -> None:
+def test_with_places_a_document_is_refused_by_its_name() -> None:
     for data in (pages([sheet()]), _tiff([sheet(), sheet()])):
         with pytest.raises(Reject, match="document_of_pages"):
             inspect(data)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 from tests.support.heif import heic
+from tests.support.iphone import iphone
 
 from cardveil.core.errors import Reject
 from cardveil.imaging.conversion import Converted, opened
@@ -130,6 +131,23 @@ def test_only_the_primary_picture_is_taken() -> None:
     out = io.BytesIO()
     made.save(out, quality=90, primary_index=1)
     assert _alike(opened(out.getvalue(), Limits(), to_jpeg).data, _picture())
+
+
+@pytest.mark.parametrize(("orientation", "exif"), [(1, 1), (6, 6), (8, 3), (3, None)])
+def test_a_phone_s_tiles_are_one_picture_and_what_is_beside_them_is_none(
+    orientation: int, exif: int | None
+) -> None:
+    """A thumbnail, depth and a gain map; two decoders see the same."""
+    import pillow_heif
+
+    source = iphone(_picture(), orientation=orientation, exif=exif, canary=b"CANARY-3301")
+    other = pillow_heif.open_heif(io.BytesIO(source))
+    assert (len(other), len(other.info["depth_images"]), len(other.info["aux"])) == (1, 1, 1)
+    picture = opened(source, Limits(), to_jpeg)
+    for seen in (picture.data, _jpeg(other.to_pillow())):
+        assert _alike(seen, _turned(orientation))
+    assert picture.conflicting is (exif == 3)
+    assert b"CANARY" not in picture.data
 
 
 def test_frames_that_follow_each_other_are_refused() -> None:

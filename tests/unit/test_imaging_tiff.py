@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from contextlib import suppress
 from typing import Any
 
 import cv2
@@ -238,3 +239,13 @@ def test_a_copy_that_holds_anything_else_is_not_handed_out(
     monkeypatch.setattr(decoding, "encode", lambda *a: spoilt(encode(*a)))
     with pytest.raises(Review, match="proof_failed"):
         redact(picture, [BOX])
+
+
+def test_libtiff_says_nothing_of_a_file_in_the_log(capfd: pytest.CaptureFixture[str]) -> None:
+    """It would: of lines that it cannot read, and of tags that it does not know."""
+    data = bytearray(_saved(_picture().convert("1"), compression="group4"))
+    for at in range(60, len(data) - 200, 97):
+        data[at] ^= 0x5A
+    with suppress(Reject):
+        decoding.read(bytes(data), "tiff", 256 * 192)
+    assert capfd.readouterr() == ("", "")

@@ -13,11 +13,10 @@ from cardveil.card.model import Card, CardType, Polygon, Side
 from cardveil.core.errors import Reject, Review
 from cardveil.core.frozen import dataclass
 from cardveil.pipeline.covering import RedactionRules
-from cardveil.pipeline.examine import ProcessingResult, examine, redact_places
+from cardveil.pipeline.examine import ProcessingResult, examine_source, redact_places
 from cardveil.recognition.interfaces import CardRecogniser, Hint
 from cardveil.redaction import Limits, Picture, Policy, RedactedCopy, Region, load_policy, mark_of
 from cardveil.redaction import inspect as inspect_bytes
-from cardveil.redaction.documents import is_document
 
 #: A picture: its bytes, or the path of its file.
 Source = bytes | bytearray | memoryview | str | PathLike[str]
@@ -130,11 +129,7 @@ def redact(
         if regions is not None:
             return _result(redact_places(data, regions, rules))
         assert recogniser is not None  # noqa: S101 - one of the two was given
-        if is_document(data):
-            from cardveil.pipeline.document import examine_document  # pictures need none of it
-
-            return _result(examine_document(data, hint, recogniser, rules))
-        return _result(examine(data, hint, recogniser, rules))
+        return _result(examine_source(data, hint, recogniser, rules))
     except Reject as refusal:
         return Result(Status.REJECTED, findings=(refusal.code,))
     except Review as refusal:

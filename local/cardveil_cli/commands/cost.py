@@ -12,17 +12,20 @@ import orjson
 
 from cardveil.settings import APIS, Settings, from_environment
 from cardveil.settings.regions import located
-from cardveil.sweep.estimate import calls_of
+from cardveil.sweep.estimate import blank_calls_of, calls_of
 from cardveil_cli.base import Command
 from cardveil_cli.commands.options import setting_option, settings_of
 from cardveil_cli.commands.prices import Prices, list_prices
 
 #: COS requests of a picture besides one PUT for each answer that was paid for (tests/e2e/test_costs.py).
 _REQUESTS: Final = 13
+#: And of a page of a document, which is put for the services to read and taken away again.
+_PAGE_REQUESTS: Final = 2
 #: Days that logs are kept.
 _LOG_DAYS: Final = 30
 _EXAMPLES = (
     ("cost --cards 10000", "Fronts of ID cards, with the settings as they are."),
+    ("cost --cards 10000 --pages 4000", "Some of them in PDFs, with 4,000 pages that hold no card."),
     ("cost --cards 10000 --set CARDVEIL_WITNESS=off", "With other settings."),
     ("cost --cards 10000 --price AILicenseRec=0.02 --price OCR=0.01", "With prices of your own contract."),
 )
@@ -46,6 +49,8 @@ class Usage:
     ----------
     prefix : str
         Under what key the cards are uploaded: settings may say what such keys show.
+    pages : int
+        Pages without a card, of PDFs and TIFFs; each is looked at as a picture is.
     """
 
     cards: int
@@ -54,6 +59,7 @@ class Usage:
     memory_mb: int
     log_kb: float
     prefix: str = "inbox/"
+    pages: int = 0
 
 
 def bill(usage: Usage, settings: Settings, prices: Prices, own: dict[str, float]) -> list[Item]:
@@ -66,6 +72,8 @@ def bill(usage: Usage, settings: Settings, prices: Prices, own: dict[str, float]
     """
     cards = usage.cards
     calls = Counter({api: count * cards for api, count in calls_of(usage.prefix, settings).items()})
+    for api, count in blank_calls_of(usage.prefix, settings).items():
+        calls[api] += count * usage.pages
     items = [
         Item(
             f"{api} calls",
@@ -75,8 +83,8 @@ def bill(usage: Usage, settings: Settings, prices: Prices, own: dict[str, float]
         )
         for api, count in sorted(calls.items())
     ]
-    work = cards * usage.seconds * usage.memory_mb / 1024
-    requests = cards * _REQUESTS + sum(calls.values())
+    work = (cards + usage.pages) * usage.seconds * usage.memory_mb / 1024
+    requests = cards * _REQUESTS + usage.pages * _PAGE_REQUESTS + sum(calls.values())
     stored, logs = cards * usage.megabytes / 1024, cards * usage.log_kb / 1024**2
     return [
         *items,
@@ -104,6 +112,13 @@ def own_prices(pairs: Iterable[str]) -> dict[str, float]:
 
 @click.command("cost", cls=Command, examples=_EXAMPLES)
 @click.option("--cards", type=click.IntRange(1), default=10_000, show_default=True, help="Cards a month.")
+@click.option(
+    "--pages",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Pages without a card a month, of PDFs and TIFFs.",
+)
 @click.option("--region", default="ap-shanghai", show_default=True, help="The bucket's region.")
 @click.option("--price", "own", multiple=True, metavar="API=YUAN", help="Your price of one call.")
 @click.option(
@@ -129,6 +144,7 @@ def own_prices(pairs: Iterable[str]) -> dict[str, float]:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 def command(
     cards: int,
+    pages: int,
     region: str,
     own: tuple[str, ...],
     prefix: str,
@@ -145,7 +161,7 @@ def command(
     `cardveil deploy --plan` says what timers cost when nothing is uploaded.
     """
     prices, chosen = list_prices(), located(from_environment(settings_of(settings)), region)
-    usage = Usage(cards, megabytes, seconds, memory, log_kilobytes, prefix)
+    usage = Usage(cards, megabytes, seconds, memory, log_kilobytes, prefix, pages)
     items = bill(usage, chosen, prices, own_prices(own))
     known = sum(item.yuan for item in items if item.yuan is not None)
     missing = [item.name.removesuffix(" calls") for item in items if item.yuan is None]

@@ -13,16 +13,14 @@ from typing import Final
 from cardveil.card.findings import Status
 from cardveil.core.errors import CardveilError, Reject
 from cardveil.pipeline.covering import RedactionRules
-from cardveil.pipeline.document import examine_document
 from cardveil.pipeline.examine import (
     PIPELINE_VERSION,
     ProcessingResult,
-    examine,
+    examine_source,
     redact_places,
     sidecar_of,
 )
 from cardveil.recognition.interfaces import CardRecogniser, Hint
-from cardveil.redaction.documents import is_document
 from cardveil.storage.sidecar import SourceFacts, to_json
 from cardveil_cli.commands.fields_file import FieldsFile
 from cardveil_cli.exits import shown
@@ -160,10 +158,8 @@ class RedactRun:
     def _verdict(self, content: Content) -> ProcessingResult:
         if content.data is None:
             return ProcessingResult(Status.REJECTED, findings=("picture_too_large",))
-        if self.fields is None and is_document(content.data):
-            return examine_document(content.data, self.hint, self.recogniser, self.rules)
         if self.fields is None:
-            return examine(content.data, self.hint, self.recogniser, self.rules)
+            return examine_source(content.data, self.hint, self.recogniser, self.rules)
         try:
             return redact_places(content.data, self.fields.regions, self.rules)
         except CardveilError as refusal:

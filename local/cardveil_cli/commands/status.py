@@ -117,11 +117,13 @@ def _of_one(found: Deployed, key: str, local: Path | None, as_json: bool) -> Exi
     if seen is None:
         raise click.ClickException("there is no such source: status without KEY counts those there are")
     document = upgraded(seen.sidecar or {}, SCHEMA)
-    cards = document.get("cards") or []
+    pages = document.get("pages") or []
+    cards = [card for part in pages or [document] for card in part.get("cards") or []]
     rows: list[_Row] = [
         ("state", seen.state, ""),
         ("source", f"{seen.entry.size} bytes", key),
         ("card", ", ".join(f"{card['type']} {card['side']}" for card in cards) or "none", ""),
+        *([("pages", str(len(pages)), "")] if pages else []),
         ("copy", f"{seen.copy.size} bytes" if seen.copy else "none", ""),
     ]
     rows += [("finding", finding, "") for finding in document.get("findings") or []]

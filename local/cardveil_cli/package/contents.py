@@ -58,6 +58,7 @@ PRUNED: Final[tuple[tuple[str, str], ...]] = (
     ("PIL/ImageTk.py", "shows windows"),
     ("PIL/_tkinter_finder.py", "shows windows"),
     ("PIL/ImageQt.py", "shows windows"),
+    ("pypdfium2_cli/*", "a command line"),
     ("pydantic/v1/*", "pydantic's former interface"),
     ("pydantic/mypy.py", "for type checkers"),
     ("aws_lambda_powertools/utilities/feature_flags/*", "needs boto3"),

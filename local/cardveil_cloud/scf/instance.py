@@ -78,6 +78,8 @@ class Instance:
         self._writer = writer
         self._memory_mb = memory_mb
         self.invocations = 0
+        #: Largest resident size that was seen during the last invocation, of children too, in KB.
+        self.peak_kb = 0
 
     @property
     def pid(self) -> int:
@@ -214,7 +216,12 @@ class Instance:
         platform does not give.
         """
         limit = self._memory_mb * 1024 * 1024
-        while sum(map(_resident, _family(self.pid))) <= limit:
+        self.peak_kb = 0
+        while True:
+            resident = sum(map(_resident, _family(self.pid)))
+            self.peak_kb = max(self.peak_kb, resident // 1024)
+            if resident > limit:
+                return
             await asyncio.sleep(_MEMORY_INTERVAL)
 
 

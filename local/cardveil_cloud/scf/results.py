@@ -61,7 +61,7 @@ class InvokeResult:
     duration_ms : float
         Time in the handler; 0 when it was not reached.
     peak_kb : int
-        Largest resident size of the instance so far, in kibibytes.
+        Largest resident size of the instance so far, and of what it has started, in kibibytes.
     """
 
     request_id: str

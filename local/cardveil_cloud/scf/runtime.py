@@ -149,10 +149,11 @@ class FunctionRuntime:
                 self._put_back(instance)
             else:
                 await self._retire(instance)
-        return self._result(reply, request_id, cold)
+        return self._result(reply, request_id, cold, instance.peak_kb)
 
-    def _result(self, reply: dict[str, Any], request_id: str, cold: bool) -> InvokeResult:
-        duration, peak = float(reply["duration_ms"]), int(reply["peak_kb"])
+    def _result(self, reply: dict[str, Any], request_id: str, cold: bool, seen_kb: int) -> InvokeResult:
+        # What it has started counts as well, as far as it was seen.
+        duration, peak = float(reply["duration_ms"]), max(int(reply["peak_kb"]), seen_kb)
         if reply["type"] == "error":
             status, payload, trace = Status.USER_CODE_EXCEPTION, None, str(reply["trace"])
         elif len(str(reply["result"]).encode("utf-8", "surrogatepass")) > SYNC_LIMIT:

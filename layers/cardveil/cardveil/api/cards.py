@@ -16,6 +16,7 @@ from cardveil.core.timing import iso
 from cardveil.storage.keys import keys_of
 from cardveil.storage.objects import Stored
 from cardveil.storage.sidecar import MAX_BYTES, read_sidecar
+from cardveil.storage.sidecar_parts import parts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,20 +91,18 @@ def response(context: RequestContext, found: Found, *, warnings: bool = True) ->
     document = _unsealed(found.document)
     if "pages" in document:
         document["pages"] = [_unsealed(page) for page in document["pages"]]
-    masked: list[list[str]] = [[] for _ in document["cards"]]
+    masked: list[list[str]] = []
     if not warnings:
         document["warnings"] = []
-    if not context.caller.may("read_text"):
-        shown = [_masked(context, card) for card in document["cards"]]
-        document["cards"], masked = [card for card, _ in shown], [names for _, names in shown]
-        if "pages" in document:
-            document["pages"] = [
-                {**page, "cards": [_masked(context, card)[0] for card in page["cards"]]}
-                for page in document["pages"]
-            ]
-        if "history" in document:
-            # A reason is free text: it may well say what a card says.
-            document["history"] = [{**entry, "reason": ""} for entry in document["history"]]
+    reads = context.caller.may("read_text")
+    parts: list[dict[str, Any]] = document.get("pages") or [document]
+    for part in parts:
+        shown = [(card, list[str]()) if reads else _masked(context, card) for card in part["cards"]]
+        part["cards"] = [card for card, _ in shown]
+        masked += [names for _, names in shown]
+    if not reads and "history" in document:
+        # A reason is free text: it may well say what a card says.
+        document["history"] = [{**entry, "reason": ""} for entry in document["history"]]
     return {
         "ref": reference(found.key),
         "version": found.version,
@@ -135,7 +134,9 @@ def _restorable(context: RequestContext, document: Mapping[str, Any]) -> list[li
     """Return, for each card, the names of the fields whose sealed text the caller may have opened."""
     may = context.caller.may("restore")
     return [
-        [field["name"] for field in card["fields"] if may and "sealed" in field] for card in document["cards"]
+        [field["name"] for field in card["fields"] if may and "sealed" in field]
+        for part in parts_of(document)
+        for card in part["cards"]
     ]
 
 

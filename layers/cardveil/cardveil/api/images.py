@@ -31,25 +31,39 @@ _HALF_SHARP: Final = 180.0
 
 
 def view(
-    context: RequestContext, found: Found, kind: Literal["source", "redacted"], purpose: str = ""
+    context: RequestContext,
+    found: Found,
+    kind: Literal["source", "redacted"],
+    purpose: str = "",
+    page: int | None = None,
 ) -> dict[str, Any]:
-    """Return a picture to look at, upright and reduced to fit into an answer.
+    """Return a picture, or a page of a document, to look at: upright and reduced to fit into an answer.
 
     Parameters
     ----------
+    page : int, optional
+        Which page, from 0; the first one where none is named.
     purpose : str
         What the copy is handed on for: it is written over it.
 
     Raises
     ------
     Problem
-        404 ``picture_missing``; 422 when it cannot be read as a picture, or the purpose not be written.
+        404 ``picture_missing``, ``page_missing``; 422 when it cannot be read as a picture, or the purpose not
+        be written.
     """
     if purpose and not is_purpose(purpose):
         raise Problem(422, "mark_refused", "give a purpose of up to 30 letters of ASCII or GB 2312")
-    upright = _upright(context, found.key, _bytes(context, found, kind))
+    raw, pages = _bytes(context, found, kind), found.document.get("pages")
+    if pages is not None and page is None:
+        page = 0
+    if page is not None:
+        told = _page(found, kind, page)
+        raw = _drawn(context, raw, page)
+    width, height, data, media_type = _upright(context, found.key, raw)
+    if page is not None:
+        width, height = told or (width, height)  # of the copy's own page nothing else is known
     context.saw(found.key)
-    width, height, data, media_type = upright
     if purpose:
         data, media_type = _for(context, data, purpose)
     with _opened(data) as image:
@@ -61,6 +75,7 @@ def view(
         "height": height,
         "shown_width": shown[0],
         "shown_height": shown[1],
+        **({"pages": len(pages)} if pages is not None else {}),
     }
 
 
@@ -131,6 +146,28 @@ def _upright(context: RequestContext, key: str, data: bytes) -> tuple[int, int, 
     picture = context.pipeline.converting(context.pipeline.rules, key).opened(data)
     copy = upright_copy(picture, max_bytes=_MAX_VIEW_BYTES, max_pixels=_MAX_VIEW_PIXELS)
     return picture.width, picture.height, copy.data, copy.media_type
+
+
+def _page(found: Found, kind: str, number: int) -> tuple[int, int] | None:
+    """Return the size that a page has in the sidecar: the frame of its places, or what was cut of it."""
+    pages = found.document.get("pages", ())
+    if number >= len(pages):
+        raise Problem(404, "page_missing", "look at the card: it has no such page")
+    page = pages[number]
+    if kind == "redacted" and page.get("crop"):
+        left, top, right, bottom = page["crop"]
+        return right - left, bottom - top
+    return (page["width"], page["height"]) if page["width"] else None
+
+
+def _drawn(context: RequestContext, data: bytes, number: int) -> bytes:
+    from cardveil.redaction.documents import pages_of  # pictures need none of it
+
+    with pages_of(data, context.pipeline.rules.limits, only=number) as (_, pages):
+        page = next(pages, None)
+    if page is None:
+        raise Problem(404, "page_missing", "look at the card: it has no such page")
+    return page.data
 
 
 def _opened(data: bytes) -> Image:

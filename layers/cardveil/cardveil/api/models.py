@@ -13,8 +13,9 @@ CODE_FORM: Final = r"[A-Za-z][0-9]{0,8}([A-Za-z._:/#-][0-9]{0,8})*"
 CODE_LENGTH: Final = 64
 #: The synchronous event is at most 6 MB in all (SCF, "Limits"), so a picture in it is smaller still.
 MAX_BASE64: Final = 6 * 1024 * 1024
-#: An A4 copy takes six cards; a person may mark as many.
+#: An A4 copy takes six cards; a person may mark as many. Of a document, all pages' cards are counted through.
 MOST_CARDS: Final = 6
+_MOST_OF_ALL: Final = 50 * MOST_CARDS
 _CODE: Final = "^[a-z][a-z0-9_]*$"
 _NAME: Final = r"^[^\x00-\x1f\x7f/\\]{1,100}$"
 
@@ -95,7 +96,14 @@ class FieldCorrection(_Fetched):
     """A field as a person sees it. What is not given stays; a field that was not found is added."""
 
     name: FieldName
-    card: Annotated[int, Field(ge=0, lt=MOST_CARDS, description="Which of the picture's cards it is of.")] = 0
+    card: Annotated[
+        int,
+        Field(
+            ge=0,
+            lt=_MOST_OF_ALL,
+            description="Which of the picture's cards it is of; of a document, counted through all pages.",
+        ),
+    ] = 0
     text: Annotated[str, Field(max_length=500)] | None = None
     polygon: PolygonPoints | None = None
 
@@ -103,7 +111,7 @@ class FieldCorrection(_Fetched):
 class CardKind(_Fetched):
     """What a card is, as a person sees it. The number after the last adds a card that was not found."""
 
-    card: Annotated[int, Field(ge=0, lt=MOST_CARDS, description="Which of the picture's cards.")]
+    card: Annotated[int, Field(ge=0, lt=_MOST_OF_ALL, description="Which card, as a field names it.")]
     card_type: CardTypeName
     side: SideName = "front"
 
@@ -180,7 +188,10 @@ class CardAnswer(_Told):
     decided: Annotated[bool, Field(description="Whether a person has decided over it.")]
     sidecar: dict[str, Any]
     masked: Annotated[
-        list[list[str]], Field(description="For each card, the fields whose text the caller may not see.")
+        list[list[str]],
+        Field(
+            description="For each card, of each page in turn, the fields whose text the caller may not see."
+        ),
     ]
     restorable: Annotated[
         list[list[str]],
@@ -200,6 +211,7 @@ class ViewAnswer(_Told):
     height: int
     shown_width: int
     shown_height: int
+    pages: Annotated[int | None, Field(description="How many pages there are, of a document.")] = None
 
 
 class ListedCard(_Told):

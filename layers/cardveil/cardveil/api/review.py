@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
-from typing import Final
+from typing import Any, Final
 
 from cardveil.api.cards import Found, read
 from cardveil.api.context import RequestContext
@@ -26,7 +26,8 @@ from cardveil.redaction import Policy
 from cardveil.storage.archive import bounded
 from cardveil.storage.keys import Keys, keys_of, source_digest
 from cardveil.storage.results import Version
-from cardveil.storage.sidecar import Decision, SourceFacts, cards_of, history_of, to_json
+from cardveil.storage.sidecar import Decision, SourceFacts, history_of, to_json
+from cardveil.storage.sidecar_parts import all_cards_of
 
 #: What a person's own word counts as, among the APIs that contributed to a field.
 PERSON: Final = "person"
@@ -85,7 +86,7 @@ def redacted_by(context: RequestContext, found: Found, policy: Policy) -> Found:
         if not current.document["redaction"]:
             return current
         findings = tuple(current.document["findings"])
-        change = _Change("policy", "", Status.REDACTED, cards_of(current.document), policy, findings)
+        change = _Change("policy", "", Status.REDACTED, all_cards_of(current.document), policy, findings)
         return _commit(context, keys, current, change)
 
 
@@ -126,23 +127,28 @@ def _change(found: Found, request: ReviewRequest, policy: Policy) -> _Change:
     document = found.document
     findings = tuple(document["findings"])
     settled = tuple(code for code in findings if code not in FINDINGS or FINDINGS[code].review)
-    cards = cards_of(document)
+    cards = all_cards_of(document)
     if request.decision == "reject":
         return _Change("reject", request.reason, Status.REJECTED, cards, policy, (REJECTED, *findings))
     if request.decision == "reopen":
         return _reopened(found, request.reason, cards, policy)
     for kind in _kinds(request, cards):
+        if "pages" in document and kind.card >= len(cards):
+            raise Problem(422, "card_number_unknown", "reject it: no card can be added to a document's page")
         cards = _of_kind(cards, kind)
     if not cards:
         raise Problem(422, "card_type_missing", "say which card it is and mark its fields, or reject it")
-    if document["source"]["width"] is None:
+    if any(size is None for size in _sizes(document)):
         raise Problem(422, "picture_unreadable", "reject it: the picture itself cannot be read")
     kept = [code for code in findings if code not in settled]
     if request.decision == "correct":
-        size = float(document["source"]["width"]), float(document["source"]["height"])
+        sizes = _frames(document, len(cards))
         if any(correction.card >= len(cards) for correction in request.fields):
             raise Problem(422, "card_number_unknown", "say by kinds which card it is, and mark its fields")
-        put_right = [_corrected(card, _of_card(request.fields, at), size) for at, card in enumerate(cards)]
+        put_right = [
+            _corrected(card, _of_card(request.fields, at), size)
+            for at, (card, size) in enumerate(zip(cards, sizes, strict=True))
+        ]
         checked = [check(card) for card in put_right]
         cards = tuple(card for card, _ in checked)
         told = dict.fromkeys(code for _, codes in checked for code in codes)
@@ -161,6 +167,20 @@ def _change(found: Found, request: ReviewRequest, policy: Policy) -> _Change:
         tuple(named.values()),
         settled,
     )
+
+
+def _sizes(document: Mapping[str, Any]) -> list[tuple[float, float] | None]:
+    """Return the size of the picture, or of each page of a document; None for one that cannot be read."""
+    parts = document.get("pages") or [document["source"]]
+    return [(float(each["width"]), float(each["height"])) if each["width"] else None for each in parts]
+
+
+def _frames(document: Mapping[str, Any], count: int) -> list[tuple[float, float]]:
+    """Return for each of so many cards the size of what it lies on."""
+    sizes = [size or (0.0, 0.0) for size in _sizes(document)]
+    if "pages" not in document:
+        return sizes * count
+    return [size for page, size in zip(document["pages"], sizes, strict=True) for _ in page["cards"]]
 
 
 def _kinds(request: ReviewRequest, cards: Sequence[Card]) -> Sequence[CardKind]:

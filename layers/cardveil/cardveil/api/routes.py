@@ -51,6 +51,10 @@ CardKey = Annotated[
     ),
 ]
 
+PageNumber = Annotated[
+    int | None, Query(ge=0, lt=1000, description="Which page of a document, from 0; the first without one.")
+]
+
 
 def add_routes(app: UrlResolver) -> None:
     """Add every route of the API to `app`; the request's `RequestContext` stands in its context."""
@@ -144,8 +148,8 @@ def add_routes(app: UrlResolver) -> None:
         **described("Look at the source", ViewAnswer, role="read_text"),
     )
     @requires_role("read_text")
-    def source_view(key: CardKey) -> Response[Any]:
-        return _reply(ViewAnswer, images.view(context(), cards.find(context(), key), "source"))
+    def source_view(key: CardKey, page: PageNumber = None) -> Response[Any]:
+        return _reply(ViewAnswer, images.view(context(), cards.find(context(), key), "source", page=page))
 
     @app.get(
         "/v1/cards/<key>/pictures/redacted",
@@ -157,8 +161,10 @@ def add_routes(app: UrlResolver) -> None:
         purpose: Annotated[
             str, Query(max_length=30, description="What it is handed on for: written over the copy.")
         ] = "",
+        page: PageNumber = None,
     ) -> Response[Any]:
-        return _reply(ViewAnswer, images.view(context(), cards.find(context(), key), "redacted", purpose))
+        found = cards.find(context(), key)
+        return _reply(ViewAnswer, images.view(context(), found, "redacted", purpose, page))
 
     @app.post(
         "/v1/cards/<key>/hold",

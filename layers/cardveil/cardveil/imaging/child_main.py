@@ -12,7 +12,7 @@ import resource
 import runpy
 import sys
 
-_TOO_LARGE, _UNSUPPORTED = 4, 5
+_TOO_LARGE, _MISSING = 4, 8
 
 
 def main() -> int:
@@ -29,7 +29,7 @@ def main() -> int:
         code: int = work(sys.stdin.buffer.read(), told, sys.stdout.buffer)
         sys.stdout.buffer.flush()
     except ImportError:
-        return _UNSUPPORTED  # the decoder is not installed
+        return _MISSING
     except MemoryError:
         return _TOO_LARGE
     return code

@@ -140,6 +140,10 @@ def read(data: bytes, format_: str, area: int, size: tuple[int, int] | None = No
 
     from PIL import Image as Pillow
 
+    if format_ == "tiff":
+        from cardveil.imaging.quiet_libtiff import silence
+
+        silence()
     try:
         with warnings.catch_warnings():
             # Limits were held to before; a warning about a large picture would say nothing new.

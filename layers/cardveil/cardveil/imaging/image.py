@@ -208,6 +208,11 @@ def _contained(data: bytes, name: str, contents: containers.Contents) -> Picture
     )
 
 
+def is_tiff(data: bytes) -> bool:
+    """Say whether a file begins as a TIFF, or as one of the larger form."""
+    return data[:4] in (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+
+
 def _read_tiff(data: bytes, limits: Limits) -> containers.Contents:
     from cardveil.imaging.tiff import read_tiff  # of no use to the pictures of phones
 
@@ -220,7 +225,7 @@ _CONTAINERS: Final[
     ("png", lambda data: data[:8] == containers.PNG_SIGNATURE, containers.read_png),
     ("webp", lambda data: data[:4] == b"RIFF" and data[8:12] == b"WEBP", containers.read_webp),
     ("bmp", lambda data: data[:2] == b"BM", containers.read_bmp),
-    ("tiff", lambda data: data[:4] in (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"), _read_tiff),
+    ("tiff", is_tiff, _read_tiff),
 )
 
 
@@ -240,6 +245,11 @@ def is_pdf(data: bytes) -> bool:
     """Say whether a file is a PDF: its mark may stand behind other bytes, but behind no picture's."""
     known = data[:2] == b"\xff\xd8" or any(each[1](data) for each in _CONTAINERS)
     return b"%PDF-" in data[:1024] and not known
+
+
+def may_have_pages(data: bytes) -> bool:
+    """Say whether a file may be a document, from its first bytes."""
+    return is_tiff(data) or is_pdf(data)
 
 
 def _unknown(data: bytes) -> Reject:

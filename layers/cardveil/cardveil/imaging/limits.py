@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Final, ParamSpec, TypeVar
 
-from cardveil.core.errors import Reject
+from cardveil.core.errors import Reject, Review
 from cardveil.core.frozen import dataclass
 
 _P = ParamSpec("_P")
@@ -124,8 +124,13 @@ def of_pages() -> Reject:
     """Build the refusal of a document where a picture is wanted."""
     return Reject(
         "document_of_pages",
-        "upload each page of the PDF or TIFF as a picture of its own, or use `cardveil redact` on a machine",
+        "name no places in a PDF or a TIFF of several pages: its pages are redacted by what is recognised",
     )
+
+
+def decoder_missing() -> Review:
+    """Build the refusal of a file whose decoder is not installed here."""
+    return Review("decoder_missing", "deploy the runtime layer whole, or install pypdfium2 and pi-heif")
 
 
 def unsupported(name: str) -> Reject:

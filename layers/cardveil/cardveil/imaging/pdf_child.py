@@ -1,7 +1,8 @@
 """Draws the pages of a PDF as JPEGs, in a process of its own; see `child_main`.
 
-Each page is told by its width and height in points (two floats), the length of its JPEG, and the JPEG. Shown
-is what a viewer shows: rotation, annotations, filled forms, but no hidden text, layer, attachment or script.
+First the number of pages is told. Each page is told by its width and height in points (two floats), the
+length of its JPEG, and the JPEG. Shown is what a viewer shows: rotation, annotations, filled forms, but no
+hidden text, layer, attachment or script.
 """
 
 from __future__ import annotations
@@ -18,16 +19,24 @@ _PASSWORD = 4
 
 
 def work(data: bytes, told: dict[str, Any], out: BinaryIO) -> int:
-    """Draw all pages."""
-    import pypdfium2
+    """Draw all pages, or the one that is asked for."""
+    try:
+        import pypdfium2
+    except OSError as error:
+        raise ImportError from error  # its library cannot be loaded here
 
     try:
         document = pypdfium2.PdfDocument(data)
         if not 0 < len(document) <= told["max_pages"]:
             return _TOO_LONG if len(document) else _CORRUPT
+        out.write(struct.pack(">I", len(document)))
         document.init_forms()
+        only = told["only"]
         for number in range(len(document)):
+            if only not in (None, number):
+                continue
             _write_page(document[number], told, out)
+            out.flush()
     except pypdfium2.PdfiumError as error:
         return _ENCRYPTED if getattr(error, "err_code", None) == _PASSWORD else _CORRUPT
     except (OSError, ValueError, OverflowError):
@@ -47,10 +56,10 @@ def _write_page(page: Any, told: dict[str, Any], out: BinaryIO) -> None:
     if min(width, height) * scale < 1:
         raise ValueError("a page without a pixel")
     # pdfium's sizes are rounded up, and a hair is a row more.
-    image = (
-        page.render(scale=scale * (1 - 1e-6), may_draw_forms=True, draw_annots=True).to_pil().convert("RGB")
-    )
+    drawn = page.render(scale=scale * (1 - 1e-6), may_draw_forms=True, draw_annots=True, rev_byteorder=True)
+    image = drawn.to_pil().convert("RGB")
     page.close()
     jpeg = io.BytesIO()
     image.save(jpeg, "JPEG", quality=95, subsampling=0)
+    drawn.close()
     out.write(struct.pack(">ffI", width, height, jpeg.tell()) + jpeg.getvalue())

@@ -72,11 +72,6 @@ class Directory:
         return next(iter(self.numbers(tag)), default)
 
 
-def is_tiff(data: bytes) -> bool:
-    """Say whether a file begins as a TIFF, or as one of the larger form."""
-    return data[:4] in (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
-
-
 def directories(data: bytes) -> list[Directory]:
     """Read the directories of all pages, in order, without their pictures; thumbnails and masks are no pages.
 

@@ -15,7 +15,15 @@ from cardveil.pipeline.renewal import covered, stored_verdict
 from cardveil.pipeline.texts_at_rest import keeping_of
 from cardveil.redaction import policy_of
 from cardveil.storage.archive import put_archive
-from cardveil.storage.sidecar import MAX_BYTES, as_card, as_entry, cards_of, history_of, read_sidecar
+from cardveil.storage.sidecar import (
+    MAX_BYTES,
+    as_card,
+    as_entry,
+    cards_of,
+    history_of,
+    read_sidecar,
+)
+from cardveil.storage.sidecar_parts import all_cards_of
 
 if TYPE_CHECKING:
     from cardveil.pipeline.claim import Claim
@@ -38,7 +46,7 @@ def finish(pipeline: Pipeline, claimed: Claim) -> None:
     except (PermissionMissing, Reject):
         return
     document = read_sidecar(data, claimed.source.key)
-    cards = cards_of(document) if document else ()
+    cards = all_cards_of(document) if document else ()
     if document is None or not cards or claimed.data is None:
         return
     policy = present_policy(document, pipeline.rules.policy, decided=True)

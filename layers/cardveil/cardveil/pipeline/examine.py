@@ -19,6 +19,7 @@ from cardveil.redaction import (
     RedactedCopy,
     Region,
     as_document,
+    may_have_pages,
     place,
     redact,
     upright_copy,
@@ -106,6 +107,25 @@ def examine(
         findings = tuple(dict.fromkeys([refusal.code, *_all_findings(recognition, hint, rules)]))
         return _without_copy(status, picture, recognition, findings)
     return with_copy(_without_copy(Status.REDACTED, picture, recognition, findings), done)
+
+
+def examine_source(
+    data: bytes,
+    hint: Hint,
+    recogniser: CardRecogniser,
+    rules: RedactionRules,
+    *,
+    key: str | None = None,
+    timings: Timings | None = None,
+) -> ProcessingResult:
+    """Examine a picture, or every page of a document; see `examine` and `document.examine_document`."""
+    if may_have_pages(data):
+        from cardveil.pipeline.document import examine_document  # pictures need none of it
+        from cardveil.redaction.documents import is_document
+
+        if is_document(data):
+            return examine_document(data, hint, recogniser, rules, timings=timings)
+    return examine(data, hint, recogniser, rules, key=key, timings=timings)
 
 
 def with_copy(verdict: ProcessingResult, done: Covered) -> ProcessingResult:

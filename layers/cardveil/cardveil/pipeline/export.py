@@ -21,6 +21,7 @@ from cardveil.settings import Settings
 from cardveil.storage.keys import keys_of, source_digest
 from cardveil.storage.objects import Entry, Objects, moment
 from cardveil.storage.sidecar import MAX_BYTES, read_sidecar
+from cardveil.storage.sidecar_parts import parts_of
 from cardveil.storage.source import is_source
 
 FORMATS: Final = ("csv", "jsonl")
@@ -112,8 +113,9 @@ class Export:
         dates = [entry.modified, *(_seconds(row[name]) for name in ("recognised_at", "decided_at"))]
         if max(dates) < self.wish.since:
             return ""
-        cards: list[tuple[int | None, Any]] = list(enumerate(document["cards"], start=1)) if document else []
-        return "".join(self._line(row | self._of_card(document, *card)) for card in cards or [(None, None)])
+        found = [(part, card) for part in parts_of(document) for card in part["cards"]] if document else []
+        told = [self._of_card(document, number, *each) for number, each in enumerate(found, start=1)]
+        return "".join(self._line(row | card) for card in told or [self._of_card(document, None, {}, None)])
 
     def _line(self, row: Mapping[str, Any]) -> str:
         if self.wish.format == "csv":
@@ -136,15 +138,28 @@ class Export:
         }
 
     def _of_card(
-        self, document: Mapping[str, Any] | None, number: int | None, card: Mapping[str, Any] | None
+        self,
+        document: Mapping[str, Any] | None,
+        number: int | None,
+        part: Mapping[str, Any],
+        card: Mapping[str, Any] | None,
     ) -> dict[str, Any]:
-        """Return what a row says of its card, which is nothing where there is none."""
+        """Return what a row says of its card, which is nothing where there is none.
+
+        Parameters
+        ----------
+        number : int, optional
+            Counted from 1, through all pages of a document.
+        part : mapping
+            The page that it is on, or the document itself.
+        """
         said: dict[str, Any] = dict.fromkeys(("card_type", "side", *_FIELDS)) | {"card": number}
         if document is None or card is None:
             return said
         said |= {"card_type": card["type"], "side": card["side"]}
         done = document["redaction"]
-        covered = {region["field"] for region in done["regions"]} if done else set()
+        regions = part.get("regions", done["regions"]) if done else ()
+        covered = {region["field"] for region in regions}
         card_type, side = CardType(card["type"]), Side(card["side"])
         for field in card["fields"]:
             name = field["name"]

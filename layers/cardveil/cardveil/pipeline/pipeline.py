@@ -34,7 +34,7 @@ from cardveil.core.timing import Timings
 from cardveil.pipeline.claim import Claim, Confirmation, claim, held
 from cardveil.pipeline.covering import RedactionRules
 from cardveil.pipeline.decided_policy import POLICY_META
-from cardveil.pipeline.examine import ProcessingResult, examine, sidecar_of
+from cardveil.pipeline.examine import ProcessingResult, examine_source, sidecar_of
 from cardveil.pipeline.options import ProcessOptions
 from cardveil.pipeline.renewal import re_redact
 from cardveil.pipeline.texts_at_rest import ALL, keeping_of
@@ -42,7 +42,7 @@ from cardveil.recognition.hints import hint_of
 from cardveil.recognition.interfaces import CardRecogniser, Hint
 from cardveil.recognition.recognizer import Stage
 from cardveil.recognition.staging import staged
-from cardveil.redaction import BUILT_IN
+from cardveil.redaction import BUILT_IN, may_have_pages
 from cardveil.settings import APIS, Settings
 from cardveil.settings.kinds import CardRule
 from cardveil.storage.circuit_breaker import BreakerGuard, CircuitBreaker
@@ -228,13 +228,10 @@ class Pipeline:
         sidecar = self._reusable_sidecar(claimed)
         try:
             with BreakerGuard(self.breaker, claimed.breaker, confirmation.start) as guard:
-                stage = partial(staged, self.sources, claimed.keys)
-                recogniser = self.recogniser(stage, answers, guard, claimed.options)
-                if sidecar is not None and claimed.data is not None:
-                    result = re_redact(sidecar, claimed.data, recogniser, claimed.rules, claimed.timings)
-                else:
-                    result = self._recognise_and_redact(claimed, recogniser)
-            paid = sum(call.api in APIS for call in result.calls) if sidecar is None else 0
+                recogniser = self._recogniser(claimed, answers, guard)
+                known = _redacted_anew(sidecar, claimed, recogniser)
+                result = known or self._recognise_and_redact(claimed, recogniser)
+            paid = 0 if known else sum(call.api in APIS for call in result.calls)
             with claimed.timings("confirm"):
                 # CI reads by key: had the object been replaced meanwhile, the places were another picture's.
                 now = confirmation.result()
@@ -243,11 +240,16 @@ class Pipeline:
                 if now is not None:
                     raise Retry("source_changed", "nothing: the new picture is processed instead")
                 return Outcome("gone", paid_calls=paid)
+            if "decoder_missing" in result.findings:
+                # Where it is installed it can be read: the sweeps try again.
+                from cardveil.redaction.documents import decoder_missing
+
+                return self._publish_refusal(claimed, decoder_missing())
             if "source_gone" in result.findings:
                 # Not the source, then, but the copy of it that was staged.
                 raise Retry("staged_copy_gone", RETRY_HINT)
             try:
-                self._publish(claimed, result)
+                result = self._publish(claimed, result)
             except Halt as refusal:
                 # What was paid for is kept: it may be permitted soon.
                 return self._publish_refusal(claimed, self.of_one_object(refusal))
@@ -255,7 +257,17 @@ class Pipeline:
             claimed.look_again()
         finally:
             answers.settle()
-        return Outcome("finished" if sidecar is None else "renewed", result.status, result.findings, paid)
+        return Outcome("renewed" if known else "finished", result.status, result.findings, paid)
+
+    def _recogniser(self, claimed: Claim, answers: ResponseCache, guard: BreakerGuard) -> CardRecogniser:
+        """Build the recogniser of a source: one of its own for each page, where it has several."""
+        stage = partial(staged, self.sources, claimed.keys)
+        build = partial(self.recogniser, stage, answers, guard, claimed.options)
+        if claimed.data is None or not may_have_pages(claimed.data):
+            return build()
+        from cardveil.recognition.page_by_page import PageByPage  # pictures need none of it
+
+        return PageByPage(build, self.invocation.limited(claimed.options.limit_s).remaining_s)
 
     @contextmanager
     def recognising(self, keys: Keys) -> Iterator[CardRecogniser]:
@@ -327,17 +339,26 @@ class Pipeline:
         except Reject as refusal:
             return ProcessingResult(Status.REJECTED, findings=(refusal.code,))
         key, timings = claimed.source.key, claimed.timings
-        return examine(claimed.data, hint, recogniser, claimed.rules, key=key, timings=timings)
+        return examine_source(claimed.data, hint, recogniser, claimed.rules, key=key, timings=timings)
 
     def _publish(
         self, claimed: Claim, result: ProcessingResult, refusal: Reject | Review | None = None
-    ) -> None:
-        """Write the copy, then the sidecar: with it the source is in its final state, or waits for it."""
+    ) -> ProcessingResult:
+        """Write the copy, then the sidecar: with it the source is in its final state, or waits for it.
+
+        Returns
+        -------
+        ProcessingResult
+            What was published: not a document of which nobody could read what its sidecar says.
+        """
         stored, keys, policy = claimed.stored, claimed.keys, claimed.rules.policy
         source = SourceFacts(self.sources.bucket, claimed.source.key, stored.etag, stored.size)
         sidecar = sidecar_of(result, source, policy, keys.redacted)
         kept = keeping_of(self.settings).sidecar(replace(sidecar, chosen=claimed.version.chosen), policy)
         document = to_json(kept)
+        if len(document) > MAX_BYTES:
+            told = ProcessingResult(Status.REJECTED, findings=("document_too_long",), calls=result.calls)
+            return self._publish(claimed, told)
         copy = (result.copy.data, result.copy.media_type) if result.copy else None
         with claimed.timings("publish"):
             replaces = claimed.made is not None
@@ -347,3 +368,18 @@ class Pipeline:
             )
             if not waits and claimed.made is not None and unread(claimed.made):
                 self.sources.delete(keys.unread)
+        return result
+
+
+def _redacted_anew(
+    sidecar: Mapping[str, Any] | None, claimed: Claim, recogniser: CardRecogniser
+) -> ProcessingResult | None:
+    """Redact from the places that a sidecar knows; None where the source must be recognised."""
+    if sidecar is None or claimed.data is None:
+        return None
+    told = (sidecar, claimed.data, recogniser, claimed.rules, claimed.timings)
+    if "pages" not in sidecar:
+        return re_redact(*told)
+    from cardveil.pipeline.document_renewal import re_redact_document  # pictures need none of it
+
+    return re_redact_document(*told)

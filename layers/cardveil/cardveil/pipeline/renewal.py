@@ -13,6 +13,7 @@ from cardveil.core.timing import Timings
 from cardveil.pipeline.covering import RedactionRules, Redactor
 from cardveil.pipeline.examine import ProcessingResult, with_copy
 from cardveil.recognition.interfaces import CardRecogniser
+from cardveil.redaction import Picture
 from cardveil.storage.sidecar import calls_of, cards_of
 
 #: Findings that come of the policy or of the covering. All others speak of the picture or of its recognition,
@@ -32,14 +33,45 @@ _OF_THE_POLICY: Final = frozenset(
 def stored_verdict(
     document: Mapping[str, Any], status: Status, cards: Sequence[Card], findings: Sequence[str]
 ) -> ProcessingResult:
-    """Return a verdict that keeps a sidecar's warnings and calls, and says the rest anew."""
+    """Return a verdict that keeps a sidecar's warnings and calls, and says the rest anew.
+
+    Parameters
+    ----------
+    cards : sequence of Card
+        As `storage.sidecar.all_cards_of` orders them; a document's come to stand on its pages again.
+    """
+    pages, left = list[ProcessingResult](), tuple(cards)
+    for page in stored_pages(document):
+        count = len(page.cards)
+        pages.append(replace(page, cards=left[:count]))
+        left = left[count:]
     return ProcessingResult(
         status,
-        cards=tuple(cards),
+        cards=left,
         warnings=tuple(VendorWarning(w["code"], w["name"]) for w in document["warnings"]),
         findings=tuple(dict.fromkeys(findings)),
         calls=calls_of(document),
+        pages=tuple(pages),
     )
+
+
+def stored_pages(document: Mapping[str, Any]) -> tuple[ProcessingResult, ...]:
+    """Return what a sidecar tells of a document's pages; their pictures are sizes alone."""
+    return tuple(
+        ProcessingResult(
+            Status(page["status"]),
+            picture=_frame(page["width"], page["height"]),
+            cards=cards_of(page),
+            findings=tuple(page["findings"]),
+        )
+        for page in document.get("pages", ())
+    )
+
+
+def _frame(width: int | None, height: int | None) -> Picture | None:
+    if width is None or height is None:
+        return None
+    return Picture(b"", "jpeg", width, height, 1, False, width, height, "srgb")
 
 
 def covered(
@@ -47,11 +79,17 @@ def covered(
 ) -> ProcessingResult:
     """Return a person's verdict with a copy that was made by the rules from the places of its cards.
 
+    Of a document, see `document_renewal.covered_document`.
+
     Raises
     ------
     Reject, Review
         When the picture cannot be read, a place is missing, or the copy cannot be proven.
     """
+    if verdict.pages:
+        from cardveil.pipeline.document_renewal import covered_document  # pictures need none of it
+
+        return covered_document(verdict, data, rules, recogniser)
     picture = rules.opened(data)
     done = Redactor(picture, rules).cover(verdict.cards, recogniser, Timings())
     # A person has looked already: what asks for one is settled.

@@ -103,7 +103,9 @@ class CachedRecognizers:
     def locate(self, image: Image, card_type: CardType) -> Reading:
         """See `Locator.locate`."""
         return self._once(
-            f"locate-{card_type.value}", image, lambda shown: self.locator.locate(shown, card_type)
+            _name("locate", image, card_type.value),
+            image,
+            lambda shown: self.locator.locate(shown, card_type),
         )
 
     def read(self, image: Image, side: Side | None) -> Reading:
@@ -111,7 +113,7 @@ class CachedRecognizers:
         reader = self.reader
         if reader is None:
             raise ValueError("there is no text provider")
-        name = f"read-{side.value if side else 'any'}"
+        name = _name("read", image, side.value if side else "any")
         return self._once(
             name, image, lambda shown: reader.read(shown, side), by_key=getattr(reader, "by_key", True)
         )
@@ -123,8 +125,7 @@ class CachedRecognizers:
             raise ValueError("there is no general recogniser")
         from cardveil.recognition.plain import line_document, line_of  # when it is asked: not at a start
 
-        # The picture and its copy may both be read.
-        name = f"lines-{sha256(image.data).hexdigest()[:16]}"
+        name = _name("lines", image)
         known = self.answers.recall(name, image.data)
         if known is not None:
             return tuple(line_of(line) for line in known["lines"]), _reading(known["reading"])
@@ -162,6 +163,11 @@ class CachedRecognizers:
             self.calls.guard.on_read()
         self.answers.keep(name, image.data, {"reading": _document(reading)})
         return reading
+
+
+def _name(kind: str, image: Image, *told: str) -> str:
+    """Name an answer: a source's pages may all be read, and a picture's copy beside it."""
+    return "-".join((kind, *told, sha256(image.data).hexdigest()[:16]))
 
 
 def _document(reading: Reading) -> dict[str, Any]:

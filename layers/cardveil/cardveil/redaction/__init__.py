@@ -1,7 +1,7 @@
 """Redaction that is proven: policy, places, two ways of covering, and checks before anything is given out."""
 
 from cardveil.imaging.copies import UprightCopy, upright_copy
-from cardveil.imaging.image import MEDIA_TYPES, Picture, inspect
+from cardveil.imaging.image import MEDIA_TYPES, Picture, inspect, may_have_pages
 from cardveil.imaging.limits import Limits, memory_of
 from cardveil.imaging.turbojpeg_library import Availability, coefficient_path_available
 from cardveil.redaction.card_outline import Outline, card_outline
@@ -50,6 +50,7 @@ __all__ = [
     "label_places",
     "load_policy",
     "mark_of",
+    "may_have_pages",
     "memory_of",
     "place",
     "plan",

@@ -9,8 +9,8 @@ from cardveil.core.errors import proof_failed
 from cardveil.core.frozen import dataclass
 from cardveil.imaging.conversion import Converted, Converter, opened
 from cardveil.imaging.jpeg import read_header
-from cardveil.imaging.limits import Limits
-from cardveil.imaging.pages import Page, PageLimits, is_document, pages_of
+from cardveil.imaging.limits import Limits, decoder_missing, too_large
+from cardveil.imaging.pages import Page, PageLimits, count_pages, is_document, page_limits_of, pages_of
 
 __all__ = [
     "MEDIA_TYPE",
@@ -20,9 +20,13 @@ __all__ = [
     "PageLimits",
     "Sheet",
     "build_pdf",
+    "count_pages",
+    "decoder_missing",
     "is_document",
     "opened",
+    "page_limits_of",
     "pages_of",
+    "too_large",
 ]
 
 MEDIA_TYPE: Final = "application/pdf"

@@ -88,10 +88,11 @@ class ResponseCache:
         with self._turn:  # one after the other, and each writes all that there is by then
             self._new[name] = {"image": _digest(image), "until": until, "content": content}
             note = {"form": _FORM, "answers": {**self._before(), **self._new}}
+            data = orjson.dumps(note)
+            if len(data) > _MAX_BYTES:
+                return  # of the many pages of a document: what is kept already is of more use
             try:
-                self.objects.put(
-                    self.key, orjson.dumps(note), media_type="application/json", meta={"kind": "answer"}
-                )
+                self.objects.put(self.key, data, media_type="application/json", meta={"kind": "answer"})
             except Retry:
                 return  # that it could not be kept is no failure: it may cost a second payment, no more
 

@@ -40,6 +40,19 @@ def calls_of(key: str, settings: Settings) -> Counter[str]:
     return calls + proof_of(settings)
 
 
+def blank_calls_of(key: str, settings: Settings) -> Counter[str]:
+    """Return the paid calls that a page without a card is expected to cost: it is looked for any card."""
+    calls = calls_of(key, settings) - proof_of(settings)
+    if not any(key.startswith(rule.prefix) for rule in settings.card_rules):
+        calls.update(AILicenseRec=1)
+    return calls
+
+
+def may_be_document(key: str) -> bool:
+    """Say whether a source is called as documents of pages are."""
+    return key.lower().endswith((".pdf", ".tif", ".tiff"))
+
+
 def proof_of(settings: Settings) -> Counter[str]:
     """Return the paid calls that proving a copy costs."""
     return Counter(OCR=1) if settings.proof == "recognise" and settings.engine == VENDOR else Counter()
@@ -53,6 +66,10 @@ class Estimate:
     ----------
     card_s : float
         How long a card takes, as far as is known from an earlier run; 1 s otherwise.
+    documents : Counter
+        Sources that are called as documents are and were read, by their number of pages.
+    unread : int
+        Such sources that were not read.
     """
 
     settings: Settings
@@ -61,6 +78,9 @@ class Estimate:
     calls: Counter[str] = field(default_factory=Counter)
     listed: int = 0
     looked: int = 0
+    documents: Counter[int] = field(default_factory=Counter)
+    unread: int = 0
+    _blank: Counter[str] = field(default_factory=Counter)
 
     @property
     def total(self) -> int:
@@ -71,6 +91,36 @@ class Estimate:
         """Count a source."""
         self.cards[reason] += 1
         self.calls.update(calls)
+
+    def add_pages(self, blank: Mapping[str, int], pages: int | None) -> None:
+        """Count what a document's pages cost besides its first; of None it is worked out by `settle`.
+
+        Parameters
+        ----------
+        blank : mapping
+            What a page costs, see `blank_calls_of`.
+        """
+        if pages is None:
+            self.unread += 1
+            self._blank.update(blank)
+            return
+        self.documents[pages] += 1
+        for _ in range(pages - 1):
+            self.calls.update(blank)
+
+    @property
+    def pages(self) -> float:
+        """Pages of all documents: of those that were not read as many as the others have on average."""
+        read = self.documents.total()
+        known = sum(pages * count for pages, count in self.documents.items())
+        return known + self.unread * (known / read if read else 1.0)
+
+    def settle(self) -> None:
+        """Add what the pages cost of the documents that were not read."""
+        known = sum(pages * count for pages, count in self.documents.items())
+        more = self.pages - known - self.unread
+        for api, count in self._blank.items():
+            self.calls[api] += round(count / self.unread * more)
 
     @property
     def seconds(self) -> float:
@@ -94,4 +144,9 @@ class Estimate:
             "money": round(sum(count * prices[api] for api, count in paid.items()), 2) if known else None,
             "listed": self.listed,
             "looked": self.looked,
+            **self._of_documents(),
         }
+
+    def _of_documents(self) -> dict[str, int]:
+        count = self.documents.total() + self.unread
+        return {"documents": count, "pages": round(self.pages)} if count else {}

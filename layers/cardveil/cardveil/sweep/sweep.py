@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -9,7 +10,7 @@ from functools import partial
 from typing import Any, Final
 
 from cardveil.core.context import Invocation
-from cardveil.core.errors import Halt
+from cardveil.core.errors import Halt, Reject, Review
 from cardveil.core.telemetry import Telemetry
 from cardveil.pipeline.examine import PIPELINE_VERSION
 from cardveil.pipeline.factory import build_processor
@@ -19,7 +20,8 @@ from cardveil.settings.regions import located
 from cardveil.storage.erasure import want_as_deleted
 from cardveil.storage.vendor import credentials_from, scf_client
 from cardveil.sweep.context import LEASE_S, SweepContext, ready
-from cardveil.sweep.estimate import Estimate
+from cardveil.sweep.decide import FREE
+from cardveil.sweep.estimate import Estimate, blank_calls_of, may_be_document
 from cardveil.sweep.listing import Pair, Position
 from cardveil.sweep.run import Checkpoints, Run, new_run
 from cardveil.sweep.selection import Selection
@@ -28,6 +30,8 @@ from cardveil.sweep.worker_pool import Done, Engine
 
 #: A run that left something over is followed by the next one after this many seconds at the latest.
 _SOON_S: Final = 900.0
+#: Documents of which an estimate counts the pages.
+_COUNTED: Final = 20
 
 
 def build_context(
@@ -116,17 +120,27 @@ def sweep(context: SweepContext, selection: Selection, *, every_s: float = 0.0) 
 
 
 def estimate(context: SweepContext, selection: Selection) -> Estimate:
-    """Plan without doing anything: nothing is paid, nothing is written."""
+    """Plan without doing anything: nothing is paid, nothing is written.
+
+    The pages of a few documents are counted; others are taken to have as many.
+    """
     run = Checkpoints(context.processor.pipeline.sources, context.prefix).load(selection)
     taken = sum(run.histogram) if run else 0
     found = Estimate(context.settings, run.seconds / taken if run and taken else 1.0)
     detector = context.change_detector(selection, context.now(), run.verified if run else None)
+    turn = threading.Lock()
 
     def work(pair: Pair, need: str) -> Done:
         found_need = detector.by_look(pair, *context.buckets) if need == "look" else (need, pair.source)
         if found_need is None:
             return Done("current")
-        return Done("planned", found_need[0], calls=context.calls_for(found_need[0], found_need[1].key))
+        reason, source = found_need
+        if reason not in FREE and may_be_document(source.key):
+            blank = blank_calls_of(source.key, context.settings)
+            with turn:
+                counted = found.documents.total() < _COUNTED
+                found.add_pages(blank, _pages(context, source.key) if counted else None)
+        return Done("planned", reason, calls=context.calls_for(reason, source.key))
 
     def need_of(pair: Pair) -> str | None:
         need = detector.by_listing(pair)
@@ -140,7 +154,19 @@ def estimate(context: SweepContext, selection: Selection) -> Estimate:
     engine = Engine(context.settings.sweep_in_flight, need_of, work, context.stop, count, lambda *_: None)
     with closing(context.plan(selection, Position(), lambda: None)) as plan:
         _, found.listed, _ = engine.run(plan, Position())
+    found.settle()
     return found
+
+
+def _pages(context: SweepContext, key: str) -> int:
+    """Count the pages of a source; one, where that cannot be known."""
+    from cardveil.pipeline.document import page_count  # pictures need none of it
+
+    try:
+        _, data = context.buckets[0].get(key, max_bytes=context.settings.max_bytes)
+        return 1 if data is None else page_count(data, context.processor.pipeline.rules)
+    except (Reject, Review):
+        return 1
 
 
 def _delete_with(pipeline: Pipeline, settings: Settings, key: str) -> None:

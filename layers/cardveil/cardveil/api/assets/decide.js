@@ -2,6 +2,8 @@
 // ---- deciding
 const REASONS = ['unsharp', 'cut_off', 'no_card', 'not_asked'];
 const lastEntry = () => (state.open.answer.sidecar.history || []).at(-1);
+/** Whether there is a card to decide over: to a document's pages none can be added. */
+const decidable = ({ sidecar }) => Boolean(sidecar.pages ? cardsOf(sidecar).length : kindOf());
 const showActions = () => {
   if (!state.open || !may('review')) return;
   const { answer, saving } = state.open;
@@ -11,7 +13,7 @@ const showActions = () => {
   const names = Object.keys(draft.fields);
   const dirty = names.length > 0 || Boolean(draft.kind);
   $('accept').textContent = word(dirty ? 'save' : 'accept');
-  $('accept').disabled = saving || !readable || !kindOf();
+  $('accept').disabled = saving || !readable || !decidable(answer);
   $('discard').hidden = !dirty;
   $('changed').textContent = names.length ? word('changed', { names: listed(names) }) : '';
   for (const node of document.querySelectorAll('#fields input, #fields button, #actions select, #reason, #reject, #reopen, #discard')) node.disabled = saving;
@@ -19,7 +21,7 @@ const showActions = () => {
 };
 const actions = (readable) => {
   const option = (value, text) => make('option', { value }, text);
-  const kinds = readable && may('read_text') && !cardOf(state.open.answer.sidecar) ? make('p', { class: 'row' },
+  const kinds = readable && may('read_text') && !cardOf(state.open.answer.sidecar) && !state.open.answer.sidecar.pages ? make('p', { class: 'row' },
     make('label', { for: 'kind' }, word('card_kind')),
     make('select', { id: 'kind', onchange: (event) => { keep({ ...draftNow(), kind: event.target.value, fields: {} }); showCard(); $('kind').focus(); } },
       option('', '—'), ...Object.keys(FIELDS).map((kind) => option(kind, word(`kind.${kind}`))))) : null;
@@ -91,7 +93,7 @@ const decided = async (done, pictures, decision, reason) => {
   const opened = state.open;
   const { redaction } = done.sidecar;
   let copy = {};
-  if (redaction) copy = await call('GET', pathOf(done.ref, '/pictures/redacted')).then((picture) => ({ picture }), (problem) => ({ problem: refused(problem) }));
+  if (redaction) copy = await pictureOf(done, 'redacted', shownPlace().page);
   if (state.open !== opened) return;
   present(done, { ...pictures, copy });
   state.open.decided = true;

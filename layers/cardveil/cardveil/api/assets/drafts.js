@@ -66,7 +66,7 @@ const leftBy = (subject) => {
 const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 /** The polygon as it is compared and sent: tenths of a pixel. */
 const rounded = (polygon) => polygon && polygon.map((point) => point.map((value) => Math.round(value * 10) / 10));
-const fieldOf = (sidecar, name) => { const card = sidecar.cards[numberOf(name)]; return card && card.fields.find((field) => field.name === plain(name)); };
+const fieldOf = (sidecar, name) => { const card = cardsOf(sidecar)[numberOf(name)]; return card && card.fields.find((field) => field.name === plain(name)); };
 /** Return what of a field's draft is not as the sidecar has it; null when nothing is. */
 const changed = (sidecar, name, { text, polygon }) => {
   const before = fieldOf(sidecar, name);
@@ -99,7 +99,7 @@ const settle = ({ ref, sidecar, version }) => {
     const left = changed(sidecar, name, part);
     if (left) draft.fields[name] = left; else delete draft.fields[name];
   }
-  if (draft.kind && sidecar.cards.length) draft.kind = '';
+  if (draft.kind && cardsOf(sidecar).length) draft.kind = '';
   drafts.put(ref, { ...draft, version });
   return older && drafts.has(ref);
 };

@@ -6,9 +6,10 @@ const NARROW = matchMedia('(max-width: 56rem)');
 const whole = () => ({ zoom: 1, x: 0, y: 0 });
 /** A copy that was cut to the card has a frame of its own; any other is looked at together with its source. */
 const viewOf = (name) => {
-  const { redaction } = state.open.answer.sidecar;
+  const { sidecar } = state.open.answer;
+  const { crop } = pageOf(sidecar) || sidecar.redaction || {};
   const { width, height } = frameOf();
-  const cut = redaction && redaction.crop && !same(redaction.crop, [0, 0, width, height]);
+  const cut = crop && !same(crop, [0, 0, width, height]);
   return state.open.views[cut ? name : 'source'];
 };
 const within = (value, least, most) => Math.min(most, Math.max(least, value));
