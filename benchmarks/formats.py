@@ -185,6 +185,52 @@ def upright(count: int) -> int:
     return right
 
 
+class Count:
+    """What came of the files, told as it comes: a run that is ended early has said what it has seen."""
+
+    def __init__(self) -> None:
+        self.parent = Parent()
+        self.canaries = 0
+        self.copies: list[bytes] = []
+
+    def look(self, data: bytes, *, keep: bool = False) -> str:
+        """Redact one file and look at its copy; return the outcome."""
+        outcome, copy = self.parent.look(data)
+        self.canaries += bool(copy) and holds_canary(copy)
+        if copy and keep:
+            self.copies.append(copy)
+        return outcome
+
+    def whole(self, files: Sequence[tuple[str, bytes]]) -> None:
+        """Redact files as they are, and tell the outcomes of each kind."""
+        ends = dict[str, Counter[str]]()
+        for kind, data in files:
+            ends.setdefault(kind, Counter())[self.look(data, keep=True)] += 1
+        for kind, counted in ends.items():
+            told = ", ".join(f"{count} {outcome}" for outcome, count in counted.most_common())
+            print(f"{kind:22} {told}")
+
+    def damaged(self, files: Sequence[bytes], count: int, seed: int, until: float) -> None:
+        """Redact so many damaged files, or until a moment, and tell the outcomes."""
+        rng, tried, outcomes = random.Random(seed), 0, Counter[str]()
+        while tried < count and time.monotonic() < until:
+            outcomes[self.look(damaged(list(files), rng))] += 1
+            tried += 1
+            if tried % 250 == 0:
+                print(f"  {tried} of {count} damaged files", flush=True)
+        print(f"damaged files            {tried}")
+        for outcome, number in outcomes.most_common():
+            print(f"  {outcome:22} {number}")
+
+    def promises(self) -> bool:
+        """Tell what must be nothing, and say whether it is."""
+        parent = self.parent
+        print(f"deaths of the parent     {parent.deaths}")
+        print(f"files over {LONGEST:.0f} s          {parent.hangs}; the slowest took {parent.slowest:.1f} s")
+        print(f"copies with a canary     {self.canaries}", flush=True)
+        return not (parent.deaths or parent.hangs or self.canaries)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--damaged", type=int, default=2000)
@@ -195,41 +241,21 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     begun = time.monotonic()
-    files = list(corpus())
-    others = list(foreign(arguments.packages))
-    carrying = sum(CANARY in data for _, data in files)
-    parent, canaries, copies = Parent(), 0, list[bytes]()
-    ends = dict[str, Counter[str]]()
-    for kind, data in files + others:
-        outcome, copy = parent.look(data)
-        copies += [copy] if copy else []
-        canaries += bool(copy) and holds_canary(copy)
-        ends.setdefault(kind, Counter())[outcome] += 1
-    strange = told_by_others(copies)
-    rng, tried, outcomes = random.Random(arguments.seed), 0, Counter[str]()
-    whole = [data for _, data in files + others if len(data) < _LARGE]
-    while tried < arguments.damaged and time.monotonic() - begun < arguments.seconds:
-        outcome, copy = parent.look(damaged(whole, rng))
-        canaries += bool(copy) and holds_canary(copy)
-        outcomes[outcome] += 1
-        tried += 1
     right = upright(50)
-    for kind, counted in ends.items():
-        print(f"{kind:22} {', '.join(f'{count} {outcome}' for outcome, count in counted.most_common())}")
-    print(f"generated files          {len(files)}, {carrying} with canaries")
-    print(f"files of packages        {len(others)}")
-    print(f"damaged files            {tried}")
-    for outcome, count in outcomes.most_common():
-        print(f"  {outcome:22} {count}")
-    print(f"deaths of the parent     {parent.deaths}")
-    print(f"files over {LONGEST:.0f} s          {parent.hangs}; the slowest took {parent.slowest:.1f} s")
-    print(f"copies with a canary     {canaries}")
-    print(
-        f"copies of whole files    {len(copies)}; other programs find in them: {dict(strange) or 'nothing'}"
-    )
-    print(f"HEICs right              {right} of 50")
+    print(f"HEICs right              {right} of 50", flush=True)
+    files, others = list(corpus()), list(foreign(arguments.packages))
+    print(f"generated files          {len(files)}, {sum(CANARY in data for _, data in files)} with canaries")
+    print(f"files of packages        {len(others)}", flush=True)
+    count = Count()
+    count.whole(files + others)
+    strange = dict(told_by_others(count.copies))
+    print(f"copies of whole files    {len(count.copies)}; others find in them: {strange or 'nothing'}")
+    kept = count.promises()
+    small = [data for _, data in files + others if len(data) < _LARGE]
+    count.damaged(small, arguments.damaged, arguments.seed, begun + arguments.seconds)
+    kept = count.promises() and kept
     print(f"seconds                  {time.monotonic() - begun:.0f}")
-    return 1 if parent.deaths or parent.hangs or canaries or strange or right != 50 else 0
+    return 0 if kept and not strange and right == 50 else 1
 
 
 if __name__ == "__main__":
