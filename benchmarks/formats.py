@@ -80,7 +80,8 @@ def _of_document(data: bytes) -> tuple[str, bytes]:
     told = done.status.value if done.copy else done.findings[0]
     if told == "no_card":
         # All of it is shown then, as if a person had said so: there is the most that a copy could hold.
-        kept = covered_document(replace(done, status=Status.REDACTED), data, _RULES, SheetRecogniser())
+        said = replace(done, status=Status.REDACTED)
+        kept = covered_document(said, data, _RULES, SheetRecogniser(), page_limits=_PAGES)
         return told, kept.copy.data if kept.copy else b""
     return told, done.copy.data if done.copy else b""
 

@@ -24,7 +24,7 @@ from cardveil.pipeline.examine import ProcessingResult
 from cardveil.pipeline.renewal import covered, re_redact, stored_pages, stored_verdict
 from cardveil.recognition.interfaces import CardRecogniser
 from cardveil.redaction import Picture
-from cardveil.redaction.documents import Page
+from cardveil.redaction.documents import Page, PageLimits
 
 
 def re_redact_document(
@@ -67,7 +67,12 @@ def re_redact_document(
 
 
 def covered_document(
-    verdict: ProcessingResult, data: bytes, rules: RedactionRules, recogniser: CardRecogniser
+    verdict: ProcessingResult,
+    data: bytes,
+    rules: RedactionRules,
+    recogniser: CardRecogniser,
+    *,
+    page_limits: PageLimits | None = None,
 ) -> ProcessingResult:
     """Return a person's verdict of a document with a copy that was made from the places on its pages.
 
@@ -92,7 +97,7 @@ def covered_document(
         _require_same(done.picture, before.picture)
         return done
 
-    done = list(each_page(data, rules, None, Timings(), decided, asked=True))
+    done = list(each_page(data, rules, page_limits, Timings(), decided, asked=True))
     if len(done) != len(verdict.pages):
         raise _differs()
     pages = tuple(each.verdict for each in done)
