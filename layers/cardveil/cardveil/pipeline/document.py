@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
@@ -13,7 +14,7 @@ from cardveil.core.timing import Timings
 from cardveil.pipeline.covering import RedactionRules
 from cardveil.pipeline.examine import ProcessingResult, examine
 from cardveil.recognition.interfaces import CardRecogniser, Hint
-from cardveil.redaction import Picture, Proof, RedactedCopy, redact
+from cardveil.redaction import Picture, Proof, RedactedCopy, inspect, redact
 from cardveil.redaction.documents import (
     MEDIA_TYPE,
     Page,
@@ -140,6 +141,11 @@ def shown_whole(
     verdict: ProcessingResult, picture: Picture, rules: RedactionRules, what: str
 ) -> ProcessingResult:
     """Return the verdict of a page without a card with its copy: covered whole, or kept (`what`)."""
+    if what != "keep" and rules.mark is None:
+        # Nothing of the page is needed to make one that shows nothing of it.
+        copy = redact(_blank(), [], shown=(), fill=rules.policy.fill, allow_empty=True)
+        copy = replace(copy, width=picture.width, height=picture.height)
+        return replace(verdict, status=Status.REDACTED, picture=picture, copy=copy)
     shown = None if what == "keep" else ()
     copy = redact(picture, [], shown=shown, fill=rules.policy.fill, allow_empty=True)
     if rules.mark is not None:
@@ -147,6 +153,15 @@ def shown_whole(
 
         copy = marked(copy, rules.mark, rules.policy.fill)
     return replace(verdict, status=Status.REDACTED, picture=picture, copy=copy)
+
+
+def _blank() -> Picture:
+    """Return a small picture of no page, to be covered in place of one: on paper it is as large."""
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.new("RGB", (16, 16)).save(out, "JPEG", quality=95, subsampling=0)
+    return inspect(out.getvalue())
 
 
 def whole_of(done: Sequence[PageResult]) -> ProcessingResult:
