@@ -145,7 +145,7 @@ def test_a_changed_segment_whose_head_was_deleted_too_is_told_by_the_next(number
     memory = three_chains()
     key = segments(memory)[number]
     data, meta = memory.content[key]
-    memory.content[key] = data.replace(b"-b", b"-c"), meta
+    memory.content[key] = data.replace(b'-b"', b'-c"'), meta
     (head,) = (each for each in memory.keys(HEADS) if f"/{number - 9:08}-" in each)
     del memory.content[head]
     assert kinds(memory) == {"altered"}

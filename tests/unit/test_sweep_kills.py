@@ -167,7 +167,7 @@ def test_ten_kills_change_nothing_and_what_is_kept_is_not_paid_again() -> None:
     assert undisturbed is not None
     assert (undisturbed.counts, calm.vendor.paid) == ({"redacted": CARDS}, 2 * CARDS)
 
-    world, chance, killed = filled(), random.Random(6), 0
+    world, chance, killed = filled(), random.Random(2), 0
     run: Run | None = None
     while killed < KILLS:
         kept, before = world.kept(), world.vendor.calls.copy()
