@@ -1,0 +1,66 @@
+"""Where a card lies in a picture: by its text, then by the edges that are seen where the text puts them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from cardveil.card.geometry import homography, inverse
+from cardveil.card.layout import CardLayout, find_layout
+from cardveil.card.model import Card, Polygon
+from cardveil.core.frozen import dataclass
+from cardveil.imaging.image import Picture
+from cardveil.redaction.card_outline import Outline, card_outline, edge_points
+from cardveil.redaction.card_pose import Known, Placement, place
+from cardveil.redaction.flat_card import FlatCard, flat_card
+
+#: Sides whose edges are looked for no further when so many are seen.
+_ENOUGH: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class CardPlace:
+    """A card's place, its pixels flattened, and its outline; `flat` is None where nothing can be decoded."""
+
+    placement: Placement
+    flat: FlatCard | None
+    outline: Outline
+
+
+def card_place(picture: Picture, card: Card, labels: Sequence[tuple[str, Polygon]] = ()) -> CardPlace | None:
+    """Find a card in a picture, of which its text and, if it has one, its outline give the first guess.
+
+    Makes of a card print their text up to 3 mm elsewhere, so that text alone misplaces the far corners; the
+    edges do not differ. The outline that is given counts for nothing but where edges are looked for.
+
+    Returns
+    -------
+    CardPlace or None
+        None if the text does not tell where the card is (see `place`).
+    """
+    told = place(card, labels)
+    if told is None:
+        return None
+    seen: list[list[Known]] = [[] for _ in range(4)]
+    for guess in (_placed_by(card.outline, told.layout), told):
+        flat = flat_card(picture, guess) if guess is not None else None
+        if guess is None or flat is None or sum(map(bool, seen)) >= _ENOUGH:
+            continue
+        points = edge_points(flat, guess)
+        if sum(map(bool, points)) > sum(map(bool, seen)):
+            seen = points
+    placement = place(card, labels, [point for side in seen for point in side]) or told
+    flat = flat_card(picture, placement)
+    return CardPlace(placement, flat, card_outline(flat, placement))
+
+
+def _placed_by(outline: Polygon | None, own: CardLayout) -> Placement | None:
+    """Return the place that an outline says, for a first look: nothing is known of its doubt."""
+    layout = find_layout(own.type, own.side)
+    if outline is None or layout is None:
+        return None
+    try:
+        to_picture = homography(layout.outline.corners(), outline.points)
+        return Placement(layout, to_picture, inverse(to_picture), 0.0, 0.0, (0.0, 0.0, 1.0), ())
+    except ValueError:
+        return None
