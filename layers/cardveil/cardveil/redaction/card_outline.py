@@ -24,6 +24,8 @@ _AS_STRONG: Final = 0.6
 _CONTRAST: Final = 8.0
 #: Millimetres by which what is shown ends before an edge that was seen, and before one that was not.
 _INSIDE_SEEN, _INSIDE_UNSEEN = 1.0, 3.0
+#: Millimetres within which an edge is sought that told the card's place.
+_PLACED: Final = 1.5
 #: How much a point of an edge tells of the card's place, beside a label.
 _EDGE_WEIGHT: Final = 2.0
 #: Standard deviations of the fit by which the latter is drawn in as well.
@@ -49,15 +51,23 @@ class Outline:
     seen: tuple[bool, bool, bool, bool]
 
 
-def card_outline(flat: FlatCard | None, placement: Placement) -> Outline:
-    """Find a card's outline, of which the text's places give the first guess.
+def card_outline(
+    flat: FlatCard | None, placement: Placement, placed: Sequence[bool] = (False,) * 4
+) -> Outline:
+    """Find a card's outline, of which its place gives the first guess.
 
     Without a flattened copy no edge is seen.
+
+    Parameters
+    ----------
+    placed : sequence of bool
+        For each side, whether its clearest edge is where `placement` puts it: then none is sought elsewhere.
     """
     layout = placement.layout
     sides, inner, seen = [], [], []
     for side in range(4):
-        edge = _edge(flat, side, layout.width, layout.height) if flat is not None else None
+        reach = _PLACED if placed[side] else REACH
+        edge = _edge(flat, side, layout.width, layout.height, reach) if flat is not None else None
         doubt = max(
             placement.doubts(corner)[side % 2 == 0]
             for corner in (layout.outline.corners()[side], layout.outline.corners()[(side + 1) % 4])
@@ -141,16 +151,20 @@ def _crossing(one: tuple[Point, Point], other: tuple[Point, Point]) -> Point:
 # --------------------------------------------------------------------------------------------
 
 
-def _edge(flat: FlatCard, side: int, width: float, height: float) -> tuple[float, float] | None:
+def _edge(flat: FlatCard, side: int, width: float, height: float, reach: float) -> tuple[float, float] | None:
     """Return how far the two ends of a side's edge lie outside the layout's edge (mm), if it is seen.
 
-    Of several lines about as strong the innermost counts: what lies beyond the card may have edges of its
-    own.
+    Of several lines about as strong within reach the innermost counts: what lies beyond the card may have
+    edges of its own.
     """
-    found = list(_straight_lines(*_steps(flat, side, width, height)))
+    step, middle = SCALE // 2, REACH * SCALE
+    found = [
+        line
+        for line in _straight_lines(*_steps(flat, side, width, height))
+        if max(abs(end + step - middle) for end in line[1:]) <= reach * SCALE
+    ]
     if not found:
         return None
-    step = SCALE // 2
     strongest = max(strength for strength, _, _ in found)
     good = [line for line in found if line[0] >= _AS_STRONG * strongest]
     _, start, end = min(good, key=lambda line: line[1] + line[2])

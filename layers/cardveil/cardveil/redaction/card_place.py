@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from cardveil.card.geometry import homography, inverse
+from cardveil.card.geometry import homography, inverse, project
 from cardveil.card.layout import CardLayout, find_layout
 from cardveil.card.model import Card, Polygon
 from cardveil.core.frozen import dataclass
@@ -16,6 +16,8 @@ from cardveil.redaction.flat_card import FlatCard, flat_card
 
 #: Sides whose edges are looked for no further when so many are seen.
 _ENOUGH: Final = 4
+#: Millimetres by which an edge may miss the side of the card that it was taken for.
+_AGREE: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,14 @@ def card_place(picture: Picture, card: Card, labels: Sequence[tuple[str, Polygon
             seen = points
     placement = place(card, labels, [point for side in seen for point in side]) or told
     flat = flat_card(picture, placement)
-    return CardPlace(placement, flat, card_outline(flat, placement))
+    placed = [bool(side) and _agrees(side, placement) for side in seen]
+    return CardPlace(placement, flat, card_outline(flat, placement, placed))
+
+
+def _agrees(side: Sequence[Known], placement: Placement) -> bool:
+    """Say whether a side's edge lies where the card's place has it."""
+    misses = sorted(abs(project(placement.to_card, at)[axis] - value) for at, axis, value, _ in side)
+    return misses[len(misses) // 2] <= _AGREE
 
 
 def _placed_by(outline: Polygon | None, own: CardLayout) -> Placement | None:
