@@ -23,7 +23,7 @@ from tests.support.laid_cards import (
 
 from cardveil.card.geometry import project
 from cardveil.card.layout import Box, layout_of
-from cardveil.card.model import Card, CardType, Field, Polygon, Side
+from cardveil.card.model import Card, CardType, Field, Polygon, SeenText, Side
 from cardveil.core.errors import Review
 from cardveil.recognition.interfaces import TextLine
 from cardveil.redaction import (
@@ -39,6 +39,7 @@ from cardveil.redaction import (
     text_roles,
 )
 from cardveil.redaction.card_pose import place
+from cardveil.redaction.regions import grown_text
 
 STANDARD = load_policy("standard")
 
@@ -293,3 +294,12 @@ def test_the_text_to_look_for_is_the_covered_part() -> None:
     kept = {TEXTS[name] for name in ("name", "sex", "ethnicity", "birth_date", "address")}
     assert set(kept_texts(card, minimal)) == {*kept, NUMBER[:6], *layout_of(*ID_FRONT).labels}
     assert set(forbidden_texts(card, STANDARD)) == {"name", "address", "id_number", "birth_date"}
+
+
+def test_a_text_that_runs_down_is_covered_along_it_and_not_far_aside() -> None:
+    """What stands beside the card is often found as one tall box; a character's size is its shorter side."""
+    down = SeenText("other", "", Polygon.of([(300, 100), (350, 100), (350, 600), (300, 600)]))
+    left, top, right, bottom = grown_text(down, 0.6, None).bounds()
+    assert (left, right) == pytest.approx((300, 350), abs=80)
+    assert top <= 75
+    assert bottom >= 625

@@ -14,8 +14,9 @@ from cardveil.redaction.card_outline import Outline, card_outline, edge_points
 from cardveil.redaction.card_pose import Known, Placement, place
 from cardveil.redaction.flat_card import FlatCard, flat_card
 
-#: Sides whose edges are looked for no further when so many are seen.
-_ENOUGH: Final = 4
+_SIDES: Final = 4
+#: Times that edges are looked for.
+_ROUNDS: Final = 3
 #: Millimetres by which an edge may miss the side of the card that it was taken for.
 _AGREE: Final = 0.8
 
@@ -44,17 +45,26 @@ def card_place(picture: Picture, card: Card, labels: Sequence[tuple[str, Polygon
     if told is None:
         return None
     seen: list[list[Known]] = [[] for _ in range(4)]
-    for guess in (_placed_by(card.outline, told.layout), told):
-        flat = flat_card(picture, guess) if guess is not None else None
-        if guess is None or flat is None or sum(map(bool, seen)) >= _ENOUGH:
-            continue
-        points = edge_points(flat, guess)
-        if sum(map(bool, points)) > sum(map(bool, seen)):
-            seen = points
-    placement = place(card, labels, [point for side in seen for point in side]) or told
+    guesses = [_placed_by(card.outline, told.layout), told]
+    placement = told
+    for _ in range(_ROUNDS):
+        for guess in guesses:
+            flat = flat_card(picture, guess) if guess is not None and _count(seen) < _SIDES else None
+            points = edge_points(flat, guess) if flat is not None and guess is not None else []
+            seen = points if _count(points) > _count(seen) else seen
+        # A side that the text misplaced comes into sight when the others are known.
+        better = place(card, labels, [point for side in seen for point in side])
+        if better is None or _count(seen) == _SIDES or better == placement:
+            placement = better or told
+            break
+        placement, guesses = better, [better]
     flat = flat_card(picture, placement)
     placed = [bool(side) and _agrees(side, placement) for side in seen]
     return CardPlace(placement, flat, card_outline(flat, placement, placed))
+
+
+def _count(sides: Sequence[Sequence[Known]]) -> int:
+    return sum(map(bool, sides))
 
 
 def _agrees(side: Sequence[Known], placement: Placement) -> bool:
