@@ -10,7 +10,7 @@ from random import Random
 import cv2
 import numpy as np
 import pytest
-from tests.support.laid_cards import laid_card, matrix_of
+from tests.support.laid_cards import ID_BACK, laid_card, matrix_of
 from tests.support.samples import fonts
 from tests.support.samples.makes import FARTHEST, another_make
 from tests.support.samples.mixed import make_mixed
@@ -84,6 +84,20 @@ def test_edges_tell_the_place_of_a_card_whose_text_stands_elsewhere(pose: str) -
     assert found.outline.seen == (True,) * 4
     assert miss(place(card)) > 1.5
     assert miss(found.placement) < 0.7
+
+
+def test_the_titles_of_a_back_tell_how_wide_it_is() -> None:
+    """Its two values and their labels begin within 14 mm: from there alone its right side is anywhere."""
+    card, layout = laid_card(ID_BACK, "flat", off=0.5), layout_of(*ID_BACK)
+    matrix = matrix_of(layout, "flat")
+    labels = [
+        (name, Polygon.of(project(matrix, corner) for corner in box.grown(0.1 * index).corners()))
+        for index, (name, box) in enumerate(layout.labels.items())
+    ]
+    found = place(card, labels)
+    assert found is not None
+    right = found.polygon(layout.outline).points[1][0]
+    assert right == pytest.approx(project(matrix, (layout.width, 0.0))[0], abs=1.5 * 1300 / 85.6)
 
 
 def test_a_line_within_the_card_is_not_its_edge_where_the_edge_told_the_place() -> None:

@@ -98,6 +98,13 @@ def test_fine_lines_all_over_the_card_are_no_writing() -> None:
     assert _found(pixels) == []
 
 
+def test_dark_strokes_all_over_the_card_are_writing() -> None:
+    """Words of a watermark set so densely that most of the card is under them."""
+    down, along = np.mgrid[0:1200, 0:1600]
+    pixels = np.where(((down + along // 3) % 40 < 12) & (_blank() > 200), np.uint8(140), _blank())
+    assert _found(pixels) != []
+
+
 @pytest.mark.parametrize("grey", [40, 120, 165], ids=["ink", "pencil", "pale"])
 def test_writing_over_fine_lines_is_found_and_all_that_may_be_part_of_it(grey: int) -> None:
     pixels = _fine_lines(_blank())
