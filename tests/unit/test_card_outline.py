@@ -10,7 +10,7 @@ from random import Random
 import cv2
 import numpy as np
 import pytest
-from tests.support.laid_cards import ID_BACK, laid_card, matrix_of
+from tests.support.laid_cards import ID_BACK, LICENCE, laid_card, matrix_of
 from tests.support.samples import fonts
 from tests.support.samples.makes import FARTHEST, another_make
 from tests.support.samples.mixed import make_mixed
@@ -98,6 +98,19 @@ def test_the_titles_of_a_back_tell_how_wide_it_is() -> None:
     assert found is not None
     right = found.polygon(layout.outline).points[1][0]
     assert right == pytest.approx(project(matrix, (layout.width, 0.0))[0], abs=1.5 * 1300 / 85.6)
+
+
+@pytest.mark.parametrize(("astray", "certain"), [("License No.", True), ("证号", False)])
+def test_small_print_below_its_label_does_not_make_a_place_uncertain(astray: str, certain: bool) -> None:
+    card, layout = laid_card(LICENCE, "flat"), layout_of(*LICENCE)
+    matrix = matrix_of(layout, "flat")
+    labels = [
+        (name, Polygon.of(project(matrix, (x - 8.0 * (name == astray), y)) for x, y in box.corners()))
+        for name, box in layout.labels.items()
+    ]
+    found = place(card, labels)
+    assert found is not None
+    assert (found.misfit < 1.0) is certain
 
 
 def test_a_line_within_the_card_is_not_its_edge_where_the_edge_told_the_place() -> None:

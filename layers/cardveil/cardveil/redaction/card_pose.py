@@ -205,9 +205,15 @@ def _label_box(to_card: Matrix, box: Box, polygon: Polygon) -> Box:
 
 
 def _misfit(to_card: Matrix, layout: CardLayout, labels: Sequence[tuple[str, Polygon]]) -> float:
-    """Return how far the worst label's left end lies from its place, in millimetres."""
+    """Return how far the worst label's left end lies from its place, in millimetres.
+
+    Small print stands beside or below the label that it translates: where that was seen, it tells no more.
+    """
+    translated = {layout.label_fields.get(name) for name, _ in labels if not name.isascii()} - {None}
     worst = 0.0
     for name, polygon in labels:
+        if name.isascii() and layout.label_fields.get(name) in translated:
+            continue
         box = layout.labels[name]
         seen = project(to_card, _middle(polygon.points[0], polygon.points[3]))
         worst = max(worst, math.dist(seen, (box.x, box.centre[1])))
