@@ -12,7 +12,8 @@ from cardveil.core.frozen import dataclass
 from cardveil.imaging.image import Picture
 from cardveil.redaction.card_outline import Outline, card_outline, edge_points
 from cardveil.redaction.card_pose import Known, Placement, place
-from cardveil.redaction.flat_card import FlatCard, flat_card
+from cardveil.redaction.flat_card import FlatCard, GreyPicture
+from cardveil.redaction.polygons import straight
 
 _SIDES: Final = 4
 #: Times that edges are looked for.
@@ -44,12 +45,13 @@ def card_place(picture: Picture, card: Card, labels: Sequence[tuple[str, Polygon
     told = place(card, labels)
     if told is None:
         return None
+    grey = GreyPicture(picture)
     seen: list[list[Known]] = [[] for _ in range(4)]
     guesses = [_placed_by(card.outline, told.layout), told]
     placement = told
     for _ in range(_ROUNDS):
         for guess in guesses:
-            flat = flat_card(picture, guess) if guess is not None and _count(seen) < _SIDES else None
+            flat = grey.flattened(guess) if guess is not None and _count(seen) < _SIDES else None
             points = edge_points(flat, guess) if flat is not None and guess is not None else []
             seen = points if _count(points) > _count(seen) else seen
         # A side that the text misplaced comes into sight when the others are known.
@@ -58,7 +60,7 @@ def card_place(picture: Picture, card: Card, labels: Sequence[tuple[str, Polygon
             placement = better or told
             break
         placement, guesses = better, [better]
-    flat = flat_card(picture, placement)
+    flat = grey.flattened(placement)
     placed = [bool(side) and _agrees(side, placement) for side in seen]
     return CardPlace(placement, flat, card_outline(flat, placement, placed))
 
@@ -76,7 +78,7 @@ def _agrees(side: Sequence[Known], placement: Placement) -> bool:
 def _placed_by(outline: Polygon | None, own: CardLayout) -> Placement | None:
     """Return the place that an outline says, for a first look: nothing is known of its doubt."""
     layout = find_layout(own.type, own.side)
-    if outline is None or layout is None:
+    if outline is None or layout is None or straight(outline) != outline:
         return None
     try:
         to_picture = homography(layout.outline.corners(), outline.points)
