@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from math import dist
 from random import Random
 
 import cv2
 import numpy as np
 import pytest
-from tests.support.laid_cards import laid_card, matrix_of
+from tests.support.laid_cards import ID_BACK, LICENCE, laid_card, matrix_of
 from tests.support.samples import fonts
 from tests.support.samples.makes import FARTHEST, another_make
 from tests.support.samples.mixed import make_mixed
@@ -17,7 +18,7 @@ from tests.support.samples.mixed import make_mixed
 from cardveil.card.geometry import project
 from cardveil.card.layout import Box, layout_of
 from cardveil.card.model import CardType, Polygon, Side
-from cardveil.redaction import card_outline, flat_card, inspect, place
+from cardveil.redaction import Placement, card_outline, card_place, flat_card, inspect, place
 from cardveil.redaction.polygons import holds
 
 ID_FRONT = (CardType.ID_CARD, Side.FRONT)
@@ -65,6 +66,62 @@ def test_an_edge_that_is_seen_is_where_the_card_ends(card: Box, pose: str, kind:
     for found, corner in zip(outline.points, true, strict=True):
         assert abs(found[0] - corner[0]) < 1.5 * millimetre
         assert abs(found[1] - corner[1]) < 1.5 * millimetre
+
+
+@pytest.mark.parametrize("pose", ["flat", "turned by 20 degrees", "seen aslant"])
+def test_edges_tell_the_place_of_a_card_whose_text_stands_elsewhere(pose: str) -> None:
+    """Each text is up to 1 mm off its own way: by text alone a far corner is misplaced by more."""
+    card = laid_card(ID_FRONT, pose, off=1.0)
+    true = [project(matrix_of(LAYOUT, pose), corner) for corner in LAYOUT.outline.corners()]
+
+    def miss(placement: Placement | None) -> float:
+        assert placement is not None
+        found = placement.polygon(LAYOUT.outline).points
+        return max(dist(a, b) for a, b in zip(found, true, strict=True)) * 85.6 / 1300
+
+    found = card_place(inspect(_picture(pose, LAYOUT.outline)), card)
+    assert found is not None
+    assert found.outline.seen == (True,) * 4
+    assert miss(place(card)) > 1.5
+    assert miss(found.placement) < 0.7
+
+
+def test_the_titles_of_a_back_tell_how_wide_it_is() -> None:
+    """Its two values and their labels begin within 14 mm: from there alone its right side is anywhere."""
+    card, layout = laid_card(ID_BACK, "flat", off=0.5), layout_of(*ID_BACK)
+    matrix = matrix_of(layout, "flat")
+    labels = [
+        (name, Polygon.of(project(matrix, corner) for corner in box.grown(0.1 * index).corners()))
+        for index, (name, box) in enumerate(layout.labels.items())
+    ]
+    found = place(card, labels)
+    assert found is not None
+    right = found.polygon(layout.outline).points[1][0]
+    assert right == pytest.approx(project(matrix, (layout.width, 0.0))[0], abs=1.5 * 1300 / 85.6)
+
+
+@pytest.mark.parametrize(("astray", "certain"), [("License No.", True), ("证号", False)])
+def test_small_print_below_its_label_does_not_make_a_place_uncertain(astray: str, certain: bool) -> None:
+    card, layout = laid_card(LICENCE, "flat"), layout_of(*LICENCE)
+    matrix = matrix_of(layout, "flat")
+    labels = [
+        (name, Polygon.of(project(matrix, (x - 8.0 * (name == astray), y)) for x, y in box.corners()))
+        for name, box in layout.labels.items()
+    ]
+    found = place(card, labels)
+    assert found is not None
+    assert (found.misfit < 1.0) is certain
+
+
+def test_a_line_within_the_card_is_not_its_edge_where_the_edge_told_the_place() -> None:
+    """A ruled line nearly as clear as the edge, 4 mm inside it."""
+    pixels = np.array(cv2.imdecode(np.frombuffer(_picture("flat", LAYOUT.outline), np.uint8), 0))
+    y = round(project(matrix_of(LAYOUT, "flat"), (0.0, 50.0))[1])
+    pixels[y : y + 26, 100:1400] = 130
+    _, data = cv2.imencode(".png", pixels)
+    found = card_place(inspect(bytes(data)), laid_card(ID_FRONT, "flat"))
+    assert found is not None
+    assert found.outline.inner.points[2][1] > y + 26
 
 
 def test_where_no_edge_is_seen_the_outline_is_drawn_in() -> None:

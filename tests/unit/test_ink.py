@@ -85,6 +85,41 @@ def test_a_value_that_unread_ink_runs_through_is_not_kept() -> None:
     assert len(crossed.kept) < len(clean.kept)
 
 
+def _fine_lines(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Draw pale waves all over the card, as makes of it have them against forgery."""
+    down, along = np.mgrid[0 : pixels.shape[0], 0 : pixels.shape[1]]
+    on_line = (down + 6 * np.sin(along / 23.0)) % 13 < 5
+    return np.where(on_line & (pixels > 200), np.uint8(195), pixels)
+
+
+def test_fine_lines_all_over_the_card_are_no_writing() -> None:
+    pixels = _fine_lines(_blank())
+    assert unexplained_ink(inked_cells(_flat(pixels), LAYOUT, fine_lines=True), [])
+    assert _found(pixels) == []
+
+
+def test_dark_strokes_all_over_the_card_are_writing() -> None:
+    """Words of a watermark set so densely that most of the card is under them."""
+    down, along = np.mgrid[0:1200, 0:1600]
+    pixels = np.where(((down + along // 3) % 40 < 12) & (_blank() > 200), np.uint8(140), _blank())
+    assert _found(pixels) != []
+
+
+@pytest.mark.parametrize("grey", [40, 120, 165], ids=["ink", "pencil", "pale"])
+def test_writing_over_fine_lines_is_found_and_all_that_may_be_part_of_it(grey: int) -> None:
+    pixels = _fine_lines(_blank())
+    _write(pixels, "13800", (20.0, 40.0), grey)
+    boxes = [box for patch in _found(pixels) for box in boxes_of_patch(patch)]
+    assert touches(Box(21.0, 38.5, 1.0, 1.0), boxes)
+    card, placement = laid_card(ID_FRONT, "flat"), place(laid_card(ID_FRONT, "flat"))
+    texts = text_roles(card, lines_of(card, "flat"), placement)
+    _write(pixels, "AMEL", (41.2, 16.5), grey, 2.0)
+    picture, policy = inspect(bytes(cv2.imencode(".png", pixels)[1])), load_policy("standard")
+    covered = plan(card, policy, picture, placement, texts, None, _flat(pixels)).regions
+    # Pale ends of the strokes are lines like any other: once somebody wrote there, all of them are covered.
+    assert sum(region.field == "unexplained" for region in covered) > 50
+
+
 @pytest.mark.parametrize("turn", [15, 30, -20])
 def test_writing_across_the_card_is_followed_to_its_edges(turn: int) -> None:
     pixels, layer = _blank(), np.zeros((1200, 1600), np.uint8)

@@ -23,7 +23,7 @@ from tests.support.laid_cards import (
 
 from cardveil.card.geometry import project
 from cardveil.card.layout import Box, layout_of
-from cardveil.card.model import Card, CardType, Field, Polygon, Side
+from cardveil.card.model import Card, CardType, Field, Polygon, SeenText, Side
 from cardveil.core.errors import Review
 from cardveil.recognition.interfaces import TextLine
 from cardveil.redaction import (
@@ -39,6 +39,7 @@ from cardveil.redaction import (
     text_roles,
 )
 from cardveil.redaction.card_pose import place
+from cardveil.redaction.regions import grown_text
 
 STANDARD = load_policy("standard")
 
@@ -247,7 +248,9 @@ def test_a_box_wider_than_its_text_does_not_move_the_cut() -> None:
     seen = lines_of(card, "flat")
     planned = witnessed(replace(card, fields=fields), "flat", _partial(1, 0, "name"), seen)
     ink = ink_of(layout, "name")
-    rest = Box(ink.x + ink.width / 3, ink.y, layout.fields["name"].right - ink.x - ink.width / 3, ink.height)
+    rest = Box(
+        ink.x + ink.width / 3, ink.y, layout.fields["name"].right - 0.1 - ink.x - ink.width / 3, ink.height
+    )
     assert covers(tuple(r for r in planned.regions if r.field == "name"), rest, matrix)
 
 
@@ -291,3 +294,12 @@ def test_the_text_to_look_for_is_the_covered_part() -> None:
     kept = {TEXTS[name] for name in ("name", "sex", "ethnicity", "birth_date", "address")}
     assert set(kept_texts(card, minimal)) == {*kept, NUMBER[:6], *layout_of(*ID_FRONT).labels}
     assert set(forbidden_texts(card, STANDARD)) == {"name", "address", "id_number", "birth_date"}
+
+
+def test_a_text_that_runs_down_is_covered_along_it_and_not_far_aside() -> None:
+    """What stands beside the card is often found as one tall box; a character's size is its shorter side."""
+    down = SeenText("other", "", Polygon.of([(300, 100), (350, 100), (350, 600), (300, 600)]))
+    left, top, right, bottom = grown_text(down, 0.6, None).bounds()
+    assert (left, right) == pytest.approx((300, 350), abs=80)
+    assert -5 <= top <= 75
+    assert 625 <= bottom <= 705

@@ -64,6 +64,19 @@ def test_the_seal_s_text_is_not_the_address_that_begins_with_the_same_place() ->
     assert roles(card, line_on(matrix, Box(11.7, 30.6, 12.0, 3.0), text[3:6])) == [("field", "address")]
 
 
+def test_what_stands_just_above_the_seal_is_not_its_text() -> None:
+    """The last character of an address, alone on its second line: the seal was located too high."""
+    card = laid_card(LICENCE, "flat")
+    layout = layout_of(*LICENCE)
+    matrix = matrix_of(layout, "flat")
+    high = line_on(matrix, Box(4.5, 28.0, 19.0, 22.0), "seal").polygon
+    located = replace(
+        card, fields=tuple(replace(f, polygon=high) if f.name == "authority" else f for f in card.fields)
+    )
+    assert roles(located, line_on(matrix, Box(11.7, 27.4, 3.0, 3.0), "室")) == [("other", "")]
+    assert roles(located, line_on(matrix, Box(11.7, 38.0, 3.0, 3.0), "室")) == [("field", "authority")]
+
+
 def test_two_values_on_one_line_are_told_apart() -> None:
     card = laid_card(LICENCE, "flat")
     line = line_on(matrix_of(layout_of(*LICENCE), "flat"), Box(41.0, 17.5, 34.0, 3.0), "性别男国籍中国")

@@ -22,13 +22,11 @@ from cardveil.redaction import (
     Policy,
     RedactedCopy,
     Region,
-    card_outline,
-    flat_card,
+    card_place,
     forbidden_texts,
     inspect,
     kept_texts,
     label_places,
-    place,
     plan,
     prove_unreadable,
     redact,
@@ -120,7 +118,7 @@ class Redactor:
         self._picture = picture
         self._rules = rules
         self._made: tuple[Plan, RedactedCopy] | None = None
-        self._place = _Remembered(place)
+        self._place = _Remembered(card_place)
         self._plan = _Remembered(self._plan_of)
 
     def witnessed(self, cards: Sequence[Card], lines: Sequence[TextLine] | None) -> tuple[Card, ...]:
@@ -143,10 +141,9 @@ class Redactor:
 
     def _witnessed(self, card: Card, lines: Sequence[TextLine] | None) -> Card:
         places = replace(card, fields=tuple(Field(f.name, polygon=f.polygon) for f in card.fields))
-        placement = self._place(places, label_places(card, lines) if lines is not None else ())
-        texts = None if lines is None else text_roles(card, lines, placement)
-        outline = placement.polygon(placement.layout.outline) if placement is not None else card.outline
-        return replace(card, outline=outline, texts=texts)
+        found = self._place(self._picture, places, label_places(card, lines) if lines is not None else ())
+        texts = None if lines is None else text_roles(card, lines, found.placement if found else None)
+        return replace(card, outline=found.outline.card if found else card.outline, texts=texts)
 
     def ahead(self, cards: Sequence[Card], lines: Sequence[TextLine] | None) -> None:
         """Make the copy that `cover` will need, if the cards' text changes nothing."""
@@ -229,10 +226,10 @@ class Redactor:
 
     def _plan_of(self, card: Card, outside: str) -> tuple[Plan, Placement | None, Outline | None]:
         labels = tuple((text.name, text.polygon) for text in card.texts or () if text.role == "label")
-        placement = place(card, labels)
-        flat = flat_card(self._picture, placement) if placement is not None else None
-        outline = card_outline(flat, placement) if placement is not None else None
+        found = card_place(self._picture, card, labels)
         policy = replace(self._rules.policy, outside=outside)
+        placement, outline = (found.placement, found.outline) if found else (None, None)
+        flat = found.flat if found else None
         planned = plan(card, policy, self._picture, placement, card.texts, outline, flat)
         return planned, placement, outline
 

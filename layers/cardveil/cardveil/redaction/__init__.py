@@ -5,6 +5,7 @@ from cardveil.imaging.image import MEDIA_TYPES, Picture, inspect, may_have_pages
 from cardveil.imaging.limits import Limits, memory_of
 from cardveil.imaging.turbojpeg_library import Availability, coefficient_path_available
 from cardveil.redaction.card_outline import Outline, card_outline
+from cardveil.redaction.card_place import CardPlace, card_place
 from cardveil.redaction.card_pose import Placement, place
 from cardveil.redaction.flat_card import FlatCard, flat_card
 from cardveil.redaction.mark import Mark, Watermark, is_purpose, mark_of
@@ -22,6 +23,7 @@ __all__ = [
     "BUILT_IN",
     "MEDIA_TYPES",
     "Availability",
+    "CardPlace",
     "FlatCard",
     "Hidden",
     "Limits",
@@ -39,6 +41,7 @@ __all__ = [
     "Watermark",
     "as_document",
     "card_outline",
+    "card_place",
     "coefficient_path_available",
     "covers_as_much",
     "flat_card",

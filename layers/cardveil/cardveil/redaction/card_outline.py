@@ -9,7 +9,7 @@ from typing import Final
 from cardveil.card.geometry import project
 from cardveil.card.model import Point, Polygon
 from cardveil.core.frozen import dataclass
-from cardveil.redaction.card_pose import Placement
+from cardveil.redaction.card_pose import Known, Placement
 from cardveil.redaction.flat_card import REACH, SCALE, FlatCard, rows_of
 
 #: Parts of a side in which its edge is sought apart, and how many of them must agree.
@@ -24,6 +24,10 @@ _AS_STRONG: Final = 0.6
 _CONTRAST: Final = 8.0
 #: Millimetres by which what is shown ends before an edge that was seen, and before one that was not.
 _INSIDE_SEEN, _INSIDE_UNSEEN = 1.0, 3.0
+#: Millimetres within which an edge is sought that told the card's place.
+_PLACED: Final = 1.5
+#: How much a point of an edge tells of the card's place, beside a label.
+_EDGE_WEIGHT: Final = 2.0
 #: Standard deviations of the fit by which the latter is drawn in as well.
 _DOUBTS: Final = 1.5
 
@@ -47,15 +51,23 @@ class Outline:
     seen: tuple[bool, bool, bool, bool]
 
 
-def card_outline(flat: FlatCard | None, placement: Placement) -> Outline:
-    """Find a card's outline, of which the text's places give the first guess.
+def card_outline(
+    flat: FlatCard | None, placement: Placement, placed: Sequence[bool] = (False,) * 4
+) -> Outline:
+    """Find a card's outline, of which its place gives the first guess.
 
     Without a flattened copy no edge is seen.
+
+    Parameters
+    ----------
+    placed : sequence of bool
+        For each side, whether its clearest edge is where `placement` puts it: then none is sought elsewhere.
     """
     layout = placement.layout
     sides, inner, seen = [], [], []
     for side in range(4):
-        edge = _edge(flat, side, layout.width, layout.height) if flat is not None else None
+        reach = _PLACED if placed[side] else REACH
+        edge = _edge(flat, side, layout.width, layout.height, reach) if flat is not None else None
         doubt = max(
             placement.doubts(corner)[side % 2 == 0]
             for corner in (layout.outline.corners()[side], layout.outline.corners()[(side + 1) % 4])
@@ -68,6 +80,50 @@ def card_outline(flat: FlatCard | None, placement: Placement) -> Outline:
     return Outline(
         _polygon(placement, sides), _polygon(placement, inner), (seen[0], seen[1], seen[2], seen[3])
     )
+
+
+def edge_points(flat: FlatCard, placement: Placement) -> list[list[Known]]:
+    """Return points of each side's edge that is seen (see `place`); an empty list for a side that is not.
+
+    What is shown ends at the innermost of several lines; where the card lies, the clearest of them says.
+
+    Parameters
+    ----------
+    flat : FlatCard
+        Flattened by `placement`, which need not be exact.
+    """
+    w, h = placement.layout.width, placement.layout.height
+    found: list[list[Known]] = []
+    for side in range(4):
+        rises, peaks = _steps(flat, side, w, h)
+        lines = list(_straight_lines(rises, peaks))
+        points: list[Known] = []
+        if lines:
+            _, start, end = max(lines, key=lambda line: line[0])
+            for part, out in _along(rises, start, end):
+                share = (part + 0.5) / _PARTS
+                at = (
+                    (share * w, -out),
+                    (w + out, share * h),
+                    ((1 - share) * w, h + out),
+                    (-out, (1 - share) * h),
+                )[side]
+                value = (0.0, w, h, 0.0)[side]
+                points.append((project(placement.to_picture, at), (side + 1) % 2, value, _EDGE_WEIGHT))
+        found.append(points)
+    return found
+
+
+def _along(rises: Sequence[Sequence[float]], start: float, end: float) -> Iterator[tuple[int, float]]:
+    """Yield how far outside (mm) the step is that each part of a side has near a line."""
+    reach = SCALE // 2 + 1
+    for part, row in enumerate(rises):
+        middle = start + (end - start) * (part + 0.5) / _PARTS
+        near = range(max(round(middle) - reach, 0), min(round(middle) + reach + 1, len(row)))
+        total = sum(row[at] for at in near)
+        if total >= _CONTRAST * len(near) / 2:
+            out = sum(at * row[at] for at in near) / total
+            yield part, (out + SCALE // 2 + 0.5) / SCALE - REACH
 
 
 def _polygon(placement: Placement, sides: Sequence[tuple[float, float]]) -> Polygon:
@@ -95,11 +151,32 @@ def _crossing(one: tuple[Point, Point], other: tuple[Point, Point]) -> Point:
 # --------------------------------------------------------------------------------------------
 
 
-def _edge(flat: FlatCard, side: int, width: float, height: float) -> tuple[float, float] | None:
+def _edge(flat: FlatCard, side: int, width: float, height: float, reach: float) -> tuple[float, float] | None:
     """Return how far the two ends of a side's edge lie outside the layout's edge (mm), if it is seen.
 
-    The edge is a rise or fall of the grey that most parts of the side have on one straight line. Of several
-    about as strong the innermost counts: what lies beyond the card may have edges of its own.
+    Of several lines about as strong within reach the innermost counts: what lies beyond the card may have
+    edges of its own.
+    """
+    step, middle = SCALE // 2, REACH * SCALE
+    found = [
+        line
+        for line in _straight_lines(*_steps(flat, side, width, height))
+        if max(abs(end + step - middle) for end in line[1:]) <= reach * SCALE
+    ]
+    if not found:
+        return None
+    strongest = max(strength for strength, _, _ in found)
+    good = [line for line in found if line[0] >= _AS_STRONG * strongest]
+    _, start, end = min(good, key=lambda line: line[1] + line[2])
+    return (start + step) / SCALE - REACH, (end + step) / SCALE - REACH
+
+
+def _steps(
+    flat: FlatCard, side: int, width: float, height: float
+) -> tuple[list[list[float]], list[list[int]]]:
+    """Return by how much the grey rises or falls across a side, part by part, and where that is most.
+
+    The edge is a rise or fall that most parts of the side have on one straight line.
     """
     along = (width if side % 2 == 0 else height) * SCALE
     margin, depth = round(REACH * SCALE), round(2 * REACH * SCALE)
@@ -126,13 +203,7 @@ def _edge(flat: FlatCard, side: int, width: float, height: float) -> tuple[float
         ]
         for row in rises
     ]
-    found = list(_straight_lines(rises, peaks))
-    if not found:
-        return None
-    strongest = max(strength for strength, _, _ in found)
-    good = [line for line in found if line[0] >= _AS_STRONG * strongest]
-    _, start, end = min(good, key=lambda line: line[1] + line[2])
-    return (start + step) / SCALE - REACH, (end + step) / SCALE - REACH
+    return rises, peaks
 
 
 def _straight_lines(

@@ -23,6 +23,8 @@ REACH: Final = 6.0
 SCALE: Final = 4
 #: Pixels of the source that a pixel of the flattened copy is made of at the least, where it has them.
 _FINER: Final = 1.5
+#: A card may be seen this much smaller than the one for which a picture was decoded.
+_AS_FINE: Final = 1.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,28 +41,50 @@ class FlatCard:
     inside: Image.Image
 
 
-def flat_card(picture: Picture, placement: Placement) -> FlatCard | None:
-    """Flatten a card; None if the picture cannot be decoded, which `redact` then says."""
-    from PIL import Image as Pillow
+class GreyPicture:
+    """A picture that is decoded when it is first flattened, and again only for a card seen smaller."""
 
-    layout = placement.layout
-    try:
-        with Pillow.open(io.BytesIO(picture.data)) as opened:
-            x, y = placement.polygon(layout.outline).points[0]
+    def __init__(self, picture: Picture) -> None:
+        self._picture = picture
+        self._grey: Image.Image | None = None
+        self._share = 0.0
+
+    def flattened(self, placement: Placement) -> FlatCard | None:
+        """Flatten a card; None if the picture cannot be decoded, which `redact` then says."""
+        from PIL import Image as Pillow
+
+        layout = placement.layout
+        grey = self._decoded(placement)
+        if grey is None:
+            return None
+        to_grey = multiply(_to_stored(self._picture, grey.width, grey.height), placement.to_picture)
+        start: Matrix = (1 / SCALE, 0.0, -REACH, 0.0, 1 / SCALE, -REACH, 0.0, 0.0, 1.0)
+        matrix = multiply(to_grey, start)
+        size = (round((layout.width + 2 * REACH) * SCALE), round((layout.height + 2 * REACH) * SCALE))
+        coefficients = tuple(value / matrix[8] for value in matrix[:8])
+        way = Pillow.Transform.PERSPECTIVE
+        inside = Pillow.new("L", grey.size, 255).transform(size, way, coefficients, Pillow.Resampling.NEAREST)
+        return FlatCard(grey.transform(size, way, coefficients, Pillow.Resampling.BILINEAR), inside)
+
+    def _decoded(self, placement: Placement) -> Image.Image | None:
+        from PIL import Image as Pillow
+
+        try:
+            x, y = placement.polygon(placement.layout.outline).points[0]
             fine = max(placement.scale_at((x, y)), placement.scale_at(_middle(placement)))
             share = min(1.0, _FINER * SCALE / fine)
-            opened.draft("L", (math.ceil(opened.width * share), math.ceil(opened.height * share)))
-            grey = opened.convert("L")
-    except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError):
-        return None
-    to_grey = multiply(_to_stored(picture, grey.width, grey.height), placement.to_picture)
-    start: Matrix = (1 / SCALE, 0.0, -REACH, 0.0, 1 / SCALE, -REACH, 0.0, 0.0, 1.0)
-    matrix = multiply(to_grey, start)
-    size = (round((layout.width + 2 * REACH) * SCALE), round((layout.height + 2 * REACH) * SCALE))
-    coefficients = tuple(value / matrix[8] for value in matrix[:8])
-    way = Pillow.Transform.PERSPECTIVE
-    inside = Pillow.new("L", grey.size, 255).transform(size, way, coefficients, Pillow.Resampling.NEAREST)
-    return FlatCard(grey.transform(size, way, coefficients, Pillow.Resampling.BILINEAR), inside)
+            if self._grey is None or share > _AS_FINE * self._share:
+                with Pillow.open(io.BytesIO(self._picture.data)) as opened:
+                    opened.draft("L", (math.ceil(opened.width * share), math.ceil(opened.height * share)))
+                    self._grey, self._share = opened.convert("L"), share
+        except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError):
+            return None
+        return self._grey
+
+
+def flat_card(picture: Picture, placement: Placement) -> FlatCard | None:
+    """Flatten one card of a picture (see `GreyPicture.flattened`)."""
+    return GreyPicture(picture).flattened(placement)
 
 
 def rows_of(image: Image.Image) -> tuple[bytes, ...]:

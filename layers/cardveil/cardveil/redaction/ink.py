@@ -14,8 +14,12 @@ from cardveil.redaction.flat_card import REACH, SCALE, FlatCard, rows_of
 _STROKE: Final = 3
 #: Grey levels by which ink is darker than the ground, as a share of the ground's own, and at the least.
 _CONTRAST, _LEAST = 0.045, 5.0
-#: Cells in a millimetre, and what share of one (of 255) is dark where print is.
-_FINE, _INKED = 2, 44
+#: Cells in a millimetre.
+_FINE: Final = 2
+#: How many times as dark as most of a card's fine lines ink is, but no darker than that share of the ground's
+#: light; and what share of a cell (of 255) is as dark: one pixel of four, or two.
+_ON_LINES: Final = ((2.0, 0.2), (1.3, 0.13))
+_INKED: Final = (44, 110)
 #: Cells of ink one below the other, and in all, that are text: a printed rule is thinner, dust is less.
 _TALL, _TEXT = 3, 10
 #: Cells between strokes of one text at the most.
@@ -34,9 +38,15 @@ _EDGE: Final = 2.5
 Cells = set[tuple[int, int]]
 
 
-def inked_cells(flat: FlatCard, layout: CardLayout) -> Cells:
-    """Return the cells of a card that hold dark strokes, `_FINE` a millimetre, edges apart."""
-    return _inked(flat, int(layout.width * _FINE), int(layout.height * _FINE))
+def inked_cells(flat: FlatCard, layout: CardLayout, *, fine_lines: bool = False) -> Cells:
+    """Return the cells of a card that hold dark strokes, `_FINE` a millimetre, edges apart.
+
+    Parameters
+    ----------
+    fine_lines : bool
+        Whether the lines count that makes of a card have all over their ground, against forgery.
+    """
+    return _inked(flat, int(layout.width * _FINE), int(layout.height * _FINE), fine_lines)
 
 
 def unexplained_ink(inked: Cells, explained: Iterable[Box]) -> list[Cells]:
@@ -95,12 +105,12 @@ def writing_across(patches: Iterable[Cells]) -> tuple[Point, Point, Point, Point
 
 
 def taller_than_a_text(patch: Cells) -> bool:
-    """Say whether a patch of ink is taller than any line of text that a card has."""
+    """Say whether a patch of as much ink as writing has is taller than any line of text that a card has."""
     rows = {y for _, y in patch}
-    return max(rows) - min(rows) + 1 > _TALLEST * _FINE
+    return len(patch) >= _SLANTED and max(rows) - min(rows) + 1 > _TALLEST * _FINE
 
 
-def _inked(flat: FlatCard, width: int, height: int) -> Cells:
+def _inked(flat: FlatCard, width: int, height: int, fine_lines: bool) -> Cells:
     """Return the cells of the card that hold dark strokes."""
     from PIL import Image, ImageChops, ImageFilter, ImageStat
 
@@ -112,16 +122,25 @@ def _inked(flat: FlatCard, width: int, height: int) -> Cells:
     # Grain and a coarse JPEG are dark and light everywhere: ink is darker than most of that.
     grain = float(ImageStat.Stat(strokes, flat.inside).median[0])
     least = grain + max(_LEAST, _CONTRAST * light)
-    dark = strokes.point([255 if level > least else 0 for level in range(256)])
-    dark = ImageChops.multiply(dark, flat.inside)
+    # What is written over fine lines is darker than they are, or as dark and broader.
+    margin = round((REACH + _EDGE) * SCALE)
+    card = (margin, margin, strokes.width - margin, strokes.height - margin)
+    lines = float(ImageStat.Stat(strokes.filter(ImageFilter.MaxFilter(3)).crop(card)).median[0])
+    on_lines = [0.0 if fine_lines else min(times * lines, most * light) for times, most in _ON_LINES]
     side = SCALE // _FINE
-    small = dark.resize((dark.width // side, dark.height // side), Image.Resampling.BOX)
+    shares = []
+    for threshold, share in zip([max(least, each) for each in on_lines], _INKED, strict=True):
+        dark = strokes.point([255 if level > threshold else 0 for level in range(256)])
+        dark = ImageChops.multiply(dark, flat.inside)
+        small = dark.resize((dark.width // side, dark.height // side), Image.Resampling.BOX)
+        shares.append(small.point([255 if each >= share else 0 for each in range(256)]))
+    small = ImageChops.lighter(*shares)
     off, edge = int(REACH * _FINE), _EDGE * _FINE
     return {
         (x, y)
         for y, row in enumerate(rows_of(small)[off : off + height])
         for x, share in enumerate(row[off : off + width])
-        if share >= _INKED and edge <= x < width - edge and edge <= y < height - edge
+        if share and edge <= x < width - edge and edge <= y < height - edge
     }
 
 

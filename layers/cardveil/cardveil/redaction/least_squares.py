@@ -14,18 +14,22 @@ LEAST_ERROR: Final = 0.5
 #: 25° give 0.02, of 38 to 52° 0.08. Without it, errors of a millimetre would be read as perspective, and the
 #: far side of the card be sought in the wrong place. A card that shows more than this is believed.
 _USUAL_TILT: Final = 0.05
-_USUAL_ERROR: Final = 0.7
+_USUAL_ERROR: Final = 1.5
 _ROUNDS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """A picture point (normalised) whose x (axis 0) or y (1) on the card is known, in mm from its centre."""
+    """A picture point (normalised) whose x (axis 0) or y (1) on the card is known, in mm from its centre.
+
+    `weight` says how much it counts beside the others.
+    """
 
     u: float
     v: float
     axis: int
     value: float
+    weight: float = 1.0
 
     def row(self) -> list[float]:
         at = 3 * self.axis
@@ -37,10 +41,18 @@ class Constraint:
 
 def solve(
     constraints: Sequence[Constraint],
+    printed: int,
 ) -> tuple[list[float], float, tuple[tuple[float, ...], ...]] | None:
-    """Solve for the eight free numbers of the mapping: ``(numbers, error in mm, covariance)``."""
+    """Solve for the eight free numbers of the mapping: ``(numbers, error in mm, covariance)``.
+
+    Parameters
+    ----------
+    printed : int
+        How many of the constraints, the first ones, are of print: their misses alone are the error. What
+        else is known is known better, and weighs more.
+    """
     rows = [c.row() for c in constraints]
-    weights = [1.0] * len(rows)
+    weights = [c.weight for c in constraints]
     solution: list[float] = []
     error = 0.0
     normal: list[list[float]] = []
@@ -64,10 +76,13 @@ def solve(
         ]
         # Cauchy weights: a box that is off by several millimetres ends up counting little.
         spread = max(LEAST_ERROR, _median([abs(r) for r in residuals]) * 1.5)
-        weights = [1 / (1 + (r / (2 * spread)) ** 2) for r in residuals]
+        weights = [
+            c.weight / (1 + (r / (2 * spread)) ** 2) for r, c in zip(residuals, constraints, strict=True)
+        ]
         flatness = (_USUAL_ERROR / max(_USUAL_TILT, math.hypot(*solution[6:]))) ** 2
-        total = sum(weights)
-        error = math.sqrt(sum(w * r * r for w, r in zip(weights, residuals, strict=True)) / total)
+        total = sum(weights[:printed])
+        missed = zip(weights[:printed], residuals[:printed], strict=True)
+        error = math.sqrt(sum(weight * r * r for weight, r in missed) / total)
     inverted = _inverted([line[:8] for line in normal])
     if inverted is None:
         return None

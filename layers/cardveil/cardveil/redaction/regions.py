@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -87,9 +88,13 @@ def grown_text(text: SeenText, margin_mm: float, placement: Placement | None) ->
     """
     polygon = straight(text.polygon)
     margin = max(margin_of(polygon, margin_mm, placement) - MARGIN, 0.0)
-    # Of a text that nobody knows, a character may have been missed at either end.
-    missed = 0.5 * text_height(polygon) if text.role == "other" and not text.slack else text.slack
-    return grown(polygon, margin + missed, margin)
+    if text.role != "other" or text.slack:
+        return grown(polygon, margin + text.slack, margin)
+    # Of a text that nobody knows, a character may have been missed at either end; if it runs down, above
+    # and below it.
+    high, long = text_height(polygon), math.dist(*polygon.points[:2])
+    missed = margin + 0.5 * min(high, long)
+    return grown(polygon, missed, margin) if long >= high else grown(polygon, margin, missed)
 
 
 def portrait_regions(

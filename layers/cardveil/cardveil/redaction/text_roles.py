@@ -216,6 +216,8 @@ class _Roles:
 
     def _stands_there(self, field: Field, first: int, last: int) -> bool:
         centre = self._letters.centre(first, last)
+        if self._is_seal(field):
+            return self._in_the_seal(field, centre)
         if field.polygon is not None:
             polygon = straight(field.polygon)
             reach = 0.3 * text_height(self._letters.line.polygon)
@@ -223,9 +225,21 @@ class _Roles:
                 return True
         if self._placement is None or field.name not in self._placement.layout.fields:
             return False
-        growth = 0.0 if self._is_seal(field) else _ASTRAY
-        zone = self._placement.layout.fields[field.name].grown(growth)
+        zone = self._placement.layout.fields[field.name].grown(_ASTRAY)
         return zone.contains(*project(self._placement.to_card, centre))
+
+    def _in_the_seal(self, field: Field, centre: Point) -> bool:
+        """Say whether a place is the seal's alone: whatever stands there is taken for its text.
+
+        An address's next line begins right above it.
+        """
+        located = field.polygon is not None and holds(straight(field.polygon), centre)
+        if self._placement is None:
+            return located
+        at = project(self._placement.to_card, centre)
+        zones = self._placement.layout.fields
+        others = any(zone.contains(*at) for name, zone in zones.items() if name != field.name)
+        return (located or zones[field.name].contains(*at)) and not others
 
 
 def folded(text: str) -> str:

@@ -27,6 +27,10 @@ Kept = list[tuple[str, Polygon]]
 _INK_ROOM: Final = 0.3
 #: A text is the card's own if its ends differ in height by so much of its length, and so many millimetres.
 _SLANT, _ROW = 0.08, 0.8
+#: Cells of ink that are more than a card's fine lines come to where they are darkest.
+_WRITING: Final = 20
+#: Millimetres by which an emblem may be larger, or stand elsewhere.
+_EMBLEM_ASTRAY: Final = 2.0
 #: Millimetres around a label that nobody saw, around the seal's zone, and around what was read in the seal.
 _UNSEEN_LABEL, _SEAL_ZONE, _SEAL_READ = 1.0, 0.5, 1.0
 
@@ -78,6 +82,10 @@ class _UnreadInk:
         inked = inked_cells(self._flat, self._layout)
         covered = boxes_of((region.polygon for region in self._regions), placement)
         patches = unexplained_ink(inked, [*known, *covered])
+        if sum(map(len, patches)) >= _WRITING:
+            # Somebody wrote there: of what is left, nobody can tell fine lines from pale strokes.
+            inked = inked_cells(self._flat, self._layout, fine_lines=True)
+            patches = unexplained_ink(inked, [*known, *covered])
         boxes = [box for patch in patches for box in boxes_of_patch(patch)]
         more = [self._cover(box) for box in boxes]
         crossed = {name for name, polygon in self._kept if touches(boxes_of([polygon], placement)[0], boxes)}
@@ -112,7 +120,7 @@ class _UnreadInk:
     def _pictorial(self) -> list[Box]:
         """Return where emblem and seal stand: as the card has them, and around what was read in the seal."""
         layout = self._layout
-        found = [] if layout.emblem is None else [layout.emblem]
+        found = [] if layout.emblem is None else [layout.emblem.grown(_EMBLEM_ASTRAY)]
         if layout.seal is not None:
             authority = [t.polygon for t in self._texts if (t.role, t.name) == ("field", "authority")]
             read = [box.grown(_SEAL_READ) for box in boxes_of(authority, self._placement)]
@@ -125,10 +133,20 @@ class _UnreadInk:
         return boxes_of(level, self._placement)
 
     def _reads_aslant(self) -> bool:
-        """Say whether a text was read on the card that runs along none of its lines."""
+        """Say whether a text was read on the card that runs along none of its lines; an emblem's does not."""
         card, to_card = Box(0.0, 0.0, self._layout.width, self._layout.height), self._placement.to_card
         aslant = [text for text in self._texts if text.role == "other" and not self._level(text)]
-        return any(card.contains(*project(to_card, centre_of(text.polygon))) for text in aslant)
+        return any(
+            card.contains(*project(to_card, centre_of(text.polygon))) and not self._in_emblem(text)
+            for text in aslant
+        )
+
+    def _in_emblem(self, text: SeenText) -> bool:
+        if self._layout.emblem is None:
+            return False
+        emblem = self._layout.emblem.grown(_EMBLEM_ASTRAY)
+        corners = [project(self._placement.to_card, point) for point in text.polygon.points]
+        return all(emblem.contains(*corner) for corner in corners)
 
     def _level(self, text: SeenText) -> bool:
         begin, end = text.polygon.points[:2]
