@@ -79,6 +79,8 @@ class Desk:
     def opened(self, name: str) -> None:
         expect(self.page.locator("#card-title")).to_have_text(name)
         pictures_shown(self.page)
+        # What a script wrote that meant to write nothing.
+        expect(self.page.locator("#card").get_by_text("null", exact=True)).to_have_count(0)
 
     def listed(self, name: str) -> Locator:
         return self.page.locator("#list button").filter(has=self.page.get_by_text(name, exact=True))

@@ -125,7 +125,7 @@ const showCard = () => {
     ...list('warnings', warnings, 'findings'),
     ...(placesOf(sidecar).length > 1 ? [tabs(sidecar)] : []),
     make('div', { class: 'pictures' }, figure('source', pictures.source, sourceMissing), figure('copy', pictures.copy, () => word('copy_none'))),
-    ...(card || draftNow().kind ? [make('h3', {}, word('fields')), sealedHere() ? button('restore', openSealed, { id: 'restore' }) : null, make('ul', { id: 'fields', 'data-label': 'fields', 'aria-label': word('fields') })] : []),
+    ...(card || draftNow().kind ? [make('h3', {}, word('fields')), ...(sealedHere() ? [button('restore', openSealed, { id: 'restore' })] : []), make('ul', { id: 'fields', 'data-label': 'fields', 'aria-label': word('fields') })] : []),
   );
   $('card-history').replaceChildren(...list('history', history, 'history'));
   $('actions').replaceChildren();
