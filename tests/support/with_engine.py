@@ -12,7 +12,7 @@ from cardveil_cli.samples.bundled import kept_pictures
 from cardveil_cloud.ci.recognition import KnownCard, KnownPicture
 
 
-def with_engine(folder: Path, engine: str, *, memory_mb: int = 1024) -> Path:
+def with_engine(folder: Path, engine: str, *, memory_mb: int = 1536) -> Path:
     """Write a serverless.yml whose functions have the engine's layer, its memory and its setting."""
     text = (ROOT / "serverless.yml").read_text("utf-8")
     for start in ("- name: cardveil-engine", "- &engine", "- *engine"):

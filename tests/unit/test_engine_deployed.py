@@ -63,7 +63,7 @@ def test_a_file_that_names_all_lacks_nothing(tmp_path: Path, engine: str) -> Non
     ("change", "told"),
     [
         ({"layers": ("cardveil", "cardveil-runtime")}, "the layer cardveil-engine"),
-        ({"memory_mb": 896}, "memorySize of 1024"),
+        ({"memory_mb": 1024}, "memorySize of 1536"),
         ({"timeout_s": 59}, "timeout of 60"),
         ({"reserved_mb": 512}, "reservedConcurrency of 512"),
     ],
@@ -113,7 +113,7 @@ def test_the_engines_layer_has_limits_of_its_own() -> None:
         check(function, {"cardveil": Zip(110 * mib, mib)})
 
 
-def built(settings: Settings, memory_mb: int = 1024) -> CardProcessor:
+def built(settings: Settings, memory_mb: int = 1536) -> CardProcessor:
     """The parts of a function, which has called nobody yet."""
     invocation = Invocation("r", "f", HOME, "1250000000", 60.0, memory_mb=memory_mb)
     keys = {"TENCENTCLOUD_SECRETID": "id", "TENCENTCLOUD_SECRETKEY": "key"}
@@ -126,7 +126,7 @@ def test_alone_no_picture_is_converted_by_others() -> None:
 
 
 def test_a_picture_is_held_to_what_the_engine_leaves() -> None:
-    for engine, memory in (("vendor", 874), ("embedded", 234), ("both", 234)):
+    for engine, memory in (("vendor", 1386), ("embedded", 426), ("both", 426)):
         assert built(Settings(engine=engine)).pipeline.rules.limits.memory == memory * 2**20
     assert built(Settings(engine="both"), 0).pipeline.rules.limits.memory is None
 

@@ -25,8 +25,8 @@ from cardveil.core.errors import RETRY_HINT, Halt, Retry, Review
 PACKAGE: Final = "cardveil_ocr"
 LAYER: Final = "cardveil-engine"
 #: Megabytes that the engine takes of a function's (benchmarks/engine.py), and that such a function needs.
-ENGINE_MB: Final = 640
-MEMORY_MB: Final = 1024
+ENGINE_MB: Final = 960
+MEMORY_MB: Final = 1536
 #: Seconds for the models to be loaded, and for one picture: twenty times what either takes on one core.
 _START_S: Final = 60.0
 _PICTURE_S: Final = 40.0
