@@ -83,7 +83,7 @@ def _copies_are_names(monkeypatch: pytest.MonkeyPatch) -> None:
     def covered(verdict: ProcessingResult, *given: Any) -> ProcessingResult:
         return made(verdict, given[1].policy)
 
-    monkeypatch.setattr(pipeline, "examine", examined)
+    monkeypatch.setattr(pipeline, "examine_source", examined)
     monkeypatch.setattr(pipeline, "re_redact", again)
     for module in (decisions, review):
         monkeypatch.setattr(module, "covered", covered)

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pty
+import re
 import signal
 import socket
 import subprocess
@@ -234,9 +235,13 @@ def test_a_signal_ends_a_run_that_the_next_goes_on_with(tmp_path: Path, number: 
         running.stdout.readline()
         running.send_signal(number)
         rest, errors = running.communicate(timeout=120)
-    done = 1 + len(rest.splitlines())
+    told = 1 + len(rest.splitlines())
     assert running.returncode == 130
-    assert f"interrupted, {12 - done} left" in errors
+    left = re.match(r"interrupted, (\d+) left", errors)
+    assert left, errors
+    # The signal may come between a picture's end and its line.
+    done = 12 - int(left[1])
+    assert done - told in {0, 1}
     assert f"{done} redacted" in errors
     assert not list(out.rglob("*.part"))
     for index in range(done, 12):

@@ -280,7 +280,7 @@ BAD = {
     "zero.png": (claiming(0, 10), "picture_"),
     "huge.png": (claiming(10000, 10001), "picture_too_large"),
     "moving.png": (animated(), "picture_animated"),
-    "scan.pdf": (b"%PDF-1.7\n1 0 obj\n", "document_of_pages"),
+    "scan.pdf": (b"%PDF-1.7\n1 0 obj\n", "picture_corrupt"),
     "blank.jpg": (encoded("JPEG"), "no_card"),
 }
 

@@ -104,6 +104,10 @@ class Polygon:
         """Return ``[[x, y] × 4]``, rounded to a hundredth of a pixel, for JSON."""
         return [[round(x, 2), round(y, 2)] for x, y in self.points]
 
+    def as_kept(self) -> Polygon:
+        """Return the polygon as it is read again from what `as_lists` gave."""
+        return Polygon.of(self.as_lists())
+
 
 @dataclass(frozen=True, slots=True)
 class Check:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from cardveil.card.model import PORTRAIT, Card, Field
+from cardveil.card.model import PORTRAIT, Card, Field, Polygon
 from cardveil.core.errors import Reject, Review
 from cardveil.core.frozen import dataclass, replace
 from cardveil.core.timing import Timings
@@ -249,15 +249,27 @@ class Redactor:
 def _decisive(card: Card, policy: Policy) -> Card:
     """Return the card with what a plan is made from: places, and what a text says only where it is to be cut.
 
-    Nothing else reaches the plan, so that it stands when more of the text has come in.
+    Nothing else reaches the plan, so that it stands when more of the text has come in; and places reach it as
+    a sidecar keeps them, so that another policy is planned from the very same.
     """
     actions = {field.name: policy.action_for(card.type, card.side, field.name) for field in card.fields}
     cut = {name for name, action in actions.items() if isinstance(action, Partial)}
-    fields = [Field(f.name, _decisive_text(f, f.name in cut), polygon=f.polygon) for f in card.fields]
+    fields = [Field(f.name, _decisive_text(f, f.name in cut), polygon=_kept(f.polygon)) for f in card.fields]
     texts = card.texts and tuple(
-        text if text.name in cut else replace(text, start=-1, characters=()) for text in card.texts
+        replace(
+            text,
+            polygon=text.polygon.as_kept(),
+            slack=round(text.slack, 2),
+            start=text.start if text.name in cut else -1,
+            characters=tuple(each.as_kept() for each in text.characters) if text.name in cut else (),
+        )
+        for text in card.texts
     )
-    return replace(card, fields=tuple(fields), texts=texts)
+    return replace(card, fields=tuple(fields), texts=texts, outline=_kept(card.outline))
+
+
+def _kept(polygon: Polygon | None) -> Polygon | None:
+    return polygon.as_kept() if polygon else None
 
 
 def _decisive_text(field: Field, is_cut: bool) -> str | None:
@@ -268,8 +280,11 @@ def _decisive_text(field: Field, is_cut: bool) -> str | None:
 
 
 def _with_places(card: Card, placement: Placement | None, outline: Outline | None) -> Card:
-    """Return the card with its outline, and its portrait among the fields, as far as they are known."""
-    if outline is not None:
+    """Return the card with its outline, and its portrait among the fields, as far as they are known.
+
+    An outline that it has already stays: from it, under any policy, its place is found again.
+    """
+    if outline is not None and card.outline is None:
         card = replace(card, outline=outline.card)
     box = placement.layout.portrait if placement else None
     if card.field(PORTRAIT) or placement is None or box is None or not placement.trusted(box):

@@ -43,8 +43,9 @@ from cardveil.recognition.interfaces import CardRecogniser, Hint
 from cardveil.recognition.recognizer import Stage
 from cardveil.recognition.staging import staged
 from cardveil.redaction import BUILT_IN, may_have_pages
-from cardveil.settings import APIS, Settings
+from cardveil.settings import Settings
 from cardveil.settings.kinds import CardRule
+from cardveil.settings.regions import EMBEDDED
 from cardveil.storage.circuit_breaker import BreakerGuard, CircuitBreaker
 from cardveil.storage.keys import Keys, keys_of
 from cardveil.storage.leases import Leases
@@ -231,7 +232,7 @@ class Pipeline:
                 recogniser = self._recogniser(claimed, answers, guard)
                 known = _redacted_anew(sidecar, claimed, recogniser)
                 result = known or self._recognise_and_redact(claimed, recogniser)
-            paid = 0 if known else sum(call.api in APIS for call in result.calls)
+            paid = 0 if known else sum(call.api != EMBEDDED for call in result.calls)
             with claimed.timings("confirm"):
                 # CI reads by key: had the object been replaced meanwhile, the places were another picture's.
                 now = confirmation.result()

@@ -10,10 +10,11 @@ from cardveil.core.frozen import dataclass, field
 from cardveil.recognition.engine_process import EngineProcess
 from cardveil.recognition.interfaces import Hint, Image, Located, Reading, Recognition, TextLine
 from cardveil.recognition.plain import recognition_of
+from cardveil.settings.regions import EMBEDDED
 
 T = TypeVar("T")
 #: What sidecars name it; a call of it costs nothing.
-API: Final = "embedded"
+API: Final = EMBEDDED
 
 
 @dataclass(frozen=True, slots=True)

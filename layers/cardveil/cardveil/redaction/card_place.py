@@ -16,6 +16,8 @@ from cardveil.redaction.flat_card import FlatCard, GreyPicture
 from cardveil.redaction.polygons import straight
 
 _SIDES: Final = 4
+#: Sides that must be seen for edges to tell the place where text alone does not: fewer cannot be compared.
+_ENOUGH: Final = 3
 #: Times that edges are looked for.
 _ROUNDS: Final = 3
 #: Millimetres by which an edge may miss the side of the card that it was taken for.
@@ -60,6 +62,8 @@ def card_place(picture: Picture, card: Card, labels: Sequence[tuple[str, Polygon
             placement = better or told
             break
         placement, guesses = better, [better]
+    if _count(seen) < _ENOUGH and not told.trusted(told.layout.outline):
+        placement, seen = told, [[], [], [], []]
     flat = grey.flattened(placement)
     placed = [bool(side) and _agrees(side, placement) for side in seen]
     return CardPlace(placement, flat, card_outline(flat, placement, placed))

@@ -14,7 +14,7 @@ LEAST_ERROR: Final = 0.5
 #: 25° give 0.02, of 38 to 52° 0.08. Without it, errors of a millimetre would be read as perspective, and the
 #: far side of the card be sought in the wrong place. A card that shows more than this is believed.
 _USUAL_TILT: Final = 0.05
-_USUAL_ERROR: Final = 1.5
+_USUAL_ERROR: Final = 0.7
 _ROUNDS: Final = 6
 
 
