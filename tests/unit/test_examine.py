@@ -198,3 +198,19 @@ def test_a_portrait_s_place_is_told_only_where_it_is_known(known: bool) -> None:
     assert place(card) is not None
     done = Redactor(inspect(SHOWN.data()), rules).cover((card,), Knowing(), Timings())
     assert ("portrait" in {f.name for f in done.cards[0].fields}) == known
+
+
+def test_what_is_covered_follows_from_the_places_as_a_sidecar_keeps_them() -> None:
+    """Renewed from the sidecar, a copy is the very same, whatever is beyond a hundredth of a pixel."""
+
+    def moved(card: Card, by: float) -> Card:
+        places = {f.name: f.polygon for f in card.fields if f.polygon}
+        fine = {name: Polygon.of((x + by, y + by) for x, y in place.points) for name, place in places.items()}
+        return replace(card, fields=tuple(replace(f, polygon=fine.get(f.name)) for f in card.fields))
+
+    kept = tuple(replace(f, polygon=f.polygon.as_kept() if f.polygon else None) for f in CARD.fields)
+    card = replace(CARD, fields=kept)
+    shown = inspect(SHOWN.data())
+    done = Redactor(shown, RULES).cover((card,), Knowing(), Timings())
+    assert Redactor(shown, RULES).cover((moved(card, 0.003),), Knowing(), Timings()).regions == done.regions
+    assert Redactor(shown, RULES).cover((moved(card, 0.03),), Knowing(), Timings()).regions != done.regions
