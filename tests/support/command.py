@@ -77,7 +77,7 @@ class InProcess:
 
     def __call__(self, *arguments: str | Path, **environment: str | None) -> Ended:
         self._monkeypatch.setattr(
-            "cardveil_cli.commands.redact.embedded_recogniser", lambda *_: self.recogniser
+            "cardveil_cli.commands.redact.embedded_recogniser", lambda _threads: self.recogniser
         )
         done = CliRunner().invoke(group, list(map(str, arguments)), env=environment)
         return Ended(done.exit_code, done.stdout, done.stderr)

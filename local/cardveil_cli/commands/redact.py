@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +18,6 @@ from cardveil_cli.base import Command
 from cardveil_cli.commands.fields_file import FieldsFile, read_fields
 from cardveil_cli.commands.redact_report import Report
 from cardveil_cli.commands.redact_run import CONFLICT, PASSED_OVER, Outcome, RedactRun, read_source
-from cardveil_cli.commands.side_by_side import side_by_side
 from cardveil_cli.exits import Debugging, ExitCode, shown
 from cardveil_cli.files.finding import Found, find, resolved
 from cardveil_cli.files.naming import stems_of
@@ -105,11 +103,9 @@ def command(
     folder = OutFolder(resolved(out), sources, force=force)
     if not (fast := coefficient_path_available()):
         click.echo(f"JPEGs are redacted by the slower pixel path: {fast.reason}", err=True)
-    # One picture has all cores; of many each has one, since what of a picture two cores cannot share is much.
-    at_once = min(threads, len(found.sources))
-    recogniser, hint = embedded_recogniser(threads, at_once), hint_of_names(card_type, side)
+    recogniser, hint = embedded_recogniser(threads), hint_of_names(card_type, side)
     run = RedactRun(folder, out, rules, recogniser, hint, own, again)
-    return _Batch(run, found, Report(sys.stdout, debugging, as_json=as_json), at_once).go()
+    return _Batch(run, found, Report(sys.stdout, debugging, as_json=as_json)).go()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,21 +113,17 @@ class _Batch:
     run: RedactRun
     found: Found
     report: Report
-    at_once: int
 
     def go(self) -> ExitCode:
-        """Do the pictures, a few at a time; ends early, but in order, when it is told to."""
+        """Do one picture after another; ends early, but in order, when it is told to."""
         out, code = self.run.out, ExitCode.INTERRUPTED
         try:
             for each in self.found.passed_over:
                 self.report.show(Outcome(shown(each.path), PASSED_OVER, (each.code,)))
             with out.locked(), self.report.during(len(self.found.sources)):
                 stems = stems_of(self.found.sources, out.manifest)
-                named = zip(self.found.sources, stems, strict=True)
-                # Closed before the folder is let go: what is under way writes there.
-                with closing(side_by_side(lambda each: self.run.one(*each), named, self.at_once)) as told:
-                    for outcome in told:
-                        self.report.show(outcome)
+                for source, stem in zip(self.found.sources, stems, strict=True):
+                    self.report.show(self.run.one(source, stem))
             code = _exit_code(self.found, self.report.outcomes)
         except KeyboardInterrupt:
             left = len(self.found.sources) + len(self.found.passed_over) - len(self.report.outcomes)

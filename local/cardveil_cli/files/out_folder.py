@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -66,8 +65,6 @@ class OutFolder:
         self.manifest = Manifest(path)
         self._sources = {identity for source in sources for identity in _identities(source)}
         self._force = force
-        # Pictures are done side by side, and the manifest is one.
-        self._putting = threading.Lock()
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -124,10 +121,6 @@ class OutFolder:
         OSError
             When the folder cannot be written to.
         """
-        with self._putting:
-            self._put(record, results)
-
-    def _put(self, record: Record, results: Sequence[Result]) -> None:
         for result in results:
             self.check(result.name)
         before = self.manifest.records.get(record.source)
