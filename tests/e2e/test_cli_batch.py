@@ -233,7 +233,10 @@ def test_a_signal_ends_a_run_that_the_next_goes_on_with(tmp_path: Path, number: 
         assert running.stdout
         running.stdout.readline()
         running.send_signal(number)
-        rest, errors = running.communicate(timeout=120)
+        try:
+            rest, errors = running.communicate(timeout=120)
+        finally:
+            running.kill()
     told = 1 + len(rest.splitlines())
     assert running.returncode == 130
     left = re.match(r"interrupted, (\d+) left", errors)
