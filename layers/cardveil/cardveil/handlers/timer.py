@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cardveil.core.context import Invocation
 from cardveil.core.errors import CardveilError, Halt, Reject, Review, TakenByAnother
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from cardveil.storage.job_store import JobNote
     from cardveil.storage.refusals import Refusals
 
+T = TypeVar("T")
 #: Jobs that CI is asked about at a time.
 _BATCH: Final = 20
 #: No further piece of work is begun when less than this share of the invocation's time is left.
@@ -163,7 +165,8 @@ def finish_overdue(run: TimerRun, counts: Counter[str], failures: list[CardveilE
     from cardveil.core.timing import Timings
 
     processor = run.processor
-    for batch in _batches(_overdue(run, counts)):
+    notes = _readable(run, counts, processor.notes.names(), processor.notes.at)
+    for batch in _batches(note for note in notes if processor.overdue(note)):
         for note, job in processor.due(batch):
             if run.over:
                 return
@@ -184,15 +187,6 @@ def finish_overdue(run: TimerRun, counts: Counter[str], failures: list[CardveilE
                 counts["overdue"] += 1
         if run.over:
             return
-
-
-def _overdue(run: TimerRun, counts: Counter[str]) -> Iterator[JobNote]:
-    for name in run.processor.notes.names():
-        note = None
-        with of_this_object(run, counts):
-            note = run.processor.notes.at(name)
-        if note is not None and run.processor.overdue(note):
-            yield note
 
 
 def expire_answers(run: TimerRun, counts: Counter[str], failures: list[CardveilError]) -> None:  # noqa: ARG001
@@ -253,20 +247,28 @@ def of_this_object(
         counts["refused"] += 1
 
 
+def _readable(
+    run: TimerRun, counts: Counter[str], names: Iterable[str], read: Callable[[str], T | None]
+) -> Iterator[T]:
+    """Yield what stands under names, apart from what is gone, and from what may not or cannot be read."""
+    for name in names:
+        found = None
+        with of_this_object(run, counts):
+            found = read(name)
+        if found is not None:
+            yield found
+
+
 def finish_erasures(run: TimerRun, counts: Counter[str], failures: list[CardveilError]) -> None:  # noqa: ARG001
     """Carry out the erasures that are wanted and not done: begun and killed, or found by a deletion."""
     from cardveil.pipeline.erasing import eraser_of
     from cardveil.storage.erasure import task_at, task_names
 
     eraser = eraser_of(run.processor, entering=run.entering)
-    for name in task_names(eraser.sources, run.settings):
+    names = task_names(eraser.sources, run.settings)
+    for task in _readable(run, counts, names, partial(task_at, eraser.sources)):
         if run.over:
             return
-        task = None
-        with of_this_object(run, counts):
-            task = task_at(eraser.sources, name)
-        if task is None:
-            continue
         with of_this_object(run, counts, task.key, eraser.refusals):
             done = eraser.carry_out(task)
             counts["erasure_busy" if done is None else f"erasure_{done.state}"] += 1

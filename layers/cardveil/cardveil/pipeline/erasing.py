@@ -9,7 +9,7 @@ from cardveil.pipeline.jobs import CardProcessor
 from cardveil.storage.eraser import Eraser
 from cardveil.storage.erasure import Task
 from cardveil.storage.keys import source_digest
-from cardveil.storage.objects import CosObjects, Objects
+from cardveil.storage.versions import versioned
 
 
 def eraser_of(
@@ -23,8 +23,8 @@ def eraser_of(
 
     pipeline = processor.pipeline
     return Eraser(
-        sources=_cos(pipeline.sources),
-        results=_cos(pipeline.results.objects),
+        sources=versioned(pipeline.sources),
+        results=versioned(pipeline.results.objects),
         leases=pipeline.leases,
         settings=pipeline.settings,
         notices=pipeline.results.notices,
@@ -33,9 +33,3 @@ def eraser_of(
         enter=enter,
         step=step,
     )
-
-
-def _cos(objects: Objects) -> CosObjects:
-    if not isinstance(objects, CosObjects):
-        raise TypeError("only objects of COS have versions")
-    return objects

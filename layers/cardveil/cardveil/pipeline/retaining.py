@@ -14,8 +14,9 @@ from cardveil.pipeline.entering import Entering
 from cardveil.pipeline.jobs import CardProcessor
 from cardveil.storage.ledger import Ledger
 from cardveil.storage.ledger_trim import trim
-from cardveil.storage.objects import CosObjects, Objects
+from cardveil.storage.objects import Objects
 from cardveil.storage.retention import DAY_S, PHASES, Progress, Retention
+from cardveil.storage.versions import versioned
 
 _FORM: Final = 1
 _MAX_BYTES: Final = 16 * 1024
@@ -28,16 +29,13 @@ def retention_of(
 ) -> Retention:
     """Return what removes from the buckets that a processor works on what is due."""
     pipeline = processor.pipeline
-    enter = None
-    if entering is not None:
-        enter = partial(_enter, entering)
     return Retention(
-        sources=_cos(pipeline.sources),
-        results=_cos(pipeline.results.objects),
+        sources=versioned(pipeline.sources),
+        results=versioned(pipeline.results.objects),
         leases=pipeline.leases,
         settings=pipeline.settings,
         dry=dry,
-        enter=enter,
+        enter=partial(_enter, entering) if entering else None,
     )
 
 
@@ -103,9 +101,3 @@ def _loaded(objects: Objects, place: str) -> Progress | None:
         return None
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
         return None
-
-
-def _cos(objects: Objects) -> CosObjects:
-    if not isinstance(objects, CosObjects):
-        raise TypeError("only objects of COS have versions")
-    return objects

@@ -33,7 +33,14 @@ from cardveil.storage.notices import Notices, notes_prefix
 from cardveil.storage.objects import CosObjects, Objects
 from cardveil.storage.refusals import Refusals
 from cardveil.storage.retired import retired_key
-from cardveil.storage.versions import Version, delete_version, read_version, versions_of, versions_under
+from cardveil.storage.versions import (
+    Version,
+    delete_version,
+    read_version,
+    versioned,
+    versions_of,
+    versions_under,
+)
 
 #: The steps in their order; a kill between any two is mended by doing all of them again.
 STEPS: Final = (
@@ -211,8 +218,7 @@ class Eraser:
 
 
 def _list_versions(objects: Objects, prefix: str) -> None:
-    if isinstance(objects, CosObjects):
-        next(versions_under(objects, prefix), None)
+    next(versions_under(versioned(objects), prefix), None)
 
 
 def _notice_id(task: Task) -> str:

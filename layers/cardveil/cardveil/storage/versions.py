@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from cardveil.core.errors import SourceGone
 from cardveil.core.frozen import dataclass
-from cardveil.storage.objects import CosObjects, refusals_about
+from cardveil.storage.objects import CosObjects, Objects, refusals_about
 from cardveil.storage.vendor import vendor_errors
 
 _LIST: Final = "cos:GetBucketObjectVersions"
@@ -36,6 +36,13 @@ class Version:
     id: str
     latest: bool
     marker: bool
+
+
+def versioned(objects: Objects) -> CosObjects:
+    """Return objects as those of which versions can be listed; raises TypeError for any but COS's."""
+    if not isinstance(objects, CosObjects):
+        raise TypeError("only objects of COS have versions")
+    return objects
 
 
 def versions_under(objects: CosObjects, prefix: str) -> Iterator[Version]:
