@@ -18,7 +18,8 @@ from tests.support.samples.mixed import make_mixed
 from cardveil.card.geometry import project
 from cardveil.card.layout import Box, layout_of
 from cardveil.card.model import CardType, Polygon, Side
-from cardveil.redaction import Placement, card_outline, card_place, flat_card, inspect, place
+from cardveil.redaction import Placement, card_outline, card_place, inspect, place
+from cardveil.redaction.flat_card import GreyPicture
 from cardveil.redaction.polygons import holds
 
 ID_FRONT = (CardType.ID_CARD, Side.FRONT)
@@ -41,7 +42,7 @@ def _picture(
 def _outline(data: bytes, pose: str) -> tuple[Polygon, Polygon, tuple[bool, ...]]:
     placement = place(laid_card(ID_FRONT, pose))
     assert placement is not None
-    found = card_outline(flat_card(inspect(data), placement), placement)
+    found = card_outline(GreyPicture(inspect(data)).flattened(placement), placement)
     return found.card, found.inner, found.seen
 
 
@@ -145,7 +146,7 @@ def test_a_picture_that_cannot_be_read_has_no_edges() -> None:
     broken = inspect(data)
     placement = place(laid_card(ID_FRONT, "flat"))
     assert placement is not None
-    assert flat_card(replace(broken, data=data[:200]), placement) is None
+    assert GreyPicture(replace(broken, data=data[:200])).flattened(placement) is None
     assert card_outline(None, placement).seen == (False,) * 4
 
 

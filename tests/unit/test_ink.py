@@ -10,7 +10,8 @@ from tests.support.laid_cards import ID_FRONT, laid_card, lines_of, matrix_of
 
 from cardveil.card.geometry import project
 from cardveil.card.layout import Box, layout_of
-from cardveil.redaction import FlatCard, flat_card, inspect, load_policy, place, plan, text_roles
+from cardveil.redaction import FlatCard, inspect, load_policy, place, plan, text_roles
+from cardveil.redaction.flat_card import GreyPicture
 from cardveil.redaction.ink import boxes_of_patch, inked_cells, touches, unexplained_ink, writing_across
 
 LAYOUT = layout_of(*ID_FRONT)
@@ -37,7 +38,7 @@ def _flat(pixels: NDArray[np.uint8]) -> FlatCard:
     _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 85])
     placement = place(laid_card(ID_FRONT, "flat"))
     assert placement is not None
-    found = flat_card(inspect(bytes(data)), placement)
+    found = GreyPicture(inspect(bytes(data))).flattened(placement)
     assert found is not None
     return found
 

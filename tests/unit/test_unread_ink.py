@@ -11,7 +11,8 @@ from tests.support.laid_cards import ID_BACK, ID_FRONT, LICENCE, laid_card, line
 from cardveil.card.geometry import project
 from cardveil.card.layout import CardLayout, layout_of
 from cardveil.card.model import CardType, Polygon, SeenText, Side
-from cardveil.redaction import FlatCard, Region, flat_card, inspect, label_places, place, text_roles
+from cardveil.redaction import FlatCard, Region, inspect, label_places, place, text_roles
+from cardveil.redaction.flat_card import GreyPicture
 from cardveil.redaction.unread_ink import cover_unread_ink
 
 Kind = tuple[CardType, Side]
@@ -33,7 +34,7 @@ def _covered(
     placement = place(card, label_places(card, lines))
     assert placement is not None
     _, data = cv2.imencode(".png", pixels)
-    flat = flat_card(inspect(bytes(data)), placement)
+    flat = GreyPicture(inspect(bytes(data))).flattened(placement)
     assert isinstance(flat, FlatCard)
     texts = text_roles(card, lines, placement)
     texts += tuple(SeenText(role, "authority", polygon) for polygon in others)

@@ -7,7 +7,7 @@ from cardveil.imaging.turbojpeg_library import Availability, coefficient_path_av
 from cardveil.redaction.card_outline import Outline, card_outline
 from cardveil.redaction.card_place import CardPlace, card_place
 from cardveil.redaction.card_pose import Placement, place
-from cardveil.redaction.flat_card import FlatCard, flat_card
+from cardveil.redaction.flat_card import FlatCard
 from cardveil.redaction.mark import Mark, Watermark, is_purpose, mark_of
 from cardveil.redaction.planning import Plan, plan
 from cardveil.redaction.policy import BUILT_IN, Partial, Policy, from_document, policy_of
@@ -44,7 +44,6 @@ __all__ = [
     "card_place",
     "coefficient_path_available",
     "covers_as_much",
-    "flat_card",
     "forbidden_texts",
     "from_document",
     "inspect",

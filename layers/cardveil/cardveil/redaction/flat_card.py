@@ -82,11 +82,6 @@ class GreyPicture:
         return self._grey
 
 
-def flat_card(picture: Picture, placement: Placement) -> FlatCard | None:
-    """Flatten one card of a picture (see `GreyPicture.flattened`)."""
-    return GreyPicture(picture).flattened(placement)
-
-
 def rows_of(image: Image.Image) -> tuple[bytes, ...]:
     """Return the rows of an image of one byte a pixel."""
     data, width = image.tobytes(), image.width
