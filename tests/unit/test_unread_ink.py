@@ -87,11 +87,47 @@ def test_ink_taller_than_a_line_hides_all_that_was_to_be_kept() -> None:
     assert len(more) > 6
 
 
-def test_ink_as_tall_as_a_line_hides_what_it_touches_alone() -> None:
-    layout = layout_of(*ID_FRONT)
-    pixels = _blank(layout)
-    x, y = project(matrix_of(layout, "flat"), (60.0, 43.0))
-    cv2.putText(pixels, "138", (round(x), round(y)), cv2.FONT_HERSHEY_SIMPLEX, 1.6, 150, 4, cv2.LINE_AA)
+def _written(
+    pixels: NDArray[np.uint8], layout: CardLayout, said: str, at: tuple[float, float], turn: float
+) -> None:
+    x, y = project(matrix_of(layout, "flat"), at)
+    layer = np.zeros_like(pixels)
+    cv2.putText(layer, said, (round(x), round(y)), cv2.FONT_HERSHEY_SIMPLEX, 1.6, 255, 4, cv2.LINE_AA)
+    turned = cv2.warpAffine(layer, cv2.getRotationMatrix2D((x, y), turn, 1.0), layer.shape[::-1])
+    pixels[turned > 60] = 150
+
+
+@pytest.mark.parametrize("turn", [0, 20], ids=["level", "aslant"])
+def test_of_a_short_piece_of_unread_writing_nobody_knows_where_it_goes_on(turn: float) -> None:
+    layout, pixels = layout_of(*ID_FRONT), _blank(layout_of(*ID_FRONT))
+    _written(pixels, layout, "138000", (44.0, 43.0), turn)
     kept, more = _covered(ID_FRONT, pixels)
-    assert len(kept) == 6
-    assert more
+    assert kept == []
+    assert len(more) > 6
+
+
+def test_a_long_piece_of_unread_writing_hides_what_its_line_crosses_alone() -> None:
+    layout, pixels = layout_of(*ID_FRONT), _blank(layout_of(*ID_FRONT))
+    _written(pixels, layout, "1380000000000000000", (14.0, 46.0), 9)
+    kept, _ = _covered(ID_FRONT, pixels)
+    assert 0 < len(kept) < 6
+
+
+@pytest.mark.parametrize(
+    ("corners", "hidden"),
+    [
+        # Ends of watermarks as they were read: two characters, hardly turned, taller than a line of print.
+        (((50.0, 29.6), (58.5, 29.0), (58.8, 33.4), (50.3, 34.0)), True),
+        (((50.0, 28.0), (58.0, 28.0), (58.0, 32.4), (50.0, 32.4)), True),
+        # A note along the lines, and a line of a paper beside the card that reaches over its edge.
+        (((42.0, 28.0), (70.0, 28.6), (70.0, 33.4), (42.0, 32.8)), False),
+        (((20.0, -0.5), (60.0, 2.7), (59.8, 5.6), (19.8, 2.4)), False),
+    ],
+    ids=["turned", "tall", "note", "beside"],
+)
+def test_what_is_read_on_the_card_is_level_only_if_that_is_sure(
+    corners: tuple[tuple[float, float], ...], hidden: bool
+) -> None:
+    layout = layout_of(*ID_FRONT)
+    kept, _ = _covered(ID_FRONT, _blank(layout), _on(layout, *corners))
+    assert len(kept) == (0 if hidden else 6)

@@ -24,12 +24,13 @@ _INKED: Final = (44, 110)
 _TALL, _TEXT = 3, 10
 #: Cells between strokes of one text at the most.
 _GAP: Final = 3
-#: Cells that a slanted text has at the least, the sine of its turn, and how many times as long as wide it is.
-_SLANTED, _TURNED, _SLENDER = 24, 0.08, 2.0
+#: Cells that writing has at the least.
+WRITTEN: Final = 24
+#: The sine of a slanted text's turn, its length in millimetres, and how many times as long as wide it is, at
+#: the least: of a shorter piece nobody knows where the rest runs.
+_TURNED, _LONG, _SLENDER = 0.08, 20.0, 2.0
 #: Millimetres.
 _FAR: Final = 150.0
-#: Millimetres: no line of text on a card is so tall; what is runs across lines.
-_TALLEST: Final = 5.0
 #: Millimetres by which strokes may exceed the cells in which they were found.
 _ROOM: Final = 1.0
 #: Millimetres from the layout's edge within which the edge itself and its shadow lie.
@@ -83,7 +84,7 @@ def writing_across(patches: Iterable[Cells]) -> tuple[Point, Point, Point, Point
     All patches together are one such text if they lie along one line that is none of the card's own.
     """
     points = [((x + 0.5) / _FINE, (y + 0.5) / _FINE) for patch in patches for x, y in patch]
-    if len(points) < _SLANTED:
+    if len(points) < WRITTEN:
         return None
     mx, my = (sum(point[axis] for point in points) / len(points) for axis in (0, 1))
     xx = sum((x - mx) ** 2 for x, _ in points)
@@ -92,9 +93,8 @@ def writing_across(patches: Iterable[Cells]) -> tuple[Point, Point, Point, Point
     turn = math.atan2(2 * xy, xx - yy) / 2
     ux, uy = math.cos(turn), math.sin(turn)
     along = [(x - mx) * ux + (y - my) * uy for x, y in points]
-    across = sorted(abs((y - my) * ux - (x - mx) * uy) for x, y in points)
-    half = across[int(0.95 * (len(across) - 1))]
-    if min(abs(ux), abs(uy)) < _TURNED or max(along) - min(along) < _SLENDER * 2 * half:
+    half = max(abs((y - my) * ux - (x - mx) * uy) for x, y in points)
+    if min(abs(ux), abs(uy)) < _TURNED or max(along) - min(along) < max(_LONG, _SLENDER * 2 * half):
         return None
     half += _ROOM
     # As far as any card reaches.
@@ -102,12 +102,6 @@ def writing_across(patches: Iterable[Cells]) -> tuple[Point, Point, Point, Point
         (mx + far * ux - side * uy, my + far * uy + side * ux)
         for far, side in ((-_FAR, -half), (_FAR, -half), (_FAR, half), (-_FAR, half))
     )
-
-
-def taller_than_a_text(patch: Cells) -> bool:
-    """Say whether a patch of as much ink as writing has is taller than any line of text that a card has."""
-    rows = {y for _, y in patch}
-    return len(patch) >= _SLANTED and max(rows) - min(rows) + 1 > _TALLEST * _FINE
 
 
 def _inked(flat: FlatCard, width: int, height: int, fine_lines: bool) -> Cells:

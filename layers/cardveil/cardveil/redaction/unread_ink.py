@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -11,9 +12,10 @@ from cardveil.card.model import PORTRAIT, Polygon, SeenText
 from cardveil.redaction.card_pose import Placement
 from cardveil.redaction.flat_card import FlatCard
 from cardveil.redaction.ink import (
+    WRITTEN,
+    Cells,
     boxes_of_patch,
     inked_cells,
-    taller_than_a_text,
     touches,
     unexplained_ink,
     writing_across,
@@ -27,6 +29,11 @@ Kept = list[tuple[str, Polygon]]
 _INK_ROOM: Final = 0.3
 #: A text is the card's own if its ends differ in height by so much of its length, and so many millimetres.
 _SLANT, _ROW = 0.08, 0.8
+#: The same for a text that is none of the card's, and its largest height (mm) if it is not so many times as
+#: long: such print was seen within 1.5 degrees and 4.2 mm, ends of watermarks from 4 degrees and 4.4 mm on.
+_OTHER_SLANT, _OTHER_ROW, _OTHER_HEIGHT, _OTHER_SLENDER = 0.04, 0.15, 4.3, 2.5
+#: Millimetres from the card's edge within which a text may be one beside it.
+_BESIDE: Final = 2.5
 #: Cells of ink that are more than a card's fine lines come to where they are darkest.
 _WRITING: Final = 20
 #: Millimetres by which an emblem may be larger, or stand elsewhere.
@@ -78,32 +85,38 @@ class _UnreadInk:
         self._placement, self._flat, self._layout = placement, flat, placement.layout
 
     def run(self) -> tuple[Kept, list[Region]]:
-        placement, known = self._placement, self._printed()
-        inked = inked_cells(self._flat, self._layout)
-        covered = boxes_of((region.polygon for region in self._regions), placement)
-        patches = unexplained_ink(inked, [*known, *covered])
-        if sum(map(len, patches)) >= _WRITING:
+        placement = self._placement
+        patches, written = self._unexplained(fine_lines=False)
+        if _cells(patches) >= _WRITING or _cells(written) >= WRITTEN:
             # Somebody wrote there: of what is left, nobody can tell fine lines from pale strokes.
-            inked = inked_cells(self._flat, self._layout, fine_lines=True)
-            patches = unexplained_ink(inked, [*known, *covered])
+            patches, written = self._unexplained(fine_lines=True)
         boxes = [box for patch in patches for box in boxes_of_patch(patch)]
         more = [self._cover(box) for box in boxes]
         crossed = {name for name, polygon in self._kept if touches(boxes_of([polygon], placement)[0], boxes)}
-        # Within what is covered, too, ink tells of a text that runs across the card.
-        known += [box.grown(_INK_ROOM) for box in self._level_texts()]
-        known += boxes_of((r.polygon for r in self._regions if r.field == PORTRAIT), placement)
-        band = writing_across(unexplained_ink(inked, known))
+        band = writing_across(written)
         if band is not None:
             slanted = Polygon.of(project(placement.to_picture, point) for point in band)
             more.append(Region("unexplained", slanted, "mask"))
             crossed |= {name for name, polygon in self._kept if meet(straight(slanted), straight(polygon))}
-        elif self._reads_aslant() or any(taller_than_a_text(patch) for patch in patches):
+        elif _cells(written) >= WRITTEN or self._reads_aslant():
             crossed = {name for name, _ in self._kept}
             more += [self._cover(box) for box in self._pictorial()]
         more += [Region("unexplained", polygon, "mask") for name, polygon in self._kept if name in crossed]
         if self._layout.seal is not None and "authority" in crossed:
             more.append(self._cover(self._layout.seal.grown(_SEAL_READ)))
         return [(name, polygon) for name, polygon in self._kept if name not in crossed], more
+
+    def _unexplained(self, *, fine_lines: bool) -> tuple[list[Cells], list[Cells]]:
+        """Return ink that nobody read where something may be shown, and on the whole card.
+
+        Within what is covered, too, ink tells of a text that runs across the card.
+        """
+        placement, printed = self._placement, self._printed()
+        inked = inked_cells(self._flat, self._layout, fine_lines=fine_lines)
+        covered = boxes_of((region.polygon for region in self._regions), placement)
+        read = [box.grown(_INK_ROOM) for box in self._level_texts()]
+        read += boxes_of((r.polygon for r in self._regions if r.field == PORTRAIT), placement)
+        return unexplained_ink(inked, [*printed, *covered]), unexplained_ink(inked, [*printed, *read])
 
     def _cover(self, box: Box) -> Region:
         return Region("unexplained", self._placement.polygon(box), "mask")
@@ -134,7 +147,7 @@ class _UnreadInk:
 
     def _reads_aslant(self) -> bool:
         """Say whether a text was read on the card that runs along none of its lines; an emblem's does not."""
-        card, to_card = Box(0.0, 0.0, self._layout.width, self._layout.height), self._placement.to_card
+        card, to_card = self._inner(), self._placement.to_card
         aslant = [text for text in self._texts if text.role == "other" and not self._level(text)]
         return any(
             card.contains(*project(to_card, centre_of(text.polygon))) and not self._in_emblem(text)
@@ -149,6 +162,21 @@ class _UnreadInk:
         return all(emblem.contains(*corner) for corner in corners)
 
     def _level(self, text: SeenText) -> bool:
-        begin, end = text.polygon.points[:2]
-        (x0, y0), (x1, y1) = (project(self._placement.to_card, point) for point in (begin, end))
-        return abs(y1 - y0) <= _SLANT * abs(x1 - x0) + _ROW
+        """Say whether a text runs along the card's lines; one that is none of its own must do so surely."""
+        corners = [project(self._placement.to_card, point) for point in text.polygon.points]
+        (x0, y0), (x1, y1), (x2, y2) = corners[:3]
+        if text.role != "other" or not all(self._inner().contains(*corner) for corner in corners):
+            return abs(y1 - y0) <= _SLANT * abs(x1 - x0) + _ROW
+        long, tall = math.hypot(x1 - x0, y1 - y0), math.hypot(x2 - x1, y2 - y1)
+        # Two characters of a text aslant are read in a box that is hardly turned, and taller than theirs.
+        return abs(y1 - y0) <= _OTHER_SLANT * long + _OTHER_ROW and (
+            tall <= _OTHER_HEIGHT or long >= _OTHER_SLENDER * tall
+        )
+
+    def _inner(self) -> Box:
+        """Return the part of the card (mm) in which no text can be one beside it."""
+        return Box(0.0, 0.0, self._layout.width, self._layout.height).grown(-_BESIDE)
+
+
+def _cells(patches: Sequence[Cells]) -> int:
+    return sum(map(len, patches))
