@@ -122,8 +122,10 @@ def test_a_long_piece_of_unread_writing_hides_what_its_line_crosses_alone() -> N
         # A note along the lines, and a line of a paper beside the card that reaches over its edge.
         (((42.0, 28.0), (70.0, 28.6), (70.0, 33.4), (42.0, 32.8)), False),
         (((20.0, -0.5), (60.0, 2.7), (59.8, 5.6), (19.8, 2.4)), False),
+        # What is read in a face or a stain is one character, turned anyhow.
+        (((58.0, 30.0), (56.1, 28.8), (57.4, 26.8), (59.3, 28.0)), False),
     ],
-    ids=["turned", "tall", "note", "beside"],
+    ids=["turned", "tall", "note", "beside", "speck"],
 )
 def test_what_is_read_on_the_card_is_level_only_if_that_is_sure(
     corners: tuple[tuple[float, float], ...], hidden: bool

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 from cardveil.card.geometry import project
@@ -147,12 +148,19 @@ class _UnreadInk:
 
     def _reads_aslant(self) -> bool:
         """Say whether a text was read on the card that runs along none of its lines; an emblem's does not."""
-        card, to_card = self._inner(), self._placement.to_card
-        aslant = [text for text in self._texts if text.role == "other" and not self._level(text)]
         return any(
-            card.contains(*project(to_card, centre_of(text.polygon))) and not self._in_emblem(text)
-            for text in aslant
+            text.role == "other"
+            and not self._level(text)
+            and not self._one_character(text)
+            and self._inner().contains(*project(self._placement.to_card, centre_of(text.polygon)))
+            and not self._in_emblem(text)
+            for text in self._texts
         )
+
+    def _one_character(self, text: SeenText) -> bool:
+        """Say whether a text is so short that its box does not tell which way it runs: its ink may."""
+        corners = [project(self._placement.to_card, point) for point in text.polygon.points]
+        return all(math.dist(corner, after) <= _OTHER_HEIGHT for corner, after in pairwise(corners))
 
     def _in_emblem(self, text: SeenText) -> bool:
         if self._layout.emblem is None:
@@ -164,10 +172,10 @@ class _UnreadInk:
     def _level(self, text: SeenText) -> bool:
         """Say whether a text runs along the card's lines; one that is none of its own must do so surely."""
         corners = [project(self._placement.to_card, point) for point in text.polygon.points]
-        (x0, y0), (x1, y1), (x2, y2) = corners[:3]
+        (x0, y0), (x1, y1) = corners[:2]
         if text.role != "other" or not all(self._inner().contains(*corner) for corner in corners):
             return abs(y1 - y0) <= _SLANT * abs(x1 - x0) + _ROW
-        long, tall = math.hypot(x1 - x0, y1 - y0), math.hypot(x2 - x1, y2 - y1)
+        long, tall = math.dist(*corners[:2]), math.dist(*corners[1:3])
         # Two characters of a text aslant are read in a box that is hardly turned, and taller than theirs.
         return abs(y1 - y0) <= _OTHER_SLANT * long + _OTHER_ROW and (
             tall <= _OTHER_HEIGHT or long >= _OTHER_SLENDER * tall
