@@ -212,7 +212,9 @@ def domain_tree(root: Path) -> Tree:
     """
     text = (root / "pyproject.toml").read_text("utf-8")
     # A list of strings is written alike in TOML and in Python, whose oldest that runs this reads no TOML.
-    named = re.search(r"^\[tool\.setuptools\.package-data\]\ncardveil = (\[[^\]]*\])$", text, re.MULTILINE)
+    named = re.search(
+        r"^\[tool\.setuptools\.package-data\]\n(?:#.*\n)*cardveil = (\[[^\]]*\])$", text, re.MULTILINE
+    )
     if named is None:
         raise PackagingError("pyproject.toml does not say what data belongs to the package")
     tree = own_tree(root / "layers" / "cardveil" / "cardveil", ast.literal_eval(named[1]))
