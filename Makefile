@@ -32,7 +32,9 @@ help:
 $(VENV)/.local: requirements/local.txt pyproject.toml local/pyproject.toml
 	@tools/fit-python $(PYTHON)
 	@tools/debian-packages libturbojpeg0
-	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV) || { echo "install Debian's python3-venv" >&2; exit 1; }
+	@# An environment that an ended set-up left, or an older Python, is made anew; half of one is not left behind.
+	@$(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null \
+		|| $(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); echo "install Debian's python3-venv" >&2; exit 1; }
 	@echo "Installing Python packages into $(VENV) …"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/local.txt
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .

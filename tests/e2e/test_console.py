@@ -15,7 +15,7 @@ from tests.support.cloud_fixture import kept, known
 from tests.support.console_fixture import Desk, desk_on, needs_browser
 from tests.support.console_walk import CARDS, Walk
 from tests.support.documents import table, three_pages
-from tests.support.papers_with_cards import FRONT
+from tests.support.papers_with_cards import BACK, FRONT
 
 from cardveil.api.tokens import ROLES, mint
 from cardveil_cli.samples.bundled import kept_pictures
@@ -32,11 +32,18 @@ def document() -> bytes:
     return three_pages(names=(FRONT, None))
 
 
+@cache
+def unseen() -> bytes:
+    """A back that nobody recognises, between two fronts."""
+    return three_pages(names=(FRONT, BACK, FRONT), seed=1)
+
+
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """A cloud with a card that is done, one that waits for a person, and one that is none."""
     environment = {"CARDVEIL_GENERAL_OCR": "off"}
     pictures = {each.read(): known(each) for each in kept_pictures()} | table(document(), (FRONT, None))
+    pictures |= table(unseen(), (FRONT, None, FRONT))
     folder = tmp_path_factory.mktemp("console")
     with api_bench(folder, environment=environment, pictures=pictures) as found:
         found.upload("front.jpg", kept("id-front-flat.jpg"))
@@ -199,7 +206,7 @@ def test_the_pages_of_a_document_are_tabs(desk: Desk, api: Api) -> None:
     expect(desk.page.locator("[data-finding=page_masked]")).to_be_visible()
     expect(desk.page.locator("#figure-copy img")).not_to_have_attribute("src", first or "")
     expect(desk.page.locator("#fields")).to_have_count(0)
-    expect(desk.page.locator("#kind")).to_have_count(0)
+    expect(desk.page.locator("#kind")).to_be_visible()
     # Decided is over the whole document, wherever one stands in it.
     desk.page.locator("#accept").click()
     expect(desk.said("decision")).to_contain_text("Done: redacted.")
@@ -208,6 +215,60 @@ def test_the_pages_of_a_document_are_tabs(desk: Desk, api: Api) -> None:
     assert (name, after["history"][-1]["fields"]) == ("王小明", ["name"])
     tabs.nth(0).click()
     expect(desk.page.locator("#text-name")).to_have_value("王小明")
+
+
+def test_a_card_is_added_to_the_page_of_a_document(desk: Desk, api: Api) -> None:
+    api.upload("unseen.pdf", unseen())
+    desk.enter()
+    desk.open("unseen.pdf")
+    tabs = desk.page.get_by_role("tab")
+    expect(tabs).to_have_text(["Page 1: ID card, front", "Page 2: no card", "Page 3: ID card, front"])
+    tabs.nth(2).click()
+    desk.fill("name-1", "王小明")
+    tabs.nth(1).click()
+    expect(tabs.nth(1)).to_be_focused()
+    desk.page.locator("#kind").select_option("IDCard/back")
+    for name in ("authority-2", "valid_period-2"):
+        desk.row(name).locator(".mark").click()
+        expect(desk.page.locator('#marks .handle[data-corner="0"]')).to_be_focused()
+    desk.fill("authority-2", "星河市公安局")
+    # It is on that page alone, and is there when its person comes back.
+    tabs.nth(0).click()
+    expect(desk.row("name")).to_be_visible()
+    desk.page.reload()
+    desk.opened("unseen.pdf")
+    tabs.nth(1).click()
+    expect(desk.page.locator("#kind")).to_have_value("IDCard/back")
+    expect(desk.page.locator("#text-authority-2")).to_have_value("星河市公安局")
+    desk.page.locator("#accept").click()
+    expect(desk.said("decision")).to_contain_text("Done: redacted.")
+    expect(tabs).to_have_text(["Page 1: ID card, front", "Page 2: ID card, back", "Page 3: ID card, front"])
+    expect(tabs.nth(1)).to_have_attribute("aria-selected", "true")
+    expect(desk.page.locator("#text-authority-1")).to_have_value("星河市公安局")
+    after = desk.card("unseen.pdf")["sidecar"]
+    texts = [
+        [f["text"] for f in page["cards"][0]["fields"] if f["name"] in ("authority", "name")]
+        for page in after["pages"]
+    ]
+    assert texts[1:] == [["星河市公安局"], ["王小明"]]
+
+
+def test_what_is_typed_follows_its_card_when_another_person_adds_one_before_it(desk: Desk, api: Api) -> None:
+    api.upload("follows.pdf", unseen())
+    desk.enter()
+    told = desk.open("follows.pdf")
+    desk.page.get_by_role("tab").nth(2).click()
+    desk.fill("name-1", "王小明")
+    places = [{"card": 2, "name": name, "polygon": PLACE} for name in ("authority", "valid_period")]
+    kind = {"card": 2, "card_type": "IDCard", "side": "back", "page": 1}
+    body = {"decision": "correct", "version": told["version"], "kinds": [kind], "fields": places}
+    assert api.call("POST", f"/v1/cards/{told['ref']}/review", body).status_code == 200
+    desk.page.locator("#accept").click()
+    expect(desk.said("decision")).to_be_focused()
+    desk.page.get_by_role("tab").nth(2).click()
+    expect(desk.page.locator("#text-name-2")).to_have_value("王小明")
+    desk.page.get_by_role("tab").nth(1).click()
+    expect(desk.page.locator("#text-authority-1")).to_have_value("")
 
 
 def test_a_correction_by_keyboard_alone(desk: Desk, api: Api) -> None:

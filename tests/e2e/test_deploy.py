@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import requests
+import yaml
 from click.testing import CliRunner
 from qcloud_cos.ai_recognition import AIRecognitionClient
 from starlette.requests import Request
@@ -42,6 +45,7 @@ from cardveil_cli.package.trees import zipped
 from cardveil_cli.permissions.documents import CamPolicy
 from cardveil_cloud.cos.contracts import DropConnection
 from cardveil_cloud.faults import NoFaults
+from cardveil_cloud.scf import schema
 from cardveil_cloud.scf.deployment import load
 from cardveil_cloud.scf.platform import unzip
 
@@ -86,6 +90,20 @@ def test_the_package_holds_what_it_must_and_nothing_more(
     for key, data in package.functions.items():
         unzip(data, tmp_path / key)
         assert (tmp_path / key / "index.py").is_file()
+
+
+def test_the_vendors_tool_finds_functions_and_nothing_else(package: Package, tmp_path: Path) -> None:
+    deploy = tmp_path / "deploy"
+    (deploy / "functions").mkdir(parents=True)
+    (deploy / "functions" / "card.jpg").write_bytes(b"of a run before")
+    package.write(tmp_path)
+    there = {path.relative_to(deploy).as_posix() for path in deploy.rglob("*") if path.is_file()}
+    zips = {key: zipfile.ZipFile(io.BytesIO(data)).namelist() for key, data in package.functions.items()}
+    packed = {f"functions/{key}/{name}" for key, names in zips.items() for name in names}
+    assert there == {"serverless.yml", *packed}
+    assert schema.check(deploy / "serverless.yml") == []
+    inputs = yaml.safe_load((deploy / "serverless.yml").read_text("utf-8"))["inputs"]
+    assert (deploy / inputs["src"]["src"]).resolve() == (deploy / "functions").resolve()
 
 
 def test_deployed_changed_and_rolled_back(folder: Path, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from PIL import Image
 from tests.support.api_fixture import api_bench
 from tests.support.cloud_fixture import Bench
 from tests.support.documents import table, three_pages
-from tests.support.papers_with_cards import FRONT, sheet
+from tests.support.papers_with_cards import BACK, FRONT, sheet
 from tests.support.pdf import CANARY, pages, scan
 from tests.support.sweep_fixture import calls, context, put, select, swept
 
@@ -43,12 +43,16 @@ def _looks(copy: bytes | None) -> list[Any]:
     ]
 
 
-def _check(sidecar: dict[str, Any] | None, copy: bytes | None) -> None:
+def _check(
+    sidecar: dict[str, Any] | None,
+    copy: bytes | None,
+    wanted: Sequence[Sequence[str]] = (["front"], [], ["back"]),
+) -> None:
     """The right cards stand on the right pages, and the copy hides what it must."""
     assert sidecar is not None
     jsonschema.validate(sidecar, schema())
     sides = [[card["side"] for card in page["cards"]] for page in sidecar["pages"]]
-    assert (sidecar["status"], sidecar["cards"], sides) == ("redacted", [], [["front"], [], ["back"]])
+    assert (sidecar["status"], sidecar["cards"], sides) == ("redacted", [], list(wanted))
     looks = _looks(copy)
     for page, look in zip(sidecar["pages"], looks, strict=True):
         scale = look.shape[1] / page["width"]
@@ -56,8 +60,10 @@ def _check(sidecar: dict[str, Any] | None, copy: bytes | None) -> None:
             (left, top), (right, bottom) = region["polygon"][0], region["polygon"][2]
             inside = [round(scale * value) for value in (top + 3, bottom - 3, left + 3, right - 3)]
             assert look[inside[0] : inside[1], inside[2] : inside[3]].max() <= 4
-    assert looks[1].max() <= 4, "covered whole"
-    assert all(looks[number].max() > 100 for number in (0, 2)), "something of the cards is shown"
+    for look, cards in zip(looks, wanted, strict=True):
+        assert look.max() > 100 if cards else look.max() <= 4, (
+            "something of a card is shown, and no other page"
+        )
 
 
 def test_documents_are_redacted_by_their_upload_and_again_by_another_policy(start: Start) -> None:
@@ -186,13 +192,55 @@ def test_a_document_comes_by_http_and_is_decided_over(tmp_path: Path) -> None:
         assert (field["text"], sidecar["history"][-1]["cards"]) == ("某市公安局", [1])
         outside = {"card": 0, "name": "name", "polygon": [[5000, 1], [5001, 1], [5001, 2], [5000, 2]]}
         assert _review(api, ref, "correct", fields=[outside]).json()["code"] == "polygon_outside"
-        more = _review(api, ref, "correct", kinds=[{"card": 2, "card_type": "IDCard"}])
-        assert more.json()["code"] == "card_number_unknown"
         rejected = _review(api, ref, "reject").json()["sidecar"]
         assert [len(page["cards"]) for page in rejected["pages"]] == [1, 0, 1]
         assert api.bench.listing("redacted/") == []
         again = _review(api, ref, "accept").json()["sidecar"]
         _check(again, api.bench.get(again["redaction"]["output"]["key"]))
+
+
+def test_a_person_adds_a_card_that_was_not_found_on_a_page(tmp_path: Path) -> None:
+    """Nobody has seen the front on the second page, which was covered whole."""
+    data = three_pages(names=(BACK, FRONT, BACK))
+    (front,) = table(three_pages(names=(FRONT,)), (FRONT,)).values()
+    seen = front.cards[0].card.fields
+    with api_bench(tmp_path, pictures=table(data, (BACK, None, BACK))) as api:
+        told = api.submitted(data)
+        ref = told["ref"]
+        assert "page_masked" in told["sidecar"]["findings"]
+        # Cards are numbered through all pages; what is added comes last until it is written.
+        fields = [{"card": 1, "name": "authority", "text": "某市公安局"}]
+        fields += [
+            {"card": 2, "name": each.name, "text": each.text, "polygon": each.polygon.points}
+            for each in seen
+            if each.polygon
+        ]
+        kind = {"card": 2, "card_type": "IDCard", "side": "front"}
+        refused = [{**kind, "page": 3}, kind, {**kind, "card": 0, "page": 1}, {**kind, "card": 3, "page": 1}]
+        codes = [_review(api, ref, "correct", fields=fields, kinds=[each]).json()["code"] for each in refused]
+        assert codes == ["page_missing", "page_missing", "page_missing", "card_number_unknown"]
+        added = {**kind, "page": 1}
+        missing = _review(api, ref, "correct", fields=fields[:2], kinds=[added])
+        assert (missing.status_code, missing.json()["code"]) == (409, "fields_missing")
+        done = _review(api, ref, "correct", fields=fields, kinds=[added])
+        assert done.status_code == 200, done.text
+        sidecar = done.json()["sidecar"]
+        copy = api.bench.get(sidecar["redaction"]["output"]["key"])
+        _check(sidecar, copy, [["back"], ["front"], ["back"]])
+        assert sidecar["history"][-1]["cards"] == [2] + [1] * (len(fields) - 1)
+        texts = [
+            {field["name"]: field["text"] for field in page["cards"][0]["fields"]}
+            for page in sidecar["pages"]
+        ]
+        assert texts[2]["authority"] == "某市公安局"
+        assert texts[1] == {each.name: each.text for each in seen if each.polygon}
+        told_of_pages = [sidecar["findings"], *(page["findings"] for page in sidecar["pages"])]
+        assert not any("page_masked" in findings for findings in told_of_pages)
+        look = _looks(copy)[1]
+        scale = look.shape[1] / sidecar["pages"][1]["width"]
+        (number,) = (each.polygon for each in seen if each.name == "id_number" and each.polygon)
+        left, top, right, bottom = (round(scale * value) for value in number.bounds())
+        assert look[top:bottom, left:right].max() <= 4
 
 
 def _review(api: Any, ref: str, decision: str, **told: Any) -> Any:

@@ -16,13 +16,14 @@ import certifi
 import pytest
 
 from cardveil_cli.package.authorities import hashed_directory, subject_hash
+from cardveil_cli.package.build import domain_tree
 from cardveil_cli.package.compiling import check_syntax, with_bytecode
 from cardveil_cli.package.contents import unpack, wanted
 from cardveil_cli.package.errors import PackagingError
 from cardveil_cli.package.limits import Size, check
 from cardveil_cli.package.native import check_glibc
 from cardveil_cli.package.pins import read_pins
-from cardveil_cli.package.trees import read_tree, zipped
+from cardveil_cli.package.trees import own_tree, read_tree, zipped
 from cardveil_cloud.scf.platform import find_interpreter, unzip
 
 ROOT = Path(__file__).parents[2]
@@ -51,6 +52,31 @@ def test_what_a_tool_leaves_behind_is_not_read(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
     assert list(read_tree(tmp_path)) == ["a.py"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["card.jpg", ".env", "api/a.jpg.json", "policies/a.json", "redaction/policies/deep/a.json", "a.txt"],
+)
+def test_what_no_line_names_is_never_packed(tmp_path: Path, name: str) -> None:
+    sources = tmp_path / "layers" / "cardveil" / "cardveil"
+    for each in ("__init__.py", "py.typed", "redaction/policies/strict.json", "__pycache__/a.pyc"):
+        (sources / each).parent.mkdir(parents=True, exist_ok=True)
+        (sources / each).write_bytes(b"x")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    packed = ["cardveil/__init__.py", "cardveil/redaction/policies/strict.json"]
+    assert sorted(domain_tree(tmp_path)) == packed
+    (sources / name).parent.mkdir(parents=True, exist_ok=True)
+    (sources / name).write_bytes(b"somebody's card")
+    with pytest.raises(PackagingError, match=re.escape(name)):
+        domain_tree(tmp_path)
+    with pytest.raises(PackagingError, match=re.escape(name)):
+        own_tree(sources, ("py.typed", "redaction/policies/strict.json"))
+
+
+def test_all_that_is_in_the_package_now_belongs_to_it() -> None:
+    there = read_tree(ROOT / "layers" / "cardveil" / "cardveil")
+    assert {f"cardveil/{name}" for name in there} - set(domain_tree(ROOT)) == {"cardveil/py.typed"}
 
 
 def test_the_layer_is_pinned_by_hash() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shutil
@@ -23,7 +24,7 @@ from cardveil_cli.package.limits import Size, check
 from cardveil_cli.package.native import NAME, PACKAGE, find_library
 from cardveil_cli.package.pins import fetch
 from cardveil_cli.package.sbom import bill_of_materials, licence_list
-from cardveil_cli.package.trees import Tree, digest, read_tree, unpacked_size, write_tree, zipped
+from cardveil_cli.package.trees import Tree, digest, own_tree, unpacked_size, write_tree, zipped
 from cardveil_cloud.scf.deployment import source_root
 from cardveil_cloud.scf.platform import PLATFORM, Interpreter, find_interpreter
 
@@ -33,6 +34,8 @@ RUNTIME_LAYER: Final = "cardveil-runtime"
 _FUNCTION_ROOT, _LAYER_ROOT = "/var/user", "/opt"
 #: Folder of the certificate authorities in the runtime layer; serverless.yml names it to the functions.
 AUTHORITIES: Final = "authorities"
+#: What may lie beside a function's code.
+_POLICIES: Final = ("**/*.yml", "**/*.yaml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +137,11 @@ def build(
     serverless = root / "serverless.yml"
     folders = function_folders(serverless)
     functions = {
-        key: _finished(_function(folder), _FUNCTION_ROOT, interpreter, minor)
+        key: _finished(own_tree(folder, _POLICIES), _FUNCTION_ROOT, interpreter, minor)
         for key, folder in folders.items()
     }
     layers = {
-        DOMAIN_LAYER: _finished(_domain(root), _LAYER_ROOT, interpreter, minor),
+        DOMAIN_LAYER: _finished(domain_tree(root), _LAYER_ROOT, interpreter, minor),
         RUNTIME_LAYER: _finished(runtime, _LAYER_ROOT, interpreter, minor),
     }
     if engine or wanted_by(serverless):
@@ -199,26 +202,23 @@ def function_folders(serverless: Path) -> dict[str, Path]:
     return found
 
 
-def _function(folder: Path) -> Tree:
-    """Read a function's folder.
+def domain_tree(root: Path) -> Tree:
+    """Return the files of the domain package, without what only type checkers read.
 
     Raises
     ------
     PackagingError
-        If anything but code, or a policy, lies in it: it would be uploaded.
+        If anything lies there that is neither code nor named in pyproject.toml.
     """
-    tree = read_tree(folder)
-    for name in tree:
-        if not name.endswith((".py", ".yml", ".yaml")):
-            raise PackagingError(
-                f"{folder.name}/{name} is neither code nor a policy: take it away from there"
-            )
-    return tree
-
-
-def _domain(root: Path) -> Tree:
-    tree = read_tree(root / "layers" / "cardveil" / "cardveil")
-    return {f"cardveil/{name}": data for name, data in tree.items() if not name.endswith("py.typed")}
+    text = (root / "pyproject.toml").read_text("utf-8")
+    # A list of strings is written alike in TOML and in Python, whose oldest that runs this reads no TOML.
+    named = re.search(
+        r"^\[tool\.setuptools\.package-data\]\n(?:#.*\n)*cardveil = (\[[^\]]*\])$", text, re.MULTILINE
+    )
+    if named is None:
+        raise PackagingError("pyproject.toml does not say what data belongs to the package")
+    tree = own_tree(root / "layers" / "cardveil" / "cardveil", ast.literal_eval(named[1]))
+    return {f"cardveil/{name}": data for name, data in tree.items() if name != "py.typed"}
 
 
 def _runtime(files: dict[str, Path], notes: list[str]) -> tuple[Tree, tuple[Component, ...]]:

@@ -13,7 +13,7 @@ from cardveil.recognition.engine_process import LAYER, PACKAGE
 from cardveil_cli.package.contents import Component, package_tree
 from cardveil_cli.package.pins import fetch
 from cardveil_cli.package.sbom import licence_list
-from cardveil_cli.package.trees import Tree, read_tree
+from cardveil_cli.package.trees import Tree, own_tree
 
 #: Where the pins stand, and the recogniser.
 REQUIREMENTS: Final = Path("layers", "engine", "requirements.txt")
@@ -69,14 +69,14 @@ def engine_tree(
     Raises
     ------
     PackagingError
-        If a package cannot be had.
+        If a package cannot be had, or something else lies among the sources.
     """
     tell("fetching the engine's packages")
     packages, components = package_tree(fetch(root / REQUIREMENTS, cache, minor))
     tree = {name: data for name, data in packages.items() if _loaded(name)}
     tree["rapidocr/__init__.py"] = b""
-    own = read_tree(root / SOURCE)
-    tree |= {f"{PACKAGE}/{name}": data for name, data in own.items() if not name.endswith("py.typed")}
+    own = own_tree(root / SOURCE, ("py.typed",))
+    tree |= {f"{PACKAGE}/{name}": data for name, data in own.items() if name != "py.typed"}
     tree[f"licences/{LAYER}.txt"] = licence_list(components)
     return tree, tuple(components)
 

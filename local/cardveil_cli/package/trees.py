@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
+
+from cardveil_cli.package.errors import PackagingError
 
 #: Relative POSIX path and content of every file of one folder.
 Tree = Mapping[str, bytes]
@@ -25,6 +27,22 @@ def read_tree(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and "__pycache__" not in path.parts and not path.name.endswith((".pyc", "~"))
     }
+
+
+def own_tree(folder: Path, data: Sequence[str]) -> dict[str, bytes]:
+    """Read a folder of sources: code, and what the patterns of `data` name.
+
+    Raises
+    ------
+    PackagingError
+        If anything else lies in it: it would be uploaded, and might be somebody's card.
+    """
+    tree = read_tree(folder)
+    known = {path.relative_to(folder).as_posix() for each in ("**/*.py", *data) for path in folder.glob(each)}
+    for name in tree:
+        if name not in known:
+            raise PackagingError(f"{folder.name}/{name} belongs to no package: take it away from there")
+    return tree
 
 
 def write_tree(tree: Tree, folder: Path) -> None:

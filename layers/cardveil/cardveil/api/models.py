@@ -15,7 +15,8 @@ CODE_LENGTH: Final = 64
 MAX_BASE64: Final = 6 * 1024 * 1024
 #: An A4 copy takes six cards; a person may mark as many. Of a document, all pages' cards are counted through.
 MOST_CARDS: Final = 6
-_MOST_OF_ALL: Final = 50 * MOST_CARDS
+_MOST_PAGES: Final = 50
+_MOST_OF_ALL: Final = _MOST_PAGES * MOST_CARDS
 _CODE: Final = "^[a-z][a-z0-9_]*$"
 _NAME: Final = r"^[^\x00-\x1f\x7f/\\]{1,100}$"
 
@@ -114,6 +115,12 @@ class CardKind(_Fetched):
     card: Annotated[int, Field(ge=0, lt=_MOST_OF_ALL, description="Which card, as a field names it.")]
     card_type: CardTypeName
     side: SideName = "front"
+    page: Annotated[
+        int | None,
+        Field(
+            ge=0, lt=_MOST_PAGES, description="Of a document: the page, from 0, on which an added card is."
+        ),
+    ] = None
 
 
 class RestoreRequest(_Fetched):

@@ -47,6 +47,8 @@ class _Change:
     findings: tuple[str, ...]
     fields: tuple[FieldCorrection, ...] = ()
     settled: tuple[str, ...] = ()
+    #: The page of each card, in order; all are on the first of a picture.
+    places: tuple[int, ...] = ()
 
 
 def review(context: RequestContext, found: Found, request: ReviewRequest) -> Found:
@@ -132,17 +134,20 @@ def _change(found: Found, request: ReviewRequest, policy: Policy) -> _Change:
         return _Change("reject", request.reason, Status.REJECTED, cards, policy, (REJECTED, *findings))
     if request.decision == "reopen":
         return _reopened(found, request.reason, cards, policy)
+    places = _places(document, len(cards))
     for kind in _kinds(request, cards):
-        if "pages" in document and kind.card >= len(cards):
-            raise Problem(422, "card_number_unknown", "reject it: no card can be added to a document's page")
-        cards = _of_kind(cards, kind)
+        told = _of_kind(cards, kind)
+        places += (_page_of(document, kind),) * (len(told) - len(cards))
+        if kind.page not in (None, places[kind.card]):
+            raise Problem(422, "page_missing", "name the page of a card that is added, and of no other")
+        cards = told
     if not cards:
         raise Problem(422, "card_type_missing", "say which card it is and mark its fields, or reject it")
     if any(size is None for size in _sizes(document)):
         raise Problem(422, "picture_unreadable", "reject it: the picture itself cannot be read")
     kept = [code for code in findings if code not in settled]
     if request.decision == "correct":
-        sizes = _frames(document, len(cards))
+        sizes = [_sizes(document)[place] or (0.0, 0.0) for place in places]
         if any(correction.card >= len(cards) for correction in request.fields):
             raise Problem(422, "card_number_unknown", "say by kinds which card it is, and mark its fields")
         put_right = [
@@ -151,21 +156,29 @@ def _change(found: Found, request: ReviewRequest, policy: Policy) -> _Change:
         ]
         checked = [check(card) for card in put_right]
         cards = tuple(card for card, _ in checked)
-        told = dict.fromkeys(code for _, codes in checked for code in codes)
+        seen = dict.fromkeys(code for _, codes in checked for code in codes)
         if document["pipeline"].get("texts"):
             # What was found out of texts that are not kept cannot be found out again.
-            told |= dict.fromkeys(code for code in findings if code not in settled)
-        kept = [code for code in told if code in FINDINGS and not FINDINGS[code].review]
-    named = {(correction.card, correction.name): correction for correction in request.fields}
+            seen |= dict.fromkeys(code for code in findings if code not in settled)
+        kept = [code for code in seen if code in FINDINGS and not FINDINGS[code].review]
+    # What was added stands among the cards of its page from here on, and is counted there.
+    order = sorted(range(len(cards)), key=lambda number: places[number])
+    named = {
+        (correction.card, correction.name): correction.model_copy(
+            update={"card": order.index(correction.card)}
+        )
+        for correction in request.fields
+    }
     return _Change(
         request.decision,
         request.reason,
         Status.REDACTED,
-        cards,
+        tuple(cards[number] for number in order),
         policy,
         tuple(kept),
         tuple(named.values()),
         settled,
+        tuple(places[number] for number in order),
     )
 
 
@@ -175,12 +188,26 @@ def _sizes(document: Mapping[str, Any]) -> list[tuple[float, float] | None]:
     return [(float(each["width"]), float(each["height"])) if each["width"] else None for each in parts]
 
 
-def _frames(document: Mapping[str, Any], count: int) -> list[tuple[float, float]]:
-    """Return for each of so many cards the size of what it lies on."""
-    sizes = [size or (0.0, 0.0) for size in _sizes(document)]
+def _places(document: Mapping[str, Any], count: int) -> tuple[int, ...]:
+    """Return the page of each of so many cards; all are on the first of a picture."""
     if "pages" not in document:
-        return sizes * count
-    return [size for page, size in zip(document["pages"], sizes, strict=True) for _ in page["cards"]]
+        return (0,) * count
+    return tuple(number for number, page in enumerate(document["pages"]) for _ in page["cards"])
+
+
+def _page_of(document: Mapping[str, Any], kind: CardKind) -> int:
+    """Return the page on which a person has found one more card.
+
+    Raises
+    ------
+    Problem
+        422 ``page_missing`` where a document has no such page, or none is named.
+    """
+    if "pages" not in document:
+        return 0
+    if kind.page is None or kind.page >= len(document["pages"]):
+        raise Problem(422, "page_missing", "say by `page` which page of the document the card is on")
+    return kind.page
 
 
 def _kinds(request: ReviewRequest, cards: Sequence[Card]) -> Sequence[CardKind]:
@@ -304,7 +331,7 @@ def _numbers(corrections: Sequence[FieldCorrection]) -> tuple[int, ...]:
 def _verdict(
     context: RequestContext, keys: Keys, found: Found, change: _Change, data: bytes | None
 ) -> ProcessingResult:
-    verdict = stored_verdict(found.document, change.status, change.cards, change.findings)
+    verdict = stored_verdict(found.document, change.status, change.cards, change.findings, change.places)
     if change.status is not Status.REDACTED:
         return verdict
     if data is None or not change.cards:

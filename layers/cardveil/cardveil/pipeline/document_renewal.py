@@ -91,6 +91,8 @@ def covered_document(
         keeps = rules.policy.pages_without_card == "keep" and is_without_card(before.findings)
         settled = replace(before, status=Status.REDACTED, findings=_settled(before.findings))
         if before.cards:
+            # Also one that a person has found there.
+            settled = replace(settled, findings=_with_card(settled.findings))
             done = covered(settled, page.data, rules, recogniser)
         else:
             done = shown_whole(settled, rules.opened(page.data), rules, "keep" if keeps else "mask")
@@ -101,14 +103,17 @@ def covered_document(
     if len(done) != len(verdict.pages):
         raise _differs()
     pages = tuple(each.verdict for each in done)
-    findings = _settled(
-        dict.fromkeys((*verdict.findings, *(code for page in pages for code in page.findings)))
-    )
+    told = (*_with_card(verdict.findings), *(code for page in pages for code in page.findings))
+    findings = _settled(dict.fromkeys(told))
     return replace(verdict, findings=findings, pages=pages, copy=copy_of(pages, sheets_of(done)))
 
 
 def _settled(findings: Iterable[str]) -> tuple[str, ...]:
     return tuple(code for code in findings if status_of([code]) is not Status.NEEDS_REVIEW)
+
+
+def _with_card(findings: Iterable[str]) -> tuple[str, ...]:
+    return tuple(code for code in findings if code not in SAID_OF_PAGES.values())
 
 
 def _require_same(picture: Picture | None, before: Picture | None) -> None:

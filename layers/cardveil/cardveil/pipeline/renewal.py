@@ -31,7 +31,11 @@ _OF_THE_POLICY: Final = frozenset(
 
 
 def stored_verdict(
-    document: Mapping[str, Any], status: Status, cards: Sequence[Card], findings: Sequence[str]
+    document: Mapping[str, Any],
+    status: Status,
+    cards: Sequence[Card],
+    findings: Sequence[str],
+    places: Sequence[int] = (),
 ) -> ProcessingResult:
     """Return a verdict that keeps a sidecar's warnings and calls, and says the rest anew.
 
@@ -39,10 +43,12 @@ def stored_verdict(
     ----------
     cards : sequence of Card
         As `storage.sidecar.all_cards_of` orders them; a document's come to stand on its pages again.
+    places : sequence of int
+        The page of each card, where these are more than the sidecar knows.
     """
     pages, left = list[ProcessingResult](), tuple(cards)
-    for page in stored_pages(document):
-        count = len(page.cards)
+    for number, page in enumerate(stored_pages(document)):
+        count = places.count(number) if places else len(page.cards)
         pages.append(replace(page, cards=left[:count]))
         left = left[count:]
     return ProcessingResult(

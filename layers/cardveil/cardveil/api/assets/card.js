@@ -8,9 +8,9 @@ const placesOf = (sidecar) => {
   const found = (sidecar.pages || [sidecar]).flatMap((part, page) => (part.cards.length ? part.cards.map(() => ({ page, card: number++ })) : [{ page, card: -1 }]));
   return sidecar.pages ? found : found.map(({ card }) => ({ page: 0, card: Math.max(card, 0) }));
 };
-/** Which card is shown, from 0, and on which page; and that card, null where there is none. */
+/** Which card is shown, from 0, and on which page; and that card, null where none was found, or it is to be added. */
 const shownPlace = () => (state.open && state.open.place) || { page: 0, card: 0 };
-const shownCard = () => shownPlace().card;
+const shownCard = () => (shownPlace().card < 0 ? cardsOf(state.open.answer.sidecar).length : shownPlace().card);
 const cardOf = (sidecar) => cardsOf(sidecar)[shownCard()] || null;
 const pageOf = (sidecar) => (sidecar.pages ? sidecar.pages[shownPlace().page] : null);
 /** What was found of the page that is shown, and of the document as a whole. */
@@ -19,7 +19,8 @@ const frameOf = () => { const { sidecar } = state.open.answer; const { width, he
 const draftNow = () => drafts.of(state.open.answer.ref);
 const kindOf = () => {
   const card = cardOf(state.open.answer.sidecar);
-  return card ? `${card.type}/${card.side}` : draftNow().kind;
+  const { kind, page } = draftNow();
+  return card ? `${card.type}/${card.side}` : (page || 0) === shownPlace().page ? kind : '';
 };
 /** What the card's policy does to a field; null where the sidecar does not tell. */
 const actionOf = (name) => {
@@ -88,7 +89,7 @@ const present = (answer, pictures, place = null) => {
   const before = state.open;
   const places = placesOf(answer.sidecar);
   const seen = place || (before && before.answer.ref === answer.ref ? shownPlace() : places[0]);
-  state.open = { answer, pictures, place: places.find((one) => same(one, seen)) || places[0], chosen: null, faults: new Map(), opened: new Map(), saving: false, decided: false, views: { source: whole(), copy: whole() } };
+  state.open = { answer, pictures, place: places.find((one) => same(one, seen)) || places.find((one) => one.page === seen.page) || places[0], chosen: null, faults: new Map(), opened: new Map(), saving: false, decided: false, views: { source: whole(), copy: whole() } };
   // A decision leaves the same picture in view; all else is seen as a whole first.
   if (before && before.pictures.source === pictures.source) state.open.views = before.views;
   else if (before) forget(before.pictures);
@@ -125,7 +126,7 @@ const showCard = () => {
     ...list('warnings', warnings, 'findings'),
     ...(placesOf(sidecar).length > 1 ? [tabs(sidecar)] : []),
     make('div', { class: 'pictures' }, figure('source', pictures.source, sourceMissing), figure('copy', pictures.copy, () => word('copy_none'))),
-    ...(card || draftNow().kind ? [make('h3', {}, word('fields')), ...(sealedHere() ? [button('restore', openSealed, { id: 'restore' })] : []), make('ul', { id: 'fields', 'data-label': 'fields', 'aria-label': word('fields') })] : []),
+    ...(kindOf() ? [make('h3', {}, word('fields')), ...(sealedHere() ? [button('restore', openSealed, { id: 'restore' })] : []), make('ul', { id: 'fields', 'data-label': 'fields', 'aria-label': word('fields') })] : []),
   );
   $('card-history').replaceChildren(...list('history', history, 'history'));
   $('actions').replaceChildren();

@@ -2,8 +2,8 @@
 // ---- deciding
 const REASONS = ['unsharp', 'cut_off', 'no_card', 'not_asked'];
 const lastEntry = () => (state.open.answer.sidecar.history || []).at(-1);
-/** Whether there is a card to decide over: to a document's pages none can be added. */
-const decidable = ({ sidecar }) => Boolean(sidecar.pages ? cardsOf(sidecar).length : kindOf());
+/** Whether there is a card to decide over, found or added. */
+const decidable = ({ sidecar }) => Boolean(cardsOf(sidecar).length || draftNow().kind);
 const showActions = () => {
   if (!state.open || !may('review')) return;
   const { answer, saving } = state.open;
@@ -21,11 +21,11 @@ const showActions = () => {
 };
 const actions = (readable) => {
   const option = (value, text) => make('option', { value }, text);
-  const kinds = readable && may('read_text') && !cardOf(state.open.answer.sidecar) && !state.open.answer.sidecar.pages ? make('p', { class: 'row' },
+  const kinds = readable && may('read_text') && !cardOf(state.open.answer.sidecar) ? make('p', { class: 'row' },
     make('label', { for: 'kind' }, word('card_kind')),
-    make('select', { id: 'kind', onchange: (event) => { keep({ ...draftNow(), kind: event.target.value, fields: {} }); showCard(); $('kind').focus(); } },
+    make('select', { id: 'kind', onchange: (event) => { adding(event.target.value); showCard(); $('kind').focus(); } },
       option('', '—'), ...Object.keys(FIELDS).map((kind) => option(kind, word(`kind.${kind}`))))) : null;
-  if (kinds) kinds.querySelector('select').value = draftNow().kind;
+  if (kinds) kinds.querySelector('select').value = kindOf();
   return [
     kinds,
     make('p', { class: 'note', id: 'changed' }),
@@ -37,6 +37,11 @@ const actions = (readable) => {
       button('reopen', takeBack, { id: 'reopen' }),
       button('discard', discard, { id: 'discard' })),
   ].filter(Boolean);
+};
+/** Say which card it is that was not found here: it is numbered after all others until it is written. */
+const adding = (kind) => {
+  const others = Object.entries(draftNow().fields).filter(([name]) => numberOf(name) !== shownCard());
+  keep({ ...draftNow(), kind, page: shownPlace().page, fields: Object.fromEntries(others) });
 };
 /** Reject with a reason; without one, ask for it where it is to be written. */
 const rejecting = () => {
@@ -62,13 +67,14 @@ const decide = async (decision, reason = draftNow().reason) => {
   const { ref } = answer;
   const undoing = answer.sidecar.status === 'rejected' && reason === word('undone');
   const draft = structuredClone(draftNow());
-  const { fields, kind } = draft;
+  const { fields, kind, page } = draft;
   const request = { decision, version: answer.version, reason };
   const names = Object.keys(fields);
   if (decision === 'accept' && !undoing && (names.length || kind)) {
     request.decision = 'correct';
     request.fields = names.map((name) => ({ name: plain(name), card: numberOf(name), ...fields[name] }));
-    if (kind) [request.card_type, request.side] = kind.split('/');
+    const [type, side] = kind.split('/');
+    if (kind) request.kinds = [{ card: cardsOf(answer.sidecar).length, card_type: type, side, ...(answer.sidecar.pages && { page }) }];
   }
   const opened = state.open;
   Object.assign(opened, { saving: true, faults: new Map() });

@@ -84,22 +84,43 @@ const change = (name, part) => {
   keep(draft);
 };
 const keep = (draft) => {
-  const { ref, version } = state.open.answer;
+  const { ref, sidecar, version } = state.open.answer;
   const before = drafts.has(ref);
-  drafts.put(ref, { ...draft, version: before ? draft.version : version });
+  drafts.put(ref, { ...draft, version: before ? draft.version : version, counts: before ? draft.counts : countsOf(sidecar) });
   if (drafts.has(ref) !== before) showList();
   showActions();
+};
+/** How many cards there are, of a document on each of its pages. */
+const countsOf = (sidecar) => (sidecar.pages || [sidecar]).map((part) => part.cards.length);
+/** Have a draft's fields follow their cards: on its page each is where it was, but another number may be its. */
+const renumber = (draft, counts) => {
+  const before = draft.counts || counts;
+  if (same(before, counts)) return;
+  const firstOf = (page) => counts.slice(0, page).reduce((sum, each) => sum + each, 0);
+  const none = firstOf(counts.length);
+  const renumbered = (number) => {
+    let first = 0;
+    for (const [page, count] of before.entries()) {
+      if (number < first + count) return number - first < counts[page] ? firstOf(page) + number - first : none;
+      first += count;
+    }
+    // What was to be added may have been added by another person meanwhile.
+    return draft.kind && counts[draft.page || 0] ? firstOf(draft.page || 0) : none;
+  };
+  draft.fields = Object.fromEntries(Object.entries(draft.fields).map(([name, part]) => [fieldName(renumbered(numberOf(name)), plain(name)), part]));
 };
 /** Bring a draft up to a newer sidecar: what that says by now is no change any more. */
 const settle = ({ ref, sidecar, version }) => {
   if (!drafts.has(ref)) return false;
   const draft = structuredClone(drafts.of(ref));
   const older = draft.version !== version;
+  const counts = countsOf(sidecar);
+  renumber(draft, counts);
   for (const [name, part] of Object.entries(draft.fields)) {
     const left = changed(sidecar, name, part);
     if (left) draft.fields[name] = left; else delete draft.fields[name];
   }
-  if (draft.kind && cardsOf(sidecar).length) draft.kind = '';
-  drafts.put(ref, { ...draft, version });
+  if (draft.kind && counts[draft.page || 0]) draft.kind = '';
+  drafts.put(ref, { ...draft, version, counts });
   return older && drafts.has(ref);
 };
