@@ -75,13 +75,13 @@ class EmbeddedRecogniser:
             return self._engine
 
 
-def embedded_recogniser(threads: int, at_once: int = 1) -> EmbeddedRecogniser:
+def embedded_recogniser(threads: int) -> EmbeddedRecogniser:
     """Return the recogniser with its usual engine; see `Recogniser`."""
 
     def load() -> Recogniser:
         from cardveil_ocr import Recogniser
 
-        return Recogniser(threads=threads, at_once=at_once)
+        return Recogniser(threads=threads)
 
     return EmbeddedRecogniser(load)
 

@@ -57,13 +57,10 @@ class Engine:
         How many threads all calls together may use.
     watched
         The characters whose probabilities are kept for every step, for closed vocabularies.
-    at_once
-        From how many threads it is called at a time.
     """
 
-    def __init__(self, *, threads: int, watched: str = "", at_once: int = 1) -> None:
+    def __init__(self, *, threads: int, watched: str = "") -> None:
         self._threads = threads
-        self._at_once = min(at_once, threads)
         self.watched = watched
         self._loaded: dict[str, Model] = {}
         self._readers = ThreadPoolExecutor(threads, "cardveil-reader")
@@ -143,9 +140,7 @@ class Engine:
     def _model(self, task: str) -> Model:
         with self._lock:
             if task not in self._loaded:
-                model = load(
-                    task, threads=self._threads, at_once=self._threads if task == "rec" else self._at_once
-                )
+                model = load(task, threads=self._threads, at_once=self._threads if task == "rec" else 1)
                 if task == "rec":
                     self._learn_characters(model.characters)
                 self._loaded[task] = model

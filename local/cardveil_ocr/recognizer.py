@@ -60,14 +60,12 @@ class Recogniser:
     ----------
     threads
         How many threads all recognitions together may use; more than there are cores makes them slower.
-    at_once
-        How many pictures are recognised at a time; each has its share of the threads.
     """
 
-    def __init__(self, *, threads: int = 2, at_once: int = 1) -> None:
+    def __init__(self, *, threads: int = 2) -> None:
         if threads < 1:
             raise ValueError("at least one thread is needed")
-        self._engine = Engine(threads=threads, watched=WATCHED, at_once=at_once)
+        self._engine = Engine(threads=threads, watched=WATCHED)
 
     def load(self) -> None:
         """Load the models now, and not with the first picture.

@@ -260,6 +260,16 @@ def proof_failed(what: str) -> Review:
     return Review("proof_failed", f"no copy was written: {what}")
 
 
+def answer_unreadable(api: str) -> Retry:
+    """Build the refusal of an answer that was cut or altered on its way, or is of no known form."""
+    return Retry("answer_unreadable", RETRY_HINT, api=api)
+
+
+def out_of_time(setting: str = "the function's time limit") -> Retry:
+    """Build the refusal to begin what cannot be ended in the time that is left."""
+    return Retry("out_of_time", f"{RETRY_HINT}; raise {setting} if it recurs")
+
+
 def from_vendor(
     vendor_code: str, *, api: str, status: int | None = None, request_id: str | None = None
 ) -> CardveilError:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from cardveil.core.errors import RETRY_HINT, Retry
+from cardveil.core.errors import out_of_time
 
 
 class RateLimiter:
@@ -48,7 +48,7 @@ class RateLimiter:
             turn = max(self._free_at, earliest)
             pause = turn - now
             if pause > 0 and pause >= remaining_s():
-                raise Retry("out_of_time", f"{RETRY_HINT}; raise CARDVEIL_CALLS_PER_SECOND if it recurs")
+                raise out_of_time("CARDVEIL_CALLS_PER_SECOND")
             self._free_at = turn + 1.0 / per_second
         if pause > 0:
             self._sleep(pause)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from cardveil.core.errors import RETRY_HINT, Retry
+from cardveil.core.errors import Retry, out_of_time
 from cardveil.core.frozen import dataclass, field, replace
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ class RetryPolicy:
             Any other leaf, at once.
         """
         if self.remaining_s() <= 0:
-            raise Retry("out_of_time", f"{RETRY_HINT}; raise the function's time limit if it recurs")
+            raise out_of_time()
         span = _BASE_S
         for attempt in range(1, self.attempts + 1):
             try:

@@ -19,7 +19,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from cardveil.core.errors import RETRY_HINT, Halt, Retry, Review
+from cardveil.core.errors import RETRY_HINT, Halt, Retry, Review, out_of_time
 
 #: The package that the layer brings, and the layer's name.
 PACKAGE: Final = "cardveil_ocr"
@@ -122,14 +122,14 @@ class EngineProcess:
             for _ in range(2):
                 left = deadline - time.monotonic()
                 if left < _ROOM_S:
-                    raise _out_of_time()
+                    raise out_of_time()
                 self._ready(left)
                 left = deadline - time.monotonic()
                 try:
                     answer = self._exchange(asked, picture, min(left, self._picture_s))
                 except _TooLongError:
                     if left < self._picture_s:
-                        raise _out_of_time() from None
+                        raise out_of_time() from None
                     break
                 except _GoneError:
                     continue
@@ -152,7 +152,7 @@ class EngineProcess:
             told = self._receive(min(left_s, self._start_s))
         except (_GoneError, _TooLongError) as error:
             if isinstance(error, _TooLongError) and left_s < self._start_s:
-                raise _out_of_time() from None
+                raise out_of_time() from None
             if self._served:
                 # It has been started before: what keeps it from starting now may pass.
                 raise Retry("engine_gone", RETRY_HINT) from None
@@ -240,10 +240,6 @@ class EngineProcess:
         """End the engine before the platform ends the function."""
         if self._memory and _resident(self._child.pid) + _resident(os.getpid()) > self._memory - _RESERVE:
             raise _GoneError
-
-
-def _out_of_time() -> Retry:
-    return Retry("out_of_time", f"{RETRY_HINT}; raise the time limit if it recurs")
 
 
 def _resident(pid: int) -> int:

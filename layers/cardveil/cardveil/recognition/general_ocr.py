@@ -8,7 +8,7 @@ from typing import Any, Final
 from xml.etree.ElementTree import ParseError
 
 from cardveil.card.model import Polygon
-from cardveil.core.errors import RETRY_HINT, Retry, Review
+from cardveil.core.errors import Review, answer_unreadable
 from cardveil.core.frozen import dataclass
 from cardveil.recognition.interfaces import Image, Reading, TextLine
 from cardveil.recognition.parsing import many, number_of, polygon_of, response_of, text_of
@@ -44,7 +44,7 @@ class GeneralOcr:
             try:
                 data = self.client.ci_ocr_process(Bucket=self.bucket, Key=f"/{image.key}", Isword=True)
             except ParseError:
-                raise Retry("answer_unreadable", RETRY_HINT, api=API) from None
+                raise answer_unreadable(API) from None
         elapsed = (time.perf_counter() - started) * 1000
         response = response_of(data, api=API)
         lines = tuple(

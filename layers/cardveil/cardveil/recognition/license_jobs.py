@@ -11,7 +11,7 @@ from typing import Any, Final
 from xml.etree.ElementTree import ParseError
 
 from cardveil.card.model import CardType
-from cardveil.core.errors import RETRY_HINT, Reject, Retry, Review, from_vendor
+from cardveil.core.errors import Reject, Review, answer_unreadable, from_vendor
 from cardveil.core.frozen import dataclass, replace
 from cardveil.core.retry import RetryPolicy
 from cardveil.recognition.ai_license import read_answer
@@ -89,7 +89,7 @@ class LicenseJobs:
         )
         jobs = _jobs_of(answer)
         if len(jobs) != 1 or not jobs[0].job_id:
-            raise Retry("answer_unreadable", RETRY_HINT, api=TAG)
+            raise answer_unreadable(TAG)
         return jobs[0]
 
     def query(self, job_ids: Sequence[str]) -> dict[str, Job]:
@@ -179,7 +179,7 @@ class LicenseJobs:
             try:
                 return call()
             except ParseError:
-                raise Retry("answer_unreadable", RETRY_HINT, api=TAG) from None
+                raise answer_unreadable(TAG) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +229,7 @@ def _content(answer: Any) -> Mapping[str, Any]:
         inner = answer.get("Response", answer)
         if isinstance(inner, Mapping):
             return inner
-    raise Retry("answer_unreadable", RETRY_HINT, api=TAG)
+    raise answer_unreadable(TAG)
 
 
 def _jobs_of(answer: Any) -> list[Job]:

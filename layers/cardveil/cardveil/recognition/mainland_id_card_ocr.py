@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
 from cardveil.card.model import Side
-from cardveil.core.errors import RETRY_HINT, Retry, from_vendor
+from cardveil.core.errors import answer_unreadable, from_vendor
 from cardveil.core.frozen import dataclass
 from cardveil.recognition.id_card_ocr import reading_of_texts
 from cardveil.recognition.interfaces import Image, Reading
@@ -51,7 +51,7 @@ class MainlandIdCardReader:
         elapsed = (time.perf_counter() - started) * 1000
         response = answer.get("Response") if isinstance(answer, Mapping) else None
         if not isinstance(response, Mapping):
-            raise Retry("answer_unreadable", RETRY_HINT, api=API)
+            raise answer_unreadable(API)
         request = str(response.get("RequestId") or "")
         error = response.get("Error")
         if isinstance(error, Mapping):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from cardveil.core.errors import RETRY_HINT, Retry
+from cardveil.core.errors import out_of_time
 from cardveil.core.frozen import dataclass
 from cardveil.recognition.interfaces import CardRecogniser, Hint, Image, Located, Recognition
 
@@ -32,7 +32,7 @@ class PageByPage:
     def recognise(self, image: Image, hint: Hint, located: Located | None = None) -> Recognition:
         """Recognise a page; raises Retry ``out_of_time`` where it would not be done in time."""
         if self.remaining_s() < _ROOM_S:
-            raise Retry("out_of_time", f"{RETRY_HINT}; raise the function's time limit if it recurs")
+            raise out_of_time()
         return self.build().recognise(image, hint, located)
 
     def texts(self, image: Image) -> tuple[str, ...]:

@@ -9,15 +9,14 @@ from typing import Any, Final, TypeVar
 
 from cardveil.card.model import CardType, Side, VendorWarning
 from cardveil.core.errors import (
-    RETRY_HINT,
     CardveilError,
     Halt,
     PermissionMissing,
     Reject,
-    Retry,
     Review,
     SourceGone,
     Throttled,
+    out_of_time,
 )
 from cardveil.core.frozen import dataclass, replace
 from cardveil.core.rate_limit import RateLimiter
@@ -64,7 +63,7 @@ class PaidCalls:
 
         def once() -> T:
             if self.retry_policy.remaining_s() < _ROOM_S:
-                raise Retry("out_of_time", f"{RETRY_HINT}; raise the time limit if it recurs")
+                raise out_of_time()
             self.guard.enter()
             self.rate_limiter.wait(self.per_second, self.retry_policy.remaining_s, api)
             try:

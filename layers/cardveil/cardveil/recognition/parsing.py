@@ -8,7 +8,7 @@ from xml.parsers.expat import ExpatError
 
 from cardveil.card.geometry import signed_area
 from cardveil.card.model import Polygon
-from cardveil.core.errors import RETRY_HINT, Retry
+from cardveil.core.errors import answer_unreadable
 
 
 def response_of(data: Any, *, api: str) -> Mapping[str, Any]:
@@ -31,7 +31,7 @@ def response_of(data: Any, *, api: str) -> Mapping[str, Any]:
         content = data.get("Response", data)
         if isinstance(content, Mapping):
             return content
-    raise Retry("answer_unreadable", RETRY_HINT, api=api)
+    raise answer_unreadable(api)
 
 
 def many(value: Any) -> list[Any]:

@@ -11,17 +11,12 @@ from functools import cache
 from hashlib import md5
 from typing import Any, BinaryIO, Final
 
-from cardveil.core.errors import RETRY_HINT, Retry
+from cardveil.core.errors import answer_unreadable
 
 #: Bytes that are held of an object that is copied into a file.
 PIECE: Final = 1024 * 1024
 _CRC: Final = "x-cos-hash-crc64ecma"
 _MD5_DIGITS: Final = 32
-
-
-def unreadable(api: str) -> Retry:
-    """Build the error for an answer that is not whole: nothing is said of the object by it."""
-    return Retry("answer_unreadable", RETRY_HINT, api=api)
 
 
 def length_of(headers: Mapping[str, str], api: str) -> int:
@@ -34,7 +29,7 @@ def length_of(headers: Mapping[str, str], api: str) -> int:
     """
     text = headers.get("content-length", "")
     if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise unreadable(api)
+        raise answer_unreadable(api)
     return int(text)
 
 
@@ -56,7 +51,7 @@ def read(stream: Any, headers: Mapping[str, str], api: str) -> bytes:
     data: bytes = stream.read(size + 1)
     if len(data) != size or not _is_the_object(headers, md5_of(data), lambda: iter((data,))):
         stream.close()  # whatever else comes on this connection is no answer to anything
-        raise unreadable(api)
+        raise answer_unreadable(api)
     return data
 
 
@@ -70,7 +65,7 @@ def copy(stream: Any, headers: Mapping[str, str], api: str, file: BinaryIO) -> N
         headers, digest.hexdigest(), lambda: _pieces(file)
     ):
         stream.close()
-        raise unreadable(api)
+        raise answer_unreadable(api)
 
 
 def md5_of(data: bytes) -> str:

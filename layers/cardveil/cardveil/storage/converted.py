@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from cardveil.core.errors import Halt, Reject
+from cardveil.core.errors import Halt, Reject, answer_unreadable
 from cardveil.storage import bodies
 from cardveil.storage.objects import CosObjects, refusals_about
 from cardveil.storage.vendor import vendor_errors
@@ -49,7 +49,7 @@ def as_jpeg(objects: CosObjects, key: str, *, max_bytes: int) -> bytes:
         if size > max_bytes:
             raise Reject("picture_too_large", "upload a smaller picture, or raise CARDVEIL_MAX_BYTES")
         if len(data) != size:
-            raise bodies.unreadable(_API)
+            raise answer_unreadable(_API)
         return data
 
     try:

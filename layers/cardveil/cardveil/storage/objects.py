@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, BinaryIO, Final, Protocol, TypeVar
 from urllib.parse import unquote
 
-from cardveil.core.errors import Halt, Reject, SourceGone, TakenByAnother
+from cardveil.core.errors import Halt, Reject, SourceGone, TakenByAnother, answer_unreadable
 from cardveil.core.frozen import dataclass
 from cardveil.core.retry import RetryPolicy
 from cardveil.storage import bodies
@@ -136,7 +136,7 @@ class CosObjects:
             stream.close()
             # Nothing was read that could be held against it: two answers must agree that it is so large.
             if self._headed(key) != stored:
-                raise bodies.unreadable(_GET)
+                raise answer_unreadable(_GET)
             return stored, None
 
         return self._call(_GET, key, once)
@@ -275,7 +275,7 @@ class CosObjects:
         try:
             answer = self.client.get_object(Bucket=self.bucket, Key=key, KeySimplifyCheck=False)
         except ValueError:
-            raise bodies.unreadable(_GET) from None  # the SDK's own reading of the length
+            raise answer_unreadable(_GET) from None  # the SDK's own reading of the length
         return _lower(answer), answer["Body"].get_raw_stream()
 
     def _headed(self, key: str) -> Stored:
@@ -346,7 +346,7 @@ def _page(found: Mapping[str, Any]) -> Page:
             unquote(str(found["NextMarker"])) if more else None,
         )
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise bodies.unreadable(_LIST) from None
+        raise answer_unreadable(_LIST) from None
 
 
 def _entry(item: Mapping[str, Any]) -> Entry:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 from xml.etree import ElementTree  # the vendor's own answers, over TLS; expat here expands no external entity
 
-from cardveil.core.errors import RETRY_HINT, CardveilError, Halt, Retry, from_vendor
+from cardveil.core.errors import RETRY_HINT, CardveilError, Halt, Retry, answer_unreadable, from_vendor
 from cardveil.core.frozen import dataclass
 from cardveil.core.importing import uncollected
 from cardveil.settings import Settings
@@ -227,7 +227,7 @@ def vendor_errors(api: str) -> Iterator[None]:
     except (CosClientError, RequestException, HTTPError, OSError):
         raise Retry("network", RETRY_HINT, api=api) from None
     except (ElementTree.ParseError, JSONDecodeError, UnicodeDecodeError):
-        raise Retry("answer_unreadable", RETRY_HINT, api=api) from None  # cut or altered on its way
+        raise answer_unreadable(api) from None  # cut or altered on its way
 
 
 def _from_cos(error: Any, api: str) -> CardveilError:
