@@ -12,10 +12,9 @@ from typing import Any, Final
 from cardveil.api.models import CODE_FORM, CODE_LENGTH
 from cardveil.api.problems import Problem
 from cardveil.api.tokens import Caller
-from cardveil.pipeline.entering import entry_of
 from cardveil.settings import Settings
 from cardveil.storage.keys import source_digest
-from cardveil.storage.ledger import Mark
+from cardveil.storage.ledger import Mark, entry_of
 
 PURPOSE_HEADER: Final = "x-cardveil-purpose"
 #: The client's address as the platform gives it; what proxies before it say, anybody can say.

@@ -8,37 +8,9 @@ from typing import Any
 
 from cardveil.core.errors import CardveilError
 from cardveil.core.frozen import dataclass
-from cardveil.core.timing import iso
 from cardveil.settings import Settings
-from cardveil.storage.ledger import Ledger, Mark
+from cardveil.storage.ledger import Ledger, Mark, entry_of
 from cardveil.storage.objects import Objects
-
-
-def entry_of(
-    at: float,
-    by: str,
-    roles: Iterable[str],
-    look: str,
-    cards: Iterable[str],
-    *,
-    why: str = "",
-    address: str = "",
-    request: str = "",
-    detail: str = "",
-    refused: str = "",
-) -> dict[str, Any]:
-    """Return an entry: who, what, which cards (digests of their sources' keys), when, why, from where."""
-    entry: dict[str, Any] = {
-        "at": iso(at, "milliseconds"),
-        "by": by,
-        "roles": sorted(roles),
-        "look": look,
-        "cards": list(cards),
-        "why": why,
-        "from": address,
-        "request": request,
-    }
-    return entry | {name: text for name, text in (("detail", detail), ("refused", refused)) if text}
 
 
 def entered(

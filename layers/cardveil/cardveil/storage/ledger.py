@@ -23,6 +23,7 @@ import orjson
 from cardveil.core.errors import Retry
 from cardveil.core.frozen import dataclass
 from cardveil.core.threads import background_tasks
+from cardveil.core.timing import iso
 from cardveil.storage.objects import Objects
 
 #: Version of a segment's form.
@@ -75,6 +76,33 @@ def segment_key(state_prefix: str, chain: str, number: int) -> str:
 def heads_prefix(state_prefix: str) -> str:
     """Return where the heads stand."""
     return f"{ledger_prefix(state_prefix)}heads/"
+
+
+def entry_of(
+    at: float,
+    by: str,
+    roles: Iterable[str],
+    look: str,
+    cards: Iterable[str],
+    *,
+    why: str = "",
+    address: str = "",
+    request: str = "",
+    detail: str = "",
+    refused: str = "",
+) -> dict[str, Any]:
+    """Return an entry: who, what, which cards (digests of their sources' keys), when, why, from where."""
+    entry: dict[str, Any] = {
+        "at": iso(at, "milliseconds"),
+        "by": by,
+        "roles": sorted(roles),
+        "look": look,
+        "cards": list(cards),
+        "why": why,
+        "from": address,
+        "request": request,
+    }
+    return entry | {name: text for name, text in (("detail", detail), ("refused", refused)) if text}
 
 
 class Ledger:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cardveil.core.timing import iso
-from cardveil.storage.ledger import Ledger, Mark
+from cardveil.storage.ledger import Ledger, Mark, entry_of
 from cardveil.storage.ledger_check import END_UNKNOWN, SETTLED, Verdict
 from cardveil.storage.objects import Objects
 
@@ -40,15 +39,6 @@ def settle(
         A code.
     """
     entries = [
-        {
-            "at": iso(now, "milliseconds"),
-            "by": by,
-            "roles": ["operator"],
-            "look": SETTLED,
-            "cards": [],
-            "detail": reason,
-            "settled": mark.text,
-        }
-        for mark in ends
+        entry_of(now, by, ("operator",), SETTLED, (), detail=reason) | {"settled": mark.text} for mark in ends
     ]
     return Ledger().enter(objects, state_prefix, entries)
