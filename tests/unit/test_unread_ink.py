@@ -106,6 +106,14 @@ def test_of_a_short_piece_of_unread_writing_nobody_knows_where_it_goes_on(turn: 
     assert len(more) > 6
 
 
+def test_a_line_of_a_paper_under_the_card_s_edge_hides_what_it_touches_alone() -> None:
+    layout, pixels = layout_of(*ID_FRONT), _blank(layout_of(*ID_FRONT))
+    _written(pixels, layout, "13800000", (56.0, 4.4), 0)
+    kept, more = _covered(ID_FRONT, pixels)
+    assert len(kept) == 6
+    assert more
+
+
 def test_a_long_piece_of_unread_writing_hides_what_its_line_crosses_alone() -> None:
     layout, pixels = layout_of(*ID_FRONT), _blank(layout_of(*ID_FRONT))
     _written(pixels, layout, "1380000000000000000", (14.0, 46.0), 9)
@@ -117,7 +125,7 @@ def test_a_long_piece_of_unread_writing_hides_what_its_line_crosses_alone() -> N
     ("corners", "hidden"),
     [
         # Ends of watermarks as they were read: two characters, hardly turned, taller than a line of print.
-        (((50.0, 29.6), (58.5, 29.0), (58.8, 33.4), (50.3, 34.0)), True),
+        (((50.0, 29.6), (58.5, 29.0), (58.8, 32.6), (50.3, 33.2)), True),
         (((50.0, 28.0), (58.0, 28.0), (58.0, 32.4), (50.0, 32.4)), True),
         # A note along the lines, and a line of a paper beside the card that reaches over its edge.
         (((42.0, 28.0), (70.0, 28.6), (70.0, 33.4), (42.0, 32.8)), False),
@@ -130,6 +138,8 @@ def test_a_long_piece_of_unread_writing_hides_what_its_line_crosses_alone() -> N
 def test_what_is_read_on_the_card_is_level_only_if_that_is_sure(
     corners: tuple[tuple[float, float], ...], hidden: bool
 ) -> None:
-    layout = layout_of(*ID_FRONT)
-    kept, _ = _covered(ID_FRONT, _blank(layout), _on(layout, *corners))
-    assert len(kept) == (0 if hidden else 6)
+    layout, pixels = layout_of(*ID_FRONT), _blank(layout_of(*ID_FRONT))
+    (left, _), (right, _), _, (_, bottom) = corners
+    _written(pixels, layout, "8" * int((right - left) / 2.2), (left + 0.6, bottom - 0.8), 0)
+    kept, _ = _covered(ID_FRONT, pixels, _on(layout, *corners))
+    assert (kept == []) is hidden

@@ -78,6 +78,11 @@ def unexplained_ink(inked: Cells, explained: Iterable[Box]) -> list[Cells]:
     return [patch for patch in _patches(tall) if len(patch) >= _TEXT]
 
 
+def reaches(patch: Cells, box: Box) -> bool:
+    """Say whether a patch of ink has a cell in a box (mm)."""
+    return any(box.contains((x + 0.5) / _FINE, (y + 0.5) / _FINE) for x, y in patch)
+
+
 def writing_across(patches: Iterable[Cells]) -> tuple[Point, Point, Point, Point] | None:
     """Return the band (mm) in which a text runs slantwise across the card, as watermarks do; else None.
 

@@ -17,6 +17,7 @@ from cardveil.redaction.ink import (
     Cells,
     boxes_of_patch,
     inked_cells,
+    reaches,
     touches,
     unexplained_ink,
     writing_across,
@@ -35,6 +36,9 @@ _SLANT, _ROW = 0.08, 0.8
 _OTHER_SLANT, _OTHER_ROW, _OTHER_HEIGHT, _OTHER_SLENDER = 0.04, 0.15, 4.3, 2.5
 #: Millimetres from the card's edge within which a text may be one beside it.
 _BESIDE: Final = 2.5
+#: Millimetres by which the card's edge may lie within the layout's, and some more: ink that is seen nowhere
+#: farther in may be a paper's under the card.
+_EDGE_ASTRAY: Final = 5.0
 #: Cells of ink that are more than a card's fine lines come to where they are darkest.
 _WRITING: Final = 20
 #: Millimetres by which an emblem may be larger, or stand elsewhere.
@@ -110,14 +114,17 @@ class _UnreadInk:
     def _unexplained(self, *, fine_lines: bool) -> tuple[list[Cells], list[Cells]]:
         """Return ink that nobody read where something may be shown, and on the whole card.
 
-        Within what is covered, too, ink tells of a text that runs across the card.
+        Within what is covered, too, ink tells of a text that runs across the card; seen at its
+        edge alone, it does not.
         """
         placement, printed = self._placement, self._printed()
         inked = inked_cells(self._flat, self._layout, fine_lines=fine_lines)
         covered = boxes_of((region.polygon for region in self._regions), placement)
         read = [box.grown(_INK_ROOM) for box in self._level_texts()]
         read += boxes_of((r.polygon for r in self._regions if r.field == PORTRAIT), placement)
-        return unexplained_ink(inked, [*printed, *covered]), unexplained_ink(inked, [*printed, *read])
+        written = unexplained_ink(inked, [*printed, *read])
+        far_in = self._inner(_EDGE_ASTRAY)
+        return unexplained_ink(inked, [*printed, *covered]), [p for p in written if reaches(p, far_in)]
 
     def _cover(self, box: Box) -> Region:
         return Region("unexplained", self._placement.polygon(box), "mask")
@@ -143,7 +150,7 @@ class _UnreadInk:
 
     def _level_texts(self) -> list[Box]:
         """Return the places of what was read along the card's own lines."""
-        level = [text.polygon for text in self._texts if self._level(text)]
+        level = [text.polygon for text in self._texts if self._level(text) and not self._may_run_aslant(text)]
         return boxes_of(level, self._placement)
 
     def _reads_aslant(self) -> bool:
@@ -175,15 +182,22 @@ class _UnreadInk:
         (x0, y0), (x1, y1) = corners[:2]
         if text.role != "other" or not all(self._inner().contains(*corner) for corner in corners):
             return abs(y1 - y0) <= _SLANT * abs(x1 - x0) + _ROW
+        return abs(y1 - y0) <= _OTHER_SLANT * math.dist(*corners[:2]) + _OTHER_ROW
+
+    def _may_run_aslant(self, text: SeenText) -> bool:
+        """Say whether a text may be a few characters aslant: their box is hardly turned, and taller."""
+        corners = [project(self._placement.to_card, point) for point in text.polygon.points]
         long, tall = math.dist(*corners[:2]), math.dist(*corners[1:3])
-        # Two characters of a text aslant are read in a box that is hardly turned, and taller than theirs.
-        return abs(y1 - y0) <= _OTHER_SLANT * long + _OTHER_ROW and (
-            tall <= _OTHER_HEIGHT or long >= _OTHER_SLENDER * tall
+        return (
+            text.role == "other"
+            and tall > _OTHER_HEIGHT
+            and long < _OTHER_SLENDER * tall
+            and all(self._inner().contains(*corner) for corner in corners)
         )
 
-    def _inner(self) -> Box:
+    def _inner(self, margin: float = _BESIDE) -> Box:
         """Return the part of the card (mm) in which no text can be one beside it."""
-        return Box(0.0, 0.0, self._layout.width, self._layout.height).grown(-_BESIDE)
+        return Box(0.0, 0.0, self._layout.width, self._layout.height).grown(-margin)
 
 
 def _cells(patches: Sequence[Cells]) -> int:
