@@ -25,6 +25,7 @@ from tests.support.samples.other_papers import (
 from tests.support.samples.papers import paper_of
 from tests.support.samples.people import Person, invent
 from tests.support.samples.portrait import draw_portrait
+from tests.support.samples.poses import Corners
 
 from cardveil.card.id_number import check_digit
 from cardveil.card.layout import Box, layout_of
@@ -326,7 +327,7 @@ def make_neighbour(kind: str, seed: int, *, part: str = "test") -> MixedPicture:
     return MixedPicture(f"{kind}-{seed:04}", kind, picture, ink, letters, table.cards, quality)
 
 
-def _burnt(picture: Picture, centre: np.ndarray, radius: float) -> Picture:  # type: ignore[type-arg]
+def _burnt(picture: Picture, centre: Corners, radius: float) -> Picture:
     """Return the picture with a strip of light across it, wide and low, that hides what is under it."""
     h, w = picture.shape[:2]
     y, x = np.ogrid[0:h, 0:w]

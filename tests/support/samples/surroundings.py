@@ -192,8 +192,8 @@ def _held(sample: MixedPicture, corners: Corners, random: Random) -> MixedPictur
     picture, ink = sample.picture.copy(), sample.ink.copy()
     colour, base = random.choice(_SKINS), tip - inward * mm * 40
     mask = np.zeros(ink.shape, np.uint8)
-    ends = (tuple(p.astype(int).tolist()) for p in (tip - inward * mm * 8, base))
-    cv2.line(mask, *ends, 255, round(mm * 16))
+    near, far = (tuple(p.astype(int).tolist()) for p in (tip - inward * mm * 8, base))
+    cv2.line(mask, near, far, 255, round(mm * 16))
     shade = cv2.GaussianBlur(mask, (0, 0), mm * 2).astype(np.float32)[..., None] / 255
     picture = np.asarray(picture * (1 - 0.25 * shade), np.uint8)
     picture[mask > 0], ink[mask > 0] = colour, 0
