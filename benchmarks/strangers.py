@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.support.samples.mixed import MixedPicture, make_mixed
 
-from benchmarks.leaks import run
+from benchmarks.tally import run, said_of
 from benchmarks.template_cards import make_template
 from cardveil.card.findings import Status
 from cardveil.card.model import PORTRAIT, Card, CardType
@@ -82,7 +82,7 @@ def measure(sample: MixedPicture, recogniser: _Keeping, tally: Tally, keep: Path
     recogniser.forget()
     said = []
     try:
-        status, findings, judgement = run(sample, load_policy("standard"), recogniser, keep)
+        result, judgement = run(sample, load_policy("standard"), recogniser, keep)
     except Exception as error:  # noqa: BLE001 - a crash is what is counted here
         tally.crashed += 1
         sys.stdout.write(f"  {sample.name}: CRASH {type(error).__name__}: {error}\n")
@@ -105,16 +105,15 @@ def measure(sample: MixedPicture, recogniser: _Keeping, tally: Tally, keep: Path
                 tally.numbers, tally.numbers_exact = tally.numbers + 1, tally.numbers_exact + exact
             if not exact:
                 said.append(f"{true.name} {own.text if own else None!r} for {true.text!r}")
-    tally.findings.update(findings)
-    if status is Status.REDACTED:
+    tally.findings.update(result.findings)
+    if result.status is Status.REDACTED:
         tally.published += 1
     else:
-        said.append(f"{status.value}: {', '.join(findings)}")
+        said.append(f"{result.status.value}: {', '.join(result.findings)}")
     if judgement is not None:
         tally.leaking += bool(judgement.leaks)
         tally.damaged += bool(judgement.damaged)
-        said += [f"LEAK {name} {share:.3f}" for name, share in judgement.leaks.items()]
-        said += [f"damaged {name} {share:.3f}" for name, share in judgement.damaged.items()]
+        said += said_of(judgement)
     for line in said:
         sys.stdout.write(f"  {sample.name}: {line}\n")
 

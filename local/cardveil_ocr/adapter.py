@@ -13,7 +13,7 @@ from cardveil.core.errors import Reject
 from cardveil.core.frozen import replace
 from cardveil.recognition.interfaces import Hint, Image, Located, Recognition, TextLine
 from cardveil.recognition.merge import check
-from cardveil.recognition.witness import findings_of
+from cardveil.recognition.witness import findings_of, titles_among
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,7 +54,7 @@ class EmbeddedRecogniser:
         lines = tuple(TextLine(line.text, line.score, line.polygon, line.characters) for line in seen.lines)
         if not seen.cards:
             refusal = Reject("no_card", "upload a picture of an ID card or of a licence's main page")
-            return Recognition(calls=calls, refusal=refusal, lines=lines)
+            return Recognition(calls=calls, refusal=refusal, findings=titles_among(lines), lines=lines)
         cards, findings = [], list[str]()
         for found in seen.cards:
             card, more = check(replace(found.card, outline=found.outline))

@@ -17,7 +17,7 @@ from cardveil_ocr.rectified_read import StraightCard, burnt_out
 from cardveil_ocr.rectify import Source
 from cardveil_ocr.results import FoundCard
 from cardveil_ocr.segments import Segment
-from cardveil_ocr.values import Value, value_of
+from cardveil_ocr.values import Value, of_a_seal, value_of
 
 SOURCE: Final = "embedded"
 #: Millimetres by which the portrait's box, a field's zone and a proven number's box are grown to be covered.
@@ -28,8 +28,9 @@ _NO_CHARACTER: Final = 4.0
 _PORTRAIT_ASTRAY: Final = 3.0
 #: A burnt-out share of a zone above which text may be hidden, when the card as a whole is not burnt out.
 _BURNT: Final = 0.3
-#: Mean miss of the labels in millimetres above which the card's place is uncertain.
-_UNCERTAIN: Final = 2.6
+#: Mean miss of the labels in mm above which the card's place is uncertain: by labels alone, and where
+#: so many edges tell the place, since labels may then stand as far elsewhere as makes of a card differ.
+_UNCERTAIN, _UNCERTAIN_BY_EDGES, _SIDES = 2.6, 3.6, 3
 
 
 def compose(source: Source, straight: StraightCard) -> FoundCard:
@@ -37,6 +38,8 @@ def compose(source: Source, straight: StraightCard) -> FoundCard:
     placing = straight.placing
     layout = placing.layout
     values = {name: value_of(name, segments) for name, segments in straight.segments.items()}
+    if layout.seal is not None:
+        values["authority"] = of_a_seal(values["authority"])
     values, found = _cross_checked(layout.type, values)
     fields = []
     for name in FIELDS[layout.type, layout.side]:
@@ -144,6 +147,7 @@ def _about_the_picture(source: Source, straight: StraightCard) -> list[str]:
         found.append(codes.PARTLY_OUTSIDE)
     if max(burnt_out(source, placing).values()) > _BURNT:
         found.append(codes.GLARE)
-    if placing.error > _UNCERTAIN or len(placing.labels) < 2:
+    limit = _UNCERTAIN_BY_EDGES if straight.sides >= _SIDES else _UNCERTAIN
+    if placing.error > limit or len(placing.labels) < 2:
         found.append(codes.PLACE_UNCERTAIN)
     return found

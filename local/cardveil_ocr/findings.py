@@ -16,6 +16,8 @@ BIRTH_DATE_DISAGREES: Final = "birth_date_disagrees"
 SEX_DISAGREES: Final = "sex_disagrees"
 #: Nothing could be read where a field should stand; its place is covered all the same.
 FIELD_MISSING: Final = "field_missing"
+#: What was read of a licence's seal is no authority's name: it counts as not read, and its place is known.
+SEAL_UNREAD: Final = "seal_unread"
 #: A field was read, but what was read has no normal form.
 VALUE_UNREADABLE: Final = "value_unreadable"
 #: A valid period ends before it begins, or the first issue lies before the birth.
@@ -29,5 +31,5 @@ PLACE_UNCERTAIN: Final = "place_uncertain"
 
 ALL: Final = (
     LOW_SCORE, CHECK_DIGIT_FAILED, NUMBER_REPAIRED, BIRTH_DATE_DISAGREES, SEX_DISAGREES, FIELD_MISSING,
-    VALUE_UNREADABLE, DATES_DISAGREE, PARTLY_OUTSIDE, GLARE, PLACE_UNCERTAIN,
+    SEAL_UNREAD, VALUE_UNREADABLE, DATES_DISAGREE, PARTLY_OUTSIDE, GLARE, PLACE_UNCERTAIN,
 )  # fmt: skip

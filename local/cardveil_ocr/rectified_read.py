@@ -27,7 +27,8 @@ from cardveil_ocr.pose_estimation import (
     project,
 )
 from cardveil_ocr.rectify import Source
-from cardveil_ocr.segments import Segment, segment_of, sort_into_fields
+from cardveil_ocr.segments import NUMBERS, Segment, digits_of, segment_of, sort_into_fields
+from cardveil_ocr.values import value_of
 
 #: Pixels per millimetre of the straightened card, and of the copy that is searched for text.
 _SCALE, _SEARCHED = 14.0, 8.6
@@ -50,19 +51,29 @@ _LONE_REACH: Final = 2.0
 _ROUNDS: Final = (7.0, 6.0, 5.0)
 #: The same where so large a share of the labels stands as the layout has them.
 _USUAL_ROUNDS, _USUAL = (2.0, 1.6), 0.9
+#: Millimetres to the left and right by which a number's place is widened when what was read there is none:
+#: boxes end before a thin digit, or begin behind one.
+_WIDENED: Final = ((0.3, 3.5), (2.5, 0.6), (2.5, 3.5))
 #: Sides that must be seen for the edges to be believed against the labels, and by how much, in mm.
 _SIDES, _AGAINST = 3, 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class StraightCard:
-    """A card that was looked at closely: its refined place, and for each field what was read there."""
+    """A card that was looked at closely: its refined place, and for each field what was read there.
+
+    Attributes
+    ----------
+    sides
+        How many of its edges were seen and agree with its labels.
+    """
 
     placing: Placing
     segments: dict[str, list[Segment]]
     seen_labels: frozenset[str]
     lines: tuple[Line, ...]
     rest: Rest
+    sides: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +108,13 @@ def look_closely(engine: Engine, source: Source, placing: Placing) -> StraightCa
     layout = placing.layout
     lines, rest = _read(engine, source, placing)
     correction, usual = _correction(layout, lines)
+    sides = 0
     for _ in range(2):
         # A side that labels misplaced may come into sight once the others are known.
         edges = find_edges(source, replace(placing, matrix=placing.matrix @ np.linalg.inv(correction)))
         if edges is not None:
-            correction = _with_edges(layout, lines, correction, edges, placing, usual)
+            refined = _with_edges(layout, lines, correction, edges, placing, usual)
+            sides, correction = edges.sides if refined is not correction else 0, refined
         if edges is None or edges.sides == 4:
             break
     placing = replace(placing, matrix=placing.matrix @ np.linalg.inv(correction))
@@ -112,12 +125,13 @@ def look_closely(engine: Engine, source: Source, placing: Placing) -> StraightCa
     placing = replace(placing, layout=own, anchors=tuple(close), error=float(miss.mean()))
     segments = sort_into_fields(own, lines, close)
     _look_again(engine, source, placing, segments)
+    _widen_number(engine, source, placing, segments)
     if own.seal is not None and not _clear(segments.get("authority", [])):
         segments["authority"] = (
             _seal(engine, source, placing, own.fields["authority"]) or segments["authority"]
         )
     rest = replace(rest, to_card=correction @ rest.to_card)
-    return StraightCard(placing, segments, placing.labels, tuple(lines), rest)
+    return StraightCard(placing, segments, placing.labels, tuple(lines), rest, sides)
 
 
 def own_layout(layout: CardLayout, anchors: Sequence[Anchor], lines: Sequence[Line] = ()) -> CardLayout:
@@ -263,6 +277,28 @@ def _look_again(engine: Engine, source: Source, placing: Placing, segments: dict
         line = line_of(engine, quad, strip)
         if line.glyphs and line.p > 0.5:
             segments[name].append(segment_of(line, 0, len(line.glyphs) - 1))
+
+
+def _widen_number(
+    engine: Engine, source: Source, placing: Placing, segments: dict[str, list[Segment]]
+) -> None:
+    """Read a number again a little farther to its sides, if what was read is none; its check proves it."""
+    for name in NUMBERS:
+        own = segments.get(name, [])
+        if len(own) != 1 or value_of(name, own).trusted:
+            continue
+        box = own[0].box
+        wider = [Box(box.x - a, box.y, box.width + a + b, box.height) for a, b in _WIDENED]
+        quads = [np.array(each.corners()) for each in wider]
+        strips = engine.read([source.line(project(placing.matrix, quad)) for quad in quads])
+        for quad, strip in zip(quads, strips, strict=True):
+            line = line_of(engine, quad, strip)
+            if not line.glyphs:
+                continue
+            again = [segment_of(line, *digits_of(line, 0, len(line.glyphs) - 1))]
+            if value_of(name, again).trusted:
+                segments[name] = again
+                break
 
 
 def _clear(segments: Sequence[Segment]) -> bool:

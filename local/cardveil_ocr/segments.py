@@ -13,6 +13,8 @@ from cardveil.card.layout import Box, CardLayout
 from cardveil_ocr.anchors import Anchor
 from cardveil_ocr.lines import Line
 
+#: The fields that are an identification number.
+NUMBERS: Final = ("id_number", "licence_number")
 #: Digits and what they are misread as, so many of them in a row at the least, are a number's part; it begins
 #: with no "o" or point: those end the small print before it.
 _DIGITS: Final = re.compile(r"[0-9IlSBZ|][0-9XxOoIlSBZ|.,\s]*")
@@ -72,8 +74,9 @@ def sort_into_fields(
             if i == len(names) or names[i] != names[start]:
                 name = names[start]
                 if name is not None:
-                    first, last = _trimmed(name, line, start, i - 1)
-                    found[name].append(segment_of(line, first, last))
+                    # A number's box holds its digits and nothing else.
+                    ends = digits_of(line, start, i - 1) if name in NUMBERS else (start, i - 1)
+                    found[name].append(segment_of(line, *ends))
                 start = i
     return {name: _together(segments) for name, segments in found.items()}
 
@@ -110,10 +113,8 @@ def in_rows(segments: Sequence[Segment]) -> list[list[Segment]]:
     return [sorted(row, key=lambda s: s.box.x) for row in rows]
 
 
-def _trimmed(name: str, line: Line, first: int, last: int) -> tuple[int, int]:
-    """Leave out what stands before and after a number, so that its box holds its digits and nothing else."""
-    if name not in ("id_number", "licence_number"):
-        return first, last
+def digits_of(line: Line, first: int, last: int) -> tuple[int, int]:
+    """Return the first and last glyph of a number's digits among some, without what stands around them."""
     text = "".join(glyph.text[:1] for glyph in line.glyphs[first : last + 1])
     runs = sorted(_DIGITS.finditer(text), key=lambda run: run.end() - run.start())
     if runs and runs[-1].end() - runs[-1].start() >= _RUN:

@@ -15,11 +15,10 @@ from cardveil.card.normalize import normalize
 from cardveil_ocr import findings as codes
 from cardveil_ocr.constrained_decoding import ALPHABETS, alternatives, likeliest, spell
 from cardveil_ocr.lines import Glyph
-from cardveil_ocr.segments import Segment, in_rows
+from cardveil_ocr.segments import NUMBERS, Segment, in_rows
 
 #: Below this score a field is reported as `findings.LOW_SCORE`.
 LOW: Final = 80.0
-_NUMBERS: Final = ("id_number", "licence_number")
 #: How many characters they have (GB 11643-1999).
 _CHARACTERS: Final = 18
 #: How the names of the authorities that issue these cards end.
@@ -32,6 +31,8 @@ _AUTHORITY_ENDS: Final = (
     "公安局交通管理局",
     "公安局公安交通管理局",
 )
+#: What the name of every authority that issues licences has in it.
+_AUTHORITY_WORDS: Final = ("公安", "交通", "交警", "车辆管理", "车管")
 #: Traditional forms that the model sometimes reads for the simplified ones that cards print: in surnames (the
 #: first character of a name only, since given names may be in traditional form), and in addresses.
 _SURNAMES: Final = dict(
@@ -70,7 +71,7 @@ def value_of(name: str, segments: Sequence[Segment]) -> Value:
     rows = [segment for row in in_rows(segments) for segment in row]
     if not rows:
         return Value(findings=(codes.FIELD_MISSING,))
-    if name in _NUMBERS:
+    if name in NUMBERS:
         return _number(rows)
     if name == "ethnicity":
         return _ethnicity(rows)
@@ -108,6 +109,13 @@ def _authority(text: str, score: float) -> tuple[str, float]:
         return text[:kept] + best, min(score, 85.0)
     # A row of a seal that was not found at all leaves a text that looks sure and is not.
     return text, score if text.endswith((*_AUTHORITY_ENDS, "公安局", "分局")) else min(score, 75.0)
+
+
+def of_a_seal(value: Value) -> Value:
+    """Return a seal's value, without its text where that is no authority's name: rows and columns mix."""
+    if value.text is None or any(word in value.text for word in _AUTHORITY_WORDS):
+        return value
+    return Value(findings=(codes.SEAL_UNREAD,))
 
 
 def _down_columns(rows: Sequence[Segment]) -> str:

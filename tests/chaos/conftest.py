@@ -14,6 +14,7 @@ import pytest
 from PIL import Image as Pillow
 from tests.support.chaos.memory import Instance, MemoryBucket
 from tests.support.chaos.pictures import ChaosPicture, picture
+from tests.support.cloud_fixture import own_name
 
 from cardveil.card.model import CardType, Field, Polygon, Side
 from cardveil.core.context import Invocation
@@ -93,7 +94,8 @@ class Vendor:
             for f in card.fields
             if f.text and f.polygon
         )
-        return found, Reading("OCR", request_id="o")
+        name = TextLine(*own_name(card.type, card.side, self.shown.card.outline))
+        return (*found, name), Reading("OCR", request_id="o")
 
     def submit(self, object_key: str, card_type: CardType, reference: str) -> Job:
         self._pay("locate")

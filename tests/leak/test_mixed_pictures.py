@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from benchmarks.leaks import run
+from benchmarks.tally import run
 from tests.support.samples import fonts
 from tests.support.samples.judging import judge
 from tests.support.samples.mixed import MIXED_KINDS, make_mixed
@@ -33,17 +33,17 @@ def recogniser() -> EmbeddedRecogniser:
 @pytest.mark.parametrize("kind", MIXED_KINDS)
 def test_no_published_copy_shows_what_it_must_not(kind: str, recogniser: EmbeddedRecogniser) -> None:
     """One picture of each kind; `python -m benchmarks.leaks` judges hundreds."""
-    status, findings, judgement = run(make_mixed(kind, 1), load_policy("standard"), recogniser)
+    result, judgement = run(make_mixed(kind, 1), load_policy("standard"), recogniser)
     if kind == "single":
-        assert status is Status.REDACTED, findings
+        assert result.status is Status.REDACTED, result.findings
     if judgement is not None:
         assert dict(judgement.leaks) == {}
 
 
 @pytest.mark.parametrize("seed", range(2))
 def test_no_character_beyond_the_allowance_is_seen(seed: int, recogniser: EmbeddedRecogniser) -> None:
-    status, findings, judgement = run(make_mixed("single", seed), PARTS, recogniser)
-    assert status is Status.REDACTED, findings
+    result, judgement = run(make_mixed("single", seed), PARTS, recogniser)
+    assert result.status is Status.REDACTED, result.findings
     assert judgement is not None
     assert dict(judgement.leaks) == {}
 

@@ -12,8 +12,11 @@ from typing import Any, Final
 
 import orjson
 
-from cardveil.card.model import Card, Field
+from cardveil.card.geometry import homography, project
+from cardveil.card.layout import layout_of
+from cardveil.card.model import Card, CardType, Field, Polygon, Side
 from cardveil.core.errors import Halt
+from cardveil.recognition.other_documents import OWN_NAMES
 from cardveil.settings import Settings, from_environment
 from cardveil.settings.regions import located
 from cardveil.storage.encryption import encryption_headers
@@ -202,13 +205,23 @@ def known(picture: KeptPicture, *, line_score: float = 99.0) -> KnownPicture:
             )
             for card in picture.cards
         ),
-        lines=tuple(
-            KnownLine(field.text, line_score, field.polygon)
-            for card in picture.cards
-            for field in card.fields
-            if field.text
+        lines=(
+            *(
+                KnownLine(field.text, line_score, field.polygon)
+                for card in picture.cards
+                for field in card.fields
+                if field.text
+            ),
+            *(KnownLine(*own_name(card.type, card.side, card.corners)) for card in picture.cards),
         ),
     )
+
+
+def own_name(card_type: CardType, side: Side, outline: Polygon) -> tuple[str, float, Polygon]:
+    """Return what a card with this outline says of itself, how sure that was read, and where it stands."""
+    layout, name = layout_of(card_type, side), OWN_NAMES[card_type, side]
+    to_picture = homography(layout.outline.corners(), outline.points)
+    return name, 99.0, Polygon.of(project(to_picture, at) for at in layout.labels[name].corners())
 
 
 def kept(file: str) -> bytes:

@@ -139,7 +139,12 @@ def _assert_field(field: Field, findings: tuple[str, ...]) -> None:
     if field.name == "portrait":
         return
     if field.normalized is None:
-        needed = {codes.FIELD_MISSING, codes.VALUE_UNREADABLE, codes.CHECK_DIGIT_FAILED}
+        needed = {
+            codes.FIELD_MISSING,
+            codes.VALUE_UNREADABLE,
+            codes.CHECK_DIGIT_FAILED,
+            codes.SEAL_UNREAD,
+        }
         assert needed & set(findings)
     if field.name in ("id_number", "licence_number") and field.normalized is not None:
         assert len(field.normalized) == 18

@@ -14,6 +14,7 @@ from cardveil.core.errors import CardveilError, Halt, Reject, Retry, Review
 from cardveil.core.frozen import replace
 from cardveil.core.retry import RetryPolicy
 from cardveil.recognition.interfaces import Hint, Image, Reading, Recognition, TextLine
+from cardveil.recognition.other_documents import OWN_NAMES
 from cardveil.recognition.recognizer import CloudRecogniser
 
 
@@ -44,11 +45,22 @@ FRONT, LICENCE = located(CardType.ID_CARD, PERSON), located(CardType.DRIVER_LICE
 NOTHING = Reading("AILicenseRec")
 FRONT_TEXT, BACK_TEXT = read(Side.FRONT, PERSON), read(Side.BACK, ISSUED)
 #: What a witness sees of the front and of the licence, and of the back.
-LINES = tuple(TextLine(f.text or "", 99.0, f.polygon) for f in FRONT.fields if f.polygon)
-LICENCE_LINES = tuple(TextLine(f.text or "", 99.0, f.polygon) for f in LICENCE.fields if f.polygon)
-BACK_LINES = tuple(
-    TextLine(text, 99.0, Polygon.box(10, 30 * row, 210, 30 * row + 20))
-    for row, text in enumerate(ISSUED.values())
+NAMES = {kind: TextLine(name, 99.0, Polygon.box(10, 400, 210, 420)) for kind, name in OWN_NAMES.items()}
+LINES = (
+    *(TextLine(f.text or "", 99.0, f.polygon) for f in FRONT.fields if f.polygon),
+    NAMES[CardType.ID_CARD, Side.FRONT],
+)
+LICENCE_LINES = (
+    *(TextLine(f.text or "", 99.0, f.polygon) for f in LICENCE.fields if f.polygon),
+    NAMES[CardType.DRIVER_LICENSE, Side.FRONT],
+)
+BACK_NAME = NAMES[CardType.ID_CARD, Side.BACK]
+BACK_LINES = (
+    *(
+        TextLine(text, 99.0, Polygon.box(10, 30 * row, 210, 30 * row + 20))
+        for row, text in enumerate(ISSUED.values())
+    ),
+    BACK_NAME,
 )
 NO_CARD = Reject("no_card", "…", api="Reader", vendor_code="FailedOperation.ImageNoIdCard")
 
@@ -127,7 +139,7 @@ def test_a_known_back_is_not_located_by_the_wrong_api() -> None:
     found = recogniser(api).recognise(IMAGE, Hint(CardType.ID_CARD, Side.BACK))
     assert sorted(api.asked) == ["OCR", "text"]
     (card,) = found.cards
-    assert [field.polygon for field in card.fields] == [line.polygon for line in BACK_LINES]
+    assert [field.polygon for field in card.fields] == [line.polygon for line in BACK_LINES[:2]]
     assert about(found) == ()
 
 
@@ -301,7 +313,7 @@ def test_what_asks_for_a_person_is_not_tried_as_another_card() -> None:
 
 
 def test_a_back_of_which_one_field_was_not_found_again_goes_to_review() -> None:
-    api = Scripted(text=BACK_TEXT, lines_found=BACK_LINES[:1])
+    api = Scripted(text=BACK_TEXT, lines_found=(BACK_LINES[0], BACK_NAME))
     assert recogniser(api).recognise(IMAGE, Hint()).findings == ("positions_missing",)
 
 

@@ -6,15 +6,21 @@ from random import Random
 
 import numpy as np
 import pytest
-from tests.unit.test_recogniser_parts import _line, _segment
+from tests.unit.test_recogniser_parts import _line, _segment, _strip
 
 from cardveil.card.layout import CardLayout, layout_of
 from cardveil.card.model import CardType, Side
+from cardveil_ocr import findings as codes
 from cardveil_ocr.anchors import NUMBER, Anchor
+from cardveil_ocr.cards import compose
+from cardveil_ocr.constrained_decoding import WATCHED
+from cardveil_ocr.engine import Strip
 from cardveil_ocr.lines import Glyph, Line
-from cardveil_ocr.pose_estimation import place, project
+from cardveil_ocr.pose_estimation import Placing, place, project
+from cardveil_ocr.rectified_read import Rest, StraightCard, _widen_number
+from cardveil_ocr.rectify import Source
 from cardveil_ocr.segments import sort_into_fields
-from cardveil_ocr.values import value_of
+from cardveil_ocr.values import of_a_seal, value_of
 
 FRONT = layout_of(CardType.ID_CARD, Side.FRONT)
 BACK = layout_of(CardType.ID_CARD, Side.BACK)
@@ -84,3 +90,47 @@ def test_a_seal_is_read_down_its_columns_if_that_makes_sense() -> None:
     last = _line("警安鹭", x=3.0, y=12.0)
     value = value_of("authority", [*segments, _segment(last)])
     assert value.text == "松涛省鹭屿市公安局交通警察支队"
+
+
+@pytest.mark.parametrize("text", ["10", "111", "局鹭明通市自初察安区"])
+def test_what_is_no_authority_counts_as_a_seal_that_was_not_read(text: str) -> None:
+    value = of_a_seal(value_of("authority", [_segment(_line(text))]))
+    assert (value.text, value.normalized, value.findings) == (None, None, (codes.SEAL_UNREAD,))
+    known = value_of("authority", [_segment(_line("清岚市公安局交通警察支队"))])
+    assert of_a_seal(known) == known
+
+
+class _Reads:
+    """An engine that reads what it is told to, the same of every place but for the widest one."""
+
+    def __init__(self, narrow: str, wide: str) -> None:
+        self._texts = (narrow, narrow, wide)
+
+    def read(self, lines: list[object]) -> list[Strip]:
+        return [_strip(text) for text in self._texts[: len(lines)]]
+
+    def character(self, number: int) -> str:
+        return WATCHED[number - 1] if number else ""
+
+
+@pytest.mark.parametrize(
+    ("wide", "then"),
+    [("990101197412010014", "990101197412010014"), ("990101197412010013", "99010119741201001")],
+)
+def test_a_number_whose_end_was_missed_is_read_again_and_proven(wide: str, then: str) -> None:
+    segments = {"id_number": [_segment(_line("99010119741201001"))]}
+    anchors = _anchors(FRONT, Random(0), 0.0)
+    placing = Placing(FRONT, TRUE, tuple(anchors), 0.0)
+    source = Source(np.full((800, 1200, 3), 200, np.uint8))
+    _widen_number(_Reads("99010119741201001", wide), source, placing, segments)  # type: ignore[arg-type]
+    assert [segment.text for segment in segments["id_number"]] == [then]
+
+
+@pytest.mark.parametrize(("sides", "doubted"), [(2, True), (3, False)])
+def test_a_make_s_labels_may_stand_elsewhere_where_edges_tell_the_place(sides: int, doubted: bool) -> None:
+    placing = Placing(BACK, TRUE, tuple(_anchors(BACK, Random(0), 0.0)), 3.0)
+    source = Source(np.full((900, 1300, 3), 200, np.uint8))
+    rest = Rest(source, (), np.eye(3))
+    segments = {"authority": [_segment(_line("清岚市公安局", x=34, y=40))], "valid_period": []}
+    found = compose(source, StraightCard(placing, segments, placing.labels, (), rest, sides))
+    assert (codes.PLACE_UNCERTAIN in found.findings) == doubted

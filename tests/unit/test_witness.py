@@ -9,8 +9,8 @@ import pytest
 from cardveil.card.layout import all_layouts
 from cardveil.card.model import Card, CardType, Field, Polygon, Side
 from cardveil.recognition.interfaces import TextLine
-from cardveil.recognition.other_documents import foreign_labels, labels_of
-from cardveil.recognition.witness import findings_of, sees
+from cardveil.recognition.other_documents import OWN_NAMES, foreign_labels, labels_of
+from cardveil.recognition.witness import findings_of, sees, titles_among
 
 NUMBER, ANOTHER = "998671199906275576", "991938195610040490"
 PERSON = {
@@ -43,12 +43,15 @@ LABELS = [
 ]
 VALUES = [line(text, at(row)) for row, text in enumerate(PERSON.values())]
 CLEAN = [*LABELS, *VALUES]
+#: What an ID card's front says of itself.
+NAMED = LABELS[-1]
+LICENCE = (CardType.DRIVER_LICENSE, Side.FRONT)
 
 
 def test_a_card_alone_is_a_card_alone() -> None:
     """Although its address says what the title of a household register begins with."""
     assert findings_of(card(), CLEAN, OUTLINE) == ()
-    labelled = [line(f"住址{PERSON['address']}", Polygon.box(20, 260, 550, 300))]
+    labelled = [NAMED, line(f"住址{PERSON['address']}", Polygon.box(20, 260, 550, 300))]
     assert findings_of(card(), labelled, OUTLINE) == ()
 
 
@@ -94,8 +97,58 @@ def test_every_card_s_labels_tell_every_other_card() -> None:
                 line(text, Polygon.box(900, 60 * i, 1300, 60 * i + 40))
                 for i, text in enumerate(labels_of(*other))
             ]
+            named = line(OWN_NAMES[kind, side], Polygon.box(20, 300, 600, 340))
             expected = () if other == (kind, side) else ("other_card",)
-            assert findings_of(card({}, kind, side), labels) == expected, (kind, side, other)
+            seen = labels if other == (kind, side) else [named, *labels]
+            assert findings_of(card({}, kind, side), seen) == expected, (kind, side, other)
+
+
+def test_a_card_says_itself_what_it_is() -> None:
+    """What has a card's labels and not its name may be another paper: a residence permit, a receipt."""
+    for layout in all_layouts():
+        kind = (layout.type, layout.side)
+        name = OWN_NAMES[kind]
+        own = [text for text in labels_of(*kind) if text != name]
+        labels = [line(text, Polygon.box(20, 60 + 20 * i, 300, 76 + 20 * i)) for i, text in enumerate(own)]
+        title, beside = Polygon.box(20, 20, 600, 50), Polygon.box(820, 20, 1400, 50)
+        assert findings_of(card({}, *kind), [*labels, line(name, title)], OUTLINE) == ()
+        assert findings_of(card({}, *kind), [*labels, line(name[:-1] + "口", title)], OUTLINE) == ()
+        signs = [line(sign, Polygon.box(20 + 44 * i, 20, 50 + 44 * i, 50)) for i, sign in enumerate(name)]
+        assert findings_of(card({}, *kind), [*labels, *signs], OUTLINE) == ()
+        assert findings_of(card({}, *kind), labels, OUTLINE) == ("other_document",)
+        assert "other_document" in findings_of(card({}, *kind), [*labels, line(name, beside)], OUTLINE)
+
+
+def test_a_front_that_says_who_issued_it_is_a_temporary_card_unless_a_back_is_seen() -> None:
+    issued = line("签发机关清岚市公安局", Polygon.box(400, 380, 780, 420))
+    assert "other_document" in findings_of(card(), [*CLEAN, issued], OUTLINE)
+    back = line("居民身份证", Polygon.box(400, 320, 780, 370))
+    found = findings_of(card(), [*CLEAN, issued, back], OUTLINE)
+    assert "cards_overlap" in found
+    assert "other_document" not in found
+
+
+def test_an_army_s_licence_has_another_name() -> None:
+    (army,) = (line("中国人民" + rest, Polygon.box(20, 20, 600, 50)) for rest in ("解故车机动车驾驶证",))
+    assert "other_document" in findings_of(card({}, *LICENCE), [army], OUTLINE)
+
+
+@pytest.mark.parametrize("region", ["81", "82", "83"])
+def test_a_number_of_a_residence_permit_is_none_of_an_id_card(region: str) -> None:
+    number = region + NUMBER[2:]
+    held = card({**PERSON, "id_number": number})
+    lines = [*LABELS, *VALUES[:5], line(number, at(5))]
+    assert findings_of(held, lines, OUTLINE) == ("other_document",)
+    licence = card({"licence_number": number}, *LICENCE)
+    title = line(OWN_NAMES[LICENCE], Polygon.box(20, 400, 600, 440))
+    assert findings_of(licence, [title, line(number, at(0))], OUTLINE) == ()
+
+
+def test_a_picture_without_a_card_may_show_another_document() -> None:
+    assert titles_among([line("中华人民共和国居住证", at(0))]) == ("other_document",)
+    spaced = [line(sign, Polygon.box(100 * i, 20, 40 + 100 * i, 60)) for i, sign in enumerate("居住证")]
+    assert titles_among(spaced) == ("other_document",)
+    assert titles_among([line("请妥善保管个人物品", at(0))]) == ()
 
 
 def test_no_foreign_label_is_part_of_an_own_one() -> None:
@@ -124,7 +177,8 @@ def test_another_card_beside_this_one_or_over_it(other: Sequence[str]) -> None:
     beside = [line(text, Polygon.box(900, 20 + 60 * i, 1300, 60 + 60 * i)) for i, text in enumerate(other)]
     over = [line(text, Polygon.box(560, 20 + 60 * i, 790, 60 + 60 * i)) for i, text in enumerate(other)]
     assert findings_of(card(), [*CLEAN, *beside], OUTLINE) == ("other_card",)
-    assert findings_of(card(), [*CLEAN, *over], OUTLINE) == ("other_card", "cards_overlap")
+    temporary = ("other_document",) if other == ["签发机关"] else ()
+    assert findings_of(card(), [*CLEAN, *over], OUTLINE) == ("other_card", "cards_overlap", *temporary)
     assert findings_of(card(), [*CLEAN, *over]) == ("other_card",)
 
 
@@ -143,14 +197,14 @@ def test_a_witness_that_sees_less_than_half_is_not_believed() -> None:
 @pytest.mark.parametrize(("x", "findings"), [(900, ("other_card",)), (560, ("other_document",))])
 def test_a_second_page_beside_its_main_page_is_another_card(x: int, findings: tuple[str, ...]) -> None:
     """On the main page's place it says that this is none; of another card it says that wherever it is."""
-    kind = (CardType.DRIVER_LICENSE, Side.FRONT)
-    licence = card({}, kind[0], kind[1])
+    licence = card({}, *LICENCE)
+    title = line(OWN_NAMES[LICENCE], Polygon.box(100, 5, 500, 19))
     page = [
         line(text, Polygon.box(x, 20 + 60 * i, x + 200, 60 + 60 * i))
         for i, text in enumerate(("中华人民共和国机动车驾驶证副页", "档案编号 990123456789"))
     ]
-    assert findings_of(licence, page, OUTLINE)[:1] == findings
-    assert "other_document" in findings_of(licence, page)
+    assert findings_of(licence, [title, *page], OUTLINE)[:1] == findings
+    assert "other_document" in findings_of(licence, [title, *page])
     assert "other_document" in findings_of(card(), [*CLEAN, *page], OUTLINE)
     passport = line("护照", Polygon.box(900, 200, 1000, 240))
-    assert "other_document" in findings_of(licence, [*page, passport], OUTLINE)
+    assert "other_document" in findings_of(licence, [title, *page, passport], OUTLINE)

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from tests.support.cloud_fixture import known
+from tests.support.cloud_fixture import known, own_name
 
 from cardveil.card.id_number import check_digit
 from cardveil.card.model import CardType, Field, Side
@@ -114,6 +114,7 @@ class NumberRecogniser:
 
 
 def _lines(card: KnownCard) -> Iterator[KnownLine]:
+    yield KnownLine(*own_name(card.card.type, card.card.side, card.outline))
     for field in card.card.fields:
         if field.text and field.polygon:
             yield KnownLine(field.text, 99.0, field.polygon)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Final
@@ -123,13 +123,14 @@ class Table:
         size: tuple[float, float],
         *,
         turn: float = 6,
+        tilt: float = 15,
         share: float = 0.6,
     ) -> Corners:
         """Return corners of a card of a size (any unit) within a part of the picture (shares of it)."""
         width, height = self.size
         left, top, w, h = frame
         random = self.random
-        pose = Pose(random.uniform(-turn, turn), random.uniform(0, 15), random.uniform(0, 360), share)
+        pose = Pose(random.uniform(-turn, turn), random.uniform(0, tilt), random.uniform(0, 360), share)
         return corners_of(pose, size, (left * width, top * height, w * width, h * height), random)
 
 
@@ -372,11 +373,4 @@ def make_mixed(kind: str, seed: int, *, part: str = "test") -> MixedPicture:
     return MixedPicture(f"{kind}-{seed:04}", kind, picture, table.ink, table.letters, table.cards, quality)
 
 
-def make_all_mixed(count: int, seed: int = 0) -> Iterator[MixedPicture]:
-    """Make `count` pictures, the kinds in turn."""
-    kinds = tuple(MIXED_KINDS)
-    for index in range(count):
-        yield make_mixed(kinds[index % len(kinds)], seed * 10_000 + index)
-
-
-__all__ = ["INK_NUMBERS", "MIXED_KINDS", "MixedPicture", "Table", "make_all_mixed", "make_mixed", "size_of"]
+__all__ = ["INK_NUMBERS", "MIXED_KINDS", "MixedPicture", "Table", "make_mixed", "size_of"]

@@ -20,22 +20,34 @@ from cardveil.card.model import CardType, Side
 NOTE: Final = 15
 _INK: Final = (40, 40, 48)
 #: One item: x and y of its middle line, text, height in mm, and whether it is personal.
-_Item = tuple[float, float, str, float, bool]
+Item = tuple[float, float, str, float, bool]
 
 
-def _paper(
+def paper(
     width: float,
     height: float,
-    colour: tuple[int, int, int],
-    items: Sequence[_Item],
+    ground: tuple[int, int, int] | Image.Image,
+    items: Sequence[Item],
     face: Face,
     scale: float,
+    *,
+    labels: Face | None = None,
 ) -> tuple[Image.Image, Image.Image]:
+    """Return a paper of a size in millimetres with items on it, and the map of its personal ink.
+
+    Parameters
+    ----------
+    ground
+        Its colour, or a picture of it, which is drawn on.
+    labels
+        The face of what is not personal; `face` if not given.
+    """
     size = (round(width * scale), round(height * scale))
-    picture, ink = Image.new("RGB", size, colour), Image.new("L", size, 0)
+    picture = ground if isinstance(ground, Image.Image) else Image.new("RGB", size, ground)
+    ink = Image.new("L", size, 0)
     for x, y, text, tall, personal in items:
         layer = Image.new("L", size, 0)
-        type_ = font(face, max(6, round(tall * scale)))
+        type_ = font(face if personal else labels or face, max(6, round(tall * scale)))
         ImageDraw.Draw(layer).text((x * scale, y * scale), text, font=type_, fill=255, anchor="lm")
         picture.paste(_INK, (0, 0), layer)
         if personal:
@@ -43,21 +55,22 @@ def _paper(
     return picture, ink
 
 
-def _card(picture: Image.Image, ink: Image.Image, scale: float) -> DrawnCard:
+def as_card(picture: Image.Image, ink: Image.Image, scale: float) -> DrawnCard:
+    """Return a paper in the form that tables are laid with."""
     return DrawnCard(layout_of(CardType.ID_CARD, Side.FRONT), np.asarray(picture), np.asarray(ink), scale)
 
 
 def second_page(person: Person, scale: float, typeface: Typeface, random: Random) -> DrawnCard:
     """Draw a licence's second page: number, name, file number, remarks."""
-    items: list[_Item] = [
+    items: list[Item] = [
         (20, 6, "中华人民共和国机动车驾驶证副页", 3.6, False),
         (4, 13, "证号", 2.6, False), (13, 13, person.number, 3.4, True),
         (4, 20, "姓名", 2.6, False), (13, 20, person.name, 3.2, True),
         (40, 20, "档案编号", 2.6, False), (55, 20, f"99{random.randrange(10**10):010}", 3.2, True),
         (4, 28, "记录", 2.6, False), (13, 28, "请于有效期满前九十日内申请换领新驾驶证。", 2.6, False),
     ]  # fmt: skip
-    picture, ink = _paper(88, 60, (240, 242, 240), items, typeface.values, scale)
-    return _card(picture, ink, scale)
+    picture, ink = paper(88, 60, (240, 242, 240), items, typeface.values, scale)
+    return as_card(picture, ink, scale)
 
 
 def residence_permit(person: Person, scale: float, typeface: Typeface, random: Random) -> DrawnCard:
@@ -69,16 +82,16 @@ def residence_permit(person: Person, scale: float, typeface: Typeface, random: R
         ("公民身份号码", person.number), ("有效期限", "2021.03.02-2022.03.01"),
         ("签发机关", person.authority),
     ]  # fmt: skip
-    items: list[_Item] = [(25, 6, "青禾省居住证", 5.0, False)]
+    items: list[Item] = [(25, 6, "青禾省居住证", 5.0, False)]
     for index, (label, value) in enumerate(rows):
         y = 12 + index * 5.4
         items += [(4, y, label, 2.6, False), (22, y, value, 3.0, True)]
-    picture, ink = _paper(85.6, 54, (232, 242, 234), items, typeface.values, scale)
+    picture, ink = paper(85.6, 54, (232, 242, 234), items, typeface.values, scale)
     face = draw_portrait(random, round(20 * scale), round(26 * scale), background=(245, 245, 245))
     corner = (round(62 * scale), round(10 * scale))
     picture.paste(face, corner)
     ink.paste(NOTE, (*corner, corner[0] + face.width, corner[1] + face.height))
-    return _card(picture, ink, scale)
+    return as_card(picture, ink, scale)
 
 
 def household_register(person: Person, scale: float, typeface: Typeface, random: Random) -> DrawnCard:
@@ -90,17 +103,17 @@ def household_register(person: Person, scale: float, typeface: Typeface, random:
         ("出生日期", person.born.isoformat()), ("公民身份号码", person.number),
         ("服务处所", "清岚市第一中学"),
     ]  # fmt: skip
-    items: list[_Item] = [(28, 5, "常住人口登记卡", 4.4, False)]
+    items: list[Item] = [(28, 5, "常住人口登记卡", 4.4, False)]
     for index, (label, value) in enumerate(cells):
         x, y = 3 + 42 * (index % 2), 12 + 8 * (index // 2)
         items += [(x, y, label, 2.3, False), (x + 17, y, value, 2.6, bool(value))]
-    picture, ink = _paper(85.6, 54, (246, 240, 226), items, typeface.values, scale)
-    return _card(picture, ink, scale)
+    picture, ink = paper(85.6, 54, (246, 240, 226), items, typeface.values, scale)
+    return as_card(picture, ink, scale)
 
 
 def contract(person: Person, scale: float, typeface: Typeface, random: Random) -> DrawnCard:
     """Draw a page of a contract with the holder's name and number in its text."""
-    items: list[_Item] = [(75, 18, "房屋租赁合同", 7.0, False)]
+    items: list[Item] = [(75, 18, "房屋租赁合同", 7.0, False)]
     y = 32.0
     lines = [
         ("甲方（出租方）：虚构样例置业有限公司", False), (f"乙方（承租方）：{person.name}", True),
@@ -112,8 +125,8 @@ def contract(person: Person, scale: float, typeface: Typeface, random: Random) -
     for text, personal in lines:
         items.append((16, y, text, 4.4, personal))
         y += 8.2
-    picture, ink = _paper(210, 270, (250, 250, 248), items, typeface.values, scale)
-    return _card(picture, ink, scale)
+    picture, ink = paper(210, 270, (250, 250, 248), items, typeface.values, scale)
+    return as_card(picture, ink, scale)
 
 
 def note(text: str, colour: tuple[int, int, int], scale: float) -> DrawnCard:
@@ -126,4 +139,4 @@ def note(text: str, colour: tuple[int, int, int], scale: float) -> DrawnCard:
     picture, ink = Image.new("RGB", size, (244, 240, 226)), Image.new("L", size, 0)
     picture.paste(colour, (0, 0), layer)
     ink.paste(NOTE, (0, 0), layer.point(lambda v: 255 if v > 24 else 0))
-    return _card(picture, ink, scale)
+    return as_card(picture, ink, scale)

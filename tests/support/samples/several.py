@@ -152,7 +152,9 @@ def make_several(kind: str, seed: int, *, part: str = "test") -> MixedPicture:
     return MixedPicture(f"{kind}-{seed:04}", kind, picture, table.ink, table.letters, table.cards, quality)
 
 
-def make_all_several(count: int, kinds: tuple[str, ...], seed: int = 0) -> Iterator[MixedPicture]:
+def make_all_several(
+    count: int, kinds: tuple[str, ...], seed: int = 0, *, part: str = "test"
+) -> Iterator[MixedPicture]:
     """Make `count` pictures, the kinds in turn."""
     for index in range(count):
-        yield make_several(kinds[index % len(kinds)], seed * 10_000 + index)
+        yield make_several(kinds[index % len(kinds)], seed * 10_000 + index, part=part)

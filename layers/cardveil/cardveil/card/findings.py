@@ -96,6 +96,9 @@ FINDINGS: Final[Mapping[str, Finding]] = MappingProxyType(
         ),
         "proof_failed": Finding(True, "the copy could not be proven and was not written"),
         "low_score": Finding(False, "a field was read with little confidence: compare before relying on it"),
+        "seal_unread": Finding(
+            False, "the authority in a licence's seal was not read: its place is known, its text is not"
+        ),
         "glare_over_field": Finding(
             False, "a bright reflection lies over a field: compare before relying on it"
         ),

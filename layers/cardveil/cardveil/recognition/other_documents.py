@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from cardveil.card.layout import all_layouts, layout_of
@@ -20,8 +21,22 @@ TITLES: Final = (
     "行驶证", "号牌号码", "车辆识别代号", "vehiclelicense", "道路运输", "从业资格", "社会保障", "医疗保障",
     "营业执照", "统一社会信用代码", "结婚证", "离婚证", "出生医学证明", "残疾人证", "军官证", "士兵证",
     "警官证", "学生证", "工作证", "资格证书", "毕业证", "学位证", "不动产权", "准考证", "曾用名", "籍贯",
-    "文化程度", "婚姻状况", "服务处所", "从事职业", "签发次数", "换证次数", "证件号码",
+    "文化程度", "婚姻状况", "服务处所", "从事职业", "签发次数", "换证次数", "证件号码", "通行证号码",
+    "解放军", "武装警察", "学习驾驶证明", "临时驾驶许可", "国际驾驶", "领取凭证", "受理回执", "登记单",
+    "登记表", "居住地", "居住住址", "户籍地址", "士官证", "文职干部", "社会保障号码",
 )  # fmt: skip
+#: What each card says of itself, folded, of which one is always printed: where none is read, what looks like
+#: the card may be another paper whose title was not seen.
+OWN_NAMES: Final[Mapping[tuple[CardType, Side], str]] = MappingProxyType(
+    {
+        (CardType.ID_CARD, Side.FRONT): "公民身份号码",
+        (CardType.ID_CARD, Side.BACK): "居民身份证",
+        (CardType.DRIVER_LICENSE, Side.FRONT): "中华人民共和国机动车驾驶证",
+    }
+)
+#: First two digits of the numbers in residence permits of people from Hong Kong, Macao and Taiwan (the State
+#: Council's rules for these permits of 2018, article 3): no ID card has them. Licences of these people may.
+SETTLERS: Final = ("81", "82", "83")
 #: Those of a licence's second page, which lies beside the main page more often than not.
 SECOND_PAGE: Final = frozenset({"副页", "档案编号"})
 #: A label or title of fewer characters must be read exactly; of longer ones this share.
@@ -31,6 +46,11 @@ _EXACT, _ENOUGH = 4, 0.75
 def fold(text: str) -> str:
     """Return a text as titles and labels are compared: width, case, spaces and signs do not matter."""
     return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", text)).lower()
+
+
+def named(rows: Iterable[str]) -> bool:
+    """Say whether folded texts hold a title or label of a paper that is none of the cards."""
+    return any(True for text in rows for title in TITLES for _ in find(title, text))
 
 
 def find(words: str, text: str) -> Iterator[int]:

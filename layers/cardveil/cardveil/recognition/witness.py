@@ -7,16 +7,19 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from cardveil.card.model import PORTRAIT, Card, CardType, Field, Polygon
+from cardveil.card.model import PORTRAIT, Card, CardType, Field, Polygon, Side
 from cardveil.recognition.interfaces import TextLine
 from cardveil.recognition.line_places import centre, character_centres, contains, direction, height, length
 from cardveil.recognition.other_documents import (
+    OWN_NAMES,
     SECOND_PAGE,
+    SETTLERS,
     TITLES,
     find,
     fold,
     foreign_labels,
     labels_of,
+    named,
 )
 
 #: Share of the located texts that a witness must see to be believed about all other text.
@@ -54,9 +57,10 @@ def findings_of(card: Card, lines: Sequence[TextLine], outline: Polygon | None =
     -------
     tuple of str
         ``other_document``: a title or label of another paper stands somewhere, so that what was located may
-        be that paper's. ``other_card``: labels or a number of another card, or a licence's second page beside
-        its main page. ``cards_overlap``: some of those
-        stand within this card's outline, so that covering what is outside it does not cover them.
+        be that paper's; or the card's own name is not read, or its number is none of an ID card.
+        ``other_card``: labels or a number of another card, or a licence's second page beside
+        its main page. ``cards_overlap``: some of those stand within this card's outline, so that covering
+        what is outside it does not cover them.
     """
     free = [(text, line) for line in lines if (text := _text_outside_fields(line, card))]
     rows = [text for text, _ in free]
@@ -64,14 +68,52 @@ def findings_of(card: Card, lines: Sequence[TextLine], outline: Polygon | None =
     found = []
     titles = {title for title in TITLES for text in rows for _ in find(title, text)}
     beside = bool(titles) and titles <= SECOND_PAGE and _second_page_beside(card, free, outline)
-    if titles and not beside:
+    if (titles and not beside) or not _says_what_it_is(card, free, outline) or _settler_s(card):
         found.append("other_document")
     others = [line for text, line in free if _of_another_card(text, card)] + _labels_again(card, free)
     if beside or others or any(_of_another_card(text, card) for text in rows):
         found.append("other_card")
-    if outline and any(contains(outline, centre(line.polygon)) for line in others):
+    inside = [line for line in others if outline and contains(outline, centre(line.polygon))]
+    if inside:
         found.append("cards_overlap")
-    return tuple(found)
+    if _is_temporary(card, inside, rows):
+        found.append("other_document")
+    return tuple(dict.fromkeys(found))
+
+
+def _is_temporary(card: Card, inside: Sequence[TextLine], rows: Sequence[str]) -> bool:
+    """Say whether a front says who issued it and until when, and no back is seen that says so in its place.
+
+    Temporary cards do, and receipts for a card.
+    """
+    back = labels_of(CardType.ID_CARD, Side.BACK)
+    return (
+        (card.type, card.side) == (CardType.ID_CARD, Side.FRONT)
+        and any(fold(line.text).startswith(back) for line in inside)
+        and not any(True for text in rows for _ in find(OWN_NAMES[CardType.ID_CARD, Side.BACK], text))
+    )
+
+
+def titles_among(lines: Sequence[TextLine]) -> tuple[str, ...]:
+    """Say of a picture without a card whether its text names another document."""
+    rows = [
+        *(fold(line.text) for line in lines),
+        *_rows([line for line in lines if len(line.text) <= _APART]),
+    ]
+    return ("other_document",) if named(rows) else ()
+
+
+def _says_what_it_is(card: Card, free: Sequence[tuple[str, TextLine]], outline: Polygon | None) -> bool:
+    """Say whether the card's own name is read on it, or in the picture where its outline is not known."""
+    own = [(text, line) for text, line in free if outline is None or contains(outline, centre(line.polygon))]
+    rows = [*(text for text, _ in own), *_rows([line for _, line in own])]
+    return any(True for text in rows for _ in find(OWN_NAMES[card.type, card.side], text))
+
+
+def _settler_s(card: Card) -> bool:
+    """Say whether an ID card's number is one of a residence permit."""
+    number = card.field("id_number")
+    return number is not None and (number.normalized or number.text or "").startswith(SETTLERS)
 
 
 def _second_page_beside(card: Card, free: Sequence[tuple[str, TextLine]], outline: Polygon | None) -> bool:
