@@ -38,6 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Give a count the time that it takes."""
     give_time(config, items, "interleavings", 20)
+    give_time(config, items, "walks", 20)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -113,6 +114,12 @@ def folder(package: Package, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def interleavings(pytestconfig: pytest.Config) -> int:
     """How many random orders are tried of what may happen beside an erasure."""
     return int(pytestconfig.getoption("--interleavings"))
+
+
+@pytest.fixture
+def walks(pytestconfig: pytest.Config) -> int:
+    """How many random walks over the console are made."""
+    return int(pytestconfig.getoption("--walks"))
 
 
 @pytest.fixture
