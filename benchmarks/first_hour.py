@@ -53,7 +53,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         checkout = folder / "cardveil"
-        environment = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
+        # What somebody who tests tells Python, a new user does not: bytecode is kept.
+        environment = {name: text for name, text in os.environ.items() if not name.startswith("PYTHON")}
         environment["PIP_CACHE_DIR"] = str(folder / "cache")
         own = folder / _OWN
         own.write_bytes(arguments.picture.read_bytes() if arguments.picture else kept("id-front-photo.jpg"))
