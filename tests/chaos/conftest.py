@@ -15,6 +15,7 @@ from PIL import Image as Pillow
 from tests.support.chaos.memory import Instance, MemoryBucket
 from tests.support.chaos.pictures import ChaosPicture, picture
 from tests.support.cloud_fixture import own_name
+from tests.support.counts import give_time
 
 from cardveil.card.model import CardType, Field, Polygon, Side
 from cardveil.core.context import Invocation
@@ -44,6 +45,11 @@ LIMIT_S = 60.0
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let a count be made of random sequences: ``pytest tests/chaos/test_decisions.py --sequences 2000``."""
     parser.addoption("--sequences", type=int, default=300, help="of decisions, requests and kills")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give a count the time that it takes."""
+    give_time(config, items, "sequences", 300)
 
 
 @pytest.fixture

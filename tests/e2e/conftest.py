@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.support.api_fixture import Api, api_bench
 from tests.support.cloud_fixture import DEMANDED, ROOT, Bench, bench, kept
+from tests.support.counts import give_time
 from tests.support.once import once, session_folder
 from tests.support.recognised_once import RecognisedOnce
 
@@ -32,6 +33,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--walks", type=int, default=3, help="random ones over the console; 200 for a count")
     parser.addoption("--every-size", action="store_true", help="the console in each size, colours, language")
     parser.addoption("--first-walk", type=int, default=1, help="the seed of the first")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give a count the time that it takes."""
+    give_time(config, items, "interleavings", 20)
+    give_time(config, items, "walks", 20)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -107,6 +114,12 @@ def folder(package: Package, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def interleavings(pytestconfig: pytest.Config) -> int:
     """How many random orders are tried of what may happen beside an erasure."""
     return int(pytestconfig.getoption("--interleavings"))
+
+
+@pytest.fixture
+def walks(pytestconfig: pytest.Config) -> int:
+    """How many random walks over the console are made."""
+    return int(pytestconfig.getoption("--walks"))
 
 
 @pytest.fixture

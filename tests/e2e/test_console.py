@@ -493,15 +493,16 @@ def test_a_rejected_card_s_corrections_come_back_with_it(desk: Desk, api: Api) -
 _STEPS = 8
 
 
-def test_no_walk_loses_what_was_typed(browser: Browser, api: Api, request: pytest.FixtureRequest) -> None:
-    count = request.config.getoption("--walks", default=3)
+def test_no_walk_loses_what_was_typed(
+    browser: Browser, api: Api, walks: int, request: pytest.FixtureRequest
+) -> None:
     first = request.config.getoption("--first-walk", default=1)
     lost = {}
     for name in CARDS:
         api.bench.upload(f"inbox/{name}", kept("id-front-flat.jpg"))
     api.bench.settle()
     with desk_on(browser, api) as desk:
-        for seed in range(first, first + count):
+        for seed in range(first, first + walks):
             desk.enter()
             walk = Walk(desk, seed)
             try:
