@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from tests.support import forked_python
 
 from cardveil.card.model import Card, Field
 from cardveil.core.errors import Reject
@@ -33,11 +32,10 @@ class Ended:
 
 def cardveil(*arguments: str | bytes | Path, cwd: Path | None = None, **environment: str) -> Ended:
     """Run the command in a process of its own."""
-    command = [sys.executable, "-m", "cardveil_cli", *arguments]
-    done = subprocess.run(
-        command, capture_output=True, timeout=240, check=False, cwd=cwd, env={**os.environ, **environment}
+    code, out, err = forked_python.run(
+        ["cardveil_cli", *arguments], cwd=cwd or Path.cwd(), env={**os.environ, **environment}, timeout=240
     )
-    return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
+    return Ended(code, out.decode(), err.decode())
 
 
 class TruthRecogniser:
