@@ -6,6 +6,7 @@ import os
 
 import pytest
 from tests.support import forked_python
+from tests.support.drawn_once import draw_once
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -16,9 +17,4 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Remember in this process how a picture was covered; see `tests.support.drawn_once`."""
-    from tests.support.drawn_once import DRAWN
-
-    from cardveil.pipeline import covering
-
-    for name, work in DRAWN.items():
-        monkeypatch.setattr(covering, name, work)
+    draw_once(monkeypatch)

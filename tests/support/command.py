@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from tests.support import forked_python
+from tests.support.drawn_once import draw_once
 
 from cardveil.card.model import Card, Field
 from cardveil.core.errors import Reject
@@ -71,6 +72,7 @@ class InProcess:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._monkeypatch = monkeypatch
+        draw_once(monkeypatch)
         self.recogniser = TruthRecogniser()
 
     def __call__(self, *arguments: str | Path, **environment: str | None) -> Ended:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from cardveil.pipeline import covering
 
 
@@ -29,3 +31,9 @@ def remembered(work: Callable[..., Any]) -> Callable[..., Any]:
 
 #: By its name in `cardveil.pipeline.covering`.
 DRAWN = {name: remembered(getattr(covering, name)) for name in ("card_place", "plan", "redact")}
+
+
+def draw_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a test take what another has had drawn."""
+    for name, work in DRAWN.items():
+        monkeypatch.setattr(covering, name, work)
