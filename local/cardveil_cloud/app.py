@@ -134,6 +134,7 @@ class Services:
                         **options.layers,
                     },
                     python=options.python or _platform_python(),
+                    begin=options.begin,
                 ),
                 self.credentials,
                 data,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -41,6 +42,8 @@ class Options:
         Whether functions may be deployed through SCF's API. They run from their zips.
     python : str, optional
         The interpreter of functions that run from their zips; the platform's minor where it is found.
+    begin : callable
+        Starts a function's process as `asyncio.create_subprocess_exec` does, which it is.
     queues : mapping
         Function that each TDMQ queue's messages go to, by the queue's name.
     timers : bool
@@ -67,6 +70,7 @@ class Options:
     roles: Mapping[str, Policy] = field(default_factory=dict)
     scf_api: bool = False
     python: str | None = None
+    begin: Callable[..., Awaitable[Any]] = asyncio.create_subprocess_exec
     queues: Mapping[str, str] = field(default_factory=dict)
     max_instances: int = 2
     idle_s: float = 300.0

@@ -42,6 +42,11 @@ from cardveil.storage.source import Source
 LIMIT_S = 60.0
 
 
+@pytest.fixture(autouse=True)
+def _drawn_once(drawn_once: None) -> None:
+    """Have these tests pay for what they look at: requests, leases, sidecars."""
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let a count be made of random sequences: ``pytest tests/chaos/test_decisions.py --sequences 2000``."""
     parser.addoption("--sequences", type=int, default=300, help="of decisions, requests and kills")

@@ -5,9 +5,9 @@ linked, what is made (``out/``, ``dist/``) is the folder's own. ``sh`` goes to b
 of `.venv`, ``yaml`` and ``json`` to our own readers. A command that serves (`make serve`, `cardveil up`) runs
 on until the page's end, on a free port instead of 8411. What is deployed is deployed to a local cloud, which
 the environment names (REHEARSE_ON); nothing else is different from what a reader does. The README's steps of
-deploying stand on the page about it too, letter for letter, and are run there. The README's `make demo` and
-`make serve`, and the cloud that is deployed to, recognise each of the sample pictures once in a session, like
-all other tests; all other commands have the embedded recogniser do its work in their own processes.
+deploying stand on the page about it too, letter for letter, and are run there. `make demo`, and what serves
+until a page's end, recognise each of the sample pictures once in a session, like all other tests; all other
+commands have the embedded recogniser do its work in their own processes.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ def check_installing(block: Block) -> None:
 class Reader:
     """A reader who goes through a page in one terminal, with what serves in others."""
 
-    def __init__(self, folder: Path, stack: ExitStack, samples: Mapping[str, str], is_readme: bool) -> None:
-        self.folder, self.stack, self.samples, self.is_readme = folder, stack, samples, is_readme
+    def __init__(self, folder: Path, stack: ExitStack, samples: Mapping[str, str]) -> None:
+        self.folder, self.stack, self.samples = folder, stack, samples
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = str(free.getsockname()[1])
         # Tests are started by a make of their own, whose level a reader's does not have.
@@ -94,23 +94,22 @@ class Reader:
         if block.language == "python":
             return self._finish([str(ROOT / ".venv/bin/python"), "-c", text], block)
         command = text.rstrip("\n").removesuffix(" &").partition("  #")[0].rstrip()
-        shared = self.samples if self.is_readme else {}
         ready = next((said for start, said in SERVING.items() if command.startswith(start)), None)
         if ready is not None:
-            return self._serve(command, ready, shared)
+            return self._serve(command, ready)
         # One terminal: what a block sets holds in the next.
         kept_in = self.folder / "out" / "variables.sh"
         kept_in.parent.mkdir(exist_ok=True)
         before = f". {kept_in}" if kept_in.exists() else ":"
         script = "\n".join([before, "set -aeuo pipefail", text, f"export -p > {kept_in}"])
         if text == "make demo\n":
-            return self._finish(["make", "demo"], block, shared)
+            return self._finish(["make", "demo"], block, self.samples)
         return self._finish([_BASH, "-c", script], block)
 
     def rehearse(self) -> None:
         """Start a cloud without functions, to which the environment sends what would go to the real one."""
         data = f"out/cloud-{secrets.token_hex(4)}"
-        self._serve(f".venv/bin/cardveil up --bare --data {data}", '"proxy"', self.samples)
+        self._serve(f".venv/bin/cardveil up --bare --data {data}", '"proxy"')
         self.environment |= {
             "REHEARSE_ON": data, "REHEARSE_PACKAGE": "dist", "REHEARSE": "1"
         }  # fmt: skip
@@ -126,10 +125,10 @@ class Reader:
         assert done.returncode == 0, f"{where}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
         return done.stdout
 
-    def _serve(self, command: str, ready: str, more: Mapping[str, str]) -> str:
+    def _serve(self, command: str, ready: str) -> str:
         log = self.folder / "out" / f"serving-{secrets.token_hex(4)}.log"
         log.parent.mkdir(exist_ok=True)
-        environment = {**self.environment, **more}
+        environment = {**self.environment, **self.samples}
         with log.open("wb") as out:
             process = subprocess.Popen(
                 command.split(), cwd=self.folder, env=environment, stdout=out, stderr=subprocess.DEVNULL,
@@ -176,7 +175,7 @@ def test_every_block_runs_and_prints_what_the_page_shows(page: Path, made_once: 
     if not blocks:
         return
     with checkout() as folder, ExitStack() as stack:
-        reader = Reader(folder, stack, environment_of(made_once), page.name == "README.md")
+        reader = Reader(folder, stack, environment_of(made_once))
         if any(_DEPLOYING.search(block.text) for block in blocks):
             reader.rehearse()
         printed = ""

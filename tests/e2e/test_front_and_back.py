@@ -58,10 +58,10 @@ def sheet(*names: str) -> tuple[bytes, KnownPicture]:
     return target.getvalue(), KnownPicture(tuple(cards), tuple(lines))
 
 
-def test_the_api_that_reads_both_sides_has_both_published(tmp_path: Path) -> None:
+def test_the_api_that_reads_both_sides_has_both_published(tmp_path: Path, recogniser: Recogniser) -> None:
     data, truth = sheet(FRONT, BACK)
     # The real recogniser behind the cloud: by labels, which it sees as well, the back's edges are known.
-    with bench(tmp_path, environment=FAR, recogniser=lambda: Recogniser(threads=2)) as there:
+    with bench(tmp_path, environment=FAR, recogniser=lambda: recogniser) as there:
         done = there.run("both.jpg", data)
         assert done["schema"] == "cardveil.sidecar/2"
         assert [(card["type"], card["side"]) for card in done["cards"]] == [

@@ -20,6 +20,8 @@ from tests.support.sweep_fixture import put
 from cardveil.storage.keys import source_digest
 from cardveil_cloud.fault_rules import FaultRules, Rule
 
+pytestmark = pytest.mark.usefixtures("drawn_once")
+
 Start = Callable[..., Bench]
 
 _KEY: Final = "inbox/denied/a.jpg"

@@ -16,6 +16,8 @@ from tests.support.sweep_fixture import calls, context, put, select, small, swep
 from cardveil.core.errors import Halt
 from cardveil.sweep.sweep import estimate
 
+pytestmark = pytest.mark.usefixtures("drawn_once")
+
 Start = Callable[..., Bench]
 
 

@@ -24,6 +24,8 @@ from cardveil_cli.samples.bundled import kept_pictures
 from cardveil_cloud.faults import NoFaults
 from cardveil_cloud.tencent_api.errors import ApiError
 
+pytestmark = pytest.mark.usefixtures("drawn_once")
+
 Start = Callable[..., Bench]
 
 

@@ -19,6 +19,8 @@ from cardveil.core.errors import Halt
 from cardveil_cloud.ci.recognition import KnownPicture
 from cardveil_cloud.fault_rules import FaultRules, Rule
 
+pytestmark = pytest.mark.usefixtures("drawn_once")
+
 Start = Callable[..., Bench]
 TIMER = "every-five-minutes"
 

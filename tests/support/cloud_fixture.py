@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
+from tests.support import forked_python
 
 from cardveil.card.geometry import homography, project
 from cardveil.card.layout import layout_of
@@ -160,6 +161,8 @@ def bench(
         # The clients of the tests take it from the environment, too.
         told.setdefault("CARDVEIL_ENCRYPTION", demanded)
         options.setdefault("demanded_encryption", encryption_headers(demanded)[_SSE])
+    if os.environ.get(forked_python.VARIABLE):
+        options.setdefault("begin", forked_python.create_subprocess_exec)
     documents = role_documents({**options.get("variables", {}), **told})
     options.setdefault("policies", {key: CamPolicy(document) for key, document in documents.items()})
     cloud = LocalCloud(

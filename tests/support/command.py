@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +11,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from tests.support import forked_python
+from tests.support.drawn_once import draw_once
 
 from cardveil.card.model import Card, Field
 from cardveil.core.errors import Reject
@@ -33,11 +33,10 @@ class Ended:
 
 def cardveil(*arguments: str | bytes | Path, cwd: Path | None = None, **environment: str) -> Ended:
     """Run the command in a process of its own."""
-    command = [sys.executable, "-m", "cardveil_cli", *arguments]
-    done = subprocess.run(
-        command, capture_output=True, timeout=240, check=False, cwd=cwd, env={**os.environ, **environment}
+    code, out, err = forked_python.run(
+        ["cardveil_cli", *arguments], cwd=cwd or Path.cwd(), env={**os.environ, **environment}, timeout=240
     )
-    return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
+    return Ended(code, out.decode(), err.decode())
 
 
 class TruthRecogniser:
@@ -73,6 +72,7 @@ class InProcess:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._monkeypatch = monkeypatch
+        draw_once(monkeypatch)
         self.recogniser = TruthRecogniser()
 
     def __call__(self, *arguments: str | Path, **environment: str | None) -> Ended:

@@ -114,6 +114,7 @@ def scene(
     Its recogniser knows the kept pictures, and further `pictures`.
     """
     clock = Clock()
+    _share_mounts(folder, data)
     seen = {each.read(): known(each) for each in kept_pictures()} | dict(pictures or {})
     cloud = LocalCloud(
         data,
@@ -135,6 +136,18 @@ def scene(
         own = ("AKIDoperator", "o" * 32)
         cloud.credentials.add_permanent(*own, operator)
         yield Scene(Bench(cloud, endpoint, data, {}), account, folder, data, clock, own)
+
+
+def _share_mounts(package: Path, data: Path) -> None:
+    """Have all clouds that a package is deployed to unpack its zips once: most of a deployment's time.
+
+    What is unpacked has the name of its digest, and is never changed.
+    """
+    shared, own = package.with_name(f"{package.name}-mounted"), data / "scf" / "mounted"
+    if not own.exists():
+        shared.mkdir(exist_ok=True)
+        own.parent.mkdir(parents=True)
+        own.symlink_to(shared)
 
 
 def role_policies() -> dict[str, dict[str, Any]]:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import orjson
+import pytest
 from tests.support.chaos.memory import Instance, Killed, MemoryBucket
 from tests.support.chaos.pictures import picture
 
@@ -35,6 +36,8 @@ from cardveil.sweep.context import SweepContext
 from cardveil.sweep.run import Run
 from cardveil.sweep.selection import Selection, selection_of
 from cardveil.sweep.sweep import sweep
+
+pytestmark = pytest.mark.usefixtures("drawn_once")
 
 #: `python -m benchmarks.sweep` has 2,000 cards and twenty kills.
 CARDS = 50

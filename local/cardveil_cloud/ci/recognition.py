@@ -6,6 +6,7 @@ import hashlib
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -107,7 +108,7 @@ class TableRecogniser:
 
     def learn(self, data: bytes, known: KnownPicture) -> None:
         """Put an encoded picture into the table, in place of what was known of it."""
-        self._table[_digest(decode(data).pixels)] = known
+        self._table[_digest_of(data)] = known
 
     def recognise(self, picture: Pixels, *, card_type: CardType | None = None) -> tuple[KnownCard, ...]:
         """Return the cards of a known picture, of one type if `card_type` is given."""
@@ -122,6 +123,12 @@ class TableRecogniser:
         self.recognitions += 1
         self._pause.wait(self._delay_s)
         return self._table.get(_digest(picture), KnownPicture())
+
+
+@lru_cache(maxsize=32)
+def _digest_of(data: bytes) -> str:
+    """Return the digest of an encoded picture; most tables know the same few, and decoding takes a while."""
+    return _digest(decode(data).pixels)
 
 
 def _digest(pixels: Pixels) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -38,6 +39,8 @@ class Platform:
         Folder of the functions' logs.
     python : str
         The interpreter of functions that run from their zips.
+    begin : callable
+        Starts a process as `asyncio.create_subprocess_exec` does.
     """
 
     region: str
@@ -47,6 +50,7 @@ class Platform:
     logs: Path
     layers: Mapping[str, Path] = field(default_factory=dict)
     python: str = sys.executable
+    begin: Callable[..., Awaitable[Any]] = asyncio.create_subprocess_exec
 
 
 def process_environment(spec: FunctionSpec, platform: Platform) -> dict[str, str]:

@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -42,6 +42,8 @@ class Launch:
         Where what it prints is appended.
     isolated : bool
         Whether only the function's own folders are to be found, as on the platform: no site-packages.
+    begin : callable
+        Starts a process as `asyncio.create_subprocess_exec` does.
     """
 
     handler: str
@@ -52,6 +54,7 @@ class Launch:
     init_timeout_s: float
     python: str = sys.executable
     isolated: bool = False
+    begin: Callable[..., Awaitable[Any]] = asyncio.create_subprocess_exec
 
 
 class InstanceError(Exception):
@@ -103,7 +106,7 @@ class Instance:
         ours, theirs = socket.socketpair()
         try:
             with theirs, files.open_private(launch.log, "ab") as log:
-                process = await asyncio.create_subprocess_exec(
+                process = await launch.begin(
                     launch.python,
                     "-u",
                     *(_ISOLATED if launch.isolated else ("-m", "cardveil_cloud.scf.worker")),

@@ -180,6 +180,7 @@ class FunctionRuntime:
             init_timeout_s=self.spec.init_timeout_s,
             python=self._platform.python if self.spec.mounted_layers else sys.executable,
             isolated=self.spec.mounted_layers is not None,
+            begin=self._platform.begin,
         )
         return await Instance.start(launch), True
 

@@ -235,21 +235,19 @@ def _profile(
     rows: Sequence[bytes], inside: Sequence[bytes], side: int, start: float, end: float
 ) -> list[float | None]:
     """Return the mean grey of a strip across a side, from `REACH` within it to `REACH` beyond."""
-    height, width = len(rows), len(rows[0])
     depth = round(2 * REACH * SCALE)
     steps = [round(start + (end - start) * (i + 0.5) / 8) for i in range(8)]
-    found: list[float | None] = []
-    for at in range(depth):
-        values = []
-        for step in steps:
-            # Clockwise along the sides, outwards across them.
-            x, y = (
-                (step, depth - 1 - at),
-                (width - depth + at, step),
-                (width - 1 - step, height - depth + at),
-                (depth - 1 - at, height - 1 - step),
-            )[side]
-            if inside[y][x]:
-                values.append(rows[y][x])
-        found.append(sum(values) / len(values) if len(values) == len(steps) else None)
-    return found
+    greys = zip(*(_across(rows, side, step, depth) for step in steps), strict=True)
+    seen = zip(*(_across(inside, side, step, depth) for step in steps), strict=True)
+    return [sum(values) / 8 if all(known) else None for values, known in zip(greys, seen, strict=True)]
+
+
+def _across(rows: Sequence[bytes], side: int, step: int, depth: int) -> bytes:
+    """Return the line of pixels across a side: clockwise along the sides, outwards across them."""
+    if side == 0:
+        return bytes(row[step] for row in rows[depth - 1 :: -1])
+    if side == 1:
+        return rows[step][-depth:]
+    if side == 2:
+        return bytes(row[-1 - step] for row in rows[-depth:])
+    return rows[-1 - step][depth - 1 :: -1]

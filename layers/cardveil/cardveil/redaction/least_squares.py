@@ -61,9 +61,12 @@ def solve(
         normal = [[0.0] * 9 for _ in range(8)]
         for row, constraint, weight in zip(rows, constraints, weights, strict=True):
             full = [*row, constraint.value]
-            for i in range(8):
-                for j in range(9):
-                    normal[i][j] += weight * full[i] * full[j]
+            first = 3 * constraint.axis
+            used = (first, first + 1, first + 2, 6, 7)  # a row's other numbers are 0
+            for i in used:
+                line, factor = normal[i], weight * full[i]
+                for j in (*used, 8):
+                    line[j] += factor * full[j]
         normal[6][6] += flatness
         normal[7][7] += flatness
         inverted = _inverted([line[:8] for line in normal])
