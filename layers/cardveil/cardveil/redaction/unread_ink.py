@@ -58,7 +58,7 @@ def cover_unread_ink(
 
     Recognisers read neither all of a watermark nor always, and what it crosses holds part of it. Where such
     writing can be placed, what lies in its band is covered; where it is known to be there and not where,
-    everything that was to be kept.
+    the whole card.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ class _UnreadInk:
             crossed |= {name for name, polygon in self._kept if meet(straight(slanted), straight(polygon))}
         elif _cells(written) >= WRITTEN or self._reads_aslant():
             crossed = {name for name, _ in self._kept}
-            more += [self._cover(box) for box in self._pictorial()]
+            more.append(self._cover(self._layout.outline))
         more += [Region("unexplained", polygon, "mask") for name, polygon in self._kept if name in crossed]
         if self._layout.seal is not None and "authority" in crossed:
             more.append(self._cover(self._layout.seal.grown(_SEAL_READ)))
