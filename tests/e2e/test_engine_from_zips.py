@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ from tests.support.with_engine import planted, with_engine
 
 from cardveil_cli.deploy.desired_state import Wanted, wanted
 from cardveil_cli.package.build import build, rehearsal_minor
-from cardveil_cli.package.trees import zipped
 from cardveil_cloud.scf.deployment import load
 
 FRONT, BACK = "id-front-flat.jpg", "id-back-flat.png"
@@ -36,11 +34,7 @@ def state(here: Scene, folder: Path, engine: str) -> Wanted:
 
 
 @pytest.mark.timeout(900)  # three hundred megabytes are zipped, sent and unpacked
-def test_alone_unpaid_and_then_as_the_witness_that_must_agree(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # How small three hundred megabytes become is not asked here.
-    monkeypatch.setattr("cardveil_cli.package.build.zipped", partial(zipped, level=1))
+def test_alone_unpaid_and_then_as_the_witness_that_must_agree(tmp_path: Path) -> None:
     pictures = planted(BACK, "authority", "别处公安局")
     with scene(package(tmp_path / "dist"), tmp_path / "data", pictures=pictures) as here:
         alone = state(here, tmp_path, "embedded")

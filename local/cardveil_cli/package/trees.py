@@ -53,7 +53,7 @@ def write_tree(tree: Tree, folder: Path) -> None:
         path.write_bytes(data)
 
 
-def zipped(tree: Tree, *, level: int = 6) -> bytes:
+def zipped(tree: Tree) -> bytes:
     """Return the zip of a tree: sorted, with fixed times and modes, so that equal trees give equal bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -62,7 +62,7 @@ def zipped(tree: Tree, *, level: int = 6) -> bytes:
             entry.create_system = _UNIX
             entry.external_attr = (_LIBRARY if ".so" in name else _FILE) << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, tree[name], compresslevel=level)
+            archive.writestr(entry, tree[name], compresslevel=6)
     return buffer.getvalue()
 
 
