@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pytest
 from tests.support.api_fixture import Api, api_bench, problem
 from tests.support.cloud_fixture import Bench, kept
 from tests.support.command import cardveil
+from tests.support.hostile import Forbidden, forbidding
 from tests.support.sweep_fixture import context, swept
 
 from cardveil.api.refs import reference
@@ -261,6 +262,27 @@ def test_what_is_damaged_of_one_card_keeps_no_other_from_going(api: Api, front: 
     api.bench.client.delete_object(Bucket=api.bench.bucket, Key=hold)
     schedule(api.bench)
     assert not api.bench.there("inbox/damaged.jpg")
+
+
+@pytest.mark.parametrize(
+    ("place", "refused"), [("inbox/denied/", 25), ("inbox/", None)], ids=["of-some", "of-all"]
+)
+def test_what_may_not_be_removed_keeps_no_other_unless_it_is_all(
+    start: Callable[..., Bench], place: str, refused: int | None
+) -> None:
+    forbidden = forbidding(Forbidden(place, "cos:DeleteObject"), ENVIRONMENT)
+    bench = start(policies=forbidden, environment=ENVIRONMENT)
+    keys = [f"inbox/denied/{number}.jpg" for number in range(25)]
+    with days_ago(bench, 40):
+        for key in (*keys, "inbox/good.jpg"):
+            bench.cloud.store.put(bench.bucket, key, b"x")
+    done = bench.cloud.invoke("on_schedule", {"Type": "Timer", "Message": ""}, wait_s=60.0)
+    assert done.ok is (refused is not None)
+    if refused is not None:
+        assert orjson.loads(done.payload or "{}")["retention_refused"] == refused
+        assert '"leaf":"Halt"' not in bench.logs()
+    assert bench.there("inbox/good.jpg") is (refused is None)
+    assert all(bench.there(key) for key in keys)
 
 
 def test_the_ledger_s_beginning_goes_by_its_term_and_verify_takes_no_other_gap(tmp_path: Path) -> None:

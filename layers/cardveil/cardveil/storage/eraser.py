@@ -30,14 +30,14 @@ from cardveil.storage.job_store import JobNotes
 from cardveil.storage.keys import keys_of, source_digest
 from cardveil.storage.leases import Leases
 from cardveil.storage.notices import Notices, notes_prefix
-from cardveil.storage.objects import CosObjects, Objects
+from cardveil.storage.objects import CosObjects
 from cardveil.storage.refusals import Refusals
 from cardveil.storage.retired import retired_key
 from cardveil.storage.versions import (
     Version,
     delete_version,
+    list_versions,
     read_version,
-    versioned,
     versions_of,
     versions_under,
 )
@@ -83,8 +83,8 @@ class Eraser:
 
     @property
     def refusals(self) -> Refusals:
-        """What judges refusals of an erasure: it lists versions, as nothing else does."""
-        return Refusals(self.sources, self.results, self.settings, _list_versions)
+        """What judges refusals of an erasure: it lists versions, as only what removes does."""
+        return Refusals(self.sources, self.results, self.settings, list_versions)
 
     def want(self, key: str, by: str, reason: str) -> Task:
         """Write down that a source is to be erased; from here on it will be, whatever is killed."""
@@ -215,10 +215,6 @@ class Eraser:
         stone = Tombstone(task.id, digest, task.by, task.reason, task.at, state, removed)
         bury(self.sources, self.settings, stone)
         return stone
-
-
-def _list_versions(objects: Objects, prefix: str) -> None:
-    next(versions_under(versioned(objects), prefix), None)
 
 
 def _notice_id(task: Task) -> str:

@@ -111,7 +111,7 @@ class Refusals:
             return refusal
         asked = 0
         try:
-            for other in self._asked(place):
+            for other in self._asked(place, refusal.api):
                 asked += 1
                 if not _refused_alike(place, other, refusal, self.list_versions):
                     return _of_object(place, refusal)
@@ -161,13 +161,14 @@ class Refusals:
             return _Place(self.sources, "source", name, lambda other: other)
         return None
 
-    def _asked(self, place: _Place) -> Iterator[str]:
+    def _asked(self, place: _Place, api: str | None) -> Iterator[str]:
         """Yield the sources of which the same is asked, until one is not refused alike.
 
-        Of results and notes nothing need be there: first comes a source that nobody has made. A digest has
-        nothing in common with another, and nobody else's lease may be touched: no other comes then.
+        Of results and notes, and to be deleted, nothing need be there: first comes a source that nobody has
+        made. A digest has nothing in common with another, and nobody else's lease may be touched: no other
+        comes then.
         """
-        if place.kind != "source":
+        if place.kind != "source" or api == "cos:DeleteObject":
             yield f"{self.settings.inbox_prefix}{'probe' if place.lasting else token_hex(16)}"
         if place.kind != "state":
             yield from self._others(place.name)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Final
 
-from cardveil.core.errors import CardveilError, PermissionMissing, Reject, Review, SourceGone
+from cardveil.core.errors import CardveilError, Halt, Reject, Review, SourceGone
 from cardveil.core.frozen import dataclass, replace
 from cardveil.core.threads import background_tasks
 from cardveil.settings import Settings
@@ -22,10 +22,11 @@ from cardveil.storage.holds import hold_of
 from cardveil.storage.keys import copies_called, source_called, source_digest
 from cardveil.storage.leases import Leases
 from cardveil.storage.objects import CosObjects, Entry, Stored
+from cardveil.storage.refusals import Refusals
 from cardveil.storage.retired import retire, retired_key
 from cardveil.storage.sidecar import MAX_BYTES, read_source_key
 from cardveil.storage.source import is_source
-from cardveil.storage.versions import delete_version, versions_of, versions_under
+from cardveil.storage.versions import delete_version, list_versions, versions_of, versions_under
 
 #: What is gone through, in this order.
 PHASES: Final = ("source", "copy", "sidecar")
@@ -36,8 +37,6 @@ _BESIDE: Final = 8
 _BATCH: Final = 32
 #: Objects after which it is written down how far a run has come.
 _STRIDE: Final = 2000
-#: Objects of one tick that may be refused before it is taken for the role's lack.
-_MOST_REFUSED: Final = 20
 #: The claim of whoever removes, in seconds.
 _LEASE_S: Final = 60.0
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
@@ -107,7 +106,7 @@ class Retention:
             waiting: list[_Found] = []
             for number, entry in enumerate(self._listed(phase, progress.after), start=1):
                 counts["listed"] += 1
-                with _of_one(counts):
+                with self._of_one(counts):
                     found = self._found(phase, entry, progress.started)
                     if found:
                         waiting.append(found)
@@ -200,8 +199,19 @@ class Retention:
         with background_tasks() as beside:
             done = [beside.submit(work, each) for each in found]
         for each in done:
-            with _of_one(counts):
+            with self._of_one(counts):
                 counts.update(each.result())
+
+    @contextmanager
+    def _of_one(self, counts: Counter[str]) -> Iterator[None]:
+        """Count what is refused or damaged of one card, which keeps no other; raise what is the account's."""
+        try:
+            yield
+        except (Reject, Review):
+            counts["refused"] += 1
+        except Halt as refusal:
+            Refusals(self.sources, self.results, self.settings, list_versions).of_one(refusal)
+            counts["refused"] += 1
 
     def _lease_prefix(self, found: _Found) -> str:
         return f"{self.settings.state_prefix}leases/{found.digest}/"
@@ -308,16 +318,3 @@ class Retention:
             if head:
                 return head
         return None
-
-
-@contextmanager
-def _of_one(counts: Counter[str]) -> Iterator[None]:
-    """Count what is refused or damaged of one card, which keeps no other; a role that may do nothing does."""
-    try:
-        yield
-    except (Reject, Review):
-        counts["refused"] += 1
-    except PermissionMissing:
-        counts["refused"] += 1
-        if counts["refused"] > _MOST_REFUSED:
-            raise

@@ -45,6 +45,11 @@ def versioned(objects: Objects) -> CosObjects:
     return objects
 
 
+def list_versions(objects: Objects, prefix: str) -> None:
+    """Ask for the versions under a prefix, to see whether that is refused."""
+    next(versions_under(versioned(objects), prefix), None)
+
+
 def versions_under(objects: CosObjects, prefix: str) -> Iterator[Version]:
     """Yield all versions of all keys under a prefix, in the order of the keys' UTF-8 bytes."""
     key_marker = version_marker = ""
