@@ -9,7 +9,7 @@ import pytest
 from cardveil.card.layout import all_layouts
 from cardveil.card.model import Card, CardType, Field, Polygon, Side
 from cardveil.recognition.interfaces import TextLine
-from cardveil.recognition.other_documents import OWN_NAMES, foreign_labels, labels_of
+from cardveil.recognition.other_documents import LICENCE_BELOW, OWN_NAMES, foreign_labels, labels_of
 from cardveil.recognition.witness import findings_of, sees, titles_among
 
 NUMBER, ANOTHER = "998671199906275576", "991938195610040490"
@@ -108,7 +108,7 @@ def test_a_card_says_itself_what_it_is() -> None:
     for layout in all_layouts():
         kind = (layout.type, layout.side)
         name = OWN_NAMES[kind]
-        own = [text for text in labels_of(*kind) if text != name]
+        own = [text for text in labels_of(*kind) if text not in (name, LICENCE_BELOW)]
         labels = [line(text, Polygon.box(20, 60 + 20 * i, 300, 76 + 20 * i)) for i, text in enumerate(own)]
         title, beside = Polygon.box(20, 20, 600, 50), Polygon.box(820, 20, 1400, 50)
         assert findings_of(card({}, *kind), [*labels, line(name, title)], OUTLINE) == ()
@@ -131,6 +131,9 @@ def test_a_front_that_says_who_issued_it_is_a_temporary_card_unless_a_back_is_se
 def test_an_army_s_licence_has_another_name() -> None:
     (army,) = (line("中国人民" + rest, Polygon.box(20, 20, 600, 50)) for rest in ("解故车机动车驾驶证",))
     assert "other_document" in findings_of(card({}, *LICENCE), [army], OUTLINE)
+    english = line("Driving License of the People's Republlc of China", Polygon.box(20, 55, 600, 70))
+    assert findings_of(card({}, *LICENCE), [english], OUTLINE) == ()
+    assert "other_document" in findings_of(card({}, *LICENCE), [army, line("License No.", at(2))], OUTLINE)
 
 
 @pytest.mark.parametrize("region", ["81", "82", "83"])

@@ -34,6 +34,8 @@ OWN_NAMES: Final[Mapping[tuple[CardType, Side], str]] = MappingProxyType(
         (CardType.DRIVER_LICENSE, Side.FRONT): "中华人民共和国机动车驾驶证",
     }
 )
+#: The same in English, below the Chinese title.
+LICENCE_BELOW: Final = "drivinglicenseofthepeoplesrepublicofchina"
 #: First two digits of the numbers in residence permits of people from Hong Kong, Macao and Taiwan (the State
 #: Council's rules for these permits of 2018, article 3): no ID card has them. Licences of these people may.
 SETTLERS: Final = ("81", "82", "83")

@@ -11,6 +11,7 @@ from cardveil.card.model import PORTRAIT, Card, CardType, Field, Polygon, Side
 from cardveil.recognition.interfaces import TextLine
 from cardveil.recognition.line_places import centre, character_centres, contains, direction, height, length
 from cardveil.recognition.other_documents import (
+    LICENCE_BELOW,
     OWN_NAMES,
     SECOND_PAGE,
     SETTLERS,
@@ -107,7 +108,10 @@ def _says_what_it_is(card: Card, free: Sequence[tuple[str, TextLine]], outline: 
     """Say whether the card's own name is read on it, or in the picture where its outline is not known."""
     own = [(text, line) for text, line in free if outline is None or contains(outline, centre(line.polygon))]
     rows = [*(text for text, _ in own), *_rows([line for _, line in own])]
-    return any(True for text in rows for _ in find(OWN_NAMES[card.type, card.side], text))
+    names = [OWN_NAMES[card.type, card.side]]
+    if card.type is CardType.DRIVER_LICENSE:
+        names.append(LICENCE_BELOW)
+    return any(True for text in rows for name in names for _ in find(name, text))
 
 
 def _settler_s(card: Card) -> bool:
