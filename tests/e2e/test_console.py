@@ -489,6 +489,24 @@ def test_a_rejected_card_s_corrections_come_back_with_it(desk: Desk, api: Api) -
     assert history[-2:] == ["reject", "accept"]
 
 
+def test_a_card_that_another_is_to_replace_takes_nothing(desk: Desk) -> None:
+    """What is typed or pressed until the other is there would be meant for one and go to the other."""
+    desk.enter()
+    before = desk.open("front.jpg")["version"]
+    held: list[Route] = []
+    desk.page.route("**/v1/cards/*", lambda route: held.append(route))
+    desk.listed("licence.jpg").click()
+    expect(desk.said("card")).not_to_be_empty()
+    desk.page.locator("#card-title").focus()
+    desk.page.keyboard.press("a")
+    assert desk.page.evaluate("() => ['card-body', 'actions'].every(id => document.getElementById(id).inert)")
+    held[0].continue_()
+    desk.opened("licence.jpg")
+    expect(desk.said("card")).to_be_empty()
+    assert not desk.page.evaluate("() => document.getElementById('actions').inert")
+    assert desk.card("front.jpg")["version"] == before
+
+
 #: Of each walk.
 _STEPS = 8
 

@@ -78,6 +78,8 @@ class Desk:
 
     def opened(self, name: str) -> None:
         expect(self.page.locator("#card-title")).to_have_text(name)
+        # The same card may be on its way once more.
+        expect(self.page.locator("#actions[inert]")).to_have_count(0)
         pictures_shown(self.page)
         # What a script wrote that meant to write nothing.
         expect(self.page.locator("#card").get_by_text("null", exact=True)).to_have_count(0)

@@ -31,11 +31,14 @@ const actionOf = (name) => {
 };
 const editable = () => may('review') && may('read_text') && Boolean(frameOf().width);
 
+/** While a card is on its way the one before it takes nothing: what was meant for one would go to the other. */
+const still = (on) => { for (const id of ['card-body', 'actions']) $(id).inert = on; };
 const open = async (ref, key) => {
   const serial = ++state.serial;
   const name = key ? nameOf(key) : '';
   $('desk').classList.add('opened');
   say('card', () => word('loading'));
+  still(true);
   try {
     const answer = await call('GET', pathOf(ref));
     const { sidecar } = answer;
@@ -45,6 +48,7 @@ const open = async (ref, key) => {
     if (serial !== state.serial) return;
     address(sidecar.source.key);
     hush('card', 'decision');
+    still(false);
     present(answer, pictures, place);
     known(answer);
     $('card-title').focus({ preventScroll: true });
@@ -52,6 +56,7 @@ const open = async (ref, key) => {
   } catch (problem) {
     refused(problem);
     if (serial !== state.serial) return;
+    still(false);
     const left = problem.code === 'card_unknown' && drafts.has(ref);
     const forget = () => { drafts.drop(ref); showList(); hush('card'); };
     say('card', () => (name ? `${name}: ` : '') + why(problem), { bad: true, buttons: () => (left ? [button('discard', forget)] : []) });
@@ -99,6 +104,7 @@ const present = (answer, pictures, place = null) => {
 };
 const close = () => {
   state.serial += 1;
+  still(false);
   if (state.open) forget(state.open.pictures);
   state.open = null;
   for (const id of ['card-body', 'actions', 'card-history']) $(id).replaceChildren();

@@ -29,7 +29,7 @@ addEventListener('keydown', (event) => {
   // Only while the card has the focus: single keys must not act by surprise.
   if (!state.open || !event.target.closest('#card')) return;
   const keys = { a: 'accept', r: 'reject' };
-  if (keys[event.key] && $(keys[event.key]) && !$(keys[event.key]).disabled) { event.preventDefault(); $(keys[event.key]).click(); }
+  if (keys[event.key] && $(keys[event.key]) && !$(keys[event.key]).disabled && !$('actions').inert) { event.preventDefault(); $(keys[event.key]).click(); }
   else if (event.key === 'n') step(1);
   else if (event.key === 'p') step(-1);
   else if (event.target.closest('#figure-copy')) zoomKey(event, viewOf('copy'));
