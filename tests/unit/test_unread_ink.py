@@ -39,7 +39,8 @@ def _covered(
     texts = text_roles(card, lines, placement)
     texts += tuple(SeenText(role, "authority", polygon) for polygon in others)
     kept = [(field.name, field.polygon) for field in card.fields if field.polygon]
-    return cover_unread_ink(kept, [], texts, placement, flat)
+    regions = [Region("unexplained", polygon, "mask") for polygon in others if role == "other"]
+    return cover_unread_ink(kept, regions, texts, placement, flat)
 
 
 def _on(layout: CardLayout, *points: tuple[float, float]) -> Polygon:
@@ -107,6 +108,33 @@ def test_of_a_short_piece_of_unread_writing_nobody_knows_where_it_goes_on(turn: 
     x, y = project(matrix_of(layout, "flat"), (30.0, 50.0))
     bounds = [region.polygon.bounds() for region in more]
     assert any(left < x < right and top < y < bottom for left, top, right, bottom in bounds)
+
+
+def _bars(
+    pixels: NDArray[np.uint8], layout: CardLayout, places: list[tuple[float, float]], grey: int, mm: float
+) -> None:
+    for x, y in places:
+        (x0, y0), (x1, y1) = (project(matrix_of(layout, "flat"), at) for at in ((x, y), (x + 0.5, y + mm)))
+        cv2.rectangle(pixels, (round(x0), round(y0)), (round(x1), round(y1)), grey, -1)
+
+
+@pytest.mark.parametrize("below", [None, 0.0, 1.4], ids=["nothing", "within-its-place", "beside-it"])
+def test_strokes_that_end_beside_print_are_of_writing_that_is_taken_for_print(below: float | None) -> None:
+    layout, pixels = layout_of(*ID_FRONT), _blank(layout_of(*ID_FRONT))
+    name = layout.fields["name"]
+    across = [name.x + 0.4 + step for step in (0.0, 1.2, 2.4, 3.6)]
+    _bars(pixels, layout, [(x, name.y + 0.2) for x in across], 40, name.height - 2.2)
+    if below is not None:
+        _bars(pixels, layout, [(x, name.bottom - 1.6 + below) for x in across[:2]], 165, 1.6)
+    kept, _ = _covered(ID_FRONT, pixels)
+    assert (kept == []) is (below is not None)
+
+
+def test_a_printed_rule_beside_print_is_no_writing() -> None:
+    layout, pixels = layout_of(*ID_FRONT), _blank(layout_of(*ID_FRONT))
+    x, y = project(matrix_of(layout, "flat"), (20.0, 40.0))
+    cv2.line(pixels, (round(x), round(y)), (round(x) + 500, round(y) + 6), 140, 6)
+    assert len(_covered(ID_FRONT, pixels)[0]) == 6
 
 
 def test_a_line_of_a_paper_under_the_card_s_edge_hides_what_it_touches_alone() -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cardveil.card.layout import Box, CardLayout
 from cardveil.card.model import Point
 from cardveil.redaction.flat_card import REACH, SCALE, FlatCard, rows_of
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 #: Strokes up to twice as many pixels wide are told from larger dark things.
 _STROKE: Final = 3
@@ -22,6 +25,14 @@ _ON_LINES: Final = ((2.0, 0.2), (1.3, 0.13))
 _INKED: Final = (44, 110)
 #: Cells of ink one below the other, and in all, that are text: a printed rule is thinner, dust is less.
 _TALL, _TEXT = 3, 10
+#: The same of ink that may be a text's end beside print: rows of it, and cells in all.
+_ROWS, _END = 3, 6
+#: A printed rule is no thicker, in cells, and of so many cells to each side so many in all are its own.
+_THIN, _ALONG, _RULE = 2, 12, 9
+#: The darkest share of a text's place, and the share of their darkness from which strokes are the text's own.
+_DARKEST, _OWN = 0.03, 0.5
+#: Grey levels that the strokes of a text have at the least, or its place is not looked at closely.
+_FAINT: Final = 20
 #: Cells between strokes of one text at the most.
 _GAP: Final = 3
 #: Cells that writing has at the least.
@@ -65,17 +76,52 @@ def unexplained_ink(inked: Cells, explained: Iterable[Box]) -> list[Cells]:
     list of sets of cells
         A set for each patch of such ink.
     """
-    wide, high = (max((cell[axis] for cell in inked), default=-1) + 1 for axis in (0, 1))
-    open_ = [bytearray(b"\1" * wide) for _ in range(high)]
-    for box in explained:
-        left, right = (
-            min(max(x, 0), wide) for x in (math.floor(box.x * _FINE), math.ceil(box.right * _FINE))
-        )
-        for y in range(max(math.floor(box.y * _FINE), 0), min(math.ceil(box.bottom * _FINE), high)):
-            open_[y][left:right] = bytes(right - left)
-    cells = {(x, y) for x, y in inked if open_[y][x]}
+    cells = _outside(inked, explained)
     tall = {cell for cell in cells if _run(cells, cell, -1) + _run(cells, cell, 1) + 1 >= _TALL}
     return [patch for patch in _patches(tall) if len(patch) >= _TEXT]
+
+
+def beside_print(inked: Cells, explained: Iterable[Box]) -> list[Cells]:
+    """Find ink beside print that is no printed rule's: the ends of strokes of what runs through it.
+
+    Parameters
+    ----------
+    explained : iterable of Box
+        Places (mm) in which ink is known, close around the strokes; see `close_around`.
+
+    Returns
+    -------
+    list of sets of cells
+        A set for each patch of such ink.
+    """
+    cells = {cell for cell in _outside(inked, explained) if not _of_a_rule(inked, cell)}
+    found = []
+    for patch in _patches(cells):
+        rows = [y for _, y in patch]
+        if len(patch) >= _END and max(rows) - min(rows) >= _ROWS - 1:
+            found.append(patch)
+    return found
+
+
+def close_around(flat: FlatCard, places: Iterable[Box]) -> list[Box]:
+    """Return the places (mm) of texts as close around their strokes as these are dark.
+
+    Boxes of recognisers are larger than what they read, and faint writing beside it is in them.
+    """
+    strokes, found = _strokes(flat)[0], []
+    for place in places:
+        left, top, right, bottom = (
+            round((value + REACH) * SCALE) for value in (place.x, place.y, place.right, place.bottom)
+        )
+        part = strokes.crop((left, top, right, bottom))
+        level = _darkest(part.histogram())
+        own = part.point([255 if grey > _OWN * level else 0 for grey in range(256)]).getbbox()
+        if level < _FAINT or own is None:
+            found.append(place)
+            continue
+        x0, y0, x1, y1 = (value / SCALE for value in own)
+        found.append(Box(left / SCALE - REACH + x0, top / SCALE - REACH + y0, x1 - x0, y1 - y0))
+    return found
 
 
 def reaches(patch: Cells, box: Box) -> bool:
@@ -109,14 +155,48 @@ def writing_across(patches: Iterable[Cells]) -> tuple[Point, Point, Point, Point
     )
 
 
+def _outside(inked: Cells, explained: Iterable[Box]) -> Cells:
+    """Return the cells that lie in none of some places (mm)."""
+    wide, high = (max((cell[axis] for cell in inked), default=-1) + 1 for axis in (0, 1))
+    open_ = [bytearray(b"\1" * wide) for _ in range(high)]
+    for box in explained:
+        left, right = (
+            min(max(x, 0), wide) for x in (math.floor(box.x * _FINE), math.ceil(box.right * _FINE))
+        )
+        for y in range(max(math.floor(box.y * _FINE), 0), min(math.ceil(box.bottom * _FINE), high)):
+            open_[y][left:right] = bytes(right - left)
+    return {(x, y) for x, y in inked if open_[y][x]}
+
+
+def _of_a_rule(inked: Cells, cell: tuple[int, int]) -> bool:
+    """Say whether a cell is part of a level line, which may change over to the next row on its way."""
+    if _run(inked, cell, -1) + _run(inked, cell, 1) + 1 > _THIN:
+        return False
+    count = 0
+    for step in (-1, 1):
+        y = cell[1]
+        for at in range(1, _ALONG + 1):
+            x = cell[0] + step * at
+            y = next((row for row in (y, y - 1, y + 1) if (x, row) in inked and abs(row - cell[1]) <= 1), y)
+            count += (x, y) in inked
+    return count >= _RULE
+
+
+def _darkest(histogram: Sequence[int]) -> int:
+    """Return the level that the darkest share of strokes has."""
+    left = _DARKEST * sum(histogram)
+    for level in range(255, 0, -1):
+        left -= histogram[level]
+        if left <= 0:
+            return level
+    return 0
+
+
 def _inked(flat: FlatCard, width: int, height: int, fine_lines: bool) -> Cells:
     """Return the cells of the card that hold dark strokes."""
     from PIL import Image, ImageChops, ImageFilter, ImageStat
 
-    ground = flat.grey
-    for filter_ in [ImageFilter.MaxFilter(3)] * _STROKE + [ImageFilter.MinFilter(3)] * _STROKE:
-        ground = ground.filter(filter_)
-    strokes = ImageChops.subtract(ground, flat.grey)
+    strokes, ground = _strokes(flat)
     light = float(ImageStat.Stat(ground, flat.inside).mean[0])
     # Grain and a coarse JPEG are dark and light everywhere: ink is darker than most of that.
     grain = float(ImageStat.Stat(strokes, flat.inside).median[0])
@@ -141,6 +221,16 @@ def _inked(flat: FlatCard, width: int, height: int, fine_lines: bool) -> Cells:
         for x, share in enumerate(row[off : off + width])
         if share and edge <= x < width - edge and edge <= y < height - edge
     }
+
+
+def _strokes(flat: FlatCard) -> tuple[Image.Image, Image.Image]:
+    """Return by how much each pixel is darker than the ground around it, and the ground."""
+    from PIL import ImageChops, ImageFilter
+
+    ground = flat.grey
+    for filter_ in [ImageFilter.MaxFilter(3)] * _STROKE + [ImageFilter.MinFilter(3)] * _STROKE:
+        ground = ground.filter(filter_)
+    return ImageChops.subtract(ground, flat.grey), ground
 
 
 def _run(cells: Cells, cell: tuple[int, int], step: int) -> int:

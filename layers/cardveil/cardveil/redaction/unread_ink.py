@@ -15,7 +15,9 @@ from cardveil.redaction.flat_card import FlatCard
 from cardveil.redaction.ink import (
     WRITTEN,
     Cells,
+    beside_print,
     boxes_of_patch,
+    close_around,
     inked_cells,
     reaches,
     touches,
@@ -103,7 +105,7 @@ class _UnreadInk:
             slanted = Polygon.of(project(placement.to_picture, point) for point in band)
             more.append(Region("unexplained", slanted, "mask"))
             crossed |= {name for name, polygon in self._kept if meet(straight(slanted), straight(polygon))}
-        elif _cells(written) >= WRITTEN or self._reads_aslant():
+        elif _cells(written) >= WRITTEN or self._reads_aslant() or self._runs_through_print():
             crossed = {name for name, _ in self._kept}
             more.append(self._cover(self._layout.outline))
         more += [Region("unexplained", polygon, "mask") for name, polygon in self._kept if name in crossed]
@@ -126,6 +128,15 @@ class _UnreadInk:
         far_in = self._inner(_EDGE_ASTRAY)
         return unexplained_ink(inked, [*printed, *covered]), [p for p in written if reaches(p, far_in)]
 
+    def _runs_through_print(self) -> bool:
+        """Say whether strokes end beside what is printed: what they belong to is taken for print itself."""
+        kept = close_around(self._flat, boxes_of((polygon for _, polygon in self._kept), self._placement))
+        known = [*(box.grown(_INK_ROOM) for box in kept), *self._pictorial(), *self._unseen_labels()]
+        known += boxes_of((region.polygon for region in self._regions), self._placement)
+        far_in = self._inner(_EDGE_ASTRAY)
+        found = beside_print(inked_cells(self._flat, self._layout), known)
+        return any(reaches(patch, far_in) for patch in found)
+
     def _cover(self, box: Box) -> Region:
         return Region("unexplained", self._placement.polygon(box), "mask")
 
@@ -134,9 +145,12 @@ class _UnreadInk:
         found = [
             box.grown(_INK_ROOM) for box in boxes_of((polygon for _, polygon in self._kept), self._placement)
         ]
+        return found + self._pictorial() + self._unseen_labels()
+
+    def _unseen_labels(self) -> list[Box]:
+        """Return where the layout has labels that nobody saw."""
         seen = {text.name for text in self._texts if text.role == "label"}
-        unseen = [box for name, box in self._layout.labels.items() if name not in seen]
-        return found + self._pictorial() + [box.grown(_UNSEEN_LABEL) for box in unseen]
+        return [box.grown(_UNSEEN_LABEL) for name, box in self._layout.labels.items() if name not in seen]
 
     def _pictorial(self) -> list[Box]:
         """Return where emblem and seal stand: as the card has them, and around what was read in the seal."""
