@@ -42,6 +42,8 @@ WRITTEN: Final = 24
 _TURNED, _LONG, _SLENDER = 0.08, 20.0, 2.0
 #: Millimetres.
 _FAR: Final = 150.0
+#: Millimetres: no line of text on a card is so tall; what is runs across lines.
+_TALLEST: Final = 5.0
 #: Millimetres by which strokes may exceed the cells in which they were found.
 _ROOM: Final = 1.0
 #: Millimetres from the layout's edge within which the edge itself and its shadow lie.
@@ -122,6 +124,19 @@ def close_around(flat: FlatCard, places: Iterable[Box]) -> list[Box]:
         x0, y0, x1, y1 = (value / SCALE for value in own)
         found.append(Box(left / SCALE - REACH + x0, top / SCALE - REACH + y0, x1 - x0, y1 - y0))
     return found
+
+
+def is_whole(patch: Cells, explained: Iterable[Box]) -> bool:
+    """Say whether a patch is a line of text, and all of it: nothing near hides where it goes on.
+
+    Parameters
+    ----------
+    explained : iterable of Box
+        Places (mm) in which ink was not looked at.
+    """
+    rows = [y for _, y in patch]
+    around = (place.grown((_GAP + 1) / _FINE) for place in explained)
+    return max(rows) - min(rows) < _TALLEST * _FINE and not any(reaches(patch, place) for place in around)
 
 
 def reaches(patch: Cells, box: Box) -> bool:

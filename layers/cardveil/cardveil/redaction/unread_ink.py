@@ -19,6 +19,7 @@ from cardveil.redaction.ink import (
     boxes_of_patch,
     close_around,
     inked_cells,
+    is_whole,
     reaches,
     touches,
     unexplained_ink,
@@ -105,7 +106,7 @@ class _UnreadInk:
             slanted = Polygon.of(project(placement.to_picture, point) for point in band)
             more.append(Region("unexplained", slanted, "mask"))
             crossed |= {name for name, polygon in self._kept if meet(straight(slanted), straight(polygon))}
-        elif _cells(written) >= WRITTEN or self._reads_aslant() or self._runs_through_print():
+        elif self._goes_on(written) or self._reads_aslant() or self._runs_through_print():
             crossed = {name for name, _ in self._kept}
             more.append(self._cover(self._layout.outline))
         more += [Region("unexplained", polygon, "mask") for name, polygon in self._kept if name in crossed]
@@ -122,11 +123,14 @@ class _UnreadInk:
         placement, printed = self._placement, self._printed()
         inked = inked_cells(self._flat, self._layout, fine_lines=fine_lines)
         covered = boxes_of((region.polygon for region in self._regions), placement)
-        read = [box.grown(_INK_ROOM) for box in self._level_texts()]
-        read += boxes_of((r.polygon for r in self._regions if r.field == PORTRAIT), placement)
-        written = unexplained_ink(inked, [*printed, *read])
+        written = unexplained_ink(inked, [*printed, *self._read()])
         far_in = self._inner(_EDGE_ASTRAY)
         return unexplained_ink(inked, [*printed, *covered]), [p for p in written if reaches(p, far_in)]
+
+    def _goes_on(self, written: Sequence[Cells]) -> bool:
+        """Say whether writing may go on where ink was taken for print."""
+        explained = [*self._printed(), *self._read()]
+        return _cells([patch for patch in written if not is_whole(patch, explained)]) >= WRITTEN
 
     def _runs_through_print(self) -> bool:
         """Say whether strokes end beside what is printed: what they belong to is taken for print itself."""
@@ -135,7 +139,7 @@ class _UnreadInk:
         known += boxes_of((region.polygon for region in self._regions), self._placement)
         far_in = self._inner(_EDGE_ASTRAY)
         found = beside_print(inked_cells(self._flat, self._layout), known)
-        return any(reaches(patch, far_in) for patch in found)
+        return any(reaches(patch, far_in) and not is_whole(patch, known) for patch in found)
 
     def _cover(self, box: Box) -> Region:
         return Region("unexplained", self._placement.polygon(box), "mask")
@@ -162,10 +166,13 @@ class _UnreadInk:
             found.append(around([layout.seal.grown(_SEAL_ZONE), *read]))
         return found
 
-    def _level_texts(self) -> list[Box]:
-        """Return the places of what was read along the card's own lines."""
+    def _read(self) -> list[Box]:
+        """Return the places of what was read along the card's own lines, and the portrait's."""
         level = [text.polygon for text in self._texts if self._level(text) and not self._may_run_aslant(text)]
-        return boxes_of(level, self._placement)
+        portrait = [region.polygon for region in self._regions if region.field == PORTRAIT]
+        return [box.grown(_INK_ROOM) for box in boxes_of(level, self._placement)] + boxes_of(
+            portrait, self._placement
+        )
 
     def _reads_aslant(self) -> bool:
         """Say whether a text was read on the card that runs along none of its lines; an emblem's does not."""
