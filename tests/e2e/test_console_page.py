@@ -55,10 +55,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     environment = {"CARDVEIL_GENERAL_OCR": "off"}
     with api_bench(tmp_path_factory.mktemp("inbox"), environment=environment) as found:
-        for name, file in (("a-first.jpg", "id-front-flat.jpg"), ("back.jpg", "id-back-photo.jpg")):
-            found.upload(name, kept(file))
-        found.upload("text.jpg", b"%PDF-1.7 no picture")
-        found.upload(ODD, kept("licence-flat.jpg"))
+        uploads = {
+            "a-first.jpg": kept("id-front-flat.jpg"),
+            "back.jpg": kept("id-back-photo.jpg"),
+            "text.jpg": b"%PDF-1.7 no picture",
+            ODD: kept("licence-flat.jpg"),
+        }
+        store = found.bench.cloud.store
+        now = store.now
+        for age, (name, data) in zip(range(len(uploads), 0, -1), uploads.items(), strict=True):
+            # Listings tell whole seconds: none is as old as another.
+            store.now = lambda age=age: now() - age  # type: ignore[misc]
+            found.upload(name, data)
+        store.now = now
         yield found
 
 
