@@ -135,6 +135,13 @@ def test_strokes_that_end_beside_print_are_of_writing_that_is_taken_for_print(be
     assert (kept == []) is (below is not None)
 
 
+def test_grain_beside_print_is_no_writing() -> None:
+    layout, pixels = layout_of(*ID_FRONT), _blank(layout_of(*ID_FRONT))
+    grains = [(20.0 + 1.5 * column, 12.0 + 1.5 * row) for column in range(14) for row in range(18)]
+    _bars(pixels, layout, grains, 150, 0.4)
+    assert _covered(ID_FRONT, pixels)[0] != []
+
+
 def test_a_printed_rule_beside_print_is_no_writing() -> None:
     layout, pixels = layout_of(*ID_FRONT), _blank(layout_of(*ID_FRONT))
     x, y = project(matrix_of(layout, "flat"), (20.0, 40.0))

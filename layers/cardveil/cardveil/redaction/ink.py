@@ -98,7 +98,7 @@ def beside_print(inked: Cells, explained: Iterable[Box]) -> list[Cells]:
     """
     cells = {cell for cell in _outside(inked, explained) if not _of_a_rule(inked, cell)}
     found = []
-    for patch in _patches(cells):
+    for patch in _patches(cells, gap=1):  # grain is dark here and there, and never in a stroke's length
         rows = [y for _, y in patch]
         if len(patch) >= _END and max(rows) - min(rows) >= _ROWS - 1:
             found.append(patch)
@@ -256,9 +256,9 @@ def _run(cells: Cells, cell: tuple[int, int], step: int) -> int:
     return count
 
 
-def _patches(cells: Cells) -> list[Cells]:
-    """Part cells into patches; a gap as between characters does not part them."""
-    left, patches, around = set(cells), [], range(-_GAP, _GAP + 1)
+def _patches(cells: Cells, gap: int = _GAP) -> list[Cells]:
+    """Part cells into patches; a gap as between characters, or another one, does not part them."""
+    left, patches, around = set(cells), [], range(-gap, gap + 1)
     while left:
         patch, edge = set[tuple[int, int]](), [left.pop()]
         while edge:
