@@ -9,7 +9,7 @@ from typing import Final
 
 from cardveil.card.geometry import project
 from cardveil.card.layout import Box
-from cardveil.card.model import PORTRAIT, Polygon, SeenText
+from cardveil.card.model import PORTRAIT, Point, Polygon, SeenText
 from cardveil.redaction.card_pose import Placement
 from cardveil.redaction.flat_card import FlatCard
 from cardveil.redaction.ink import (
@@ -187,19 +187,19 @@ class _UnreadInk:
 
     def _one_character(self, text: SeenText) -> bool:
         """Say whether a text is so short that its box does not tell which way it runs: its ink may."""
-        corners = [project(self._placement.to_card, point) for point in text.polygon.points]
+        corners = self._corners(text)
         return all(math.dist(corner, after) <= _OTHER_HEIGHT for corner, after in pairwise(corners))
 
     def _in_emblem(self, text: SeenText) -> bool:
         if self._layout.emblem is None:
             return False
         emblem = self._layout.emblem.grown(_EMBLEM_ASTRAY)
-        corners = [project(self._placement.to_card, point) for point in text.polygon.points]
+        corners = self._corners(text)
         return all(emblem.contains(*corner) for corner in corners)
 
     def _level(self, text: SeenText) -> bool:
         """Say whether a text runs along the card's lines; one that is none of its own must do so surely."""
-        corners = [project(self._placement.to_card, point) for point in text.polygon.points]
+        corners = self._corners(text)
         (x0, y0), (x1, y1) = corners[:2]
         if text.role != "other" or not all(self._inner().contains(*corner) for corner in corners):
             return abs(y1 - y0) <= _SLANT * abs(x1 - x0) + _ROW
@@ -207,7 +207,7 @@ class _UnreadInk:
 
     def _may_run_aslant(self, text: SeenText) -> bool:
         """Say whether a text may be a few characters aslant: their box is hardly turned, and taller."""
-        corners = [project(self._placement.to_card, point) for point in text.polygon.points]
+        corners = self._corners(text)
         long, tall = math.dist(*corners[:2]), math.dist(*corners[1:3])
         return (
             text.role == "other"
@@ -215,6 +215,10 @@ class _UnreadInk:
             and long < _OTHER_SLENDER * tall
             and all(self._inner().contains(*corner) for corner in corners)
         )
+
+    def _corners(self, text: SeenText) -> list[Point]:
+        """Return a text's corners on the card, in millimetres."""
+        return [project(self._placement.to_card, point) for point in text.polygon.points]
 
     def _inner(self, margin: float = _BESIDE) -> Box:
         """Return the part of the card (mm) in which no text can be one beside it."""
