@@ -15,11 +15,18 @@ from PIL import Image, ImageDraw
 
 from cardveil.card.model import Polygon
 from cardveil.redaction import Region
+from cardveil_ocr.adapter import EmbeddedRecogniser, embedded_recogniser
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 #: cv2's names of JPEG samplings: luma factors, then chroma (1, 1) twice.
 SAMPLINGS = {"4:4:4": 0x111111, "4:2:2": 0x211111, "4:4:0": 0x121111, "4:2:0": 0x221111, "4:1:1": 0x411111}
+
+
+@pytest.fixture(scope="module")
+def recogniser() -> EmbeddedRecogniser:
+    """The engine as `cardveil redact` has it, loaded when a picture is first recognised."""
+    return embedded_recogniser(2)
 
 
 @dataclass(frozen=True)

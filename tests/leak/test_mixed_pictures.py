@@ -14,7 +14,7 @@ from tests.support.samples.mixed import MIXED_KINDS, make_mixed
 from cardveil.card.findings import Status
 from cardveil.card.model import Card, Field
 from cardveil.redaction import load_policy
-from cardveil_ocr.adapter import EmbeddedRecogniser, embedded_recogniser
+from cardveil_ocr.adapter import EmbeddedRecogniser
 
 pytestmark = pytest.mark.skipif(bool(fonts.missing_packages()), reason="fonts missing")
 #: As in a policy that shows surnames only, and the region of a number.
@@ -23,11 +23,6 @@ PARTS = load_policy(
     "  IDCard: {name: {partial: {keep_first: 1}}, id_number: {partial: {keep_first: 6, keep_last: 1}}}\n"
     "  DriverLicense: {name: {partial: {keep_first: 1}}, licence_number: {partial: {keep_first: 6}}}\n"
 )
-
-
-@pytest.fixture(scope="module")
-def recogniser() -> EmbeddedRecogniser:
-    return embedded_recogniser(2)
 
 
 @pytest.mark.parametrize("kind", MIXED_KINDS)

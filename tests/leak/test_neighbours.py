@@ -9,14 +9,9 @@ from tests.support.samples.neighbours import make_neighbour
 
 from cardveil.card.findings import Status
 from cardveil.redaction import load_policy
-from cardveil_ocr.adapter import EmbeddedRecogniser, embedded_recogniser
+from cardveil_ocr.adapter import EmbeddedRecogniser
 
 pytestmark = pytest.mark.skipif(bool(fonts.missing_packages()), reason="fonts missing")
-
-
-@pytest.fixture(scope="module")
-def recogniser() -> EmbeddedRecogniser:
-    return embedded_recogniser(2)
 
 
 @pytest.mark.parametrize(
