@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Final
@@ -36,6 +36,8 @@ ID_BACK: Final[CardKind] = (CardType.ID_CARD, Side.BACK)
 LICENCE: Final[CardKind] = (CardType.DRIVER_LICENSE, Side.FRONT)
 _KINDS: Final = (ID_FRONT, ID_BACK, LICENCE)
 
+#: Pixels of pictures in which one card is seen.
+SIZES: Final = ((1280, 960), (1600, 1200), (1000, 700))
 #: The field numbers of the ID card's front on which something is written over.
 _NAME, _ADDRESS = 1, 5
 
@@ -86,6 +88,12 @@ class Table:
     @property
     def size(self) -> tuple[int, int]:
         return self.picture.shape[1], self.picture.shape[0]
+
+    def photographed(self, kind: str, seed: int, qualities: Sequence[int]) -> MixedPicture:
+        """Return the picture of it in uneven light, stored in one of some qualities; see `MixedPicture`."""
+        picture = effects.unevenly_lit(self.picture, self.random)
+        quality = self.random.choice(qualities)
+        return MixedPicture(f"{kind}-{seed:04}", kind, picture, self.ink, self.letters, self.cards, quality)
 
     def typeface(self) -> Typeface:
         return self.random.choice(TYPEFACES[self.part])
@@ -363,14 +371,10 @@ def make_mixed(kind: str, seed: int, *, part: str = "test") -> MixedPicture:
         A name of `MIXED_KINDS`.
     """
     random = Random(f"{kind}/{seed}/{part}")
-    width, height = random.choice(
-        ((1000, 1250), (1200, 1600)) if kind in _TALL else ((1280, 960), (1600, 1200), (1000, 700))
-    )
+    width, height = random.choice(((1000, 1250), (1200, 1600)) if kind in _TALL else SIZES)
     table = Table(random, width, height, part)
     MIXED_KINDS[kind](table)
-    picture = effects.unevenly_lit(table.picture, random)
-    quality = random.choice((0, *range(80, 96, 3)))
-    return MixedPicture(f"{kind}-{seed:04}", kind, picture, table.ink, table.letters, table.cards, quality)
+    return table.photographed(kind, seed, (0, *range(80, 96, 3)))
 
 
-__all__ = ["INK_NUMBERS", "MIXED_KINDS", "MixedPicture", "Table", "make_mixed", "size_of"]
+__all__ = ["INK_NUMBERS", "MIXED_KINDS", "SIZES", "MixedPicture", "Table", "make_mixed", "size_of"]

@@ -12,7 +12,7 @@ from PIL import Image
 from tests.support.samples import effects
 from tests.support.samples.card_drawing import DrawnCard
 from tests.support.samples.fonts import Typeface
-from tests.support.samples.mixed import ID_FRONT, LICENCE, MixedPicture, Table, size_of
+from tests.support.samples.mixed import ID_FRONT, LICENCE, SIZES, MixedPicture, Table, size_of
 from tests.support.samples.other_papers import (
     NOTE,
     Item,
@@ -300,7 +300,7 @@ def make_neighbour(kind: str, seed: int, *, part: str = "test") -> MixedPicture:
     """
     random = Random(f"neighbour/{kind}/{seed}/{part}")
     beside = random.random() < 0.15
-    width, height = (1200, 1600) if beside else random.choice(((1280, 960), (1600, 1200), (1000, 700)))
+    width, height = (1200, 1600) if beside else random.choice(SIZES)
     table = Table(random, width, height, part)
     person, harm = invent(random), random.choice(_HARM)
     frame = (0.04, 0.04, 0.92, 0.44) if beside else (0.04, 0.04, 0.92, 0.92)

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from tests.support.samples import effects
 from tests.support.samples.fonts import MICROHEI, SANS, font
-from tests.support.samples.mixed import ID_BACK, ID_FRONT, LICENCE, MixedPicture, Table, size_of
+from tests.support.samples.mixed import ID_BACK, ID_FRONT, LICENCE, SIZES, MixedPicture, Table, size_of
 from tests.support.samples.poses import Corners
 
 from cardveil.card.model import Polygon
@@ -227,7 +227,6 @@ SURROUNDINGS: Final[dict[str, Change]] = {
     "glare_weak": _dazzling((0.5, 0.7)),
     "glare_strong": _dazzling((0.9, 1.0)),
 }
-_SIZES: Final = ((1280, 960), (1600, 1200), (1000, 700))
 
 
 def make_surrounded(kind: str, seed: int, *, part: str = "test") -> MixedPicture:
@@ -239,7 +238,7 @@ def make_surrounded(kind: str, seed: int, *, part: str = "test") -> MixedPicture
         A name of `SURROUNDINGS`.
     """
     random = Random(f"surroundings/{kind}/{seed}/{part}")
-    table = Table(random, *random.choice(_SIZES), part)
+    table = Table(random, *random.choice(SIZES), part)
     card = random.choice((ID_FRONT, ID_BACK, LICENCE))
     copied, cropped = kind.startswith("copy"), kind.startswith("cropped")
     if copied:
@@ -250,7 +249,4 @@ def make_surrounded(kind: str, seed: int, *, part: str = "test") -> MixedPicture
         tilt=1 if cropped or copied else 15,
     )  # fmt: skip
     table.card(card, corners)
-    picture = effects.unevenly_lit(table.picture, random)
-    quality = random.choice(range(80, 96, 3))
-    sample = MixedPicture(f"{kind}-{seed:04}", kind, picture, table.ink, table.letters, table.cards, quality)
-    return SURROUNDINGS[kind](sample, corners, random)
+    return SURROUNDINGS[kind](table.photographed(kind, seed, range(80, 96, 3)), corners, random)

@@ -6,17 +6,15 @@ from collections.abc import Callable
 from random import Random
 from typing import Final
 
-from tests.support.samples import effects
 from tests.support.samples.card_drawing import write_over
 from tests.support.samples.fonts import SANS, SERIF, UKAI
-from tests.support.samples.mixed import ID_BACK, ID_FRONT, LICENCE, MixedPicture, Table, size_of
+from tests.support.samples.mixed import ID_BACK, ID_FRONT, LICENCE, SIZES, MixedPicture, Table, size_of
 from tests.support.samples.other_papers import NOTE
 from tests.support.samples.people import invent
 
 #: Where writing begins (mm) and how far it is turned (degrees).
 Places = list[tuple[tuple[float, float], float]]
 _INKS: Final = ((190, 60, 60), (120, 120, 130), (70, 90, 180), (60, 60, 60))
-_SIZES: Final = ((1280, 960), (1600, 1200), (1000, 700))
 
 
 def _all_over(random: Random) -> Places:
@@ -45,7 +43,7 @@ def make_written_over(kind: str, seed: int, *, part: str = "test") -> MixedPictu
         A name of `WAYS`.
     """
     random = Random(f"written_over/{kind}/{seed}/{part}")
-    table = Table(random, *random.choice(_SIZES), part)
+    table = Table(random, *random.choice(SIZES), part)
     person, card_kind = invent(random), random.choice((ID_FRONT, ID_BACK, LICENCE))
     corners = table.place((0.05, 0.05, 0.9, 0.9), size_of(card_kind), share=random.uniform(0.5, 0.8))
     card = table.drawn(card_kind, corners, person)
@@ -58,6 +56,4 @@ def make_written_over(kind: str, seed: int, *, part: str = "test") -> MixedPictu
             personal=person.name,
         )  # fmt: skip
     table.lay(card, corners, person)
-    picture = effects.unevenly_lit(table.picture, random)
-    quality = random.choice(range(80, 96, 3))
-    return MixedPicture(f"{kind}-{seed:04}", kind, picture, table.ink, table.letters, table.cards, quality)
+    return table.photographed(kind, seed, range(80, 96, 3))
