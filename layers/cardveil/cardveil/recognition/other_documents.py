@@ -50,9 +50,10 @@ def fold(text: str) -> str:
     return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", text)).lower()
 
 
-def named(rows: Iterable[str]) -> bool:
-    """Say whether folded texts hold a title or label of a paper that is none of the cards."""
-    return any(True for text in rows for title in TITLES for _ in find(title, text))
+def named(rows: Iterable[str], names: Iterable[str] = TITLES) -> bool:
+    """Say whether folded texts hold one of some names: if not told otherwise, of papers that are no cards."""
+    names = tuple(names)
+    return any(True for text in rows for name in names for _ in find(name, text))
 
 
 def find(words: str, text: str) -> Iterator[int]:

@@ -91,7 +91,7 @@ def _is_temporary(card: Card, inside: Sequence[TextLine], rows: Sequence[str]) -
     return (
         (card.type, card.side) == (CardType.ID_CARD, Side.FRONT)
         and any(fold(line.text).startswith(back) for line in inside)
-        and not any(True for text in rows for _ in find(OWN_NAMES[CardType.ID_CARD, Side.BACK], text))
+        and not named(rows, [OWN_NAMES[CardType.ID_CARD, Side.BACK]])
     )
 
 
@@ -111,7 +111,7 @@ def _says_what_it_is(card: Card, free: Sequence[tuple[str, TextLine]], outline: 
     names = [OWN_NAMES[card.type, card.side]]
     if card.type is CardType.DRIVER_LICENSE:
         names.append(LICENCE_BELOW)
-    return any(True for text in rows for name in names for _ in find(name, text))
+    return named(rows, names)
 
 
 def _settler_s(card: Card) -> bool:
@@ -122,7 +122,7 @@ def _settler_s(card: Card) -> bool:
 
 def _second_page_beside(card: Card, free: Sequence[tuple[str, TextLine]], outline: Polygon | None) -> bool:
     """Say whether a licence's second page is told of by whole lines, none of which is on its main page."""
-    told = [line for text, line in free if any(True for title in SECOND_PAGE for _ in find(title, text))]
+    told = [line for text, line in free if named([text], SECOND_PAGE)]
     return (
         card.type is CardType.DRIVER_LICENSE
         and outline is not None
@@ -172,7 +172,7 @@ def _says(field: Field, text: str) -> bool:
 
 def _of_another_card(text: str, card: Card) -> bool:
     foreign = foreign_labels(card.type, card.side)
-    telling = any(True for label in foreign if len(label) >= _TELLING for _ in find(label, text))
+    telling = named([text], (label for label in foreign if len(label) >= _TELLING))
     unlocated = {fold(field.text or "") for field in card.fields if not field.polygon}
     return (
         telling or text.startswith(foreign) or any(found not in unlocated for found in _NUMBER.findall(text))
