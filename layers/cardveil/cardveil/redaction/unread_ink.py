@@ -94,10 +94,11 @@ class _UnreadInk:
 
     def run(self) -> tuple[Kept, list[Region]]:
         placement = self._placement
-        patches, written = self._unexplained(fine_lines=False)
+        inked = inked_cells(self._flat, self._layout)
+        patches, written = self._unexplained(inked)
         if _cells(patches) >= _WRITING or _cells(written) >= WRITTEN:
             # Somebody wrote there: of what is left, nobody can tell fine lines from pale strokes.
-            patches, written = self._unexplained(fine_lines=True)
+            patches, written = self._unexplained(inked_cells(self._flat, self._layout, fine_lines=True))
         boxes = [box for patch in patches for box in boxes_of_patch(patch)]
         more = [self._cover(box) for box in boxes]
         crossed = {name for name, polygon in self._kept if touches(boxes_of([polygon], placement)[0], boxes)}
@@ -106,7 +107,7 @@ class _UnreadInk:
             slanted = Polygon.of(project(placement.to_picture, point) for point in band)
             more.append(Region("unexplained", slanted, "mask"))
             crossed |= {name for name, polygon in self._kept if meet(straight(slanted), straight(polygon))}
-        elif self._goes_on(written) or self._reads_aslant() or self._runs_through_print():
+        elif self._goes_on(written) or self._reads_aslant() or self._runs_through_print(inked):
             crossed = {name for name, _ in self._kept}
             more.append(self._cover(self._layout.outline))
         more += [Region("unexplained", polygon, "mask") for name, polygon in self._kept if name in crossed]
@@ -114,14 +115,13 @@ class _UnreadInk:
             more.append(self._cover(self._layout.seal.grown(_SEAL_READ)))
         return [(name, polygon) for name, polygon in self._kept if name not in crossed], more
 
-    def _unexplained(self, *, fine_lines: bool) -> tuple[list[Cells], list[Cells]]:
+    def _unexplained(self, inked: Cells) -> tuple[list[Cells], list[Cells]]:
         """Return ink that nobody read where something may be shown, and on the whole card.
 
         Within what is covered, too, ink tells of a text that runs across the card; seen at its
         edge alone, it does not.
         """
         placement, printed = self._placement, self._printed()
-        inked = inked_cells(self._flat, self._layout, fine_lines=fine_lines)
         covered = boxes_of((region.polygon for region in self._regions), placement)
         written = unexplained_ink(inked, [*printed, *self._read()])
         far_in = self._inner(_EDGE_ASTRAY)
@@ -132,13 +132,13 @@ class _UnreadInk:
         explained = [*self._printed(), *self._read()]
         return _cells([patch for patch in written if not is_whole(patch, explained)]) >= WRITTEN
 
-    def _runs_through_print(self) -> bool:
+    def _runs_through_print(self, inked: Cells) -> bool:
         """Say whether strokes end beside what is printed: what they belong to is taken for print itself."""
         kept = close_around(self._flat, boxes_of((polygon for _, polygon in self._kept), self._placement))
         known = [*(box.grown(_INK_ROOM) for box in kept), *self._pictorial(), *self._unseen_labels()]
         known += boxes_of((region.polygon for region in self._regions), self._placement)
         far_in = self._inner(_EDGE_ASTRAY)
-        found = beside_print(inked_cells(self._flat, self._layout), known)
+        found = beside_print(inked, known)
         return any(reaches(patch, far_in) and not is_whole(patch, known) for patch in found)
 
     def _cover(self, box: Box) -> Region:
